@@ -1,0 +1,98 @@
+"""`gads-etl backfill`: every day of a range that was never attempted, or is to be tried again by policy."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gads_etl.confirming import YesOption, confirm_above
+from gads_etl.options import (
+    DEFAULT_FILE,
+    ConfigOption,
+    CustomerOption,
+    ReportOption,
+    SinceOption,
+    UntilOption,
+    require_order,
+)
+from gads_etl.printing import Format
+
+_MANY = 1000
+
+
+def backfill(
+    config: ConfigOption = DEFAULT_FILE,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    customer: CustomerOption = None,
+    report: ReportOption = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many at once.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked for, and ask nothing.")] = False,
+    yes: YesOption = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    events: Annotated[bool, typer.Option("--json-events", help="Events on stderr as JSON lines.")] = False,
+) -> None:
+    """Attempt every day from --since to --until that is not success, newest first; held and terminal days stay out.
+
+    May be interrupted and run again at any time, also beside others on the same ledger. Exit code 1 if any partition
+    that was attempted is not success; the output names each.
+    """
+    from dataclasses import replace
+
+    from gads_domain.clock import SystemClock
+    from gads_domain.errors import CredentialsError, ExitCode, UsageError
+    from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
+    from gads_etl.configuration import load_configuration
+    from gads_etl.control_plane import accounts_of, named_accounts, request_of
+    from gads_etl.event_lines import EventLines
+    from gads_etl.printing import print_json
+    from gads_etl.run_wish import RunWish, needs_accounts
+    from gads_etl.work_report import (
+        print_work,
+        print_work_plan,
+        states_of,
+        why_not,
+        work_document,
+        work_plan_document,
+    )
+    from gads_etl.working_together import carried_out, selected_by
+    from gads_orchestrator.purposes import ByPolicy, Purpose
+    from gads_orchestrator.work_plan import always_open, plan_work
+
+    if since is None or until is None:
+        raise UsageError("which days?", hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included")
+    require_order(since, until)
+    configuration = load_configuration(config)
+    sections = configuration.control_plane
+    names = [section.name for section in configuration.sections(report or [])]
+    wanting = ByPolicy(sections.retry.policy, frozenset(Purpose) - {Purpose.RESTATEMENT, Purpose.REQUESTED})
+    wish = RunWish(since, until, tuple(customer or ()), tuple(names))
+    now, selected = SystemClock().now(), None
+    open_sink(configuration).check()
+    with api_files(configuration) as files, open_ledger_for_control_plane(configuration) as ledger:
+        if needs_accounts(configuration, wish, now):
+            selected = selected_by(configuration, files, wish.customers)
+            accounts = accounts_of(selected)
+        else:
+            accounts = named_accounts(configuration.customers(wish.customers))
+        request = request_of(configuration, accounts, names, now, wanting, since, until)
+        found = plan_work(replace(request, opened_at=always_open), ledger)
+        quota = ledger.quota(sections.quota.name, sections.quota.budget.day_of(request.now))
+        if dry_run:
+            limit = sections.quota.operations_per_day
+            if format_ is Format.JSON:
+                print_json(work_plan_document(found, quota, limit, None))
+            else:
+                print_work_plan(found, quota, limit, 50)
+            return
+        confirm_above(_MANY, found.partitions, f"{found.partitions:,} partitions, {found.operations:,} requests", yes)
+        run = new_run(" ".join(["gads-etl", *sys.argv[1:]]))
+        result = carried_out(found, run, configuration, files, selected, ledger, EventLines(as_json=events), workers)
+        states = states_of(found, ledger)
+    print_json(work_document(result, states)) if format_ is Format.JSON else print_work(result, states)
+    if result.reason == "credentials":
+        raise CredentialsError(result.detail)
+    if why_not(states):
+        raise typer.Exit(int(ExitCode.INCOMPLETE))

@@ -1,0 +1,86 @@
+"""`gads-etl emulator`: a local Google Ads API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gads_etl.options import SinceOption, UntilOption, require_order
+
+app = typer.Typer(help="A local Google Ads API for the official client.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """A local Google Ads API for the official client."""
+
+
+@app.command("serve")
+def serve(
+    config_dir: Annotated[
+        Path, typer.Option("--config-dir", help="Gets google-ads.yaml and the CA certificate when it is ready.")
+    ] = Path("emulator"),
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Serve the <resource>.jsonl files of this folder.")
+    ] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Serve a synthetic agency.")] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the synthetic agency; the same seed gives the same rows.")
+    ] = None,
+    accounts: Annotated[int | None, typer.Option(min=1, help="Client accounts of the synthetic agency.")] = None,
+    campaigns: Annotated[int | None, typer.Option(min=1, help="Campaigns an account.")] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    restated_for: Annotated[
+        int | None, typer.Option(min=0, max=90, help="Days for which the conversions of a day go on growing.")
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option("--faults", metavar="FILE", help="A fault plan, TOML or JSON; see the README.")
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A certificate authority to keep and use again.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of gRPC; 0 takes a free one.")] = 0,
+    rest_port: Annotated[int, typer.Option(min=0, max=65535, help="Of REST over http; 0 takes a free one.")] = 0,
+    rest_tls_port: Annotated[int, typer.Option(min=0, max=65535, help="Of REST over https; 0 takes a free one.")] = 0,
+) -> None:
+    """Serve until Ctrl-C. The official client talks to it with nothing patched."""
+    from gads_domain.errors import UsageError
+    from gads_emulator.serving import ServeSettings
+    from gads_emulator.serving import serve as serve_until_signal
+    from gads_etl.embedded_emulator import synthetic_settings
+    from gads_etl.printing import say
+
+    require_order(since, until)
+    wanted = {
+        "seed": seed,
+        "accounts": accounts,
+        "campaigns": campaigns,
+        "first": since,
+        "last": until,
+        "restated_for": restated_for,
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if given and not synthetic:
+        raise UsageError(
+            "--seed, --accounts, --campaigns, --since, --until and --restated-for belong to --synthetic",
+            hint="add --synthetic, or serve --data as it was recorded",
+        )
+    settings = synthetic_settings(given) if synthetic else None
+    serve_until_signal(
+        ServeSettings(
+            config_dir,
+            data=data,
+            synthetic=settings,
+            host=host,
+            port=port,
+            rest_port=rest_port,
+            rest_tls_port=rest_tls_port,
+            authority=authority,
+            faults=faults,
+        ),
+        say,
+    )

@@ -1,0 +1,38 @@
+"""`gads-etl init`: a commented `gads.toml` to begin with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gads_etl.configuration_file import DEFAULT_FILE
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_FILE,
+    sink: Annotated[str, typer.Option(help="URL of the raw partitions.")] = "file:raw",
+    state: Annotated[str, typer.Option(help="URL of the ledger.")] = "sqlite:state.db",
+    show: Annotated[bool, typer.Option("--print", help="Print it instead of writing a file.")] = False,
+) -> None:
+    """Write a commented gads.toml for a real account. Never overwrites."""
+    from gads_domain.errors import ConfigurationError
+    from gads_etl import template
+    from gads_etl.printing import say
+    from gads_gaql.catalogue import latest
+
+    text = template.real_account(sink, state, latest())
+    if show:
+        sys.stdout.write(text)
+        return
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigurationError(f"{path} is there already", hint="name another file, or edit that one") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
+    say(f"wrote {path}. Next: fill in google_ads, then gads-etl check --config {path}")

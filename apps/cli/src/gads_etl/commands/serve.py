@@ -1,0 +1,90 @@
+"""`gads-etl serve`: the daemon."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from gads_etl.options import DEFAULT_FILE, ConfigOption, CustomerOption, ReportOption
+
+_ACCOUNTS_LAST = timedelta(hours=6)
+"""How long the list of accounts is good for; an account that was added is extracted within that time."""
+
+
+def serve(
+    config: ConfigOption = DEFAULT_FILE,
+    customer: CustomerOption = None,
+    report: ReportOption = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many at once.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Attempt what is due now, then end; for a scheduler.")] = False,
+    events: Annotated[bool, typer.Option("--json-events", help="Events on stderr as JSON lines.")] = False,
+) -> None:
+    """Attempt whatever is due, for as long as it runs: new days and restatements by schedule, retries, backfills.
+
+    SIGTERM and Ctrl-C end it within ten seconds. Several may serve one ledger; they share the work. With --once the
+    exit code is 1 if something that was due could not be attempted.
+    """
+    import time
+    from datetime import datetime
+
+    from gads_domain.clock import SystemClock
+    from gads_domain.errors import CredentialsError, ExitCode, GadsError
+    from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
+    from gads_etl.configuration import load_configuration
+    from gads_etl.control_plane import accounts_of, control_of, request_of
+    from gads_etl.event_lines import EventLines
+    from gads_etl.printing import say
+    from gads_etl.working_together import selected_by, spawned_workers, stopped_by_signals
+    from gads_orchestrator.purposes import ByPolicy
+    from gads_orchestrator.serving import Daemon
+    from gads_orchestrator.work_plan import WorkRequest
+
+    configuration = load_configuration(config)
+    sections = configuration.control_plane
+    names = [section.name for section in configuration.sections(report or [])]
+    open_sink(configuration).check()
+    with (
+        stopped_by_signals() as stop,
+        api_files(configuration) as files,
+        open_ledger_for_control_plane(configuration) as ledger,
+    ):
+        selected = selected_by(configuration, files, customer or [])
+        accounts, listed_at = accounts_of(selected), SystemClock().now()
+        wanting = ByPolicy(sections.retry.policy)
+
+        def request_at(now: datetime) -> WorkRequest:
+            nonlocal accounts, listed_at
+            if now - listed_at >= _ACCOUNTS_LAST:
+                listed_at = now
+                try:
+                    accounts = accounts_of(selected_by(configuration, files, customer or []))
+                except GadsError as error:
+                    say(f"the accounts could not be listed anew, those known before are used: {error.message}")
+            return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
+
+        daemon = Daemon(
+            request_at,
+            lambda: new_run("gads-etl serve"),
+            control_of(configuration, ledger, EventLines(as_json=events)),
+            spawned_workers(configuration, files, selected, workers),
+            stop,
+            look_seconds=sections.run.look_seconds,
+        )
+        began = time.monotonic()
+        if not once:
+            say(f"serving {len(accounts)} accounts and {len(names)} reports; Ctrl-C ends it")
+            daemon.serve()
+            say(f"ended after {time.monotonic() - began:,.0f} s")
+            return
+        try:
+            result = daemon.look()
+            while result is not None and result.reason == "enough":
+                result = daemon.look()
+        finally:
+            daemon.workers.close()
+    if result is not None and result.reason == "credentials":
+        raise CredentialsError(result.detail)
+    if result is not None and (result.reason != "done" or result.interrupted or result.deferred["leased"]):
+        raise typer.Exit(int(ExitCode.INCOMPLETE))

@@ -1,0 +1,97 @@
+"""`gads-etl validate`: judge what is sealed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gads_etl.options import (
+    DEFAULT_FILE,
+    ConfigOption,
+    CustomerOption,
+    ReportOption,
+    SinceOption,
+    UntilOption,
+    require_order,
+)
+from gads_etl.printing import Format
+
+_KEYS_A_BATCH = 200
+
+
+def validate(
+    config: ConfigOption = DEFAULT_FILE,
+    customer: CustomerOption = None,
+    report: ReportOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Also read again what was judged before, to find later damage.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """Judge every sealed partition that was not judged yet, and move authority accordingly.
+
+    Exit code 1 if any partition that was looked at is not success, or its newest run was rejected.
+    """
+    from gads_domain.errors import ExitCode
+    from gads_domain.partition_key import PartitionKey
+    from gads_domain.ports.validation import Verdict
+    from gads_domain.state import AttemptOutcome, PartitionStatus
+    from gads_domain.state_row import state_row
+    from gads_etl.composition import open_ledger_for_validator, open_sink_reader, validator_of
+    from gads_etl.configuration import load_configuration
+    from gads_etl.printing import print_json, print_table, say
+
+    require_order(since, until)
+    configuration = load_configuration(config)
+    names = [section.name for section in configuration.sections(report or [])] if report else []
+    reader = open_sink_reader(configuration)
+    verdicts: list[Verdict] = []
+    with open_ledger_for_validator(configuration) as ledger:
+        judge = validator_of(configuration, reader, ledger)
+        batch: list[PartitionKey] = []
+        seen: PartitionKey | None = None
+        for key, _run_id in reader.sealed():
+            if key == seen or (customer and key.customer_id not in customer) or (names and key.report not in names):
+                continue
+            if (since and key.logical_date < since) or (until and key.logical_date > until):
+                continue
+            seen = key
+            batch.append(key)
+            if len(batch) == _KEYS_A_BATCH:
+                verdicts += judge.validate(batch, recheck=recheck)
+                batch = []
+        verdicts += judge.validate(batch, recheck=recheck)
+    judged = [(verdict, attempt) for verdict in verdicts for attempt in verdict.attempts]
+    rejected = [(v, a) for v, a in judged if a.outcome is not AttemptOutcome.PASSED]
+    unwell = [v for v in verdicts if v.after.status is not PartitionStatus.SUCCESS or v.after.last_error]
+    if format_ is Format.JSON:
+        print_json(
+            {
+                "partitions": len(verdicts),
+                "judged_runs": len(judged),
+                "rejected_runs": [
+                    {
+                        **state_row(verdict.after),
+                        "run_id": str(attempt.run_id),
+                        "failed_checks": [check.name for check in attempt.checks if not check.passed],
+                        "reason": str(attempt.failure),
+                    }
+                    for verdict, attempt in rejected
+                ],
+                "not_success": [state_row(verdict.after) for verdict in unwell],
+                "moved": [state_row(verdict.after) for verdict in verdicts if verdict.moved],
+            }
+        )
+    else:
+        print_table(
+            f"{len(verdicts)} partitions looked at, {len(judged)} runs judged, {len(rejected)} rejected",
+            ["partition", "status", "believed run", "last error"],
+            [[v.after.key, v.after.status, v.after.current_run_id, v.after.last_error] for v in unwell],
+        )
+        if not verdicts:
+            say("nothing is sealed that matches")
+    if unwell:
+        raise typer.Exit(int(ExitCode.INCOMPLETE))

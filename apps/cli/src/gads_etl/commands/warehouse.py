@@ -1,0 +1,122 @@
+"""`gads-etl warehouse`: tables that are kept equal to what the ledger vouches for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gads_etl.options import DEFAULT_FILE, ConfigOption
+from gads_etl.printing import Format
+
+if TYPE_CHECKING:
+    from gads_warehouse_duckdb.status import WarehouseStatus
+    from gads_warehouse_duckdb.verifying import Verification
+
+app = typer.Typer(help="Load trusted partitions into tables.", no_args_is_help=True, rich_markup_mode=None)
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Load trusted partitions into tables."""
+
+
+@app.command("load")
+def load(
+    config: ConfigOption = DEFAULT_FILE,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Compare every partition with the ledger instead of following its log.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Bring the tables to where the ledger is. Run twice, the second changes nothing."""
+    from gads_etl.configuration import load_configuration
+    from gads_etl.printing import print_json
+    from gads_etl.warehouse_access import load_document, load_warehouse, print_load
+
+    report = load_warehouse(load_configuration(config), reconcile=reconcile, dry_run=dry_run)
+    print_json(load_document(report)) if format_ is Format.JSON else print_load(report)
+
+
+@app.command("status")
+def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+    """Show what is loaded, behind and orphaned, by report. Exits with 1 if the tables are not where the ledger is."""
+    from gads_domain.errors import ExitCode
+    from gads_etl.configuration import load_configuration
+    from gads_etl.printing import print_json, print_table, say
+    from gads_etl.warehouse_access import warehouse_and_consumer
+    from gads_warehouse_duckdb.status import status as compare
+
+    with warehouse_and_consumer(load_configuration(config)) as (warehouse, consumer):
+        found = compare(consumer, warehouse)
+    if format_ is Format.JSON:
+        print_json(_status_document(found))
+    else:
+        columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#untrue"]
+        print_table("", columns, (list(asdict(one).values()) for one in found.reports))
+        at = "nothing is loaded" if found.loaded is None else f"the tables are at move {found.loaded.position}"
+        say(f"{at}; the ledger is at move {found.ledger.position}")
+    if not found:
+        raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+@app.command("verify")
+def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+    """Compare rows and sums of all metrics with the sealed payloads, and name every difference. Changes nothing."""
+    from gads_domain.errors import ExitCode
+    from gads_etl.configuration import load_configuration
+    from gads_etl.printing import print_json, print_table, say
+    from gads_etl.warehouse_access import warehouse_and_consumer
+    from gads_warehouse_duckdb.verifying import verify as compare
+
+    with warehouse_and_consumer(load_configuration(config)) as (warehouse, consumer):
+        found = compare(consumer, warehouse)
+    if format_ is Format.JSON:
+        print_json(_verification_document(found))
+    else:
+        if found.differences:
+            rows = [list(record.values()) for record in _differences(found)]
+            print_table("", ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"], rows)
+        say(
+            f"{found.partitions:,} partitions with {found.rows:,} rows compared: {len(found.differences):,} differences"
+        )
+    if not found:
+        raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _status_document(found: WarehouseStatus) -> dict[str, Any]:
+    return {
+        "position": None if found.loaded is None else found.loaded.position,
+        "ledger_position": found.ledger.position,
+        "current": bool(found),
+        "reports": [asdict(one) for one in found.reports],
+    }
+
+
+def _verification_document(found: Verification) -> dict[str, Any]:
+    return {
+        "position": None if found.loaded is None else found.loaded.position,
+        "ledger_position": found.ledger.position,
+        "partitions": found.partitions,
+        "rows": found.rows,
+        "differences": _differences(found),
+    }
+
+
+def _differences(found: Verification) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": one.kind.value,
+            "customer_id": one.key.customer_id,
+            "report": one.key.report,
+            "logical_date": one.key.logical_date.isoformat(),
+            "column": one.column,
+            "expected": one.expected,
+            "found": one.found,
+        }
+        for one in found.differences
+    ]

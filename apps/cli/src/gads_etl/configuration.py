@@ -1,0 +1,296 @@
+"""`gads.toml`: read, checked, and turned into the domain's values."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gads_domain.errors import ConfigurationError, GadsError, UsageError
+from gads_domain.partition_key import require_customer_id, require_name
+from gads_domain.report import ReportDefinition
+from gads_etl.account_patterns import AccountPattern
+from gads_etl.control_plane_configuration import (
+    ControlPlaneSections,
+    QuotaSection,
+    RetrySection,
+    RunSection,
+    ScheduleSection,
+)
+
+
+def _customer_id(text: str) -> str:
+    try:
+        return require_customer_id(text.replace("-", ""))
+    except GadsError as error:
+        raise ValueError(error.message) from None
+
+
+def _report_name(text: str) -> str:
+    try:
+        return require_name(text, "report name")
+    except GadsError as error:
+        raise ValueError(f"{error.message}: {error.hint}") from None
+
+
+CustomerId = Annotated[str, AfterValidator(_customer_id)]
+ReportName = Annotated[str, AfterValidator(_report_name)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmulatorSection(_Section):
+    """`[google_ads.emulator]`: a local API of a synthetic agency, started for the command that needs it."""
+
+    seed: int = 7
+    accounts: int = Field(default=3, ge=1, le=10_000)
+    campaigns: int = Field(default=6, ge=1, le=1_000)
+    since: date | None = None
+    until: date | None = None
+
+
+class GoogleAdsSection(_Section):
+    """`[google_ads]`: who asks, with which version of the API, for which accounts."""
+
+    configuration: Path | None = None
+    api_version: str | None = None
+    customer_ids: tuple[CustomerId, ...] = ()
+    ca_certificate: Path | None = None
+    emulator: EmulatorSection | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> GoogleAdsSection:
+        if self.emulator is not None and self.configuration is not None:
+            raise ValueError("give either configuration or an emulator section, not both")
+        return self
+
+
+class AccountsSection(_Section):
+    """`[accounts]`: which of the accounts below a manager, where `google_ads.customer_ids` names none.
+
+    `root` is that manager, the login customer if it is not given. Patterns are of ids, names or labels; see
+    `gads_etl.account_patterns`.
+    """
+
+    root: CustomerId | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                AccountPattern.parse(pattern)
+            except GadsError as error:
+                raise ValueError(f"{error.message}: {error.hint}") from None
+        return patterns
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said."""
+        return self == AccountsSection()
+
+
+class StorageSection(_Section):
+    """`[storage]`: where raw partitions and the ledger are, as URLs."""
+
+    sink: str
+    state: str
+
+
+class ExtractionSection(_Section):
+    """`[extraction]`: how patient one request is."""
+
+    max_days_per_request: int = Field(default=31, ge=1, le=366)
+    max_attempts: int = Field(default=5, ge=1, le=20)
+    silence_seconds: float = Field(default=300, gt=0)
+
+
+class WarehouseSection(_Section):
+    """`[warehouse]`: the tables that are kept equal to what the ledger vouches for."""
+
+    url: str = "duckdb:warehouse.duckdb"
+    load_after_run: bool = False
+
+
+class ChecksSection(_Section):
+    """`checks` of a report: what its rows must hold beside what every partition must."""
+
+    min_rows: int = Field(default=0, ge=0)
+    not_null: tuple[str, ...] = ()
+    non_negative: tuple[str, ...] = ()
+    unique: tuple[str, ...] = ()
+
+
+class ReportSection(_Section):
+    """`[[reports]]`: a packaged report by its name alone, or one of your own by `query` or `file`."""
+
+    name: ReportName
+    query: str | None = None
+    file: Path | None = None
+    schema_version: int | None = Field(default=None, ge=1)
+    checks: ChecksSection = ChecksSection()
+
+    @model_validator(mode="after")
+    def _one_text(self) -> ReportSection:
+        if self.query is not None and self.file is not None:
+            raise ValueError("give either query or file, or neither for the packaged report of that name")
+        if self.query is None and self.file is None and self.schema_version is not None:
+            raise ValueError("the schema_version of a packaged report is its own; leave it out")
+        return self
+
+
+class _Document(_Section):
+    google_ads: GoogleAdsSection = GoogleAdsSection()
+    accounts: AccountsSection = AccountsSection()
+    storage: StorageSection
+    extraction: ExtractionSection = ExtractionSection()
+    warehouse: WarehouseSection = WarehouseSection()
+    run: RunSection = RunSection()
+    quota: QuotaSection = QuotaSection()
+    retry: RetrySection = RetrySection()
+    schedules: tuple[ScheduleSection, ...] = ()
+    reports: tuple[ReportSection, ...] = Field(min_length=1)
+
+    @property
+    def control_plane(self) -> ControlPlaneSections:
+        """What the control plane is told."""
+        return ControlPlaneSections(run=self.run, quota=self.quota, retry=self.retry, schedules=self.schedules)
+
+    @model_validator(mode="after")
+    def _sound_schedules(self) -> _Document:
+        names = {report.name for report in self.reports}
+        for name in (name for schedule in self.control_plane.schedules for name in schedule.reports):
+            if name not in names:
+                raise ValueError(f"a schedule is for {name!r}, and no report has that name")
+        return self
+
+    @model_validator(mode="after")
+    def _one_choice_of_accounts(self) -> _Document:
+        if self.google_ads.customer_ids and not self.accounts.is_empty:
+            raise ValueError("give either google_ads.customer_ids or an accounts section, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> _Document:
+        names = [report.name for report in self.reports]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two reports are named {name}")
+        return self
+
+
+class Configuration:
+    """A checked `gads.toml`. `base` is its folder, from which its relative paths are taken."""
+
+    def __init__(self, path: Path, document: _Document) -> None:
+        self.path = path
+        self.base = path.parent
+        self.google_ads = document.google_ads
+        self.accounts = document.accounts
+        self.storage = document.storage
+        self.extraction = document.extraction
+        self.warehouse = document.warehouse
+        self.control_plane = document.control_plane
+        self.report_sections = document.reports
+
+    def report(self, section: ReportSection) -> ReportDefinition:
+        """The definition of one report: the packaged one, or that of its query or file with or without a header.
+
+        Raises `ConfigurationError` or `QueryError`, naming the file or the report.
+        """
+        from gads_reports.catalogue import resolve
+        from gads_reports.definition_file import read_text
+
+        if section.query is None and section.file is None:
+            return resolve([section.name])[0]
+        source = str(section.file or f"{self.path}: report {section.name}")
+        return read_text(section.name, self._query_of(section), source, schema_version=section.schema_version)
+
+    def sections(self, names: Sequence[str]) -> list[ReportSection]:
+        """The reports named, in the file's order; all of them for no names. Raises `UsageError` for an unknown one."""
+        known = {section.name for section in self.report_sections}
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"no report is named {name!r} in {self.path}", hint=f"reports there: {', '.join(sorted(known))}"
+                )
+        return [section for section in self.report_sections if not names or section.name in names]
+
+    def reports(self, names: Sequence[str] = ()) -> tuple[ReportDefinition, ...]:
+        """The definitions of the reports named, in the file's order; of all of them for no names."""
+        return tuple(self.report(section) for section in self.sections(names))
+
+    def customers(self, chosen: Sequence[str]) -> tuple[str, ...]:
+        """The accounts to ask: those `chosen`, or else all configured. Raises `UsageError` if that is nobody."""
+        configured = self.google_ads.customer_ids
+        for customer_id in chosen:
+            require_customer_id(customer_id)
+            if configured and customer_id not in configured:
+                raise UsageError(
+                    f"customer {customer_id} is not among google_ads.customer_ids of {self.path}",
+                    hint="add it there, or name one that is: " + ", ".join(configured[:10]),
+                )
+        found = tuple(dict.fromkeys(chosen or configured))
+        if not found:
+            raise UsageError(
+                "no account is named", hint=f"list google_ads.customer_ids in {self.path}, or give --customer"
+            )
+        return found
+
+    def _query_of(self, section: ReportSection) -> str:
+        if section.query is not None:
+            return section.query
+        assert section.file is not None
+        path = self.base / section.file
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"report {section.name}: cannot read {path}: {_reason(error)}") from None
+
+
+def load_configuration(path: Path) -> Configuration:
+    """Read and check `path`; raises `ConfigurationError` that names the key of each fault."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"there is no {path}", hint="gads-etl init writes one; --config names another; gads-etl demo needs none"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {_reason(error)}") from None
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}") from None
+    try:
+        return Configuration(path, _Document.model_validate(document))
+    except ValidationError as error:
+        faults = "; ".join(f"{_key(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
+        raise ConfigurationError(
+            f"{path}: {faults}", hint="gads-etl init --print shows every key with a comment"
+        ) from None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "the file"
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ")
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,145 @@
+"""The control plane composed: who is asked and when, by which workers, under which budget."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gads_domain.clock import SystemClock
+from gads_etl.composition import ApiFiles, connected
+from gads_orchestrator.budget import CallGate
+from gads_orchestrator.carrying_out import Control
+from gads_orchestrator.work_plan import Account, WorkRequest
+from gads_orchestrator.working import WorkRooms
+
+if TYPE_CHECKING:
+    from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_etl.account_selection import SelectedAccounts
+    from gads_etl.configuration import Configuration
+    from gads_extractor.extracting import SearchStreams
+    from gads_orchestrator.events import Observer
+    from gads_orchestrator.purposes import Wanting
+
+_UNKNOWN_ZONE = "Etc/GMT+12"
+"""Of an account that does not say: its days are taken to end last on earth."""
+
+
+class GatedStreams:
+    """A connection whose every call, a repeated one too, has to pass the gate first."""
+
+    def __init__(self, connection: SearchStreams, gate: CallGate) -> None:
+        self._connection = connection
+        self._gate = gate
+
+    @property
+    def api_version(self) -> str:
+        """Such as `v26`."""
+        return self._connection.api_version
+
+    def search_stream(
+        self, customer_id: str, query: str, *, idle_timeout: float = 300.0
+    ) -> Generator[bytes, None, None]:
+        """The pages of one call, if there is an operation left for it."""
+        self._gate()
+        return self._connection.search_stream(customer_id, query, idle_timeout=idle_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRooms:
+    """Opens a worker's rooms from the configuration's file alone, so that it can be sent to a process."""
+
+    configuration: Path
+    files: ApiFiles
+    selected: SelectedAccounts | None = None
+
+    def __call__(self) -> AbstractContextManager[WorkRooms]:
+        """The rooms, open as long as the context."""
+        return self._open()
+
+    @contextmanager
+    def _open(self) -> Iterator[WorkRooms]:
+        from functools import partial
+
+        from gads_etl.composition import (
+            open_ledger_for_control_plane,
+            open_ledger_for_validator,
+            open_sink,
+            report_source,
+            validator_of,
+        )
+        from gads_etl.configuration import load_configuration
+        from gads_etl.run_wish import refusals
+        from gads_extractor.refusing import RefusingSource
+
+        configuration = load_configuration(self.configuration)
+        with ExitStack() as opened:
+            sink = open_sink(configuration)
+            ledger = opened.enter_context(open_ledger_for_validator(configuration))
+            control = opened.enter_context(open_ledger_for_control_plane(configuration))
+            connection = opened.enter_context(connected(configuration, self.files))
+            gate = CallGate(control, configuration.control_plane.quota.budget, SystemClock())
+            source = report_source(configuration, GatedStreams(connection, gate))
+            yield WorkRooms(
+                source if self.selected is None else RefusingSource(source, partial(refusals, self.selected)),
+                sink,
+                validator_of(configuration, sink, ledger),
+                gate,
+                SystemClock(),
+            )
+
+
+def control_of(configuration: Configuration, ledger: ControlPlaneLedger, observer: Observer) -> Control:
+    """What carrying out a plan is done with."""
+    sections = configuration.control_plane
+    return Control(
+        ledger,
+        SystemClock(),
+        sections.quota.budget,
+        observer,
+        lease_length=timedelta(seconds=sections.run.lease_seconds),
+    )
+
+
+def named_accounts(customer_ids: Sequence[str]) -> tuple[Account, ...]:
+    """Accounts whose zones do not matter, since the days that are asked for are over everywhere on earth."""
+    return tuple(Account(number, _UNKNOWN_ZONE) for number in customer_ids)
+
+
+def accounts_of(selected: SelectedAccounts) -> tuple[Account, ...]:
+    """The selected accounts with the zones of their days."""
+    return tuple(Account(number, account.time_zone or _UNKNOWN_ZONE) for number, account in selected.accounts.items())
+
+
+def request_of(
+    configuration: Configuration,
+    accounts: Sequence[Account],
+    reports: Sequence[str],
+    now: datetime,
+    wanting: Wanting,
+    since: date | None = None,
+    until: date | None = None,
+) -> WorkRequest:
+    """What a plan is made for, each report bounded by what one request for it may ask."""
+    from gads_etl.schedule import opened_by
+    from gads_gaql.parser import parse
+    from gads_gaql.resource_rules import max_days_per_call
+
+    bounded = []
+    for report in configuration.reports(reports):
+        most = max_days_per_call(parse(report.query)) if report.kind.value == "daily" else None
+        least = [days for days in (most, report.max_days_per_request) if days is not None]
+        bounded.append(replace(report, max_days_per_request=min(least)) if least else report)
+    return WorkRequest(
+        tuple(accounts),
+        tuple(bounded),
+        now,
+        wanting,
+        since,
+        until,
+        configuration.extraction.max_days_per_request,
+        opened_by(configuration.control_plane),
+    )

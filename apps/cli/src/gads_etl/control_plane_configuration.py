@@ -1,0 +1,130 @@
+"""`[run]`, `[quota]`, `[retry]` and `[[schedules]]` of `gads.toml`: what the control plane is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gads_domain.errors import GadsError
+from gads_orchestrator.budget import Budget
+from gads_orchestrator.retry_policy import ErrorRule, RetryPolicy
+from gads_orchestrator.work_plan import zone_of
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunSection(_Section):
+    """`[run]`: how many at once, how far back, and how long a lease outlives a crash."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    backfill_since: date | None = None
+    lease_seconds: float = Field(default=60, ge=5, le=3600)
+    look_seconds: float = Field(default=30, gt=0, le=3600)
+
+
+class QuotaSection(_Section):
+    """`[quota]`: the operations a day that all who use this ledger may spend together."""
+
+    operations_per_day: int | None = Field(default=None, ge=1)
+    name: str = Field(default="default", min_length=1, max_length=100)
+    time_zone: str = "UTC"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            zone_of(name)
+        except GadsError as error:
+            raise ValueError(f"{error.message}: {error.hint}") from None
+        return name
+
+    @property
+    def budget(self) -> Budget:
+        """The budget that this describes."""
+        return Budget(self.name, self.operations_per_day, self.time_zone)
+
+
+class ErrorRuleSection(_Section):
+    """`[retry.errors.<code>]`: another rule for one code of failure."""
+
+    retry: bool | None = None
+    max_attempts: int | None = Field(default=None, ge=1)
+
+
+class RetrySection(_Section):
+    """`[retry]`: when a failed partition is attempted again."""
+
+    first_delay_minutes: float = Field(default=5, gt=0)
+    largest_delay_minutes: float = Field(default=360, gt=0)
+    jitter: float = Field(default=0.2, ge=0, le=1)
+    max_attempts: int = Field(default=8, ge=1)
+    max_age_days: int = Field(default=400, ge=1)
+    errors: dict[str, ErrorRuleSection] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RetrySection:
+        if self.largest_delay_minutes < self.first_delay_minutes:
+            raise ValueError("largest_delay_minutes is below first_delay_minutes")
+        return self
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """The policy that this describes."""
+        return RetryPolicy(
+            first_delay=timedelta(minutes=self.first_delay_minutes),
+            largest_delay=timedelta(minutes=self.largest_delay_minutes),
+            jitter=self.jitter,
+            max_attempts=self.max_attempts,
+            max_age_days=self.max_age_days,
+            rules={code: ErrorRule(rule.retry, rule.max_attempts) for code, rule in self.errors.items()},
+        )
+
+
+class ScheduleSection(_Section):
+    """`[[schedules]]`: when new days and restatements of some reports are begun, in each account's own zone.
+
+    `cron` has five fields: minute, hour, day of the month, month, day of the week. Without `reports` it is for all that
+    no other schedule names.
+    """
+
+    cron: str
+    reports: tuple[str, ...] = ()
+
+    @field_validator("cron")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        from cronsim import CronSim, CronSimError
+
+        try:
+            if len(text.split()) != 5:
+                raise CronSimError("it has five fields")
+            next(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)))
+        except (CronSimError, StopIteration) as error:
+            raise ValueError(f"{text!r} is not a cron expression ({error}), such as '0 5 * * *'") from None
+        return text
+
+
+class ControlPlaneSections(_Section):
+    """What the control plane is told, beside what is extracted and where to."""
+
+    run: RunSection = RunSection()
+    quota: QuotaSection = QuotaSection()
+    retry: RetrySection = RetrySection()
+    schedules: tuple[ScheduleSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_schedule_a_report(self) -> ControlPlaneSections:
+        names = [name for schedule in self.schedules for name in schedule.reports or ("",)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two schedules are for {name or 'all other reports'}")
+        return self
+
+    def cron_of(self, report: str) -> str | None:
+        """The schedule of a report; None if there is none."""
+        named = [schedule for schedule in self.schedules if report in schedule.reports]
+        rest = [schedule for schedule in self.schedules if not schedule.reports]
+        return (named or rest)[0].cron if named or rest else None

@@ -1,0 +1,48 @@
+"""Events on stderr: a line for people, or JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from gads_domain.clock import iso_utc
+from gads_orchestrator.events import (
+    Event,
+    PartitionEvent,
+    RowsReceived,
+    RunPlanned,
+    StretchEvent,
+    event_document,
+    event_name,
+)
+
+_QUIET = (RowsReceived, PartitionEvent)
+"""Too many for people; programs get all but the rows."""
+
+
+class EventLines:
+    """Writes each event as a line to stderr; `as_json` as one JSON document a line."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+
+    def saw(self, event: Event) -> None:
+        """Write it."""
+        if self._as_json:
+            if not isinstance(event, RowsReceived):
+                sys.stderr.write(json.dumps(event_document(event), ensure_ascii=False) + "\n")
+        elif not isinstance(event, _QUIET):
+            sys.stderr.write(_line(event) + "\n")
+
+
+def _line(event: Event) -> str:
+    document = event_document(event)
+    for name in ("event", "at", "run_id"):
+        document.pop(name)
+    head = f"{iso_utc(event.at)[:19]}Z {event_name(type(event))}"
+    if isinstance(event, StretchEvent):
+        span = [str(document.pop(name)) for name in ("customer_id", "report", "first", "last")]
+        head += f" {span[0]} {span[1]} {span[2]}..{span[3]}"
+    if isinstance(event, RunPlanned):
+        document["by_purpose"] = " ".join(f"{name}:{count}" for name, count in event.by_purpose.items())
+    return " ".join([head, *(f"{name}={value}" for name, value in document.items() if value != "")])

@@ -1,0 +1,50 @@
+"""How a command ends: every exit status and every error line is decided here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from gads_domain.errors import ExitCode, GadsError
+
+
+def guarded(action: Callable[[], object]) -> int:
+    """Run `action` and return the process's exit status, writing an error and its hint to stderr.
+
+    An unknown exception is a fault of ours: its traceback is shown and the status is 70.
+    """
+    try:
+        status = action()
+    except typer.TyperException as error:
+        say_error(error.format_message(), "gads-etl COMMAND --help shows how it is meant")
+        return error.exit_code
+    except typer.Abort:
+        say_error("not confirmed; nothing was changed")
+        return int(ExitCode.USAGE)
+    except GadsError as error:
+        say_error(error.message, error.hint)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        say_error("interrupted", "what was sealed is kept; run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        # Nobody reads stdout any more: end quietly, without Python's own complaint when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.INCOMPLETE)
+    except Exception as error:
+        traceback.print_exc()
+        say_error(f"a fault of gads-etl: {type(error).__name__}: {error}", "please report it with the lines above")
+        return int(ExitCode.BUG)
+    return status if isinstance(status, int) else int(ExitCode.OK)
+
+
+def say_error(message: str, hint: str = "") -> None:
+    """Write `error:` and, if there is one, `hint:` to stderr, a line each."""
+    line = " ".join(message.split())
+    sys.stderr.write(f"error: {line}\n")
+    if hint:
+        sys.stderr.write(f"hint: {' '.join(hint.split())}\n")

@@ -1,0 +1,127 @@
+"""How a run is told to people and to programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from gads_domain.partition_key import PartitionKey
+from gads_domain.state import PartitionState, PartitionStatus
+from gads_domain.state_row import state_row
+from gads_etl.printing import print_table, say
+from gads_orchestrator.planning import RunPlan
+from gads_orchestrator.running import RunResult
+
+_LINES_OF_FAILURES = 50
+
+
+def run_document(result: RunResult) -> dict[str, Any]:
+    """The run as JSON: every partition that was asked for, with what became of it."""
+    failures = result.failures
+    return {
+        "run_id": str(result.run.run_id),
+        "exit_code": int(result.exit_code),
+        "operations": result.plan.operations,
+        "ended_early": None if result.quota is None else {"reason": str(result.quota), "hint": result.quota.hint},
+        "partitions": [
+            {
+                **state_row(state),
+                "attempted": key in result.attempted,
+                "moved": key in result.moved,
+                "recovered": key in result.recovered,
+                "reason": failures.get(key),
+            }
+            for key, state in sorted(result.states.items())
+        ],
+        "summary": {status.value: result.by_status[status] for status in PartitionStatus},
+    }
+
+
+def plan_document(plan: RunPlan) -> dict[str, Any]:
+    """The plan as JSON: each stretch that would be asked for, and what would be left alone."""
+    return {
+        "operations": plan.operations,
+        "partitions": len(plan.keys),
+        "left_alone": dict(Counter(state.status.value for state in plan.left_alone)),
+        "retried": [str(key) for key in plan.retried],
+        "stretches": [
+            {
+                "customer_id": stretch.customer_id,
+                "report": stretch.report.name,
+                "since": stretch.first.isoformat(),
+                "until": stretch.last.isoformat(),
+                "days": len(stretch.days),
+            }
+            for stretch in plan.stretches
+        ],
+    }
+
+
+def print_plan(plan: RunPlan) -> None:
+    """The plan as a table."""
+    print_table(
+        f"would ask for {len(plan.keys):,} partitions in {plan.operations:,} requests",
+        ["account", "report", "since", "until", "#days"],
+        [[s.customer_id, s.report.name, s.first, s.last, len(s.days)] for s in plan.stretches],
+    )
+    for status, count in sorted(Counter(state.status for state in plan.left_alone).items()):
+        flag = "--reprocess" if status is PartitionStatus.SUCCESS else "--retry-failed"
+        say(f"{count:,} {status} partitions would be left as they are; {flag} takes them too")
+
+
+def print_run(result: RunResult) -> None:
+    """The run as a table of accounts and reports, and each failure by name."""
+    by_report: dict[tuple[str, str], list[PartitionState]] = {}
+    for key, state in sorted(result.states.items()):
+        by_report.setdefault((key.customer_id, key.report), []).append(state)
+    rows = [
+        [
+            customer_id,
+            report,
+            f"{states[0].key.logical_date}..{states[-1].key.logical_date}",
+            sum(1 for state in states if state.status is PartitionStatus.SUCCESS),
+            sum(1 for state in states if state.status is PartitionStatus.FAILED),
+            sum(1 for state in states if state.status is PartitionStatus.PENDING),
+            sum(state.record_count or 0 for state in states),
+        ]
+        for (customer_id, report), states in by_report.items()
+    ]
+    good = result.by_status[PartitionStatus.SUCCESS]
+    print_table(
+        f"run {result.run.run_id}: {good:,} of {len(result.states):,} partitions are success",
+        ["account", "report", "days", "#success", "#failed", "#pending", "#rows"],
+        rows,
+    )
+    lines = list(failure_lines(result.failures))
+    for line in lines[:_LINES_OF_FAILURES]:
+        say(line)
+    if len(lines) > _LINES_OF_FAILURES:
+        say(f"… and {len(lines) - _LINES_OF_FAILURES} more; gads-etl state inspect --status failed lists them all")
+    if result.quota is not None:
+        say(f"ended early: {result.quota.message}. {result.quota.hint}")
+    left = Counter(s.status for s in result.plan.left_alone)
+    if left[PartitionStatus.FAILED]:
+        say(f"{left[PartitionStatus.FAILED]:,} failed earlier and were left alone; --retry-failed takes them again")
+
+
+def failure_lines(failures: dict[PartitionKey, str]) -> Iterable[str]:
+    """One line for each unbroken range of days of one account and report that has one reason."""
+    pending: tuple[PartitionKey, PartitionKey, str] | None = None
+    for key, reason in sorted(failures.items()):
+        if pending is not None:
+            first, last, said = pending
+            adjacent = key.logical_date - last.logical_date == timedelta(days=1)
+            if adjacent and said == reason and (key.customer_id, key.report) == (last.customer_id, last.report):
+                pending = (first, key, said)
+                continue
+            yield _failure_line(*pending)
+        pending = (key, key, reason)
+    if pending is not None:
+        yield _failure_line(*pending)
+
+
+def _failure_line(first: PartitionKey, last: PartitionKey, reason: str) -> str:
+    days = f"{first.logical_date}" if first == last else f"{first.logical_date}..{last.logical_date}"
+    return f"not success: {first.customer_id} {first.report} {days}: {reason}"

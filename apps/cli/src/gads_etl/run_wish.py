@@ -1,0 +1,191 @@
+"""What somebody asks of `gads-etl run`, and the requests that come of it: a day is a day of the account's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, default_days, last_complete_day, zone_named
+from gads_domain.errors import FailureReason, GadsError, UsageError
+from gads_domain.report import ReportDefinition, ReportKind
+from gads_orchestrator.planning import RunRequest
+
+if TYPE_CHECKING:
+    from gads_domain.account import Account
+    from gads_domain.report import Stretch
+    from gads_etl.account_selection import SelectedAccounts
+    from gads_etl.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class RunWish:
+    """What was typed: days (both or neither), accounts and reports, none of which is all.
+
+    Raises `UsageError` for days that cannot be meant.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    customers: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
+    reprocess: bool = False
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.since is None) != (self.until is None):
+            raise UsageError(
+                "which days?",
+                hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included, or neither for the days that each "
+                "report still restates",
+            )
+        if self.since is not None and self.until is not None and self.until < self.since:
+            raise UsageError(
+                f"the days are reversed: {self.since} is after {self.until}", hint="give the earlier day as --since"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RunScope:
+    """What a wish comes to: requests that do not overlap, and a line for each thing that was left out."""
+
+    requests: tuple[RunRequest, ...]
+    notes: tuple[str, ...] = ()
+
+
+def needs_accounts(configuration: Configuration, wish: RunWish, now: datetime) -> bool:
+    """Whether the API must be asked for the accounts before it can be said what to ask for.
+
+    Not where accounts and days are given and the days are over in every zone on earth.
+    """
+    named = bool(configuration.google_ads.customer_ids) or (bool(wish.customers) and configuration.accounts.is_empty)
+    dated = wish.until is not None and wish.until <= last_complete_day(LAST_TO_END, now)
+    snapshots = any(report.kind is ReportKind.SNAPSHOT for report in configuration.reports(wish.reports))
+    return not (named and dated) or snapshots
+
+
+def scope_without_zones(configuration: Configuration, wish: RunWish) -> RunScope:
+    """The scope of a wish that needs no accounts."""
+    assert wish.since is not None
+    assert wish.until is not None
+    customers = configuration.customers(wish.customers)
+    days = DayRange(wish.since, wish.until)
+    wanted = [(customers, report, days) for report in _reports(configuration, wish)]
+    return RunScope(tuple(_requests(configuration, wish, wanted)))
+
+
+def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccounts, now: datetime) -> RunScope:
+    """The days of each selected account and report, in the account's own zone.
+
+    Without days in the wish, those that are over there and that the report restates; with them, those of them that
+    are over. An account whose zone is not known is taken to be where a day ends last. Raises `UsageError` if nothing
+    is left.
+    """
+    notes: list[str] = []
+    wanted: list[tuple[tuple[str, ...], ReportDefinition, DayRange]] = []
+    cut: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    zones = {number: _zone_of(account, notes) for number, account in selected.accounts.items()}
+    for report in _reports(configuration, wish):
+        by_days: dict[DayRange, list[str]] = {}
+        for number, zone in zones.items():
+            days = _days_of(report, zone, now, wish)
+            if days is not None:
+                by_days.setdefault(days, []).append(number)
+            if why := _what_is_cut(report, wish, days):
+                reports, numbers = cut.setdefault(why, ({}, {}))
+                reports[report.name] = numbers[number] = None
+        wanted += [(tuple(numbers), report, days) for days, numbers in by_days.items()]
+    notes += [f"left out: {why}: {_some(reports)} of {_some(numbers)}" for why, (reports, numbers) in cut.items()]
+    notes += [f"warning: no account fits {pattern!r} of the accounts section" for pattern in selected.unmatched]
+    if not wanted:
+        raise UsageError("none of these days can be asked for yet", hint="; ".join(notes[:3]))
+    return RunScope(tuple(_requests(configuration, wish, wanted)), tuple(notes))
+
+
+def refusals(selected: SelectedAccounts, stretch: Stretch) -> FailureReason | None:
+    """Why the API would surely refuse the stretch: its account is gone or not shared, or a manager without metrics."""
+    if (reason := selected.refused.get(stretch.customer_id)) is not None:
+        return reason
+    account = selected.accounts.get(stretch.customer_id)
+    if account is not None and account.manager and "metrics." in stretch.report.query:
+        return FailureReason(
+            "api_permanent",
+            "REQUESTED_METRICS_FOR_MANAGER: the account is a manager",
+            retryable=False,
+            hint="a manager has no metrics of its own; name the accounts below it, or leave customer_ids empty",
+        )
+    return None
+
+
+def _reports(configuration: Configuration, wish: RunWish) -> list[ReportDefinition]:
+    return [_bounded(report) for report in configuration.reports(wish.reports)]
+
+
+def _bounded(report: ReportDefinition) -> ReportDefinition:
+    """The report with as many days a request as its query can bear."""
+    from gads_gaql.parser import parse
+    from gads_gaql.resource_rules import max_days_per_call
+
+    most = max_days_per_call(parse(report.query)) if report.kind is ReportKind.DAILY else None
+    if most is None or (report.max_days_per_request or most + 1) <= most:
+        return report
+    return replace(report, max_days_per_request=most)
+
+
+def _zone_of(account: Account, notes: list[str]) -> str:
+    if not account.time_zone:
+        return LAST_TO_END
+    try:
+        zone_named(account.time_zone)
+    except GadsError as error:
+        notes.append(
+            f"warning: account {account.customer_id}: {error.message}; its days are taken to end last on earth"
+        )
+        return LAST_TO_END
+    return account.time_zone
+
+
+def _days_of(report: ReportDefinition, zone: str, now: datetime, wish: RunWish) -> DayRange | None:
+    if wish.since is None:
+        return default_days(report, zone, now)
+    assert wish.until is not None
+    return askable_days(report, zone, now, DayRange(wish.since, wish.until))
+
+
+def _what_is_cut(report: ReportDefinition, wish: RunWish, days: DayRange | None) -> str | None:
+    if wish.since is None or wish.until is None:
+        return None
+    whole = DayRange(wish.since, wish.until)
+    if days == whole:
+        return None
+    if report.kind is ReportKind.SNAPSHOT:
+        return f"{whole} but today, since a snapshot has no backfill"
+    rest = whole if days is None else DayRange(days.last + timedelta(days=1), whole.last)
+    return f"{rest}, not over yet in the account's zone"
+
+
+def _some(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _requests(
+    configuration: Configuration,
+    wish: RunWish,
+    wanted: Iterable[tuple[tuple[str, ...], ReportDefinition, DayRange]],
+) -> Iterable[RunRequest]:
+    """One request for each distinct group of accounts and days."""
+    groups: dict[tuple[tuple[str, ...], DayRange], list[ReportDefinition]] = {}
+    for customers, report, days in wanted:
+        groups.setdefault((customers, days), []).append(report)
+    for (customers, days), reports in groups.items():
+        yield RunRequest(
+            customer_ids=customers,
+            reports=tuple(reports),
+            first=days.first,
+            last=days.last,
+            reprocess=wish.reprocess,
+            retry_failed=wish.retry_failed,
+            max_days_per_request=configuration.extraction.max_days_per_request,
+        )

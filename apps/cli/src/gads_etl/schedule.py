@@ -1,0 +1,47 @@
+"""When the schedule of a report last fired in an account's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gads_orchestrator.work_plan import Account, zone_of
+
+if TYPE_CHECKING:
+    from gads_domain.report import ReportDefinition
+    from gads_etl.control_plane_configuration import ControlPlaneSections
+
+NEVER = datetime(1, 1, 2, tzinfo=UTC)
+"""Of a schedule that has not fired in years: nothing is opened by it."""
+
+
+def last_firing(cron: str, zone: str, now: datetime) -> datetime:
+    """The newest moment at or before `now` at which `cron` fires in `zone`, in UTC.
+
+    Where the clock is put forward, what would fire in the hour that is left out fires right after it; where it is put
+    back, it fires once, as cron itself does.
+    """
+    from cronsim import CronSim
+
+    # Searching backwards excludes its start.
+    start = now.astimezone(zone_of(zone)) + timedelta(seconds=1)
+    found = next(CronSim(cron, start, reverse=True), None)
+    return NEVER if found is None else found.astimezone(UTC)
+
+
+def opened_by(sections: ControlPlaneSections) -> Callable[[Account, ReportDefinition, datetime], datetime | None]:
+    """The last firing of a report's schedule, computed once for each zone and moment."""
+    known: dict[tuple[str, str, datetime], datetime] = {}
+
+    def opened_at(account: Account, report: ReportDefinition, now: datetime) -> datetime | None:
+        cron = sections.cron_of(report.name)
+        if cron is None:
+            return None
+        asked = (cron, account.time_zone, now)
+        if asked not in known:
+            known.clear() if len(known) > 1000 else None
+            known[asked] = last_firing(cron, account.time_zone, now)
+        return known[asked]
+
+    return opened_at

@@ -1,0 +1,74 @@
+"""A plan carried out with as many workers as are wanted, stopped by the signals that stop a command."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from gads_etl.composition import ApiFiles, connected
+from gads_etl.control_plane import WorkerRooms, control_of
+from gads_orchestrator.carrying_out import WorkResult, carry_out
+from gads_orchestrator.workers import SpawnedWorkers
+
+if TYPE_CHECKING:
+    from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_domain.run import RunContext
+    from gads_etl.account_selection import SelectedAccounts
+    from gads_etl.configuration import Configuration
+    from gads_orchestrator.events import Observer
+    from gads_orchestrator.work_plan import WorkPlan
+
+
+def selected_by(configuration: Configuration, files: ApiFiles, chosen: Sequence[str]) -> SelectedAccounts:
+    """The accounts that are meant, as the API lists them."""
+    from gads_etl.account_selection import select_accounts
+
+    with connected(configuration, files) as connection:
+        return select_accounts(configuration, connection, chosen)
+
+
+def spawned_workers(
+    configuration: Configuration, files: ApiFiles, selected: SelectedAccounts | None, count: int | None
+) -> SpawnedWorkers:
+    """`count` worker processes, or as many as `run.workers` of the configuration says."""
+    rooms = WorkerRooms(configuration.path.absolute(), files, selected)
+    return SpawnedWorkers(rooms, count or configuration.control_plane.run.workers)
+
+
+def carried_out(
+    plan: WorkPlan,
+    run: RunContext,
+    configuration: Configuration,
+    files: ApiFiles,
+    selected: SelectedAccounts | None,
+    ledger: ControlPlaneLedger,
+    observer: Observer,
+    workers: int | None,
+) -> WorkResult:
+    """Carry out `plan`; SIGTERM and Ctrl-C end it within seconds, with nothing half-done."""
+    pool = spawned_workers(configuration, files, selected, workers)
+    try:
+        with stopped_by_signals() as stop:
+            return carry_out(plan, run, control_of(configuration, ledger, observer), pool, stop.is_set)
+    finally:
+        pool.close()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """A flag that SIGTERM and SIGINT set; what they did before is put back afterwards."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

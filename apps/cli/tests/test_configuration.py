@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gads_domain.errors import ConfigurationError, GadsError, UsageError
+from gads_etl.configuration import load_configuration
+from gads_etl.template import real_account
+
+WHOLE = real_account("file:raw", "sqlite:state.db", "v26")
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "gads.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_template_is_a_configuration(tmp_path: Path) -> None:
+    configuration = load_configuration(_written(tmp_path, WHOLE))
+    assert [report.name for report in configuration.reports()] == ["campaign", "ad_group", "keyword"]
+    assert configuration.storage.sink == "file:raw"
+    assert configuration.base == tmp_path
+
+
+def test_customer_ids_may_have_dashes_and_are_chosen_exactly(tmp_path: Path) -> None:
+    text = WHOLE.replace("customer_ids = []", 'customer_ids = ["123-456-7890", "2223334444"]')
+    configuration = load_configuration(_written(tmp_path, text))
+    assert configuration.customers([]) == ("1234567890", "2223334444")
+    assert configuration.customers(["2223334444"]) == ("2223334444",)
+    with pytest.raises(UsageError, match="123 is not among"):
+        configuration.customers(["123"])
+
+
+def test_no_account_is_a_fault_of_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no account is named"):
+        load_configuration(_written(tmp_path, WHOLE)).customers([])
+
+
+def test_a_query_may_stand_in_a_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "own.gaql").write_text("SELECT campaign.id, segments.date FROM campaign")
+    text = WHOLE[: WHOLE.index("[[reports]]")] + '[[reports]]\nname = "own"\nfile = "own.gaql"\n'
+    (report,) = load_configuration(_written(tmp_path, text)).reports()
+    assert report.query.startswith("SELECT campaign.id")
+    (tmp_path / "own.gaql").unlink()
+    with pytest.raises(ConfigurationError, match=r"report own: cannot read"):
+        load_configuration(tmp_path / "gads.toml").reports()
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("[extraction]", "[extraction]\nmax_attempts = 0"), "extraction"),
+        (('name = "ad_group"', 'name = "ad_group"\nschema_version = 0'), "reports[1].schema_version"),
+        (('name = "ad_group"', 'name = "ad_group"\nschema_version = 2'), "its own; leave it out"),
+        (('name = "ad_group"', 'name = "ad_group"\nquery = "x"\nfile = "y"'), "either query or file"),
+        (('name = "ad_group"', 'name = "campaign"'), "two reports are named campaign"),
+        (("[storage]", "[storage]\nsecret = 1"), "storage.secret"),
+        (("[google_ads]", "[google_ads]\nemulator = { accounts = 0 }"), "google_ads.emulator.accounts"),
+        (("[google_ads]", "[google_ads]\nemulator = {}"), "either configuration or an emulator"),
+    ],
+)
+def test_each_fault_names_its_key(tmp_path: Path, change: tuple[str, str], key: str) -> None:
+    text = WHOLE.replace("max_attempts = 5\n", "").replace(*change, 1)
+    with pytest.raises(ConfigurationError) as raised:
+        load_configuration(_written(tmp_path, text))
+    assert key in raised.value.message
+    assert raised.value.hint
+
+
+@given(data=st.binary(max_size=400))
+def test_garbage_is_a_configuration_error_and_nothing_else(
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("garbage") / "gads.toml"
+    path.write_bytes(data)
+    with pytest.raises(GadsError):
+        load_configuration(path)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from gads_domain.account import Account, AccountStatus
+from gads_domain.errors import UsageError
+from gads_domain.report import ReportDefinition, ReportKind, Stretch
+from gads_etl.account_selection import SelectedAccounts
+from gads_etl.configuration import Configuration, load_configuration
+from gads_etl.run_wish import RunWish, needs_accounts, refusals, scope, scope_without_zones
+
+NOW = datetime(2024, 6, 3, 5, tzinfo=UTC)
+"""In Berlin 2 June is over, in Los Angeles it is not, and nowhere is it today 1 June."""
+BERLIN = Account("1", time_zone="Europe/Berlin")
+ANGELES = Account("2", time_zone="America/Los_Angeles")
+NOWHERE = Account("3", time_zone="")
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    path = tmp_path / "gads.toml"
+    path.write_text(
+        '[google_ads]\ncustomer_ids = ["1", "2"]\n[storage]\nsink = "file:raw"\nstate = "sqlite:s"\n'
+        '[[reports]]\nname = "account"\n[[reports]]\nname = "label"\n[[reports]]\nname = "top"\n'
+        'query = "SELECT campaign.id, segments.date, metrics.clicks FROM campaign LIMIT 3"\n'
+        '[[reports]]\nname = "keyword"\n'
+    )
+    return load_configuration(path)
+
+
+def selected(*accounts: Account) -> SelectedAccounts:
+    return SelectedAccounts({account.customer_id: account for account in accounts})
+
+
+def spans(configuration: Configuration, wish: RunWish, *accounts: Account) -> dict[tuple[str, str], tuple[str, str]]:
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for request in scope(configuration, wish, selected(*accounts), NOW).requests:
+        for customer in request.customer_ids:
+            for report in request.reports:
+                assert (customer, report.name) not in found
+                found[customer, report.name] = (str(request.first), str(request.last))
+    return found
+
+
+def test_without_days_each_report_s_window_in_each_account_s_zone(configuration: Configuration) -> None:
+    found = spans(configuration, RunWish(), BERLIN, ANGELES, NOWHERE)
+    assert found["1", "account"] == ("2024-05-04", "2024-06-02")
+    assert found["2", "account"] == ("2024-05-03", "2024-06-01")
+    assert found["3", "account"] == ("2024-05-03", "2024-06-01"), "a zone that is not known ends last"
+    assert found["1", "label"] == ("2024-06-03", "2024-06-03")
+    assert found["2", "label"] == ("2024-06-02", "2024-06-02")
+
+
+def test_days_that_are_not_over_are_left_out_and_said(configuration: Configuration) -> None:
+    wish = RunWish(date(2024, 6, 1), date(2024, 6, 3), reports=("account", "label"))
+    found = spans(configuration, wish, BERLIN, ANGELES)
+    assert found == {
+        ("1", "account"): ("2024-06-01", "2024-06-02"),
+        ("2", "account"): ("2024-06-01", "2024-06-01"),
+        ("1", "label"): ("2024-06-03", "2024-06-03"),
+        ("2", "label"): ("2024-06-02", "2024-06-02"),
+    }
+    assert scope(configuration, wish, selected(BERLIN, ANGELES), NOW).notes == (
+        "left out: 2024-06-03, not over yet in the account's zone: account of 1",
+        "left out: 2024-06-02 to 2024-06-03, not over yet in the account's zone: account of 2",
+        "left out: 2024-06-01 to 2024-06-03 but today, since a snapshot has no backfill: label of 1, 2",
+    )
+
+
+def test_nothing_to_ask_for_is_an_error(configuration: Configuration) -> None:
+    wish = RunWish(date(2024, 6, 3), date(2024, 6, 3), reports=("account",))
+    with pytest.raises(UsageError, match="none of these days") as caught:
+        scope(configuration, wish, selected(BERLIN), NOW)
+    assert "not over yet" in caught.value.hint
+
+
+def test_a_zone_that_nobody_knows_stops_nobody(configuration: Configuration) -> None:
+    odd = Account("4", time_zone="Mars/Olympus")
+    found = scope(configuration, RunWish(reports=("account",)), selected(BERLIN, odd), NOW)
+    assert any("no time zone 'Mars/Olympus'" in note for note in found.notes)
+    assert {number for request in found.requests for number in request.customer_ids} == {"1", "4"}
+
+
+def test_reports_of_the_same_accounts_and_days_are_one_request(configuration: Configuration) -> None:
+    wish = RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("account", "keyword"))
+    for found in (
+        scope(configuration, wish, selected(BERLIN, ANGELES), NOW),
+        scope_without_zones(configuration, wish),
+    ):
+        (request,) = found.requests
+        assert request.customer_ids == ("1", "2")
+        assert [report.name for report in request.reports] == ["account", "keyword"]
+
+
+def test_a_limit_of_a_query_is_a_day_s_limit(configuration: Configuration) -> None:
+    (request,) = scope_without_zones(
+        configuration, RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("top",))
+    ).requests
+    assert request.reports[0].max_days_per_request == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "needed"),
+    [
+        (RunWish(date(2024, 5, 1), date(2024, 6, 1), reports=("account",)), True),
+        (RunWish(date(2024, 5, 1), date(2024, 5, 31), reports=("account",)), False),
+        (RunWish(date(2024, 5, 1), date(2024, 5, 31), reports=("label",)), True),
+        (RunWish(reports=("account",)), True),
+    ],
+)
+def test_accounts_are_asked_for_only_where_the_days_hang_on_them(
+    configuration: Configuration, wish: RunWish, needed: bool
+) -> None:
+    # At 11:59 UTC the first of June is not over yet in the zone where a day ends last.
+    assert needs_accounts(configuration, wish, datetime(2024, 6, 2, 11, 59, tzinfo=UTC)) is needed
+
+
+def test_days_that_cannot_be_meant() -> None:
+    for since, until in ((None, date(2024, 6, 1)), (date(2024, 6, 1), None)):
+        with pytest.raises(UsageError, match="which days"):
+            RunWish(since, until)
+    with pytest.raises(UsageError, match="reversed"):
+        RunWish(date(2024, 6, 2), date(2024, 6, 1))
+
+
+def test_what_would_surely_be_refused_is_told_by_account_and_report() -> None:
+    metrics = ReportDefinition("a", "SELECT segments.date, metrics.clicks FROM customer")
+    tree = ReportDefinition("b", "SELECT customer_client.id FROM customer_client", kind=ReportKind.SNAPSHOT)
+    accounts = selected(
+        BERLIN, Account("8", status=AccountStatus.CANCELED), Account("9", manager=True, status=AccountStatus.ENABLED)
+    )
+    day = date(2024, 6, 1)
+
+    def code(customer_id: str, report: ReportDefinition) -> str:
+        found = refusals(accounts, Stretch(customer_id, report, day, day))
+        return "" if found is None else found.message.split(":")[0]
+
+    assert [code(number, metrics) for number in ("1", "8", "9")] == [
+        "",
+        "CUSTOMER_NOT_ENABLED",
+        "REQUESTED_METRICS_FOR_MANAGER",
+    ]
+    assert [code(number, tree) for number in ("1", "8", "9")] == ["", "CUSTOMER_NOT_ENABLED", ""]

@@ -1,0 +1,213 @@
+"""The laws of `StateReader`, each test named by its law's number in the port."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gads_conformance.ledger_samples import (
+    act_of,
+    change_of,
+    everything,
+    judged,
+    key_of,
+    moment,
+    record_one,
+)
+from gads_conformance.ledger_suite import LedgerSuite
+from gads_domain.adapters import LedgerAdapter
+from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.state import (
+    AttemptOutcome,
+    PartitionState,
+    PartitionStatus,
+    StateChange,
+    StateFilter,
+)
+
+PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+
+
+class StateReaderLaws(LedgerSuite):
+    """Laws of `StateReader`."""
+
+    def test_reader_law_1_no_row_is_pending_at_version_0(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """A partition without a row is `pending`, at version 0, with nothing else set."""
+        record_one(validator, judged(key_of(1), 1))
+        for ledger in (reader, validator, control_plane):
+            absent = key_of(2)
+            assert ledger.get(absent) == PartitionState(absent)
+            assert ledger.get_many([absent, key_of(1)])[0] == PartitionState(absent)
+            assert ledger.history(absent).attempts == ()
+            assert ledger.history(absent).state == PartitionState(absent)
+            assert ledger.acts(absent) == []
+
+    def test_reader_law_2_an_absent_ledger_reads_as_empty_and_is_not_created(
+        self, reader: StateReader, adapter: LedgerAdapter, ledger_url: str, base: Path
+    ) -> None:
+        """A ledger that does not exist reads as empty and is not created by it."""
+        key = key_of()
+        assert reader.ledger_id() is None
+        assert reader.get_many([key]) == [PartitionState(key)]
+        assert list(reader.find(StateFilter())) == []
+        assert reader.log() == []
+        assert reader.position() == 0
+        assert reader.schema_pin("google_ads", "campaign", 1) is None
+        with adapter.open_reader(ledger_url, base) as another:
+            assert another.ledger_id() is None
+
+    def test_a_reader_sees_the_ledger_that_came_into_being(
+        self, reader: StateReader, adapter: LedgerAdapter, ledger_url: str, base: Path
+    ) -> None:
+        """A reader that found nothing is not bound to nothing."""
+        assert reader.position() == 0
+        with adapter.open_for_validator(ledger_url, base) as validator:
+            record_one(validator, judged(key_of(), 1))
+            assert reader.position() == 1
+            assert reader.ledger_id() == validator.ledger_id()
+        assert reader.get(key_of()).version == 1
+
+    def test_reader_law_2_reading_changes_nothing(
+        self, reader: StateReader, validator: ValidatorLedger, adapter: LedgerAdapter, ledger_url: str, base: Path
+    ) -> None:
+        """Whatever is asked, the ledger says the same afterwards."""
+        keys = [key_of(n) for n in range(1, 4)]
+        record_one(validator, judged(keys[0], 1, REJECTED))
+        before = everything(validator, keys)
+        for _ in range(2):
+            everything(reader, keys)
+            list(reader.find(StateFilter()))
+            reader.get_many(keys)
+        assert everything(validator, keys) == before
+        with adapter.open_reader(ledger_url, base) as another:
+            assert everything(another, keys) == before
+
+    def test_reader_law_3_find_is_of_one_moment(self, reader: StateReader, validator: ValidatorLedger) -> None:
+        """What `find` hands out late is as old as what it handed out first, whatever was recorded meanwhile."""
+        keys = [key_of(customer, day) for customer in (1, 2, 3) for day in range(1_000)]
+        changes = [change_of(validator.history(keys[0]), judged(keys[0], 1))]
+        changes += [StateChange(PartitionState(k), replace(changes[0].after, key=k), None) for k in keys[1:]]
+        assert all(validator.record(changes))
+        for ledger in (reader, validator):
+            found = ledger.find(StateFilter())
+            first = next(found)
+            states = validator.get_many(keys)
+            moved = [StateChange(s, replace(s, version=s.version + 1), None) for s in states]
+            assert all(validator.record(moved))
+            assert [first, *found] == states
+
+    def test_reader_law_4_and_5_the_log_grows_in_order(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """Numbers grow, a cursor gets exactly the rest, and time never goes back though clocks do."""
+        for number, second in enumerate((50, 10, 90, 20), start=1):
+            record_one(validator, judged(key_of(number), number, REJECTED, second=second))
+        control_plane.retry([key_of(3)], act_of(second=5))
+        log = reader.log()
+        assert [entry.sequence for entry in log] == sorted({entry.sequence for entry in log})
+        assert reader.position() == log[-1].sequence
+        assert [entry.at for entry in log] == [moment(second) for second in (50, 50, 90, 90, 90)]
+        for cursor in range(log[0].sequence - 1, log[-1].sequence + 2):
+            rest = [entry for entry in log if entry.sequence > cursor]
+            assert reader.log(after=cursor) == rest
+            assert reader.log(after=cursor, limit=2) == rest[:2]
+        assert reader.log(limit=0) == []
+
+    def test_get_many_keeps_the_order_asked_for(self, reader: StateReader, validator: ValidatorLedger) -> None:
+        """One state for each key asked for, in that order, repeated keys included."""
+        keys = [key_of(n) for n in (3, 1, 2)]
+        for number, key in enumerate(keys, start=1):
+            record_one(validator, judged(key, number))
+        asked = [keys[1], key_of(9), keys[0], keys[2], keys[1]]
+        assert [state.key for state in reader.get_many(asked)] == asked
+        assert [state.version for state in reader.get_many(asked)] == [1, 0, 1, 1, 1]
+        assert reader.get_many([]) == []
+
+    def test_find_matches_exactly_and_in_key_order(self, reader: StateReader, validator: ValidatorLedger) -> None:
+        """All of a filter has to match, an empty member means all, bounds are included, a limit cuts the end off."""
+        keys = [
+            key_of(customer, day, report, source)
+            for source in ("google_ads", "other")
+            for customer in (9, 10, 200)
+            for report in ("ad_group", "campaign")
+            for day in (0, 1, 40)
+        ]
+        outcomes = (PASSED, REJECTED, UNSEALED)
+        for number, key in enumerate(reversed(keys)):
+            record_one(validator, judged(key, number + 1, outcomes[number % 3]))
+        states = {state.key: state for state in validator.get_many(keys)}
+        day = keys[0].logical_date
+        filters = [
+            StateFilter(),
+            StateFilter(source="other"),
+            StateFilter(source="nowhere"),
+            StateFilter(customer_ids=("10",)),
+            StateFilter(customer_ids=("200", "9", "9", "77")),
+            StateFilter(reports=("campaign",), since=day + timedelta(days=1)),
+            StateFilter(until=day),
+            StateFilter(since=day + timedelta(days=1), until=day + timedelta(days=1)),
+            StateFilter(since=day + timedelta(days=2), until=day),
+            StateFilter(statuses=(PartitionStatus.FAILED,)),
+            StateFilter(statuses=(PartitionStatus.PENDING,)),
+            StateFilter(statuses=(PartitionStatus.SUCCESS,), since=day, until=day),
+            StateFilter(statuses=tuple(PartitionStatus)),
+            StateFilter(statuses=(PartitionStatus.FAILED, PartitionStatus.PENDING), customer_ids=("9", "10")),
+            StateFilter("google_ads", ("10", "9"), ("ad_group",), day, day, (PartitionStatus.FAILED,)),
+        ]
+        for wanted in filters:
+            expected = [states[key] for key in sorted(keys) if _matches(states[key], wanted)]
+            assert list(reader.find(wanted)) == expected
+            for limit in (0, 1, 4):
+                assert list(reader.find(wanted, limit=limit)) == expected[:limit]
+
+    def test_the_ledger_id_is_one_for_all_and_for_good(
+        self, adapter: LedgerAdapter, ledger_url: str, base: Path
+    ) -> None:
+        """Whoever opens the ledger, now or later, is told the same name."""
+        with adapter.open_for_validator(ledger_url, base) as ledger:
+            name = ledger.ledger_id()
+        assert name
+        with adapter.open_for_control_plane(ledger_url, base) as again:
+            assert again.ledger_id() == name
+        with adapter.open_reader(ledger_url, base) as reader:
+            assert reader.ledger_id() == name
+
+    def test_a_closed_ledger_is_an_error(self, adapter: LedgerAdapter, ledger_url: str, base: Path) -> None:
+        """Using a ledger after `close` is an error; closing it again is none."""
+        for opened in (
+            adapter.open_for_validator(ledger_url, base),
+            adapter.open_for_control_plane(ledger_url, base),
+            adapter.open_reader(ledger_url, base),
+        ):
+            opened.close()
+            opened.close()
+            with pytest.raises(Exception, match="closed"):
+                opened.position()
+            with pytest.raises(Exception, match="closed"):
+                list(opened.find(StateFilter()))
+
+    def test_authority_is_cut(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """Nobody holds a method that is not theirs."""
+        assert not hasattr(reader, "record")
+        assert not hasattr(reader, "retry")
+        assert not hasattr(validator, "retry")
+        assert not hasattr(control_plane, "record")
+
+
+def _matches(state: PartitionState, wanted: StateFilter) -> bool:
+    key = state.key
+    return (
+        (wanted.source is None or key.source == wanted.source)
+        and (not wanted.customer_ids or key.customer_id in wanted.customer_ids)
+        and (not wanted.reports or key.report in wanted.reports)
+        and (wanted.since is None or key.logical_date >= wanted.since)
+        and (wanted.until is None or key.logical_date <= wanted.until)
+        and (not wanted.statuses or state.status in wanted.statuses)
+    )

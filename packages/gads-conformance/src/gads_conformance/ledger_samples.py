@@ -1,0 +1,111 @@
+"""Values for the laws of the ledger: keys, runs, judgements and the changes that they lead to."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+
+from gads_domain.errors import FailureReason
+from gads_domain.metadata import ColumnSpec, TableSchema
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.ledger import StateReader, ValidatorLedger
+from gads_domain.run import RunId
+from gads_domain.state import (
+    Attempt,
+    AttemptOutcome,
+    CheckResult,
+    KeyHistory,
+    OperatorAct,
+    SchemaPin,
+    StateChange,
+)
+from gads_domain.state_machine import settle
+
+EPOCH = datetime(2024, 6, 1, 3, 4, 5, 678901, tzinfo=UTC)
+FIRST_DAY = date(2024, 1, 1)
+
+
+def key_of(customer: int = 1, day: int = 0, report: str = "campaign", source: str = GOOGLE_ADS) -> PartitionKey:
+    """A key; `day` counts from the first of January 2024."""
+    return PartitionKey(source, str(customer), report, FIRST_DAY + timedelta(days=day))
+
+
+def moment(second: int) -> datetime:
+    """The time `second` seconds into the sample's history."""
+    return EPOCH + timedelta(seconds=second)
+
+
+def run_of(number: int, entropy: int = 0) -> RunId:
+    """The `number`-th run; later numbers are later runs."""
+    return RunId.compose(moment(number), entropy.to_bytes(4, "big"))
+
+
+def judged(
+    key: PartitionKey,
+    run: int,
+    outcome: AttemptOutcome = AttemptOutcome.PASSED,
+    *,
+    rows: str = "",
+    second: int | None = None,
+    entropy: int = 0,
+    schema_version: int = 1,
+) -> Attempt:
+    """A judgement of the `run`-th run of `key`; equal `rows` stand for equal content."""
+    sealed = outcome is not AttemptOutcome.UNSEALED
+    run_id = run_of(run, entropy)
+    content = hashlib.sha256((rows or run_id.value).encode()).hexdigest()
+    failure = FailureReason("rows_differ", f"run {run} ü \u2028 lost", retryable=False, hint="ask again")
+    return Attempt(
+        key=key,
+        run_id=run_id,
+        outcome=outcome,
+        judged_at=moment(run if second is None else second),
+        checks=(
+            CheckResult("size", passed=True),
+            CheckResult(
+                "rows",
+                passed=outcome is AttemptOutcome.PASSED,
+                detail="“ok”",
+                figures={"n": 3, "share": 0.5, "of": "x"},
+            ),
+        ),
+        failure=None if outcome is AttemptOutcome.PASSED else failure,
+        schema_version=schema_version if sealed else None,
+        record_count=run if sealed else None,
+        seal_sha256=hashlib.sha256(run_id.value.encode()).hexdigest() if sealed else None,
+        content_sha256=content if outcome is AttemptOutcome.PASSED else None,
+        changes={"rows": {"added": run, "removed": 0}} if sealed else None,
+    )
+
+
+def change_of(history: KeyHistory, attempt: Attempt, pin: SchemaPin | None = None) -> StateChange:
+    """The change that `attempt` leads to on top of `history`."""
+    return StateChange(history.state, settle(history, attempt, attempt.judged_at), attempt, pin)
+
+
+def record_one(ledger: ValidatorLedger, attempt: Attempt, pin: SchemaPin | None = None) -> StateChange:
+    """Record `attempt` on top of what the ledger holds; it has to succeed."""
+    change = change_of(ledger.history(attempt.key), attempt, pin)
+    assert ledger.record([change]) == [True]
+    return change
+
+
+def pin_of(key: PartitionKey, *columns: str, schema_version: int = 1) -> SchemaPin:
+    """A pin of the key's report with these columns, all of type int64."""
+    schema = TableSchema(tuple(ColumnSpec(name, f"metrics.{name}", "int64") for name in columns))
+    return SchemaPin(key.source, key.report, schema_version, schema)
+
+
+def act_of(second: int = 100, actor: str = "operator") -> OperatorAct:
+    """An act of the control plane."""
+    return OperatorAct(moment(second), actor, "run --retry-failed", "the account came back, “again”")
+
+
+def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
+    """All that the ledger says of `keys` and of its log, to be compared before and after."""
+    return (
+        [ledger.history(key) for key in keys],
+        [ledger.acts(key) for key in keys],
+        ledger.log(),
+        ledger.position(),
+    )

@@ -1,0 +1,141 @@
+"""The laws of `StateReader` about the past: what was the case at a position of the log, and at a time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gads_conformance.ledger_samples import act_of, judged, key_of, moment, record_one
+from gads_conformance.ledger_suite import LedgerSuite
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.state import AttemptOutcome, LogEntry, PartitionStatus, StateFilter
+
+PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+
+
+class TimeTravelLaws(LedgerSuite):
+    """Law 6 of `StateReader`, and what belongs to it."""
+
+    def test_reader_law_6_the_past_is_the_log_cut_off_at_the_position(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """As of each position, and for each filter, the last move of each partition up to there, in key order."""
+        told: list[dict[PartitionKey, LogEntry]] = [{}]
+        seen: dict[int, list[LogEntry]] = {}
+        for number, (customer, day, report, run, outcome) in enumerate(_STORY, start=1):
+            key = key_of(customer, day, report)
+            if outcome is None:
+                assert control_plane.retry([key], act_of(number)) == [True]
+            else:
+                record_one(validator, judged(key, run, outcome, second=number))
+            (entry,) = reader.log(after=number - 1)
+            told.append({**told[-1], key: entry})
+            seen[number] = list(reader.as_of(StateFilter(), number))
+        for position, standing in enumerate(told):
+            for wanted in _FILTERS:
+                expected = [entry for _, entry in sorted(standing.items()) if _matches(entry, wanted)]
+                for ledger in (reader, validator, control_plane):
+                    assert list(ledger.as_of(wanted, position)) == expected
+        assert all(list(reader.as_of(StateFilter(), position)) == then for position, then in seen.items())
+
+    def test_reader_law_6_as_of_the_end_is_what_the_rows_say(
+        self, reader: StateReader, validator: ValidatorLedger
+    ) -> None:
+        """As of the last position, status and authority are those of the rows."""
+        for number, (customer, day, report, run, outcome) in enumerate(_STORY, start=1):
+            if outcome is not None:
+                record_one(validator, judged(key_of(customer, day, report), run, outcome, second=number))
+        states = [
+            (state.key, state.status, state.current_run_id, state.schema_version, state.record_count, state.seal_sha256)
+            for state in reader.find(StateFilter())
+        ]
+        entries = [
+            (entry.key, entry.status_after, entry.to_run, entry.schema_version, entry.record_count, entry.seal_sha256)
+            for entry in reader.as_of(StateFilter(), reader.position())
+        ]
+        assert entries == states
+
+    def test_reader_law_3_the_past_is_of_one_moment(self, reader: StateReader, validator: ValidatorLedger) -> None:
+        """A stream begun before a move does not show it, even as of a position that is reached meanwhile."""
+        record_one(validator, judged(key_of(1), 1))
+        record_one(validator, judged(key_of(2), 1))
+        standing = reader.as_of(StateFilter(), 100)
+        first = next(standing)
+        record_one(validator, judged(key_of(2), 2))
+        assert [entry.sequence for entry in (first, *standing)] == [1, 2]
+
+    def test_reader_law_5_a_time_names_a_position(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """The last move at or before the time, by the log's own times, at every moment around each of them."""
+        assert reader.position_at(moment(0)) == 0
+        for number, second in enumerate((50, 10, 90, 20, 90, 120, 121), start=1):
+            record_one(validator, judged(key_of(number), number, second=second))
+            for when in (5, 10, 49, 50, 51, 89, 90, 91, 119, 120, 121, 1_000):
+                for step in (timedelta(0), timedelta(microseconds=-1), timedelta(microseconds=1)):
+                    asked = moment(when) + step
+                    reached = [entry.sequence for entry in reader.log() if entry.at <= asked]
+                    for ledger in (reader, validator, control_plane):
+                        assert ledger.position_at(asked) == max(reached, default=0)
+
+    def test_the_reports_are_those_with_a_row(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """Every report of the source that has a row, whatever its status, once and sorted."""
+        assert reader.reports("google_ads") == []
+        for number, (customer, report, source, outcome) in enumerate(
+            [
+                (9, "keyword", "google_ads", PASSED),
+                (10, "campaign", "google_ads", REJECTED),
+                (10, "keyword", "google_ads", PASSED),
+                (11, "ad_group", "google_ads", UNSEALED),
+                (11, "other_report", "other", PASSED),
+            ],
+            start=1,
+        ):
+            record_one(validator, judged(key_of(customer, number, report, source), number, outcome))
+        for ledger in (reader, validator, control_plane):
+            assert ledger.reports("google_ads") == ["ad_group", "campaign", "keyword"]
+            assert ledger.reports("other") == ["other_report"]
+            assert ledger.reports("nowhere") == []
+
+
+_STORY = [
+    (1, 0, "campaign", 1, PASSED),
+    (9, 0, "campaign", 1, REJECTED),
+    (10, 1, "campaign", 2, PASSED),
+    (1, 0, "campaign", 2, PASSED),
+    (9, 0, "campaign", 0, None),
+    (1, 0, "campaign", 3, PASSED),
+    (9, 0, "campaign", 4, PASSED),
+    (1, 1, "keyword", 4, UNSEALED),
+    (10, 1, "campaign", 5, PASSED),
+    (10, 40, "keyword", 5, PASSED),
+]
+"""Customer, day, report, run and outcome of each move; without an outcome it is a retry."""
+
+_DAY = key_of().logical_date
+
+_FILTERS = [
+    StateFilter(),
+    StateFilter(source="nowhere"),
+    StateFilter(customer_ids=("1",)),
+    StateFilter(customer_ids=("9", "10", "77"), reports=("campaign",)),
+    StateFilter(since=_DAY, until=_DAY),
+    StateFilter("google_ads", ("1", "10"), ("campaign", "keyword"), _DAY, _DAY + timedelta(days=1)),
+    StateFilter(statuses=(PartitionStatus.SUCCESS,)),
+    StateFilter(statuses=(PartitionStatus.FAILED, PartitionStatus.PENDING)),
+    StateFilter(reports=("keyword",), statuses=(PartitionStatus.SUCCESS,)),
+]
+
+
+def _matches(entry: LogEntry, wanted: StateFilter) -> bool:
+    key = entry.key
+    return (
+        (wanted.source is None or key.source == wanted.source)
+        and (not wanted.customer_ids or key.customer_id in wanted.customer_ids)
+        and (not wanted.reports or key.report in wanted.reports)
+        and (wanted.since is None or key.logical_date >= wanted.since)
+        and (wanted.until is None or key.logical_date <= wanted.until)
+        and (not wanted.statuses or entry.status_after in wanted.statuses)
+    )

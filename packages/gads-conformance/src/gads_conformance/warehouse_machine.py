@@ -1,0 +1,144 @@
+"""Random steps against a model: a dictionary of what is shown."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from gads_conformance.warehouse_samples import (
+    CHANGED,
+    NARROW,
+    WIDE,
+    Story,
+    WritePayload,
+    key_of,
+    position_of,
+    step,
+)
+from gads_domain.errors import LedgerConflictError
+from gads_domain.metadata import TableSchema
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.warehouse import Replacement, WarehouseAdapter
+
+_SCHEMAS: dict[int, TableSchema] = {1: NARROW, 2: WIDE, 3: CHANGED, 4: CHANGED}
+
+_KEYS = st.builds(key_of, st.integers(0, 3), st.integers(1, 2), st.sampled_from(["campaign", "account"]))
+_REPLACED = st.dictionaries(_KEYS, st.tuples(st.integers(0, 3), st.sampled_from(sorted(_SCHEMAS))), max_size=4)
+
+
+class _BrokenOffError(Exception):
+    """What ends a step in the middle."""
+
+
+class WarehouseMachine(RuleBasedStateMachine):
+    """A story of one warehouse."""
+
+    adapter: WarehouseAdapter
+    base: Path
+    write: WritePayload
+    scheme: str
+    numbers = itertools.count()
+
+    def __init__(self) -> None:
+        super().__init__()
+        folder = self.base / f"story-{next(self.numbers)}"
+        folder.mkdir()
+        self.warehouse = self.adapter.open_warehouse(f"{self.scheme}tables.db", folder)
+        self.story = Story(folder, self.write)
+        self.run = 0
+        self.position = 0
+
+    @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3), chunk=st.integers(1, 3))
+    def apply(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey], chunk: int) -> None:
+        """A step that ends well."""
+        replacements = self._replacements(replaced)
+        remove = sorted(removed - set(replaced))
+        before, self.position = self.position, self.position + 1
+        chunks = [replacements[start : start + chunk] for start in range(0, len(replacements), chunk)]
+        at = position_of(before) if before else None
+        done = self.warehouse.apply(step(at, position_of(self.position), chunks, remove))
+        shown = set(self.story.shown)
+        assert done.replaced == len(shown & set(replaced))
+        assert done.added == len(replaced) - done.replaced
+        assert done.removed == len(shown & set(remove))
+        assert done.rows == sum(one.partition.record_count for one in replacements)
+        self.story.expect(replacements, remove)
+
+    @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3))
+    def break_off(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey]) -> None:
+        """A step that does not."""
+        replacements = self._replacements(replaced)
+
+        def chunks() -> Iterator[Sequence[Replacement]]:
+            yield replacements
+            raise _BrokenOffError
+
+        at = position_of(self.position) if self.position else None
+        try:
+            self.warehouse.apply(step(at, position_of(self.position + 1), chunks(), sorted(removed - set(replaced))))
+        except _BrokenOffError:
+            return
+        raise AssertionError("an error of the payloads was swallowed")
+
+    @rule()
+    def apply_from_elsewhere(self) -> None:
+        """A step of another loader's view."""
+        try:
+            self.warehouse.apply(step(position_of(self.position + 7), position_of(self.position + 8)))
+        except LedgerConflictError:
+            return
+        raise AssertionError("a step from elsewhere was applied")
+
+    @invariant()
+    def shows_what_it_has_to(self) -> None:
+        """Pointers, contents and position are those of the model."""
+        reports = {key.report for key in self.story.shown} | set(self.warehouse.reports())
+        pointers = {one.key: one for report in reports for one in self.warehouse.pointers(report)}
+        assert pointers == {key: pointer for key, (pointer, _) in self.story.shown.items()}
+        found = {one.key: one for report in reports for one in self.warehouse.contents(report)}
+        expected = {key: one for key, one in self.story.shown.items() if one[0].record_count}
+        assert found.keys() == expected.keys()
+        for key, (pointer, rows) in expected.items():
+            assert found[key].run_id == pointer.run_id
+            assert found[key].record_count == len(rows)
+            assert found[key].sums["metrics_clicks"] == sum(row["metrics_clicks"] for row in rows)
+        assert self.warehouse.untrue() == []
+        assert self.warehouse.position() == (position_of(self.position) if self.position else None)
+
+    def teardown(self) -> None:
+        """Let go."""
+        self.warehouse.close()
+
+    def _replacements(self, replaced: dict[PartitionKey, tuple[int, int]]) -> list[Replacement]:
+        self.run += 1
+        return [
+            self.story.replacement(key, self.run, count, schema=_SCHEMAS[version], version=version)
+            for key, (count, version) in sorted(replaced.items())
+        ]
+
+
+def check_against_model(
+    adapter: WarehouseAdapter, base: Path, write: WritePayload, *, scheme: str, examples: int, steps: int
+) -> None:
+    """Tell `examples` stories of up to `steps` steps; `scheme` is what the engine's URLs begin with."""
+    machine = type(
+        "BoundWarehouseMachine",
+        (WarehouseMachine,),
+        {"adapter": adapter, "base": base, "write": staticmethod(write), "scheme": scheme},
+    )
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
+            database=None,
+        ),
+    )

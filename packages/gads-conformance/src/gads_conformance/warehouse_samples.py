@@ -1,0 +1,111 @@
+"""Partitions, steps and rows to try a warehouse with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gads_domain.metadata import ColumnSpec, TableSchema
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.warehouse import LoadedPartition, LoadMode, LoadStep, Replacement, WarehousePosition
+from gads_domain.run import RunId
+
+FIRST_DAY = date(2024, 6, 1)
+START = datetime(2024, 7, 1, tzinfo=UTC)
+
+CAMPAIGN = ColumnSpec("campaign_id", "campaign.id", "int64")
+NAME = ColumnSpec("campaign_name", "campaign.name", "string")
+CLICKS = ColumnSpec("metrics_clicks", "metrics.clicks", "int64")
+VALUE = ColumnSpec("metrics_conversions_value", "metrics.conversions_value", "double")
+CLICKS_AS_DOUBLE = ColumnSpec("metrics_clicks", "metrics.clicks", "double")
+
+NARROW = TableSchema((CAMPAIGN, NAME, CLICKS))
+WIDE = TableSchema((CAMPAIGN, NAME, VALUE, CLICKS))
+CHANGED = TableSchema((CAMPAIGN, NAME, CLICKS_AS_DOUBLE))
+
+Row = dict[str, Any]
+WritePayload = Callable[[Path, TableSchema, Sequence[Row]], None]
+"""Writes rows to a Parquet file with the columns of the schema."""
+
+
+def key_of(day: int = 0, customer: int = 1, report: str = "campaign") -> PartitionKey:
+    """The partition of the day number `day`."""
+    return PartitionKey(GOOGLE_ADS, str(customer), report, FIRST_DAY + timedelta(days=day))
+
+
+def run_of(number: int) -> RunId:
+    """The `number`-th run."""
+    return RunId.compose(START + timedelta(seconds=number), b"\0\0\0\0")
+
+
+def position_of(number: int, ledger_id: str = "ledger-a") -> WarehousePosition:
+    """The place behind the move `number`."""
+    return WarehousePosition(ledger_id, number, f"v1:{number}:{number:012x}:{ledger_id}")
+
+
+def rows_of(key: PartitionKey, run: int, count: int, schema: TableSchema = NARROW) -> list[Row]:
+    """Rows that tell their partition and run."""
+    values: list[Row] = [
+        {
+            "campaign_id": number,
+            "campaign_name": f"{key.customer_id} {key.logical_date} {run}",
+            "metrics_clicks": number * 10 + run,
+            "metrics_conversions_value": number / 4,
+        }
+        for number in range(count)
+    ]
+    kinds = {column.name: column.type for column in schema.columns}
+    return [
+        {name: float(row[name]) if kind == "double" else row[name] for name, kind in kinds.items()} for row in values
+    ]
+
+
+@dataclass
+class Story:
+    """Makes replacements and remembers what a warehouse has to show after them."""
+
+    folder: Path
+    write: WritePayload
+    shown: dict[PartitionKey, tuple[LoadedPartition, list[Row]]] = field(default_factory=dict)
+    _files: int = 0
+
+    def replacement(
+        self,
+        key: PartitionKey,
+        run: int,
+        count: int = 3,
+        *,
+        schema: TableSchema = NARROW,
+        version: int = 1,
+        record_count: int | None = None,
+    ) -> Replacement:
+        """A payload of `count` rows, and what vouches for `record_count` of them (None: as many)."""
+        self._files += 1
+        path = self.folder / f"payload-{self._files}.parquet"
+        self.write(path, schema, rows_of(key, run, count, schema))
+        vouched = count if record_count is None else record_count
+        pointer = LoadedPartition(key, run_of(run), vouched, version, f"{run:064x}")
+        return Replacement(pointer, schema, path)
+
+    def expect(self, replace: Iterable[Replacement] = (), remove: Iterable[PartitionKey] = ()) -> None:
+        """Remember what a step that went well leads to."""
+        for one in replace:
+            key = one.partition.key
+            run = int((one.partition.run_id.started_at - START).total_seconds())
+            self.shown[key] = (one.partition, rows_of(key, run, one.partition.record_count, one.schema))
+        for key in remove:
+            self.shown.pop(key, None)
+
+
+def step(
+    after: WarehousePosition | None,
+    to: WarehousePosition,
+    replace: Iterable[Sequence[Replacement]] = (),
+    remove: Sequence[PartitionKey] = (),
+    mode: LoadMode = LoadMode.FEED,
+) -> LoadStep:
+    """A step from `after` to `to`."""
+    return LoadStep(mode, GOOGLE_ADS, after, to, START + timedelta(seconds=to.position), replace, remove)

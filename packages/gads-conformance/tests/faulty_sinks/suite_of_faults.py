@@ -1,0 +1,51 @@
+"""One class of the laws a fault; collected by test_sink_laws_bite.py alone."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+
+from gads_conformance.sink_laws import SinkLaws
+from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
+
+
+class Folder:
+    def __init__(self, root):
+        self._root = root
+
+    def names(self):
+        return [path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()]
+
+    def get(self, path):
+        return (self._root / path).read_bytes()
+
+    def put(self, path, data):
+        (self._root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self._root / path).write_bytes(data)
+
+    def remove(self, path):
+        (self._root / path).unlink()
+
+
+def suite_of(fault):
+    class Suite(SinkLaws):
+        @pytest.fixture
+        def sink_url(self):
+            return f"faulty-{fault.replace('_', '-')}:raw"
+
+        @pytest.fixture
+        def backdoor(self, base: Path):
+            return Folder(base / "raw")
+
+        def test_sink_behaves_as_its_model(self, sink_url, base):
+            games = 20 if fault == "none" else 400
+            # That the fault is found is enough; the shortest way to it would take minutes.
+            run_sink_machine(sink_url, base, settings(EXAMPLES, phases=[Phase.generate], max_examples=games))
+
+    Suite.__name__ = Suite.__qualname__ = f"Test_{fault}"
+    return Suite
+
+
+for name in os.environ.get("FAULTS", "").split():
+    globals()[f"Test_{name}"] = suite_of(name)

@@ -1,0 +1,37 @@
+"""Writing a file so that its name never shows half of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from gads_domain.errors import StorageError
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a file beside `path`, make it durable and give it the name, replacing what had it.
+
+    Whatever fails, the name keeps what it had and nothing is left beside it; raises `StorageError` for the disk's
+    failures.
+    """
+    building = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        with building.open("xb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        building.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}", hint="check the folder") from error
+    finally:
+        with suppress(OSError):
+            building.unlink(missing_ok=True)

@@ -1,0 +1,373 @@
+"""The door for other teams: read-only, and nothing but what the ledger vouches for. See contracts/consumer/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from gads_consumer.asking import Day, Question, as_day, question
+from gads_consumer.changes import Change, Changes, Delta
+from gads_consumer.completeness import Readiness, gaps_at, watermark_at
+from gads_consumer.cursor import Cursor, confirmed, cursor_at, is_cursor
+from gads_consumer.errors import (
+    ClockSkewError,
+    IncompleteError,
+    LedgerAbsentError,
+    ManifestError,
+    PastUnknownError,
+    UnknownReportError,
+)
+from gads_consumer.gap import Gap
+from gads_consumer.partitions import TrustedPartition, last_entry, vouched_for
+from gads_consumer.payload_copies import PayloadCopy, copied
+from gads_consumer.snapshot import Pinned, Snapshot
+from gads_domain.adapters import ledger_adapter, sink_adapter
+from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
+from gads_domain.errors import InvalidValueError
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
+from gads_domain.ports.ledger import StateReader
+from gads_domain.ports.sink import RawReader
+from gads_domain.state import PartitionStatus
+
+if TYPE_CHECKING:
+    from gads_consumer.manifest import Manifest
+
+AsOf = datetime | int | str
+"""A moment (aware), a position of the log, or the text of a cursor or of a moment as ISO-8601 with its zone."""
+
+CLOCKS_AGREE = timedelta(minutes=5)
+"""How far the ledger's last move may lie ahead of this machine's clock before a time is no answer any more."""
+
+
+class Consumer:
+    """Reads what a ledger vouches for. Threads may share it; snapshots may be used after it is closed.
+
+    Every method raises `LedgerAbsentError`, `LedgerError` or `HeldElsewhereError` if the ledger cannot be asked.
+    """
+
+    def __init__(
+        self,
+        ledger: StateReader,
+        reader: RawReader,
+        *,
+        source: str = GOOGLE_ADS,
+        integrity: bool = True,
+        clock: Clock | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._source = require_name(source, "source")
+        self._integrity = integrity
+        self._clock = clock or SystemClock()
+        self._ledger_id = self._known_ledger()
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        state: str,
+        sink: str,
+        base: Path | str | None = None,
+        source: str = GOOGLE_ADS,
+        integrity: bool = True,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Open the ledger and the sink that the URLs name, such as `sqlite:state/ledger.db` and `file:raw`, read-only.
+
+        A relative path is taken from `base`, by default the working directory. With `integrity` every payload is
+        held to the sha256 that was sealed; without it presence, size and seal still are. Raises
+        `ConfigurationError` for a URL that nothing installed answers to, `LedgerAbsentError`.
+        """
+        folder = Path.cwd() if base is None else Path(base)
+        reader = sink_adapter(sink).open_reader(sink, folder)
+        ledger = ledger_adapter(state).open_reader(state, folder)
+        try:
+            return cls(ledger, reader, source=source, integrity=integrity, clock=clock)
+        except BaseException:
+            ledger.close()
+            raise
+
+    def reports(self) -> list[str]:
+        """The reports that the ledger knows, sorted."""
+        self._known_ledger()
+        return self._ledger.reports(self._source)
+
+    def cursor(self) -> str:
+        """The end of the log now: where `changes` goes on for somebody who has everything up to now."""
+        return str(self._at(None))
+
+    def snapshot(
+        self,
+        report: str,
+        *,
+        since: Day | None = None,
+        until: Day | None = None,
+        customers: str | Iterable[str] | None = None,
+        as_of: AsOf | None = None,
+        complete: bool = False,
+    ) -> Snapshot:
+        """Resolve once what is vouched for, now or `as_of` a past position or moment, and pin it.
+
+        `since` and `until` are both included; None means no bound, and for `customers` all that are known. With
+        `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`). A moment means
+        the last move stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`, `ClockSkewError`,
+        `InvalidValueError`.
+        """
+        asked = question(self._source, report, since, until, customers)
+        at = self._at(as_of)
+        snapshot = self._resolved(asked, at)
+        if complete and snapshot.missing:
+            some = "; ".join(str(gap) for gap in snapshot.missing[:3])
+            raise IncompleteError(f"{len(snapshot.missing)} partitions are not vouched for: {some}")
+        return snapshot
+
+    def load(self, path: Path | str) -> Snapshot:
+        """The snapshot that was saved to `path`; raises `ManifestError`, also for one of another ledger."""
+        from gads_consumer.manifest import read_manifest
+
+        manifest = read_manifest(Path(path))
+        known = self._known_ledger()
+        if manifest.ledger_id != known:
+            raise ManifestError(
+                f"{path} is of the ledger {manifest.ledger_id}; this is {known}",
+                hint="open the consumer on that ledger, or use load_snapshot with the sink alone",
+            )
+        return _pinned_by(manifest, self._reader, integrity=self._integrity)
+
+    def changes(
+        self,
+        *,
+        after: str | None = None,
+        reports: str | Iterable[str] | None = None,
+        customers: str | Iterable[str] | None = None,
+    ) -> Changes:
+        """The moves of authority behind the cursor `after` (None: from the beginning), in order, up to now.
+
+        Keep `Changes.cursor` once the changes are applied, in one transaction with them if possible, and pass it
+        next time: then each is met at least once, and one that is met again changes nothing. Raises
+        `PastUnknownError` for another ledger's cursor or a log that was rolled back, `InvalidValueError`.
+        """
+        wanted = self._wanted(reports, customers)
+        end = self._at(None)
+        return Changes(self._ledger, self._from(after), end, wanted)
+
+    def delta(self, report: str, *, after: str | None = None, customers: str | Iterable[str] | None = None) -> Delta:
+        """All that moved in one report behind the cursor `after` (None: everything that is vouched for), as one step.
+
+        Several moves of one partition come as one. Raises what `changes` raises.
+        """
+        asked = question(self._source, report, None, None, customers)
+        if after is None:
+            snapshot = self._resolved(asked, self._at(None))
+            return Delta(tuple(one.key for one in snapshot.partitions), (), snapshot, snapshot.cursor)
+        end = self._at(None)
+        feed = Changes(self._ledger, self._from(after), end, self._wanted(report, asked.customers))
+        last: dict[PartitionKey, Change] = {change.key: change for change in feed}
+        kept = tuple(sorted(change.partition for change in last.values() if change.partition is not None))
+        withdrawn = tuple(sorted(key for key, change in last.items() if change.partition is None))
+        pinned = Pinned(asked, end, self._clock.now(), kept, {})
+        snapshot = Snapshot(pinned, self._reader, integrity=self._integrity)
+        return Delta(tuple(sorted(last)), withdrawn, snapshot, str(end))
+
+    def copy_payloads(self, partitions: Sequence[TrustedPartition], folder: Path | str) -> Iterator[PayloadCopy]:
+        """Copy the payloads of partitions that snapshots or changes handed out to `folder`, as Parquet files.
+
+        In their order, each when it is asked for, under names of its own; a copy may be removed once it is used. Raises
+        `PartitionGoneError`, `PartitionAlteredError`, `NewerContractError`, `StorageError`.
+        """
+        return copied(partitions, self._reader, Path(folder), integrity=self._integrity)
+
+    def gaps(
+        self, reports: str | Iterable[str], *, since: Day, until: Day, customers: str | Iterable[str]
+    ) -> list[Gap]:
+        """The partitions of `customers` and days (both ends included) that are not vouched for, with the reason.
+
+        Accounts are named because the ledger cannot know of one that never ran. By account, report and day. Raises
+        `UnknownReportError`, `InvalidValueError`.
+        """
+        asked = question(self._source, reports, since, until, customers)
+        self._require_known(asked)
+        return list(gaps_at(self._ledger, asked, self._at(None).position))
+
+    def watermark(
+        self, report: str, *, customers: str | Iterable[str], since: Day | None = None, as_of: AsOf | None = None
+    ) -> date | None:
+        """The last day D such that every day from the start to D is vouched for, for every one of `customers`.
+
+        The start is `since`, or else for each account the first day that the ledger has ever heard of. None if the
+        first day of any account is missing already, or nothing is known of it. Days behind a gap do not count.
+        Raises `UnknownReportError`, `InvalidValueError`.
+        """
+        asked = question(self._source, report, since, None, customers)
+        self._require_known(asked)
+        return watermark_at(self._ledger, asked, self._at(as_of).position)
+
+    def ready(
+        self,
+        reports: str | Iterable[str],
+        *,
+        day: Day,
+        customers: str | Iterable[str],
+        since: Day | None = None,
+    ) -> Readiness:
+        """May I publish `day`? True in a condition if all `reports` of all `customers` are vouched for.
+
+        From `since` to `day`, both included; without `since` that is `day` alone. The answer is of one position,
+        and `snapshot(..., as_of=answer.position)` holds exactly what was found complete, whatever happens
+        meanwhile. Raises `UnknownReportError`, `InvalidValueError`.
+        """
+        first = day if since is None else since
+        asked = question(self._source, reports, first, day, customers)
+        assert asked.since is not None
+        assert asked.until is not None
+        self._require_known(asked)
+        at = self._at(None)
+        marks = {
+            name: watermark_at(
+                self._ledger,
+                question(self._source, name, None if since is None else asked.since, None, asked.customers),
+                at.position,
+            )
+            for name in asked.reports
+        }
+        gaps = gaps_at(self._ledger, asked, at.position)
+        return Readiness(asked.since, asked.until, gaps, marks, at.position, str(at))
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _known_ledger(self) -> str:
+        """The ledger's name, after making sure that it is there and still the one that was opened."""
+        found = self._ledger.ledger_id()
+        if found is None:
+            raise LedgerAbsentError("there is no ledger at the state URL")
+        known = getattr(self, "_ledger_id", found)
+        if found != known:
+            raise PastUnknownError(
+                f"the ledger {known} was replaced by {found} while it was open",
+                hint="open the consumer anew and begin from a snapshot",
+            )
+        return found
+
+    def _at(self, as_of: AsOf | None) -> Cursor:
+        ledger_id = self._known_ledger()
+        if isinstance(as_of, str):
+            if is_cursor(as_of):
+                return confirmed(self._ledger, ledger_id, as_of)
+            as_of = _moment(as_of)
+        if as_of is None:
+            return cursor_at(self._ledger, ledger_id, self._ledger.position())
+        if isinstance(as_of, datetime):
+            return cursor_at(self._ledger, ledger_id, self._position_at(as_of))
+        return cursor_at(self._ledger, ledger_id, as_of)
+
+    def _position_at(self, moment: datetime) -> int:
+        if moment.tzinfo is None:
+            raise InvalidValueError(f"{moment.isoformat()} is a time without a zone", hint="say which, such as UTC")
+        now = self._clock.now()
+        last = last_entry(self._ledger, self._ledger.position())
+        if last is not None and last.at > now + CLOCKS_AGREE:
+            raise ClockSkewError(
+                f"the ledger's last move is stamped {iso_utc(last.at)} and it is {iso_utc(now)} by this machine",
+                hint="set the clocks right, or ask as of a position, which no clock can move",
+            )
+        if moment > now and (last is None or moment > last.at):
+            raise ClockSkewError(
+                f"{iso_utc(moment)} has not come yet; it is {iso_utc(now)} by this machine",
+                hint="ask as of a past moment, or leave as_of away for now",
+            )
+        return self._ledger.position_at(moment)
+
+    def _from(self, after: str | None) -> Cursor:
+        ledger_id = self._known_ledger()
+        return Cursor.after(ledger_id, None) if after is None else confirmed(self._ledger, ledger_id, after)
+
+    def _resolved(self, asked: Question, at: Cursor) -> Snapshot:
+        entries = list(self._ledger.as_of(asked.filter(), at.position))
+        if not entries:
+            self._require_known(asked)
+        partitions: list[TrustedPartition] = []
+        others: dict[PartitionKey, PartitionStatus] = {}
+        for entry in entries:
+            partition = vouched_for(entry)
+            if partition is None:
+                others[entry.key] = entry.status_after
+            else:
+                partitions.append(partition)
+        pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others)
+        return Snapshot(pinned, self._reader, integrity=self._integrity)
+
+    def _require_known(self, asked: Question) -> None:
+        known = self.reports()
+        strangers = [name for name in asked.reports if name not in known]
+        if strangers:
+            raise UnknownReportError(
+                f"the ledger has never heard of the report {', '.join(strangers)}",
+                hint=f"it knows {', '.join(known)}" if known else "it holds no partition at all yet",
+            )
+
+    def _wanted(self, reports: str | Iterable[str] | None, customers: str | Iterable[str] | None) -> _Wanted:
+        asked_reports = None if reports is None else question(self._source, reports).reports
+        asked_customers = None if customers is None else question(self._source, "any", customers=customers).customers
+        return _Wanted(
+            self._source,
+            None if asked_reports is None else frozenset(asked_reports),
+            None if asked_customers is None else frozenset(asked_customers),
+        )
+
+
+class _Wanted:
+    """Whose changes are looked for."""
+
+    def __init__(self, source: str, reports: frozenset[str] | None, customers: frozenset[str] | None) -> None:
+        self._source = source
+        self._reports = reports
+        self._customers = customers
+
+    def __call__(self, key: PartitionKey) -> bool:
+        return (
+            key.source == self._source
+            and (self._reports is None or key.report in self._reports)
+            and (self._customers is None or key.customer_id in self._customers)
+        )
+
+
+def load_snapshot(path: Path | str, *, sink: str, base: Path | str | None = None, integrity: bool = True) -> Snapshot:
+    """The snapshot that was saved to `path`, without the ledger: what is pinned is immutable, so the sink suffices.
+
+    Raises `ManifestError`, `NewerContractError`, `ConfigurationError`.
+    """
+    from gads_consumer.manifest import read_manifest
+
+    reader = sink_adapter(sink).open_reader(sink, Path.cwd() if base is None else Path(base))
+    return _pinned_by(read_manifest(Path(path)), reader, integrity=integrity)
+
+
+def _pinned_by(manifest: Manifest, reader: RawReader, *, integrity: bool) -> Snapshot:
+    asked = question(
+        manifest.source, manifest.report, as_day(manifest.since), as_day(manifest.until), manifest.customers
+    )
+    at = Cursor.parse(manifest.cursor)
+    pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.trusted(), manifest.others())
+    return Snapshot(pinned, reader, integrity=integrity)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidValueError(
+            f"{text!r} is neither a moment nor a cursor", hint="write a moment as 2024-06-02T04:05:06Z"
+        ) from None

@@ -1,0 +1,83 @@
+"""The place in a ledger's log up to which somebody has read, as a text to keep."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from gads_consumer.errors import PastUnknownError
+from gads_consumer.partitions import last_entry
+from gads_domain.clock import iso_utc
+from gads_domain.errors import InvalidValueError
+from gads_domain.ports.ledger import StateReader
+from gads_domain.state import LogEntry
+
+_FORM = re.compile(r"v1:(0|[1-9][0-9]*):([0-9a-f]{12}):(.+)")
+_START = "0" * 12
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A ledger's name, the number of a move and a sum over that move, by which a rolled-back log is noticed."""
+
+    ledger_id: str
+    position: int
+    check: str
+
+    def __str__(self) -> str:
+        return f"v1:{self.position}:{self.check}:{self.ledger_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Read what `str()` wrote; raises `InvalidValueError`."""
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise InvalidValueError(f"{text!r} is not a cursor", hint="keep cursors as they were handed out")
+        return cls(match[3], int(match[1]), match[2])
+
+    @classmethod
+    def after(cls, ledger_id: str, entry: LogEntry | None) -> Cursor:
+        """The place behind `entry`; None is the beginning of the log."""
+        if entry is None:
+            return cls(ledger_id, 0, _START)
+        told = (
+            f"{entry.sequence}\n{entry.key}\n{entry.from_run}\n{entry.to_run}\n"
+            f"{entry.status_before}\n{entry.status_after}\n{iso_utc(entry.at)}\n"
+        )
+        return cls(ledger_id, entry.sequence, hashlib.sha256(told.encode()).hexdigest()[:12])
+
+
+def is_cursor(text: str) -> bool:
+    """Whether `text` has the form of a cursor."""
+    return _FORM.fullmatch(text) is not None
+
+
+def cursor_at(ledger: StateReader, ledger_id: str, position: int) -> Cursor:
+    """The cursor behind the move `position`; raises `PastUnknownError` if the log has no such move."""
+    entry = last_entry(ledger, position)
+    if entry is None and position != 0:
+        raise PastUnknownError(
+            f"the ledger has no move {position}; its log ends at {ledger.position()}",
+            hint="positions come from a snapshot or a change of this very ledger",
+        )
+    return Cursor.after(ledger_id, entry)
+
+
+def confirmed(ledger: StateReader, ledger_id: str, text: str) -> Cursor:
+    """The cursor in `text`, after making sure that it is of this ledger and that the log still is the one it came from.
+
+    Raises `InvalidValueError`, `PastUnknownError`.
+    """
+    cursor = Cursor.parse(text)
+    if cursor.ledger_id != ledger_id:
+        raise PastUnknownError(
+            f"the cursor is of the ledger {cursor.ledger_id}; this is {ledger_id}",
+            hint="check the state URL, or begin anew from a snapshot of this ledger",
+        )
+    if cursor_at(ledger, ledger_id, cursor.position) != cursor:
+        raise PastUnknownError(
+            f"the ledger's log was rolled back: its move {cursor.position} is not the one that the cursor came from",
+            hint="begin anew from a snapshot; what was read since then may not be vouched for any more",
+        )
+    return cursor

@@ -1,0 +1,175 @@
+"""A snapshot as a file for tools that do not speak Arrow, with the manifest of its origin beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from gads_consumer.atomic_file import write_atomically
+from gads_consumer.manifest import ExportedFile, Manifest, encode_manifest
+from gads_consumer.scanning import Scan
+from gads_consumer.snapshot import Snapshot
+from gads_domain.errors import InvalidValueError
+
+_COMPRESSION_LEVEL = 3
+
+
+class ExportFormat(StrEnum):
+    """The form of the file."""
+
+    PARQUET = "parquet"
+    """Parquet, zstd."""
+    CSV = "csv"
+    """UTF-8, a header, comma, line feed; null is an empty field and an empty text is `""`."""
+    ARROW = "arrow"
+    """Arrow IPC file (Feather 2), zstd."""
+
+
+def format_of(path: Path) -> ExportFormat:
+    """The format that the file's extension names; raises `InvalidValueError`."""
+    try:
+        return ExportFormat(path.suffix.removeprefix("."))
+    except ValueError:
+        raise InvalidValueError(
+            f"{path.name!r} does not say its format", hint="end it in .parquet, .csv or .arrow, or name the format"
+        ) from None
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of an exported file lies."""
+    return path.with_name(f"{path.name}.manifest.json")
+
+
+def export(
+    snapshot: Snapshot,
+    path: Path,
+    *,
+    scan: Scan | None = None,
+    format: ExportFormat | None = None,  # noqa: A002 -- it is what the option is called
+    overwrite: bool = False,
+) -> Manifest:
+    """Write the rows of `snapshot` to `path`, and its manifest to `manifest_path(path)`; return the manifest.
+
+    `scan` is a reading of that snapshot with a choice of columns, rows or a unified schema; by default it is all. The
+    rows are streamed. The file appears whole or not at all; its manifest appears just before it and carries its
+    sha256, so that a file left behind by a crash between the two is told from its own. Without `overwrite` raises
+    `InvalidValueError` if either is there. Raises what reading raises (see `Scan`), and `StorageError`.
+    """
+    kind = format or format_of(path)
+    reading = scan or snapshot.scan()
+    if not overwrite:
+        for taken in (path, manifest_path(path)):
+            if taken.exists():
+                raise InvalidValueError(f"{taken} is there already", hint="choose another name, or allow overwriting")
+    _require_writable(reading.schema, kind)
+    exported: list[Manifest] = []
+
+    def write(stream: BinaryIO) -> None:
+        counted = _Summed(stream)
+        rows = _WRITERS[kind](reading, counted)
+        manifest = snapshot.manifest().model_copy(
+            update={
+                "export": ExportedFile(
+                    file=path.name,
+                    format=kind.value,
+                    bytes=counted.size,
+                    sha256=counted.sha256,
+                    rows=rows,
+                    columns=tuple(reading.schema.names),
+                )
+            }
+        )
+        data = encode_manifest(manifest)
+        write_atomically(manifest_path(path), lambda beside: beside.write(data))
+        exported.append(manifest)
+
+    write_atomically(path, write)
+    return exported[0]
+
+
+def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify: bool = True) -> pa.Table:
+    """The first `rows` rows, by default with where they are from and across schema versions."""
+    return snapshot.scan(identity=identity, unify=unify).head(rows)
+
+
+class _Summed:
+    """A file that sums what is written to it, as pyarrow wants it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes | memoryview) -> int:
+        view = memoryview(data)
+        self._digest.update(view)
+        self.size += view.nbytes
+        return self._stream.write(view)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        """The owner of the stream does."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def readable(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _to_parquet(scan: Scan, out: Any) -> int:
+    options: dict[str, Any] = {"compression": "zstd", "compression_level": _COMPRESSION_LEVEL}
+    with pyarrow.parquet.ParquetWriter(out, scan.schema, **options) as writer:
+        return _written(scan, writer)
+
+
+def _to_csv(scan: Scan, out: Any) -> int:
+    options = pyarrow.csv.WriteOptions(quoting_style="needed")
+    with pyarrow.csv.CSVWriter(out, scan.schema, write_options=options) as writer:
+        return _written(scan, writer)
+
+
+def _to_arrow(scan: Scan, out: Any) -> int:
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(out, scan.schema, options=options) as writer:
+        return _written(scan, writer)
+
+
+def _written(scan: Scan, writer: Any) -> int:
+    rows = 0
+    for batch in scan.to_batches():
+        writer.write_batch(batch)
+        rows += batch.num_rows
+    return rows
+
+
+_WRITERS = {ExportFormat.PARQUET: _to_parquet, ExportFormat.CSV: _to_csv, ExportFormat.ARROW: _to_arrow}
+
+
+def _require_writable(schema: pa.Schema, kind: ExportFormat) -> None:
+    if kind is not ExportFormat.CSV:
+        return
+    unfit = [field.name for field in schema if pa.types.is_list(field.type) or pa.types.is_binary(field.type)]
+    if unfit:
+        raise InvalidValueError(
+            f"CSV cannot hold {', '.join(unfit)}", hint="export to parquet or arrow, or leave these columns out"
+        )

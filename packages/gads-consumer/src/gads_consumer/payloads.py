@@ -1,0 +1,162 @@
+"""The payloads' bytes: each read once, summed while at it, and fetched ahead of whoever decodes them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
+from gads_consumer.partitions import TrustedPartition
+from gads_consumer.seals import Seal, SealReader
+from gads_domain.errors import DamagedPartitionError, NotSealedError
+from gads_domain.ports.sink import RawReader
+
+IN_MEMORY_BYTES = 64 * 1024 * 1024
+"""A payload up to this size is read whole, once; a larger one is summed in one pass and decoded in another."""
+
+_WORKERS = 3
+_AHEAD = 4
+"""Groups fetched or being fetched while another is decoded."""
+
+_GROUP_ROWS = 100_000
+_GROUP_PARTITIONS = 64
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A payload to decode: its bytes, or None if it is too large to be held and is opened when its turn comes."""
+
+    seal: Seal
+    data: pa.Buffer | None
+
+
+class PayloadReader:
+    """Reads payloads as their seals describe them; threads may share it.
+
+    `integrity` says whether their sums are checked; presence and size always are.
+    """
+
+    def __init__(self, reader: RawReader, integrity: bool) -> None:
+        self._reader = reader
+        self._integrity = integrity
+
+    def fetch(self, seal: Seal) -> Payload:
+        """Read `seal`'s payload if it is not too large; raises `PartitionGoneError` or `PartitionAlteredError`."""
+        if seal.payload_bytes > IN_MEMORY_BYTES:
+            return Payload(seal, None)
+        with closing(self._opened(seal)) as stream:
+            data = stream.read()
+        _require_size(seal, len(data))
+        if self._integrity:
+            _require_sum(seal, hashlib.sha256(data).hexdigest())
+        return Payload(seal, _owned_by_arrow(data))
+
+    def open(self, seal: Seal) -> BinaryIO:
+        """Open a payload that is not held, after summing it in bounded memory; to be closed by the caller."""
+        stream = self._opened(seal)
+        try:
+            size = stream.seek(0, 2)
+            _require_size(seal, size)
+            stream.seek(0)
+            if self._integrity:
+                digest = hashlib.sha256()
+                while data := stream.read(_CHUNK):
+                    digest.update(data)
+                _require_sum(seal, digest.hexdigest())
+                stream.seek(0)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def require_copied(self, seal: Seal, found: str) -> None:
+        """Hold a copy's sum to the seal's, if sums are checked; raises `PartitionAlteredError`."""
+        if self._integrity:
+            _require_sum(seal, found)
+
+    def blame(self, seal: Seal) -> None:
+        """Sum the payload whatever the settings; raises what is wrong with it, if anything is."""
+        PayloadReader(self._reader, integrity=True).open(seal).close()
+
+    def _opened(self, seal: Seal) -> BinaryIO:
+        partition = seal.partition
+        try:
+            return self._reader.open_payload(partition.key, partition.run_id, seal.payload_name)
+        except (DamagedPartitionError, NotSealedError):
+            raise PartitionGoneError(f"the payload of {partition} is vouched for and is not in the sink") from None
+
+
+def fetched(
+    partitions: Sequence[TrustedPartition], seals: SealReader, payloads: PayloadReader, check: Callable[[Seal], None]
+) -> Iterator[list[Payload]]:
+    """The payloads of `partitions`, in order, a group at a time; `check` sees each seal before its payload is read.
+
+    A group is a few files and about `_GROUP_ROWS` rows, or one larger file; a handful of groups is held at once.
+    """
+
+    def fetch(group: list[TrustedPartition]) -> list[Payload]:
+        found = []
+        for partition in group:
+            seal = seals.read(partition)
+            check(seal)
+            found.append(payloads.fetch(seal))
+        return found
+
+    groups = _groups(partitions)
+    waiting: deque[Future[list[Payload]]] = deque()
+    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="gads-consumer")
+    try:
+        for group in groups:
+            waiting.append(pool.submit(fetch, group))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _groups(partitions: Sequence[TrustedPartition]) -> Iterator[list[TrustedPartition]]:
+    group: list[TrustedPartition] = []
+    rows = 0
+    for partition in partitions:
+        if group and (rows + partition.record_count > _GROUP_ROWS or len(group) == _GROUP_PARTITIONS):
+            yield group
+            group, rows = [], 0
+        group.append(partition)
+        rows += partition.record_count
+    if group:
+        yield group
+
+
+def _owned_by_arrow(data: bytes) -> pa.Buffer:
+    """A copy outside Python's heap.
+
+    A thread of Arrow's may let go of the bytes last, after the scan and while the interpreter ends; of a Python object
+    it cannot do so any more, and the process would abort (apache/arrow#34314).
+    """
+    buffer = pa.allocate_buffer(len(data))
+    if data:
+        with memoryview(buffer) as view:
+            view.cast("B")[:] = data
+    return buffer
+
+
+def _require_size(seal: Seal, size: int) -> None:
+    if size != seal.payload_bytes:
+        raise PartitionAlteredError(
+            f"the payload of {seal.partition} has {size} bytes; {seal.payload_bytes} were sealed"
+        )
+
+
+def _require_sum(seal: Seal, found: str) -> None:
+    if found != seal.payload_sha256:
+        raise PartitionAlteredError(f"the payload of {seal.partition} does not have the sha256 that was sealed")

@@ -1,0 +1,210 @@
+"""A snapshot: what the ledger vouched for at one position, pinned for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gads_consumer.asking import Question, expected_keys
+from gads_consumer.atomic_file import write_atomically
+from gads_consumer.cursor import Cursor
+from gads_consumer.gap import Gap
+from gads_consumer.partitions import TrustedPartition
+from gads_consumer.scanning import BATCH_ROWS, Scan
+from gads_domain.clock import iso_utc
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.sink import RawReader
+from gads_domain.state import PartitionStatus
+
+if TYPE_CHECKING:
+    from gads_consumer.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What makes a snapshot: the question, the place in the log that answers it, and the partitions of the answer.
+
+    `others` has the status of the partitions that are known and not vouched for, as far as the ledger was asked.
+    """
+
+    asked: Question
+    at: Cursor
+    resolved_at: datetime
+    partitions: tuple[TrustedPartition, ...]
+    others: Mapping[PartitionKey, PartitionStatus]
+
+
+class Snapshot:
+    """One run of each partition that is vouched for, by account and day; see `gads_consumer.consumer`.
+
+    Partitions are immutable, so every reading of one snapshot gives the same rows, whatever is restated meanwhile.
+    It speaks the Arrow PyCapsule protocol with all columns; for a choice of them use `scan`.
+    """
+
+    def __init__(self, pinned: Pinned, reader: RawReader, *, integrity: bool) -> None:
+        self._pinned = pinned
+        self._reader = reader
+        self._integrity = integrity
+
+    @property
+    def report(self) -> str:
+        """The report."""
+        return self._pinned.asked.reports[0]
+
+    @property
+    def partitions(self) -> tuple[TrustedPartition, ...]:
+        """What is pinned, by account and day: each with its run, rows, schema version and seal."""
+        return self._pinned.partitions
+
+    @property
+    def position(self) -> int:
+        """The number of the ledger's move up to which this is the truth."""
+        return self._pinned.at.position
+
+    @property
+    def cursor(self) -> str:
+        """Where to go on with the change feed after this snapshot."""
+        return str(self._pinned.at)
+
+    @property
+    def ledger_id(self) -> str:
+        """The ledger that vouched."""
+        return self._pinned.at.ledger_id
+
+    @property
+    def resolved_at(self) -> datetime:
+        """When the ledger was asked, by this machine's clock."""
+        return self._pinned.resolved_at
+
+    @property
+    def record_count(self) -> int:
+        """The rows of all partitions."""
+        return sum(partition.record_count for partition in self.partitions)
+
+    @property
+    def schema_versions(self) -> tuple[int, ...]:
+        """The schema versions of the partitions, ascending."""
+        return tuple(sorted({partition.schema_version for partition in self.partitions}))
+
+    @cached_property
+    def missing(self) -> tuple[Gap, ...]:
+        """The days asked for that are not vouched for as of this snapshot, for each account.
+
+        Where no bound was given it is the first or last day that the ledger knows of the report and accounts; where
+        no account was named, the accounts are those that it knows of the report in those days.
+        """
+        asked = self._pinned.asked
+        known = [*(one.key for one in self.partitions), *self._pinned.others]
+        found = [key.logical_date for key in known]
+        since = asked.since or min(found, default=None)
+        until = asked.until or max(found, default=None)
+        if since is None or until is None:
+            return ()
+        customers = asked.customers or sorted({key.customer_id for key in known})
+        held = {one.key for one in self.partitions}
+        return tuple(
+            Gap(key, self._pinned.others.get(key, PartitionStatus.PENDING))
+            for key in expected_keys(asked, customers, since, until)
+            if key not in held
+        )
+
+    def scan(
+        self,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 -- it is what Arrow calls it
+        *,
+        identity: bool = False,
+        unify: bool = False,
+    ) -> Scan:
+        """A reading of some columns (None: all) and of the rows for which `filter` is true.
+
+        Both may name `_customer_id`, `_logical_date` and `_run_id`, which say where a row is from; `identity` adds
+        the three at the end. `unify` reads several schema versions as one, missing columns null.
+        """
+        return Scan(
+            self.partitions,
+            self._reader,
+            integrity=self._integrity,
+            columns=columns,
+            filter=filter,
+            identity=identity,
+            unify=unify,
+        )
+
+    def to_table(self, *, identity: bool = False, unify: bool = False) -> pa.Table:
+        """All rows at once; what can go wrong is told by `Scan`."""
+        return self.scan(identity=identity, unify=unify).to_table()
+
+    def to_batches(
+        self, *, rows: int = BATCH_ROWS, identity: bool = False, unify: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows in batches of at most `rows`, in bounded memory."""
+        return self.scan(identity=identity, unify=unify).to_batches(rows=rows)
+
+    def manifest(self) -> Manifest:
+        """The snapshot as a document."""
+        # Manifests bring pydantic, which takes as long to import as everything else here; few readings need them.
+        from gads_consumer.manifest import MANIFEST_VERSION, Manifest, ManifestGap, ManifestPartition
+
+        asked = self._pinned.asked
+        return Manifest(
+            manifest_version=MANIFEST_VERSION,
+            ledger_id=self.ledger_id,
+            position=self.position,
+            cursor=self.cursor,
+            resolved_at=iso_utc(self.resolved_at),
+            source=asked.source,
+            report=self.report,
+            since=asked.since,
+            until=asked.until,
+            customers=asked.customers,
+            partitions=tuple(
+                ManifestPartition(
+                    customer_id=one.customer_id,
+                    logical_date=one.logical_date,
+                    run_id=one.run_id.value,
+                    record_count=one.record_count,
+                    schema_version=one.schema_version,
+                    seal_sha256=one.seal_sha256,
+                )
+                for one in self.partitions
+            ),
+            not_vouched_for=tuple(
+                ManifestGap(customer_id=key.customer_id, logical_date=key.logical_date, status=_known(status))
+                for key, status in sorted(self._pinned.others.items())
+            ),
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the manifest, whole or not at all; a file of that name is replaced. Raises `StorageError`."""
+        from gads_consumer.manifest import encode_manifest
+
+        data = encode_manifest(self.manifest())
+        write_atomically(Path(path), lambda stream: stream.write(data))
+
+    def __arrow_c_schema__(self) -> object:
+        """The schema of all columns as a PyCapsule."""
+        return self.scan().__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """All rows as a PyCapsule of a stream."""
+        return self.scan().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        stretch: list[date] = [one.logical_date for one in self.partitions]
+        days = f", {min(stretch)} to {max(stretch)}" if stretch else ""
+        return (
+            f"<Snapshot of {self.report} as of move {self.position}: {len(self.partitions)} partitions"
+            f"{days}, {self.record_count} rows>"
+        )
+
+
+def _known(status: PartitionStatus) -> Literal["pending", "failed"]:
+    return "failed" if status is PartitionStatus.FAILED else "pending"

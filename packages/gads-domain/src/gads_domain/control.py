@@ -1,0 +1,105 @@
+"""What the control plane keeps beside the statuses: marks, orders, leases and what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gads_domain.errors import FailureReason
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import PartitionStatus
+
+
+class Mark(StrEnum):
+    """What the control plane may put on a partition. A mark is no status: consumers and the validator do not see it."""
+
+    HELD = "held"
+    """An operator said: not now. Nothing of it is attempted until it is released."""
+    TERMINAL = "terminal"
+    """Policy or an operator said: no more. Nothing of it is attempted until an operator lifts the mark."""
+
+
+class ActKind(StrEnum):
+    """What an act of the control plane did."""
+
+    RETRY = "retry"
+    """`failed` to `pending`."""
+    HOLD = "hold"
+    RELEASE = "release"
+    MARK_TERMINAL = "mark_terminal"
+    UNMARK_TERMINAL = "unmark_terminal"
+    REVOKE = "revoke"
+    """An order to withdraw a run, which the validator carries out."""
+
+
+MARKING = {Mark.HELD: ActKind.HOLD, Mark.TERMINAL: ActKind.MARK_TERMINAL}
+"""The act that puts a mark on."""
+
+UNMARKING = {Mark.HELD: ActKind.RELEASE, Mark.TERMINAL: ActKind.UNMARK_TERMINAL}
+"""The act that takes a mark off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a planner has to know of a partition that has a row or a mark.
+
+    - `last_tried_at`: when its newest attempt was judged; for `success`, when its row was last written. None if it was
+      never attempted.
+    - `tries`: how many runs failed since the newest run that passed and since an operator's last `retry`, whichever is
+      later; what policy retried goes on counting. 0 for `success`.
+    - `failure`: why the newest of these tries failed; None if there is none, so that a partition whose run was
+      withdrawn is simply without one.
+    """
+
+    key: PartitionKey
+    status: PartitionStatus
+    last_tried_at: datetime | None = None
+    tries: int = 0
+    failure: FailureReason | None = None
+    marks: frozenset[Mark] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Somebody's right to spend operations on `scope` until `expires_at`.
+
+    `number` fences: of two leases of one ledger the one given later has the higher number, and an order that comes
+    with the number of a lease that was lost is refused.
+    """
+
+    scope: str
+    owner: str
+    number: int
+    expires_at: datetime
+
+
+class Spending(StrEnum):
+    """What became of a wish to spend operations."""
+
+    GRANTED = "granted"
+    EXHAUSTED = "exhausted"
+    """The budget of the day would be exceeded; nothing was counted."""
+    LEASE_LOST = "lease_lost"
+    """Somebody else may hold the scope by now; nothing was counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaDay:
+    """What was spent of a budget on a day; `exhausted` says that the API itself refused more."""
+
+    spent: int = 0
+    exhausted: bool = False
+
+
+def scope_of(source: str, customer_id: str, report: str) -> str:
+    """The scope of a lease: one report of one account, so that no two leases ever overlap in part."""
+    return f"{source}/{customer_id}/{report}"
+
+
+def told(status: PartitionStatus, marks: Iterable[Mark], revoked: Iterable[RunId] = ()) -> str:
+    """How a partition stands with the control plane, as an act records it: `failed held`, `success revoked=<run>`."""
+    runs = ",".join(sorted(run.value for run in revoked))
+    return " ".join([status.value, *sorted(mark.value for mark in marks), *([f"revoked={runs}"] if runs else [])])

@@ -1,0 +1,170 @@
+"""`PartitionMetadata` to the bytes of `metadata.json` and back, so that no changed byte goes unseen.
+
+The bytes are canonical JSON (sorted keys, no spaces, UTF-8, one newline at the end) and carry `seal_sha256`, the
+SHA-256 of the same document without that member. A reader demands both: that the bytes are the canonical form of
+what they say, and that the sum is right. Every single changed byte breaks one of the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from gads_domain.clock import from_iso_utc, iso_utc
+from gads_domain.errors import DamagedPartitionError, InvalidValueError, UnsupportedContractError
+from gads_domain.metadata import (
+    CONTRACT_VERSION,
+    ColumnSpec,
+    PartitionFacts,
+    PartitionMetadata,
+    TableSchema,
+)
+from gads_domain.partition_key import PartitionKey, parse_date
+from gads_domain.run import RunId
+
+_T = TypeVar("_T")
+_SEAL = "seal_sha256"
+
+
+def encode_metadata(metadata: PartitionMetadata) -> bytes:
+    """The bytes that seal the partition; equal metadata give equal bytes.
+
+    Raises `InvalidValueError` for text that UTF-8 cannot carry (a lone surrogate).
+    """
+    try:
+        return _encoded(metadata)
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(f"metadata holds text that is not Unicode: {error.reason}") from None
+
+
+def _encoded(metadata: PartitionMetadata) -> bytes:
+    facts = metadata.facts
+    document: dict[str, Any] = {
+        "contract_version": metadata.contract_version,
+        "source": metadata.key.source,
+        "customer_id": metadata.key.customer_id,
+        "report": metadata.key.report,
+        "logical_date": metadata.key.logical_date.isoformat(),
+        "run_id": metadata.run_id.value,
+        "extracted_at": iso_utc(facts.extracted_at),
+        "api_version": facts.api_version,
+        "query": facts.query,
+        "query_hash": metadata.query_hash,
+        "schema_version": facts.schema_version,
+        "schema": {
+            "fingerprint": facts.schema.fingerprint,
+            "columns": [{"name": c.name, "field": c.field, "type": c.type} for c in facts.schema.columns],
+        },
+        "record_count": facts.record_count,
+        "payload_name": metadata.payload_name,
+        "payload_bytes": metadata.payload_bytes,
+        "payload_sha256": metadata.payload_sha256,
+        "request_ids": list(facts.request_ids),
+        "writer": {"name": facts.writer_name, "version": facts.writer_version},
+    }
+    document[_SEAL] = _seal_of(document)
+    return _canonical(document)
+
+
+def seal_sha256(data: bytes) -> str:
+    """The sum that `data`, the bytes of a sound `metadata.json`, carries; raises `DamagedPartitionError`."""
+    return str(_sound_document(data)[_SEAL])
+
+
+def decode_metadata(data: bytes) -> PartitionMetadata:
+    """Read sealed bytes. Members that this version does not know are ignored, but are under the seal.
+
+    Raises `DamagedPartitionError` if the bytes are not what was sealed, `UnsupportedContractError` for another
+    major version of the contract.
+    """
+    document = _sound_document(data)
+    version = _member(document, "contract_version", str)
+    if version.split(".")[0] != CONTRACT_VERSION.split(".")[0]:
+        raise UnsupportedContractError(
+            f"metadata.json is of contract version {version}; this reads {CONTRACT_VERSION.split('.')[0]}.x"
+        )
+    try:
+        metadata = _from_document(document, version)
+    except (InvalidValueError, ValueError) as error:
+        raise DamagedPartitionError(f"metadata.json: {error}") from None
+    if metadata.query_hash != document["query_hash"]:
+        raise DamagedPartitionError("metadata.json: query_hash is not the hash of query")
+    if metadata.facts.schema.fingerprint != document["schema"]["fingerprint"]:
+        raise DamagedPartitionError("metadata.json: schema.fingerprint is not the fingerprint of schema.columns")
+    return metadata
+
+
+def _from_document(document: dict[str, Any], version: str) -> PartitionMetadata:
+    schema = _member(document, "schema", dict)
+    _member(schema, "fingerprint", str)
+    columns = tuple(
+        ColumnSpec(_member(column, "name", str), _member(column, "field", str), _member(column, "type", str))
+        for column in _each(_member(schema, "columns", list), dict, "schema.columns")
+    )
+    writer = _member(document, "writer", dict)
+    _member(document, "query_hash", str)
+    return PartitionMetadata(
+        key=PartitionKey(
+            _member(document, "source", str),
+            _member(document, "customer_id", str),
+            _member(document, "report", str),
+            parse_date(_member(document, "logical_date", str)),
+        ),
+        run_id=RunId(_member(document, "run_id", str)),
+        facts=PartitionFacts(
+            extracted_at=from_iso_utc(_member(document, "extracted_at", str)),
+            api_version=_member(document, "api_version", str),
+            query=_member(document, "query", str),
+            schema_version=_member(document, "schema_version", int),
+            schema=TableSchema(columns),
+            record_count=_member(document, "record_count", int),
+            request_ids=tuple(_each(_member(document, "request_ids", list), str, "request_ids")),
+            writer_name=_member(writer, "name", str),
+            writer_version=_member(writer, "version", str),
+        ),
+        payload_name=_member(document, "payload_name", str),
+        payload_bytes=_member(document, "payload_bytes", int),
+        payload_sha256=_member(document, "payload_sha256", str),
+        contract_version=version,
+    )
+
+
+def _sound_document(data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise DamagedPartitionError("metadata.json is not JSON") from None
+    if not isinstance(document, dict) or not isinstance(document.get(_SEAL), str):
+        raise DamagedPartitionError("metadata.json has no seal_sha256")
+    try:
+        sound = _canonical(document) == data and _seal_of(document) == document[_SEAL]
+    except (ValueError, RecursionError):
+        sound = False
+    if not sound:
+        raise DamagedPartitionError("metadata.json is not the bytes that were sealed")
+    return document
+
+
+def _seal_of(document: dict[str, Any]) -> str:
+    body = {name: value for name, value in document.items() if name != _SEAL}
+    return hashlib.sha256(_canonical(body)).hexdigest()
+
+
+def _canonical(document: dict[str, Any]) -> bytes:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8") + b"\n"
+
+
+def _member(document: dict[str, Any], name: str, kind: type[_T]) -> _T:
+    value = document.get(name)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise DamagedPartitionError(f"metadata.json: {name} is not {kind.__name__}")
+    return value
+
+
+def _each(values: list[Any], kind: type[_T], name: str) -> list[_T]:
+    for value in values:
+        if not isinstance(value, kind):
+            raise DamagedPartitionError(f"metadata.json: {name} holds something that is not {kind.__name__}")
+    return values

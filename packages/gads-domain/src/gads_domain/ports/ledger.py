@@ -1,0 +1,202 @@
+"""The ledger, cut by authority: what a reader, the validator and the control plane may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from gads_domain.control import Lease, Mark, QuotaDay, Spending, Standing
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import (
+    KeyHistory,
+    LogEntry,
+    OperatorAct,
+    PartitionState,
+    RecordedAct,
+    SchemaPin,
+    StateChange,
+    StateFilter,
+)
+
+
+class StateReader(Protocol):
+    """What anybody may ask of the ledger.
+
+    Laws:
+
+    1. A partition without a row is `pending`, at version 0, with nothing else set.
+    2. Reading changes nothing; a ledger that does not exist reads as empty and is not created by it.
+    3. What one call returns is one consistent moment of the ledger.
+    4. The log only grows; whoever has read up to a sequence number will never find a new entry at or below it.
+    5. Along the log `at` never goes back: where the writer's clock is behind, an entry takes the time before it.
+    6. What was the case at a position stays so: `as_of` a position that the log has reached never changes, and as of
+       the last position it agrees with the rows.
+    7. `standings` tells of every matching partition that has a row or a mark, each once, in key order; `history`
+       names the runs withdrawn by every order on record. `moves` of a key are its entries of the log.
+    """
+
+    def get(self, key: PartitionKey) -> PartitionState:
+        """The state of `key`; a pending one if there is no row."""
+        ...
+
+    def get_many(self, keys: Sequence[PartitionKey]) -> list[PartitionState]:
+        """The states of `keys`, in their order, of one moment."""
+        ...
+
+    def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
+        """The rows that match, in key order (source, customer, report, day)."""
+        ...
+
+    def history(self, key: PartitionKey) -> KeyHistory:
+        """The row of `key`, its attempts in the order they were recorded, the runs withdrawn from it."""
+        ...
+
+    def acts(self, key: PartitionKey) -> list[RecordedAct]:
+        """The control plane's acts on `key`, oldest first."""
+        ...
+
+    def schema_pin(self, source: str, report: str, schema_version: int) -> SchemaPin | None:
+        """The schema that this version of the report stands for, if a run has fixed it."""
+        ...
+
+    def log(self, *, after: int = 0, limit: int | None = None) -> list[LogEntry]:
+        """The moves with a sequence number above `after`, in order."""
+        ...
+
+    def moves(self, key: PartitionKey) -> list[LogEntry]:
+        """The moves of `key`, in order: the part of the log that is about it."""
+        ...
+
+    def position(self) -> int:
+        """The sequence number of the last move; 0 for an empty log."""
+        ...
+
+    def as_of(self, wanted: StateFilter, position: int) -> Iterator[LogEntry]:
+        """The last move at or below `position` of each partition that matches, in key order.
+
+        A partition that had not moved by then is not there: it was pending. `wanted.statuses` is compared with the
+        status after that move.
+        """
+        ...
+
+    def position_at(self, moment: datetime) -> int:
+        """The sequence number of the last move whose `at` is not after `moment` (aware); 0 if there is none."""
+        ...
+
+    def reports(self, source: str) -> list[str]:
+        """The names of the reports of `source` that have a row, sorted."""
+        ...
+
+    def standings(self, wanted: StateFilter) -> Iterator[Standing]:
+        """How each partition that has a row or a mark stands with the control plane, in key order, of one moment."""
+        ...
+
+    def marks(self, key: PartitionKey) -> frozenset[Mark]:
+        """What the control plane has put on `key` and not taken off."""
+        ...
+
+    def leases(self, now: datetime) -> list[Lease]:
+        """The leases that are held at `now`, by scope."""
+        ...
+
+    def quota(self, budget: str, day: date) -> QuotaDay:
+        """What was spent of `budget` on `day`."""
+        ...
+
+    def ledger_id(self) -> str | None:
+        """Names this ledger among all ledgers, for good; None while it does not exist."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the ledger; using it afterwards is an error."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ValidatorLedger(StateReader, Protocol):
+    """What the validator alone may do.
+
+    Laws:
+
+    1. `record` writes a change only if the row is still at `change.before.version`, and `change.pin` only if no
+       other schema is fixed for that version; otherwise it writes nothing of that change and reports it as not
+       recorded. Changes of one call stand or fall each for itself and are durable together when the call returns.
+    2. Row, attempt, pin and log entry of one change appear in one transaction or not at all.
+    3. An entry is appended to the log exactly when status or authority moved.
+    4. A change from `failed` to `pending` is refused with `UsageError`: that move is not the validator's.
+    """
+
+    def record(self, changes: Sequence[StateChange]) -> list[bool]:
+        """Write the changes; for each, in order, whether it was recorded or met a conflict."""
+        ...
+
+
+class ControlPlaneLedger(StateReader, Protocol):
+    """What the control plane may do: orders on record, and never `success` or `failed`.
+
+    Laws:
+
+    1. `retry` moves `failed` to `pending`, with the act and the log entry in the same transaction, and changes
+       nothing else; a partition in any other status is left alone and reported so. Asked twice, the second changes
+       nothing. By policy (`act.by_policy`) a partition with a mark is left alone too.
+    2. Attempts, authority and raw data are out of its reach.
+    3. `mark` and `unmark` change a mark and nothing else, with the act in the same transaction; what is so already is
+       left alone, leaves no act and is reported so. No row comes into being by a mark.
+    4. `revoke` puts an order on record for a run that was judged, once; the row keeps status and authority, but a
+       decision that was made before the order is stale. A run that was never judged is left alone and reported so.
+    5. Each act is recorded with the standing before and after; acts are never changed or removed.
+    6. A scope is leased to one owner at a time: of several who ask at once one gets it. A lease that has expired or
+       was released may be given anew, with a higher number than any before it; whoever held it can neither renew nor
+       spend by it. The owner of a lease who asks again gets a new one.
+    7. `spend` counts operations if the budget allows all of them and the lease holds, and otherwise nothing; the sum
+       that was granted on a day never exceeds a limit that all who spend agree on. What was spent stays spent.
+    """
+
+    def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
+        """Move each failed key back to `pending`; for each, in order, whether it was moved."""
+        ...
+
+    def mark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
+        """Put `mark` on each key; for each, in order, whether it was not there before."""
+        ...
+
+    def unmark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
+        """Take `mark` off each key; for each, in order, whether it was there."""
+        ...
+
+    def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
+        """Order each run withdrawn from its key; for each, in order, whether the order is new."""
+        ...
+
+    def take_leases(self, scopes: Sequence[str], owner: str, now: datetime, until: datetime) -> list[Lease | None]:
+        """Lease each scope that nobody else holds at `now`; for each, in order, the lease or None."""
+        ...
+
+    def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
+        """Hold each lease until `until`; for each, in order, the lease as it is now, or None if it was lost."""
+        ...
+
+    def release_leases(self, leases: Sequence[Lease]) -> None:
+        """Give back each lease that is still held by its owner; the others are left alone."""
+        ...
+
+    def spend(
+        self, budget: str, day: date, operations: int, limit: int | None, lease: Lease | None, now: datetime
+    ) -> Spending:
+        """Count `operations` of `budget` on `day`, of which there are `limit` (None: as many as the API allows).
+
+        With a `lease`, only if it is still held at `now`. Raises `InvalidValueError` for less than one operation.
+        """
+        ...
+
+    def exhaust(self, budget: str, day: date) -> None:
+        """Put on record that the API grants no more of `budget` on `day`."""
+        ...

@@ -1,0 +1,179 @@
+"""Where raw partitions are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self, runtime_checkable
+
+from gads_domain.errors import InvalidValueError
+from gads_domain.metadata import PartitionFacts, PartitionMetadata
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+
+
+class PartitionWriter(Protocol):
+    """One try at writing the payload of `(key, run_id)`; used once, by one thread at a time.
+
+    Laws:
+
+    1. Nothing written is visible to any reader before `finalize` returns; the seal is the last thing that appears.
+    2. `finalize` seals exactly the bytes that were written and returns the metadata as sealed. The size, the sha256
+       and the payload's name in it are the sink's own findings.
+    3. Of all writers of one `(key, run_id)`, in any process on any machine, at most one ever seals; the others'
+       `finalize` raises `AlreadySealedError`, and what they wrote is gone or swept later.
+    4. When `finalize` has returned, the partition survives a crash of the machine.
+    5. `abort`, leaving the `with` block without `finalize`, an exception or the death of the process leave no trace
+       that a reader can see, and the same run may open the partition again. `abort` twice, or after `finalize`,
+       does nothing.
+    6. After `finalize` or `abort`, `write` raises `StorageError`.
+    """
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Append `data` to the payload and return its length; raises `StorageFullError` or `StorageError`."""
+        ...
+
+    def finalize(self, facts: PartitionFacts) -> PartitionMetadata:
+        """Seal what was written; raises `AlreadySealedError`, `StorageFullError` or `StorageError`."""
+        ...
+
+    def abort(self) -> None:
+        """Give up, and take away what was written."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class RawReader(Protocol):
+    """Sealed partitions, for reading alone.
+
+    Laws:
+
+    1. Only sealed partitions exist: a key or run without a seal is neither listed nor readable.
+    2. Two reads of one sealed partition give the same bytes, whoever else writes.
+    3. What is read is what is stored: a damaged seal is listed and its bytes are handed out, so that the validator
+       can say what is wrong with it.
+    """
+
+    def runs(self, key: PartitionKey) -> list[RunId]:
+        """The sealed runs of `key`, oldest first; empty if there are none."""
+        ...
+
+    def sealed(
+        self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
+    ) -> Iterator[tuple[PartitionKey, RunId]]:
+        """All sealed partitions, in key and run order, narrowed from the left: source, then customer, then report.
+
+        Raises `InvalidValueError` for a part given without those left of it.
+
+        What does not follow the layout is passed over.
+        """
+        ...
+
+    def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
+        """The bytes of the seal as stored; raises `NotSealedError`."""
+        ...
+
+    def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
+        """Open the payload that the seal names: readable, seekable, to be closed by the caller.
+
+        Raises `DamagedPartitionError` if it is not there, `InvalidValueError` if the name cannot be a payload's.
+        """
+        ...
+
+
+class RawSink(RawReader, Protocol):
+    """Storage of raw partitions, for writing too.
+
+    Laws:
+
+    1. `open_writer` of a sealed `(key, run_id)` raises `AlreadySealedError` at once.
+    2. Any number of writers may be open, for one partition or many; they never see each other's bytes.
+    3. Nothing sealed is ever changed or removed by the sink.
+    """
+
+    def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
+        """Begin the payload of `key` in the run `run_id`; raises `AlreadySealedError` or `StorageError`."""
+        ...
+
+    def check(self) -> None:
+        """Make sure that partitions could be written here, and leave nothing behind.
+
+        Raises `ConfigurationError` or `StorageError`.
+        """
+        ...
+
+
+LONGEST_WRITE = timedelta(hours=24)
+"""How long after it was opened a writer may count on what it stored; where a sweep could have taken it without a
+trace, a later `finalize` raises `StorageError`."""
+
+LEAST_SWEEP_AGE = timedelta(hours=36)
+"""The youngest age a sweep may be asked for: longer than any writer's life, with room for clocks that differ."""
+
+
+class LeftoverKind(StrEnum):
+    """What a writer left behind."""
+
+    ORPHAN = "orphan"
+    """A whole payload that no seal names."""
+    UNFINISHED = "unfinished"
+    """A payload that was never whole."""
+    PROBE = "probe"
+    """What a check of the storage could not take away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What no reader sees: its path from the sink's root, when it was last touched, how many bytes if that is known."""
+
+    path: str
+    kind: LeftoverKind
+    since: datetime
+    size: int | None
+
+
+def require_sweep_age(older_than: timedelta) -> timedelta:
+    """Return `older_than` if no writer could still need what is that old; raises `InvalidValueError`."""
+    if older_than < LEAST_SWEEP_AGE:
+        raise InvalidValueError(
+            f"{older_than} is too young an age to sweep by: its writer may still be at work",
+            hint=f"sweep what is older than {LEAST_SWEEP_AGE} or more",
+        )
+    return older_than
+
+
+@runtime_checkable
+class SweepableSink(Protocol):
+    """A sink that can take away what dead writers left.
+
+    Laws:
+
+    1. A sweep never touches a seal, a payload that a seal names, one that a seal could yet name, or anything that
+       does not follow the layout. Where a seal is damaged, its payloads stay.
+    2. It takes what is older than `older_than` and nothing younger. A dry run finds the same and takes nothing.
+    3. Sweeps may run beside writers, readers and other sweeps.
+    """
+
+    def sweep(self, older_than: timedelta, *, dry_run: bool) -> Iterator[Leftover]:
+        """What was left before `older_than` ago, each removed before it is yielded unless `dry_run`.
+
+        Raises `InvalidValueError` at once for an age below `LEAST_SWEEP_AGE`; `StorageError` on the way.
+        """
+        ...
+
+
+@runtime_checkable
+class DescribableSink(Protocol):
+    """A sink that can say what an operator should know of the storage it found."""
+
+    def describe(self) -> tuple[str, ...]:
+        """One finding a line, without secrets; may ask the storage, and raises as `RawSink.check` does."""
+        ...

@@ -1,0 +1,62 @@
+"""The run: who fences what is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gads_domain.errors import InvalidValueError
+
+_RUN_ID = re.compile(r"([0-9]{8}T[0-9]{6})([0-9]{3})Z-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunId:
+    """Names one run, such as `20240602T040506789Z-7f3a9c21`: start in UTC to the millisecond, then 32 random bits.
+
+    Sorts as text in time order and is safe in a path of every file system and in an object key.
+    """
+
+    value: str
+
+    def __post_init__(self) -> None:
+        match = _RUN_ID.fullmatch(self.value)
+        try:
+            if match is None:
+                raise ValueError
+            datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            raise InvalidValueError(
+                f"{self.value!r} is not a run id", hint="it looks like 20240602T040506789Z-7f3a9c21"
+            ) from None
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def started_at(self) -> datetime:
+        """When the run began, in UTC, to the millisecond."""
+        start = datetime.strptime(self.value[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        return start.replace(microsecond=int(self.value[15:18]) * 1000)
+
+    @classmethod
+    def compose(cls, started_at: datetime, entropy: bytes) -> RunId:
+        """Build the id of a run that began at `started_at` (aware); `entropy` is four random bytes."""
+        if started_at.tzinfo is None or len(entropy) != 4:
+            raise InvalidValueError("a run id needs an aware time and four bytes of entropy")
+        moment = started_at.astimezone(UTC)
+        return cls(f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{entropy.hex()}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """One execution of a command or of the orchestrator; made once, by whoever starts it, and handed down.
+
+    Everything the run writes carries `run_id`; a retry inside the run keeps it, a new run never reuses it.
+    `actor` says who started it, `command` what was typed, both for the record.
+    """
+
+    run_id: RunId
+    actor: str = ""
+    command: str = ""

@@ -1,0 +1,209 @@
+"""What the ledger holds of a logical partition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from gads_domain.errors import FailureReason
+from gads_domain.metadata import TableSchema
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+
+
+class PartitionStatus(StrEnum):
+    """`pending` until the validator has judged a run; no row in the ledger means `pending`."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class AttemptOutcome(StrEnum):
+    """How one run of one partition ended."""
+
+    PASSED = "passed"
+    """Sealed, and every check held."""
+    REJECTED = "rejected"
+    """Sealed, and a check failed."""
+    UNSEALED = "unsealed"
+    """Started, and never sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check of the validator: its `name`, whether it held, a line saying why not, and the figures it compared."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+    figures: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The validator's judgement of one run of one partition.
+
+    `seal_sha256` is the sum in the metadata that was judged, so that a reader can tell the very seal that was vouched
+    for; `content_sha256` is of the rows regardless of their order, equal for payloads that hold the same rows.
+    `failure` is there unless `outcome` is `passed`. `changes` says, for a restatement, what differs from the run that
+    was authoritative when it was judged.
+    """
+
+    key: PartitionKey
+    run_id: RunId
+    outcome: AttemptOutcome
+    judged_at: datetime
+    checks: tuple[CheckResult, ...] = ()
+    failure: FailureReason | None = None
+    schema_version: int | None = None
+    record_count: int | None = None
+    seal_sha256: str | None = None
+    content_sha256: str | None = None
+    changes: Mapping[str, object] | None = None
+
+    @property
+    def is_of_a_seal(self) -> bool:
+        """Whether a sealed partition was judged, and not the absence of one."""
+        return self.outcome is not AttemptOutcome.UNSEALED
+
+    def same_judgement(self, other: Attempt) -> bool:
+        """Whether both say the same of the same seal; when it was said does not count."""
+        mine = (self.key, self.run_id, self.outcome, self.seal_sha256, self.content_sha256, self.failure)
+        return mine == (
+            other.key,
+            other.run_id,
+            other.outcome,
+            other.seal_sha256,
+            other.content_sha256,
+            other.failure,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """The ledger's row of one logical partition.
+
+    `current_run_id` is the run that may be believed: set exactly when `status` is `success`, together with
+    `schema_version`, `record_count` and `seal_sha256` of that run. `attempt_count` is the number of runs that were
+    judged. `last_error` is the newest run's failure if that run is newer than the current one. `version` counts the
+    moves of the row and is what compare-and-set compares; 0 means that there is no row.
+    """
+
+    key: PartitionKey
+    status: PartitionStatus = PartitionStatus.PENDING
+    current_run_id: RunId | None = None
+    schema_version: int | None = None
+    record_count: int | None = None
+    seal_sha256: str | None = None
+    attempt_count: int = 0
+    updated_at: datetime | None = None
+    last_error: str | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaPin:
+    """The schema that `schema_version` of a report stands for, fixed by the first run that passed with it."""
+
+    source: str
+    report: str
+    schema_version: int
+    schema: TableSchema
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHistory:
+    """All that decides a partition's state: its row, its attempts in the order of recording, the runs withdrawn."""
+
+    state: PartitionState
+    attempts: tuple[Attempt, ...] = ()
+    revoked: frozenset[RunId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A decision of the validator, to be written if the row is still `before`.
+
+    `attempt` is what was judged (absent when an order of the control plane is carried out), `pin` the schema that it
+    would fix.
+    """
+
+    before: PartitionState
+    after: PartitionState
+    attempt: Attempt | None
+    pin: SchemaPin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One move of status or authority, as appended to the ledger's log in the transaction that made it.
+
+    `sequence` grows by commit: whoever has read up to a number has missed nothing below it. `from_run` equals
+    `to_run` when only the status moved.
+    """
+
+    sequence: int
+    key: PartitionKey
+    from_run: RunId | None
+    to_run: RunId | None
+    status_before: PartitionStatus
+    status_after: PartitionStatus
+    schema_version: int | None
+    record_count: int | None
+    seal_sha256: str | None
+    at: datetime
+    cause: str
+
+    @property
+    def moves_authority(self) -> bool:
+        """Whether another run, or none, is to be believed after this."""
+        return self.from_run != self.to_run
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAct:
+    """An explicit act of the control plane on one partition, as it is put on record.
+
+    `filter` says by what the partition was chosen, as it was given; `by_policy` that no operator but the retry policy
+    decided.
+    """
+
+    at: datetime
+    actor: str
+    command: str
+    reason: str
+    filter: str = ""
+    by_policy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAct:
+    """An act with what it did: `kind` such as `retry`, the status before and after.
+
+    `before` and `after` say the whole standing with the control plane, marks and withdrawn runs included; empty where
+    the act was recorded before they were kept.
+    """
+
+    sequence: int
+    key: PartitionKey
+    kind: str
+    act: OperatorAct
+    status_before: PartitionStatus
+    status_after: PartitionStatus
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFilter:
+    """Which partitions are meant; an empty tuple or None means all. `since` and `until` are both included."""
+
+    source: str | None = None
+    customer_ids: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    statuses: tuple[PartitionStatus, ...] = ()

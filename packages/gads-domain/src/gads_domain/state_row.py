@@ -1,0 +1,63 @@
+"""A row of the ledger as it is shown to people and programs: contracts/state/v1."""
+
+from __future__ import annotations
+
+from gads_domain.clock import iso_utc
+from gads_domain.run import RunId
+from gads_domain.state import LogEntry, PartitionState
+
+ROW_FIELDS = (
+    "source",
+    "customer_id",
+    "report",
+    "logical_date",
+    "status",
+    "current_run_id",
+    "schema_version",
+    "record_count",
+    "attempt_count",
+    "updated_at",
+    "last_error",
+)
+"""The members of a row, in the order in which they are printed."""
+
+
+def state_row(state: PartitionState) -> dict[str, str | int | None]:
+    """The row that contracts/state/v1/state-row.schema.json describes, its members in the order of `ROW_FIELDS`."""
+    return {
+        "source": state.key.source,
+        "customer_id": state.key.customer_id,
+        "report": state.key.report,
+        "logical_date": state.key.logical_date.isoformat(),
+        "status": state.status.value,
+        "current_run_id": _run(state.current_run_id),
+        "schema_version": state.schema_version,
+        "record_count": state.record_count,
+        "attempt_count": state.attempt_count,
+        "updated_at": None if state.updated_at is None else iso_utc(state.updated_at),
+        "last_error": state.last_error,
+    }
+
+
+def log_row(entry: LogEntry) -> dict[str, str | int | None]:
+    """The document that contracts/state/v1/log-entry.schema.json describes."""
+    return {
+        "sequence": entry.sequence,
+        "source": entry.key.source,
+        "customer_id": entry.key.customer_id,
+        "report": entry.key.report,
+        "logical_date": entry.key.logical_date.isoformat(),
+        "from_run": _run(entry.from_run),
+        "to_run": _run(entry.to_run),
+        "status_before": entry.status_before.value,
+        "status_after": entry.status_after.value,
+        "schema_version": entry.schema_version,
+        "record_count": entry.record_count,
+        "seal_sha256": entry.seal_sha256,
+        "at": iso_utc(entry.at),
+        "cause": entry.cause,
+    }
+
+
+def _run(run_id: RunId | None) -> str | None:
+    return None if run_id is None else run_id.value

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from gads_domain.errors import DamagedPartitionError, InvalidValueError, UnsupportedContractError
+from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
+from gads_domain.metadata_codec import decode_metadata, encode_metadata, seal_sha256
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+
+DAY = ColumnSpec("segments_date", "segments.date", "date32")
+CLICKS = ColumnSpec("metrics_clicks", "metrics.clicks", "int64")
+SCHEMA = TableSchema((DAY, CLICKS))
+FACTS = PartitionFacts(
+    datetime(2024, 6, 2, tzinfo=UTC), "v26", "SELECT segments.date", 1, SCHEMA, 3, ("id",), "writer", "1"
+)
+METADATA = PartitionMetadata(
+    PartitionKey("google_ads", "1", "campaign", date(2024, 6, 1)),
+    RunId("20240602T040506789Z-7f3a9c21"),
+    FACTS,
+    "payload-0123456789abcdef.parquet",
+    10,
+    "0" * 64,
+)
+
+
+def test_a_schema_knows_its_grain() -> None:
+    assert SCHEMA.grain == ("segments_date",)
+    assert CLICKS.is_metric
+    assert not DAY.is_metric
+
+
+def test_the_fingerprint_is_of_names_and_types_in_order() -> None:
+    assert SCHEMA.fingerprint == hashlib.sha256(b"segments_date\tdate32\nmetrics_clicks\tint64\n").hexdigest()
+    assert TableSchema((CLICKS, DAY)).fingerprint != SCHEMA.fingerprint
+    assert TableSchema((replace(DAY, field="other"), CLICKS)).fingerprint == SCHEMA.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ((DAY, CLICKS), []),
+        ((CLICKS, DAY), ["the same columns in another order"]),
+        ((DAY,), ["metrics_clicks: int64 -> absent"]),
+        ((DAY, CLICKS, ColumnSpec("x", "x", "bool")), ["x: absent -> bool"]),
+        ((DAY, replace(CLICKS, type="double")), ["metrics_clicks: int64 -> double"]),
+    ],
+)
+def test_differences_are_said_column_by_column(columns: tuple[ColumnSpec, ...], expected: list[str]) -> None:
+    assert SCHEMA.differences(TableSchema(columns)) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload_name": "../payload-0123456789abcdef.parquet"},
+        {"payload_sha256": "0" * 63},
+        {"payload_bytes": -1},
+        {"contract_version": "1"},
+        {"facts": replace(FACTS, record_count=-1)},
+        {"facts": replace(FACTS, schema_version=0)},
+        {"facts": replace(FACTS, extracted_at=datetime(2024, 6, 2))},  # noqa: DTZ001 -- what is refused
+        {"facts": replace(FACTS, api_version="26")},
+        {"facts": replace(FACTS, schema=TableSchema((DAY, DAY)))},
+        {"facts": replace(FACTS, schema=TableSchema((replace(DAY, type="int32"),)))},
+        {"facts": replace(FACTS, schema=TableSchema((replace(DAY, name="a\tb"),)))},
+        {"facts": replace(FACTS, schema=TableSchema((replace(DAY, field="a..b"),)))},
+    ],
+)
+def test_what_no_seal_may_say_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValueError):
+        replace(METADATA, **change)
+
+
+def test_text_that_is_not_unicode_is_refused_before_it_is_sealed() -> None:
+    with pytest.raises(InvalidValueError):
+        encode_metadata(replace(METADATA, facts=replace(FACTS, query="\ud800")))
+
+
+def test_equal_metadata_give_equal_bytes() -> None:
+    assert encode_metadata(METADATA) == encode_metadata(replace(METADATA))
+    assert decode_metadata(encode_metadata(METADATA)) == METADATA
+
+
+def test_another_major_version_is_not_damage() -> None:
+    with pytest.raises(UnsupportedContractError) as caught:
+        decode_metadata(encode_metadata(replace(METADATA, contract_version="2.0")))
+    assert caught.value.hint
+    later = replace(METADATA, contract_version="1.9")
+    assert decode_metadata(encode_metadata(later)) == later
+
+
+def test_the_seals_sum_is_read_from_sound_bytes_alone() -> None:
+    data = encode_metadata(METADATA)
+    assert seal_sha256(data).encode() in data
+    with pytest.raises(DamagedPartitionError):
+        seal_sha256(data.replace(b'"record_count":3', b'"record_count":4'))

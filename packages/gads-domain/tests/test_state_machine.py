@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gads_domain.errors import FailureReason, UsageError
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import (
+    Attempt,
+    AttemptOutcome,
+    KeyHistory,
+    PartitionState,
+    PartitionStatus,
+)
+from gads_domain.state_machine import effective_attempts, is_news, retry, settle, winner
+
+KEY = PartitionKey(GOOGLE_ADS, "1234567890", "campaign", date(2024, 6, 1))
+EPOCH = datetime(2024, 6, 2, tzinfo=UTC)
+PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+
+
+def run_id(number: int) -> RunId:
+    return RunId.compose(EPOCH + timedelta(seconds=number), b"\x00\x00\x00\x01")
+
+
+def judged(
+    number: int, outcome: AttemptOutcome, rows: str = "a", *, schema_version: int = 1, second: int = 0
+) -> Attempt:
+    sealed = outcome is not UNSEALED
+    return Attempt(
+        key=KEY,
+        run_id=run_id(number),
+        outcome=outcome,
+        judged_at=EPOCH + timedelta(seconds=second),
+        failure=None if outcome is PASSED else FailureReason(outcome.value, f"run {number}", retryable=True),
+        schema_version=schema_version if sealed else None,
+        record_count=len(rows) if sealed else None,
+        seal_sha256=hashlib.sha256(f"{number}".encode()).hexdigest() if sealed else None,
+        content_sha256=hashlib.sha256(rows.encode()).hexdigest() if sealed else None,
+    )
+
+
+def record(history: KeyHistory, attempt: Attempt, second: int = 0) -> KeyHistory:
+    """What a ledger holds after it was told, as `record` writes it."""
+    after = settle(history, attempt, EPOCH + timedelta(seconds=second))
+    if after is history.state:
+        return history
+    return replace(history, state=after, attempts=(*history.attempts, attempt))
+
+
+def story(attempts: list[Attempt], revoked: frozenset[RunId] = frozenset()) -> KeyHistory:
+    history = KeyHistory(PartitionState(KEY), revoked=revoked)
+    for attempt in attempts:
+        history = record(history, attempt)
+    return history
+
+
+def verdict(state: PartitionState) -> tuple[object, ...]:
+    """What has to be the same whatever the order was; version and time are of the way, not of the end."""
+    return (
+        state.status,
+        state.current_run_id,
+        state.schema_version,
+        state.record_count,
+        state.seal_sha256,
+        state.attempt_count,
+        state.last_error,
+    )
+
+
+@st.composite
+def attempt_sets(draw: st.DrawFn) -> list[Attempt]:
+    """Runs, each seen unsealed, judged by its seal, or both: a seal has one judgement."""
+    attempts: list[Attempt] = []
+    for number in draw(st.lists(st.integers(1, 8), unique=True, max_size=6)):
+        outcome = draw(st.sampled_from([PASSED, REJECTED, None]))
+        rows, version = draw(st.sampled_from(["a", "b"])), draw(st.sampled_from([1, 2]))
+        if outcome is None or draw(st.booleans()):
+            attempts.append(judged(number, UNSEALED))
+        if outcome is not None:
+            attempts.append(judged(number, outcome, rows, schema_version=version))
+    return attempts
+
+
+revocations = st.frozensets(st.integers(1, 8).map(run_id), max_size=4)
+
+
+@given(attempt_sets(), revocations, st.data())
+def test_the_order_of_recording_decides_nothing(
+    attempts: list[Attempt], revoked: frozenset[RunId], data: st.DataObject
+) -> None:
+    one = story(attempts, revoked)
+    other = story(data.draw(st.permutations(attempts)), revoked)
+    assert verdict(other.state) == verdict(one.state)
+
+
+@given(attempt_sets(), st.data())
+def test_saying_it_again_changes_nothing(attempts: list[Attempt], data: st.DataObject) -> None:
+    history = story(attempts)
+    for attempt in data.draw(st.permutations(attempts)):
+        again = replace(attempt, judged_at=attempt.judged_at + timedelta(days=1))
+        assert not is_news(history, again)
+        assert settle(history, again, EPOCH) is history.state
+
+
+@given(attempt_sets(), st.integers(9, 20), st.sampled_from([REJECTED, UNSEALED]))
+def test_a_failed_restatement_never_takes_a_success_away(
+    attempts: list[Attempt], number: int, outcome: AttemptOutcome
+) -> None:
+    history = story(attempts)
+    failed = judged(number, outcome)
+    after = record(history, failed).state
+    assert after.attempt_count == history.state.attempt_count + 1
+    assert after.last_error == str(failed.failure)
+    if history.state.status is PartitionStatus.SUCCESS:
+        assert (after.status, after.current_run_id) == (PartitionStatus.SUCCESS, history.state.current_run_id)
+        assert after.seal_sha256 == history.state.seal_sha256
+    else:
+        assert (after.status, after.current_run_id) == (PartitionStatus.FAILED, None)
+
+
+@given(attempt_sets(), st.integers(0, 8), st.sampled_from([REJECTED, UNSEALED]))
+def test_no_failed_run_takes_authority_from_another_run(
+    attempts: list[Attempt], number: int, outcome: AttemptOutcome
+) -> None:
+    history = story([attempt for attempt in attempts if attempt.run_id != run_id(number)])
+    after = record(history, judged(number, outcome)).state
+    assert after.current_run_id == history.state.current_run_id
+
+
+@given(attempt_sets(), revocations)
+def test_the_winner_is_the_oldest_of_the_newest_streak(attempts: list[Attempt], revoked: frozenset[RunId]) -> None:
+    good = sorted(
+        (a for a in attempts if a.outcome is PASSED and a.run_id not in revoked), key=lambda attempt: attempt.run_id
+    )
+    streaks = [
+        list(streak) for _, streak in itertools.groupby(good, key=lambda a: (a.content_sha256, a.schema_version))
+    ]
+    won = winner(attempts, revoked)
+    assert won == (streaks[-1][0] if streaks else None)
+
+
+@given(attempt_sets(), revocations)
+def test_status_and_winner_agree(attempts: list[Attempt], revoked: frozenset[RunId]) -> None:
+    history = KeyHistory(PartitionState(KEY), revoked=revoked)
+    for number, attempt in enumerate(attempts):
+        history = record(history, attempt, number)
+        state = history.state
+        won = winner(history.attempts, revoked)
+        assert (state.status is PartitionStatus.SUCCESS) == (state.current_run_id is not None) == (won is not None)
+        assert state.current_run_id not in revoked
+        assert state.status is not PartitionStatus.PENDING
+        assert state.attempt_count == len({a.run_id for a in history.attempts})
+    if not attempts:
+        assert history.state == PartitionState(KEY)
+
+
+@given(attempt_sets(), st.data())
+def test_an_order_withdraws_and_the_one_before_wins_again(attempts: list[Attempt], data: st.DataObject) -> None:
+    history = story(attempts)
+    orders: frozenset[RunId] = frozenset()
+    while history.state.current_run_id is not None:
+        orders |= {history.state.current_run_id}
+        after = settle(replace(history, revoked=orders), None, EPOCH)
+        assert verdict(after) == verdict(story(attempts, orders).state)
+        assert settle(KeyHistory(after, history.attempts, orders), None, EPOCH) is after
+        history = replace(history, state=after, revoked=orders)
+    if orders:
+        assert history.state.status is PartitionStatus.FAILED
+        assert history.state.last_error
+
+
+def test_an_equal_restatement_moves_nothing() -> None:
+    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "a"), judged(3, REJECTED), judged(4, PASSED, "a")])
+    assert history.state.current_run_id == run_id(1)
+    assert history.state.last_error is None
+    assert record(history, judged(5, PASSED, "b")).state.current_run_id == run_id(5)
+
+
+def test_rows_that_come_back_after_others_are_a_new_streak() -> None:
+    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "b"), judged(3, PASSED, "a")])
+    assert history.state.current_run_id == run_id(3)
+
+
+def test_equal_rows_of_another_schema_version_are_a_restatement() -> None:
+    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "a", schema_version=2)])
+    assert history.state.current_run_id == run_id(2)
+
+
+def test_runs_without_a_sum_of_their_rows_are_never_equal() -> None:
+    unknown = [replace(judged(number, PASSED), content_sha256=None) for number in (1, 2)]
+    assert story(unknown).state.current_run_id == run_id(2)
+
+
+@pytest.mark.parametrize("outcome", [PASSED, REJECTED])
+def test_unsealed_and_then_sealed_counts_by_the_seal(outcome: AttemptOutcome) -> None:
+    sealed = judged(1, outcome)
+    for order in itertools.permutations([judged(1, UNSEALED), sealed]):
+        history = story(list(order))
+        assert effective_attempts(history.attempts) == (sealed,)
+        assert history.state.attempt_count == 1
+        assert (history.state.current_run_id is not None) == (outcome is PASSED)
+
+
+def test_a_seal_found_damaged_later_loses_its_authority_to_the_run_before() -> None:
+    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "b"), judged(2, REJECTED, "b")])
+    assert history.state.status is PartitionStatus.SUCCESS
+    assert history.state.current_run_id == run_id(1)
+    assert history.state.last_error == "rejected: run 2"
+
+
+@given(attempt_sets(), revocations)
+def test_retry_is_from_failed_alone_and_touches_nothing_else(
+    attempts: list[Attempt], revoked: frozenset[RunId]
+) -> None:
+    history = story(attempts, revoked)
+    state = history.state
+    now = EPOCH + timedelta(days=1)
+    if state.status is not PartitionStatus.FAILED:
+        with pytest.raises(UsageError):
+            retry(state, now)
+        return
+    pending = retry(state, now)
+    assert pending == replace(state, status=PartitionStatus.PENDING, version=state.version + 1, updated_at=now)
+    for attempt in attempts:
+        assert settle(replace(history, state=pending), attempt, now) is pending
+    failed = record(replace(history, state=pending), judged(30, REJECTED)).state
+    assert failed.status is PartitionStatus.FAILED
+
+
+@given(attempt_sets(), st.integers(1, 8))
+def test_every_write_is_the_next_version(attempts: list[Attempt], number: int) -> None:
+    history = story(attempts)
+    assert history.state.version == len(history.attempts)
+    after = record(history, judged(number, UNSEALED))
+    assert after.state.version == len(after.attempts)
+
+
+@settings(max_examples=60)
+@given(attempt_sets(), st.data())
+def test_eight_validators_end_where_one_does(attempts: list[Attempt], data: st.DataObject) -> None:
+    """Each has all the attempts in an order of its own, decides on what it last saw, and looks again on conflict."""
+    ledger = KeyHistory(PartitionState(KEY))
+    work = [list(data.draw(st.permutations(attempts))) for _ in range(8)]
+    seen = [ledger] * 8
+    while any(work):
+        who = data.draw(st.sampled_from([number for number in range(8) if work[number]]))
+        attempt = work[who][0]
+        after = settle(seen[who], attempt, EPOCH)
+        if after is seen[who].state:
+            work[who].pop(0)
+        elif seen[who].state.version == ledger.state.version:
+            ledger = replace(ledger, state=after, attempts=(*ledger.attempts, attempt))
+            work[who].pop(0)
+        seen[who] = ledger
+    assert verdict(ledger.state) == verdict(story(attempts).state)

@@ -1,0 +1,305 @@
+"""The API's behaviour, whatever carries it: a call in, pages out or an `ApiFailureError`.
+
+Transports (gRPC here) turn bytes into a `Call` and pages into messages of their own; faults wrap `Answer`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import secrets
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
+from itertools import islice
+from typing import Any, TypeAlias
+
+from google.protobuf.message import DecodeError
+
+from gads_emulator.agency import Account, Agency, ancestors
+from gads_emulator.api_versions import ApiVersion
+from gads_emulator.encoding import PageEncoder
+from gads_emulator.evaluation import evaluate
+from gads_emulator.failures import ApiFailureError
+from gads_emulator.field_service import get_field, search_fields
+from gads_emulator.page_cache import PageCache
+from gads_emulator.plan import Plan, make_plan, parse_query
+from gads_emulator.schema import Field, load_schema
+
+PAGE_ROWS = 10_000
+"""Rows a page, as the API has it; not to be chosen by the caller."""
+DEFAULT_CACHE_BYTES = 256 * 1024 * 1024
+"""How much of encoded answers is kept unless told otherwise."""
+TOKEN_PREFIX = "ya29.emulator-"
+"""What every access token of the emulator's own token endpoint starts with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as a transport received it. `request` is the version's own protobuf message.
+
+    `metadata` has lower-case keys, as gRPC has them. `request_id` is new for each call.
+    """
+
+    version: ApiVersion
+    method: str
+    """A key of `gads_emulator.methods.METHODS`."""
+    request: Any
+    metadata: Mapping[str, str]
+    request_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+    @property
+    def customer_id(self) -> str:
+        """The customer that the call is about; empty for a method that is about none."""
+        return str(getattr(self.request, "customer_id", ""))
+
+
+Answer: TypeAlias = Callable[[Call], Iterator[bytes]]
+"""A call to its response messages, encoded: many for a stream, one otherwise. Raises `ApiFailureError`, also midway."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whom the API lets in."""
+
+    developer_tokens: frozenset[str] | None = None
+    """The tokens that are accepted; None is any token at all, but one must be there."""
+    require_oauth: bool = False
+    """Whether a call without an access token of the emulator's own endpoint is refused."""
+    refresh_tokens: frozenset[str] | None = None
+    """The refresh tokens that the token endpoint takes; None is any."""
+    sunset_versions: frozenset[str] = frozenset()
+    """Versions that are refused although the installed client carries them."""
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """Encoded rows: `repeated GoogleAdsRow results = 1`, which every search response starts with."""
+
+    encoded: bytes
+    count: int
+
+
+class Api:
+    """Answers calls from an agency. Safe for use by many threads."""
+
+    def __init__(
+        self,
+        agency: Agency,
+        *,
+        policy: Policy | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
+        self._agency = agency
+        self._policy = policy or Policy()
+        self._now = now
+        self._pages: PageCache[RowPage] = PageCache(cache_bytes, lambda page: len(page.encoded))
+        self._methods: dict[str, Answer] = {
+            "SearchStream": self._search_stream,
+            "Search": self._search,
+            "ListAccessibleCustomers": self._list_accessible_customers,
+            "GetGoogleAdsField": self._get_field,
+            "SearchGoogleAdsFields": self._search_fields,
+        }
+
+    def answer(self, call: Call) -> Iterator[bytes]:
+        """Answer one call; an `Answer`."""
+        self._admit(call)
+        yield from self._methods[call.method](call)
+
+    def _admit(self, call: Call) -> None:
+        policy = self._policy
+        if call.version.name in policy.sunset_versions:
+            raise unsupported_version(call.version.name)
+        token = call.metadata.get("authorization", "")
+        if (token or policy.require_oauth) and not token.startswith(f"Bearer {TOKEN_PREFIX}"):
+            raise ApiFailureError(
+                "authentication_error", "OAUTH_TOKEN_INVALID", "OAuth token in the header is not valid."
+            )
+        developer_token = call.metadata.get("developer-token")
+        if not developer_token:
+            raise ApiFailureError(
+                "request_error", "DEVELOPER_TOKEN_PARAMETER_MISSING", "developer-token parameter is missing."
+            )
+        if policy.developer_tokens is not None and developer_token not in policy.developer_tokens:
+            raise ApiFailureError(
+                "authentication_error", "DEVELOPER_TOKEN_INVALID", "The developer token is not valid."
+            )
+
+    def _account(self, call: Call) -> Account:
+        """Find the customer and see that the login may reach it."""
+        customer_id = call.customer_id
+        if not (customer_id.isascii() and customer_id.isdigit()):
+            raise ApiFailureError(
+                "request_error", "INVALID_CUSTOMER_ID", f"Invalid customer ID '{customer_id}'.", "", customer_id
+            )
+        accounts = self._agency.accounts
+        account = accounts.get(customer_id)
+        login = call.metadata.get("login-customer-id")
+        if account is None or (login is not None and login not in accounts):
+            raise _permission_denied()
+        above = list(ancestors(accounts, customer_id))
+        # Without a login customer only what the user reaches directly can be asked.
+        if login not in (customer_id, *above) and not (login is None and not above):
+            raise _permission_denied()
+        if account.status != "ENABLED":
+            raise ApiFailureError(
+                "authorization_error",
+                "CUSTOMER_NOT_ENABLED",
+                "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
+            )
+        return account
+
+    def _list_accessible_customers(self, call: Call) -> Iterator[bytes]:
+        names = [f"customers/{a.customer_id}" for a in self._agency.accounts.values() if a.parent is None]
+        yield call.version.accessible_response(resource_names=names).SerializeToString()
+
+    def _get_field(self, call: Call) -> Iterator[bytes]:
+        yield get_field(call.version, call.request.resource_name).SerializeToString()
+
+    def _search_fields(self, call: Call) -> Iterator[bytes]:
+        request = call.request
+        fields = search_fields(call.version, request.query)
+        size = min(request.page_size or PAGE_ROWS, PAGE_ROWS)
+        start = _read_page_token(request.page_token, call) if request.page_token else 0
+        response = call.version.fields_response(results=fields[start : start + size], total_results_count=len(fields))
+        if start + size < len(fields):
+            response.next_page_token = _make_page_token(start + size, call)
+        yield response.SerializeToString()
+
+    def _search_stream(self, call: Call) -> Iterator[bytes]:
+        account = self._account(call)
+        plan = self._plan(call, account)
+        envelope = call.version.stream_response(request_id=call.request_id)
+        envelope.field_mask.paths.extend(plan.selected)
+        tail = envelope.SerializeToString()
+        sent = False
+        for page in self._row_pages(call, account, plan):
+            # Protobuf messages that are written one after the other are one message.
+            yield page.encoded + tail
+            sent = True
+        if not sent:
+            yield tail
+
+    def _search(self, call: Call) -> Iterator[bytes]:
+        account = self._account(call)
+        request = call.request
+        if request.page_size:
+            raise ApiFailureError("request_error", "PAGE_SIZE_NOT_SUPPORTED", "Setting the page size is not supported.")
+        plan = self._plan(call, account)
+        response = call.version.search_response()
+        if request.validate_only:
+            yield response.SerializeToString()
+            return
+        number = _read_page_token(request.page_token, call) if request.page_token else 0
+        response.field_mask.paths.extend(plan.selected)
+        encoded, count, total = b"", 0, 0
+        # All pages are made, so that the next call finds them kept.
+        for index, page in enumerate(self._row_pages(call, account, plan)):
+            encoded = page.encoded if index == number else encoded
+            count, total = index + 1, total + page.count
+        if number and number >= count:
+            raise _invalid_page_token(request.page_token)
+        if number + 1 < count:
+            response.next_page_token = _make_page_token(number + 1, call)
+        if request.search_settings.return_total_results_count:
+            response.total_results_count = total
+        yield encoded + response.SerializeToString()
+
+    def _plan(self, call: Call, account: Account) -> Plan:
+        query = parse_query(call.request.query)
+        return make_plan(
+            load_schema(call.version.name),
+            query,
+            manager=account.manager,
+            today=lambda: self._today(account),
+        )
+
+    def _today(self, account: Account) -> date:
+        try:
+            zone: tzinfo = zoneinfo.ZoneInfo(account.time_zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            zone = UTC  # a recorded account may say anything
+        return self._now().astimezone(zone).date()
+
+    def _row_pages(self, call: Call, account: Account, plan: Plan) -> Iterator[RowPage]:
+        # A relative range means other days tomorrow, so the bounds belong to the key.
+        text = call.request.query
+        today = plan.request.today
+        # Of changes, too, only those up to today are there.
+        moving = self._agency.changes_with_time or "DURING" in text.upper() or "CHANGE_" in text.upper()
+        bounds = plan.request.first, plan.request.last, today if moving else None
+        key = call.version.name, account.customer_id, text, bounds
+        return self._pages.through(key, lambda: self._make_pages(call, account, plan))
+
+    def _make_pages(self, call: Call, account: Account, plan: Plan) -> Iterator[RowPage]:
+        schema = load_schema(call.version.name)
+        source = self._agency.rows(schema, account.customer_id, plan.request)
+        rows = evaluate(plan, source, drop_inactive=self._agency.drops_rows_without_activity)
+        encoder = _encoder(plan.columns)
+        while page := list(islice(rows, PAGE_ROWS)):
+            yield RowPage(encoder.encode(page), len(page))
+
+
+@lru_cache(maxsize=256)
+def _encoder(columns: tuple[Field, ...]) -> PageEncoder:
+    return PageEncoder(columns)
+
+
+def unsupported_version(name: str) -> ApiFailureError:
+    """Return the refusal of a version that is gone, or not yet there."""
+    return ApiFailureError(
+        "request_error",
+        "UNSUPPORTED_VERSION",
+        f"Version {name} is deprecated. Requests to this version will be blocked.",
+    )
+
+
+def _permission_denied() -> ApiFailureError:
+    return ApiFailureError(
+        "authorization_error",
+        "USER_PERMISSION_DENIED",
+        "User doesn't have permission to access customer. Note: If you're accessing a client customer, the manager's "
+        "customer id must be set in the 'login-customer-id' header.",
+    )
+
+
+def _query_digest(call: Call) -> str:
+    return hashlib.sha256(f"{call.customer_id}\n{call.request.query}".encode()).hexdigest()[:16]
+
+
+def _make_page_token(number: int, call: Call) -> str:
+    return base64.urlsafe_b64encode(json.dumps([number, _query_digest(call)]).encode()).decode()
+
+
+def _read_page_token(token: str, call: Call) -> int:
+    """Tokens belong to the query and the customer they were made for."""
+    try:
+        number, digest = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError, binascii.Error):
+        raise _invalid_page_token(token) from None
+    if digest != _query_digest(call) or not isinstance(number, int) or number < 1:
+        raise _invalid_page_token(token)
+    return number
+
+
+def _invalid_page_token(token: str) -> ApiFailureError:
+    return ApiFailureError(
+        "request_error",
+        "INVALID_PAGE_TOKEN",
+        "Next page token specified in user request is invalid.",
+        trigger=token,
+    )
+
+
+def read_request(request_class: Any, body: bytes) -> Any:
+    """Decode a request. Raises `ApiFailureError` (INTERNAL, without a Google Ads error) for bytes that are none."""
+    try:
+        return request_class.FromString(body)
+    except DecodeError:
+        raise ApiFailureError("", "", "The request could not be read.", "INTERNAL") from None

@@ -1,0 +1,61 @@
+"""Days as the API names them: the segments that follow from a date, and the ranges that DURING knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+_MONTHS = (
+    "JANUARY",
+    "FEBRUARY",
+    "MARCH",
+    "APRIL",
+    "MAY",
+    "JUNE",
+    "JULY",
+    "AUGUST",
+    "SEPTEMBER",
+    "OCTOBER",
+    "NOVEMBER",
+    "DECEMBER",
+)
+
+DERIVED: dict[str, Callable[[date], str | int]] = {
+    "segments.day_of_week": lambda day: _DAYS[day.weekday()],
+    "segments.week": lambda day: (day - timedelta(days=day.weekday())).isoformat(),
+    "segments.month": lambda day: day.replace(day=1).isoformat(),
+    "segments.month_of_year": lambda day: _MONTHS[day.month - 1],
+    "segments.quarter": lambda day: date(day.year, day.month - (day.month - 1) % 3, 1).isoformat(),
+    "segments.year": lambda day: day.year,
+}
+"""Segments that a row with `segments.date` has without saying so."""
+
+_ONE = timedelta(days=1)
+
+
+def during(function: str, today: date) -> tuple[date, date] | None:
+    """Return the first and last day of a DURING function; None when there is no such function.
+
+    `today` is the account's. The LAST_n_DAYS end yesterday.
+    Source: https://developers.google.com/google-ads/api/docs/query/date-ranges
+    """
+    monday = today - timedelta(days=today.weekday())
+    sunday = today - timedelta(days=(today.weekday() + 1) % 7)
+    this_month = today.replace(day=1)
+    last_month = (this_month - _ONE).replace(day=1)
+    ranges = {
+        "TODAY": (today, today),
+        "YESTERDAY": (today - _ONE, today - _ONE),
+        "LAST_7_DAYS": (today - 7 * _ONE, today - _ONE),
+        "LAST_14_DAYS": (today - 14 * _ONE, today - _ONE),
+        "LAST_30_DAYS": (today - 30 * _ONE, today - _ONE),
+        "LAST_BUSINESS_WEEK": (monday - 7 * _ONE, monday - 3 * _ONE),
+        "LAST_WEEK_MON_SUN": (monday - 7 * _ONE, monday - _ONE),
+        "LAST_WEEK_SUN_SAT": (sunday - 7 * _ONE, sunday - _ONE),
+        "THIS_WEEK_MON_TODAY": (monday, today),
+        "THIS_WEEK_SUN_TODAY": (sunday, today),
+        "THIS_MONTH": (this_month, today),
+        "LAST_MONTH": (last_month, this_month - _ONE),
+    }
+    return ranges.get(function)

@@ -1,0 +1,204 @@
+"""WHERE: conditions as tests of one value, with the API's errors for what a field cannot be compared with."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from typing import Any, TypeAlias
+
+from gads_emulator.calendar_segments import during
+from gads_emulator.failures import query_failure
+from gads_emulator.schema import Field
+from gads_gaql.syntax import Condition
+
+Test: TypeAlias = Callable[[Any], bool]
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_DATES = frozenset({"segments.date", "segments.week", "segments.month", "segments.quarter"})
+_ORDERED = frozenset({"int", "float", "str"})
+
+
+def compile_condition(field: Field, condition: Condition, today: date) -> Test:
+    """Return a test of the field's value; an unset value (None) is given to it too.
+
+    An unset value meets `IS NULL` and every negation, and nothing else. `=`, `IN`, `CONTAINS` and `REGEXP_MATCH` mind
+    the case, `LIKE` does not. Raises `ApiFailureError` as the API refuses.
+    Source: https://developers.google.com/google-ads/api/docs/query/case-sensitivity
+    """
+    name, values = condition.operator, condition.values
+    if name == "IS NULL":
+        return lambda value: value is None
+    if name == "IS NOT NULL":
+        return lambda value: value is not None
+    if name.startswith("CONTAINS"):
+        return _contains(field, name, values)
+    if field.repeated or field.kind == "message":
+        raise _mismatch(field, name)
+    if name in ("IN", "NOT IN"):
+        wanted = frozenset(_value(field, text) for text in values)
+        return (lambda v: v in wanted) if name == "IN" else (lambda v: v not in wanted)
+    if name.endswith("LIKE"):
+        return _matches(field, name, _like(values[0]))
+    if name.endswith("REGEXP_MATCH"):
+        return _matches(field, name, _regexp(values[0]))
+    if name in ("BETWEEN", "DURING"):
+        low, high = _range(field, name, values, today)
+        # A date with a time is compared by its day, so that the last day of a range counts whole.
+        cut = 10 if isinstance(high, str) and len(high) == 10 else None
+        return lambda v: v is not None and low <= (v[:cut] if cut else v) <= high
+    return _comparison(field, name, _value(field, values[0]))
+
+
+def date_bounds(
+    conditions: Iterable[Condition], today: date, path: str = "segments.date"
+) -> tuple[date | None, date | None]:
+    """Return the first and last day of `path` that all conditions together let through; None is unbounded.
+
+    Of a date with a time only the day counts.
+    """
+    first: date | None = None
+    last: date | None = None
+    for condition in conditions:
+        if condition.field.name != path:
+            continue
+        low, high = _day_bounds(condition, today)
+        first = low if first is None else max(first, low or first)
+        last = high if last is None else min(last, high or last)
+    return first, last
+
+
+def read_date(text: str) -> date:
+    """Read `2024-06-01` or `20240601`; raises `ApiFailureError` (INVALID_DATE_FORMAT) for anything else."""
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d|\d{8}", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise query_failure("INVALID_DATE_FORMAT", f"Invalid date format '{text}'. Expected 'YYYY-MM-DD'.", trigger=text)
+
+
+_BOUNDING = frozenset({"=", "BETWEEN", "IN", ">=", ">", "<=", "<"})
+
+
+def _day_bounds(condition: Condition, today: date) -> tuple[date | None, date | None]:
+    if condition.operator == "DURING":
+        return during(str(condition.value), today) or (None, None)
+    one = timedelta(days=1)
+    if condition.operator not in _BOUNDING:
+        return None, None
+    days = [read_date(text[:10] if " " in text else text) for text in condition.values]
+    match condition.operator:
+        case "=" | "BETWEEN" | "IN":
+            return (min(days), max(days)) if condition.operator != "BETWEEN" else (days[0], days[1])
+        case ">=":
+            return days[0], None
+        case ">":
+            return days[0] + one, None
+        case "<=":
+            return None, days[0]
+        case "<":
+            return None, days[0] - one
+    return None, None
+
+
+def _comparison(field: Field, name: str, wanted: Any) -> Test:
+    compare = _COMPARE[name]
+    if name == "=":
+        return lambda value: bool(value == wanted)
+    if name == "!=":
+        return lambda value: bool(value != wanted)
+    if field.kind not in _ORDERED:
+        raise _mismatch(field, name)
+    return lambda value: value is not None and compare(value, wanted)
+
+
+def _range(field: Field, name: str, values: tuple[str, ...], today: date) -> tuple[Any, Any]:
+    if name == "BETWEEN":
+        if field.kind not in _ORDERED:
+            raise _mismatch(field, name)
+        low, high = _value(field, values[0]), _value(field, values[1])
+        if field.path in _DATES and low > high:
+            raise query_failure("DATE_RANGE_TOO_NARROW", f"The range {low} to {high} ends before it starts.")
+        return low, high
+    days = during(values[0], today)
+    if days is None:
+        raise query_failure("INVALID_VALUE_WITH_DURING_OPERATOR", f"'{values[0]}' is not a date range.", values[0])
+    if field.path not in _DATES and not field.path.endswith(("date", "date_time")):
+        raise _mismatch(field, name)
+    return days[0].isoformat(), days[1].isoformat()
+
+
+def _contains(field: Field, name: str, values: tuple[str, ...]) -> Test:
+    if not field.repeated or field.kind == "message":
+        raise _mismatch(field, name)
+    wanted = frozenset(_value(field, text) for text in values)
+    if name == "CONTAINS ALL":
+        return lambda value: wanted <= frozenset(value or ())
+    if name == "CONTAINS ANY":
+        return lambda value: not wanted.isdisjoint(value or ())
+    return lambda value: wanted.isdisjoint(value or ())
+
+
+def _matches(field: Field, name: str, pattern: re.Pattern[str]) -> Test:
+    if field.kind != "str":
+        raise _mismatch(field, name)
+    if name.startswith("NOT"):
+        return lambda value: value is None or pattern.fullmatch(value) is None
+    return lambda value: value is not None and pattern.fullmatch(value) is not None
+
+
+def _like(pattern: str) -> re.Pattern[str]:
+    """`%` is any text and `_` any one sign; `[%]`, `[_]` and `[[]` are the signs themselves."""
+    parts = []
+    for token in re.findall(r"\[[%_\[\]]\]|.", pattern, re.DOTALL):
+        if token == "%":
+            parts.append(".*")
+        elif token == "_":
+            parts.append(".")
+        else:
+            parts.append(re.escape(token[1] if len(token) == 3 else token))
+    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+
+
+def _regexp(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.DOTALL)
+    except re.error as error:
+        raise query_failure("BAD_VALUE", f"Invalid regular expression: {error}.", trigger=pattern) from None
+
+
+def _value(field: Field, text: str) -> Any:
+    """Read a literal as the field's own type."""
+    match field.kind:
+        case "int" | "float":
+            try:
+                return int(text) if field.kind == "int" else float(text)
+            except ValueError:
+                raise query_failure("BAD_NUMBER", f"'{text}' is not a number for {field.path}.", text) from None
+        case "bool":
+            if text.upper() in ("TRUE", "FALSE"):
+                return text.upper() == "TRUE"
+            raise query_failure("BAD_VALUE", f"'{text}' is not TRUE or FALSE for {field.path}.", text)
+        case "enum":
+            if text in field.enum.values_by_name:
+                return text
+            raise query_failure("BAD_ENUM_CONSTANT", f"Invalid enum constant '{text}' for {field.path}.", text)
+    if field.path in _DATES:
+        return read_date(text).isoformat()
+    # A Literal compares as its text; plain str keeps what is cached and compared simple.
+    return str(text)
+
+
+def _mismatch(field: Field, name: str) -> Exception:
+    return query_failure(
+        "OPERATOR_FIELD_MISMATCH", f"The operator {name} cannot be applied to {field.path}.", field.path
+    )

@@ -1,0 +1,47 @@
+"""Cutting a connection of this process's gRPC server, which has no call for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote
+
+_HEAD_START_SECONDS = 0.003
+"""How long what was just sent is under way before the connection goes."""
+
+
+def sever_soon(peer: str) -> None:
+    """Cut the TCP connection whose other end is `peer` (`ipv4:127.0.0.1:4711`, as gRPC says it) in a moment.
+
+    Every call on that connection ends with it. Does nothing when no such connection is open.
+    """
+    kept = _socket_to(peer)
+    if kept is None:
+        return
+
+    def cut() -> None:
+        time.sleep(_HEAD_START_SECONDS)
+        with kept, suppress(OSError):
+            kept.shutdown(socket.SHUT_RDWR)
+
+    threading.Thread(target=cut, daemon=True, name="gads-emulator-cut").start()
+
+
+def _socket_to(peer: str) -> socket.socket | None:
+    """Return a duplicate of the open socket that is connected to `peer`."""
+    address, _, port = unquote(peer).partition(":")[2].rpartition(":")
+    for name in os.listdir("/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd"):  # noqa: PTH208
+        with suppress(OSError, ValueError):
+            candidate = socket.socket(fileno=os.dup(int(name)))
+            try:
+                host, found = candidate.getpeername()[:2]
+                if found == int(port) and host.removeprefix("::ffff:") == address.strip("[]"):
+                    return candidate
+            except (OSError, ValueError, TypeError):
+                pass
+            candidate.close()
+    return None

@@ -1,0 +1,106 @@
+"""From an agency's rows to the rows of an answer: filter, sum, drop, order, limit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from itertools import islice
+from typing import Any
+
+from gads_emulator.agency import Rows
+from gads_emulator.calendar_segments import DERIVED
+from gads_emulator.metrics import combine
+from gads_emulator.plan import Plan
+from gads_emulator.schema import Field, Row
+
+
+def evaluate(plan: Plan, source: Rows, *, drop_inactive: bool) -> Iterator[list[Any]]:
+    """Yield the answer's rows as values in the order of `plan.columns`, None for unset.
+
+    Rows are passed on as they come unless they must be summed or ordered. With `drop_inactive` a segmented row whose
+    selected metrics are all zero is left out.
+    """
+    rows = _with_calendar(plan, source.rows)
+    if plan.row_tests:
+        rows = _filter(rows, plan.row_tests)
+    # A segment may be asked for only to filter on it: then its rows are added up like any other's.
+    if not (source.distinct and plan.request.segments <= {column.path for column in plan.columns}):
+        rows = iter(_summed(plan, rows))
+    if plan.metric_tests:
+        rows = _filter(rows, plan.metric_tests)
+    metrics = tuple(column.path for column in plan.columns if column.is_metric)
+    if drop_inactive and plan.segmented and metrics:
+        rows = (row for row in rows if any(row.get(path) for path in metrics))
+    if plan.orderings:
+        rows = iter(_ordered(plan, rows))
+    if plan.limit is not None:
+        rows = islice(rows, plan.limit)
+    paths = [column.path for column in plan.columns]
+    return ([row.get(path) for path in paths] for row in rows)
+
+
+def _with_calendar(plan: Plan, rows: Iterator[Row]) -> Iterator[Row]:
+    derived = [(path, DERIVED[path]) for path in plan.request.segments if path in DERIVED]
+    return _derive(rows, derived) if derived else rows
+
+
+def _derive(rows: Iterator[Row], derived: list[tuple[str, Callable[[date], Any]]]) -> Iterator[Row]:
+    for row in rows:
+        day = row.get("segments.date")
+        if day is None:
+            yield row
+            continue
+        made = {path: of(date.fromisoformat(day)) for path, of in derived if path not in row}
+        yield {**row, **made}
+
+
+def _filter(rows: Iterable[Row], tests: Iterable[tuple[str, Callable[[Any], bool]]]) -> Iterator[Row]:
+    kept = list(tests)
+    return (row for row in rows if all(test(row.get(path)) for path, test in kept))
+
+
+def _summed(plan: Plan, rows: Iterator[Row]) -> Iterator[Row]:
+    """One row for each combination of the selected fields that are not metrics, and of the resource itself."""
+    dimensions = [column for column in plan.columns if not column.is_metric]
+    plain = [column.path for column in dimensions if not column.repeated and column.kind != "message"]
+    nested = [column.path for column in dimensions if column.repeated or column.kind == "message"]
+    own_name = f"{plan.request.resource}.resource_name"
+    ordered_by = [path for path, _ in plan.orderings if path not in plain and not path.startswith("metrics.")]
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.get(own_name), *[row.get(path) for path in plain])
+        if nested:
+            key += tuple(json.dumps(row.get(path), sort_keys=True) for path in nested)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [row]
+        else:
+            group.append(row)
+    metrics = [*(column for column in plan.columns if column.is_metric), *plan.extra_metrics]
+    for group in groups.values():
+        yield _one_row(group, [*plain, *nested, *ordered_by], metrics)
+
+
+def _one_row(group: list[Row], dimensions: list[str], metrics: list[Field]) -> Row:
+    first = group[0]
+    row = {path: first[path] for path in dimensions if path in first}
+    for metric in metrics:
+        value = combine(metric, group)
+        if value is not None:
+            row[metric.path] = value
+    return row
+
+
+def _ordered(plan: Plan, rows: Iterator[Row]) -> list[Row]:
+    """Unset comes first when ascending; equal rows keep the agency's order."""
+    result = list(rows)
+    for path, descending in reversed(plan.orderings):
+        result.sort(key=lambda row, path=path: _sort_key(row.get(path)), reverse=descending)  # type: ignore[misc]
+    return result
+
+
+def _sort_key(value: Any) -> tuple[int, Any]:
+    if value is None:
+        return (0, 0)
+    return (1, str(value) if isinstance(value, (dict, tuple)) else value)

@@ -1,0 +1,72 @@
+"""A refusal of the API as a value, before any transport has given it its shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gads_emulator.api_versions import ApiVersion
+
+_STATUS_OF_GROUP = {
+    "authentication_error": "UNAUTHENTICATED",
+    "authorization_error": "PERMISSION_DENIED",
+    "quota_error": "RESOURCE_EXHAUSTED",
+    "internal_error": "INTERNAL",
+    "database_error": "INTERNAL",
+}
+
+
+@dataclass(eq=False)
+class ApiFailureError(Exception):
+    """One `GoogleAdsError` with the gRPC status that goes with it.
+
+    `group` is the field of `ErrorCode` (`query_error`) and `code` the name in that enum (`UNRECOGNIZED_FIELD`).
+    `status` is a gRPC status name; empty means the usual one of the group. `retry_delay` makes the error
+    carry `QuotaErrorDetails`. An empty `group` is a failure of the transport, without a `GoogleAdsFailure`.
+    """
+
+    group: str
+    code: str
+    message: str
+    status: str = ""
+    trigger: str = ""
+    retry_delay: timedelta | None = None
+
+    @property
+    def status_name(self) -> str:
+        """The gRPC status, such as `INVALID_ARGUMENT`."""
+        return self.status or _STATUS_OF_GROUP.get(self.group, "INVALID_ARGUMENT")
+
+    def to_message(self, version: ApiVersion, request_id: str) -> Any:
+        """Build the `GoogleAdsFailure` of `version`; a code that version lacks becomes its group's UNKNOWN."""
+        failure = version.failure(request_id=request_id)
+        error = failure.errors.add(message=self.message)
+        field = type(error.error_code).DESCRIPTOR.fields_by_name.get(self.group)
+        if field is not None:
+            known = field.enum_type.values_by_name.get(self.code)
+            setattr(error.error_code, self.group, known.number if known is not None else 1)
+        if self.trigger:
+            error.trigger.string_value = self.trigger
+        if self.retry_delay is not None:
+            quota = error.details.quota_error_details
+            quota.rate_name = "Number of operations"
+            quota.rate_scope = (
+                version.quota_details.DESCRIPTOR.fields_by_name["rate_scope"]
+                .enum_type.values_by_name["DEVELOPER"]
+                .number
+            )
+            quota.retry_delay.FromTimedelta(self.retry_delay)
+        return failure
+
+
+@dataclass(eq=False)
+class CutConnectionError(Exception):
+    """The connection is to break while `message` is on its way, so that the client never sees its end."""
+
+    message: bytes
+
+
+def query_failure(code: str, message: str, trigger: str = "") -> ApiFailureError:
+    """Return the refusal of a query; `code` is a name of `QueryErrorEnum`."""
+    return ApiFailureError("query_error", code, message, trigger=trigger)

@@ -1,0 +1,185 @@
+"""Playing a fault plan on the calls of a server: an `Answer` around the API's own."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+from gads_emulator.api import Answer, Call
+from gads_emulator.failures import ApiFailureError, CutConnectionError
+from gads_emulator.fault_plan import TOKEN, FaultPlan, FaultRule
+from gads_emulator.message_splitting import first_rows, in_pieces, split_rows
+from gads_emulator.methods import METHODS
+
+_FROM = re.compile(r"\bFROM\s+(\w+)", re.IGNORECASE)
+_PLAIN = "injected fault"
+
+
+class Faults:
+    """The faults of one server. `plan` may be replaced at any time; counts then begin anew. Safe for threads."""
+
+    def __init__(self, plan: FaultPlan | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self.plan = plan or FaultPlan()
+
+    @property
+    def plan(self) -> FaultPlan:
+        """What is played now."""
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: FaultPlan) -> None:
+        with self._lock:
+            self._plan = plan
+            self._seen: Counter[Hashable] = Counter()
+            self._struck: Counter[int] = Counter()
+            self._operations: Counter[Hashable] = Counter()
+
+    def clear(self) -> None:
+        """Play nothing any more."""
+        self.plan = FaultPlan()
+
+    def struck(self) -> tuple[int, ...]:
+        """Return how many calls each rule of the plan has struck."""
+        with self._lock:
+            return tuple(self._struck[index] for index in range(len(self._plan.rules)))
+
+    def resume(self) -> None:
+        """Let delays last again, after `stop_waiting`."""
+        self._stopping.clear()
+
+    def stop_waiting(self) -> None:
+        """End every delay at once; for a server that stops."""
+        self._stopping.set()
+
+    def wrap(self, answer: Answer) -> Answer:
+        """Return the answer with the faults of the plan of the moment."""
+
+        def served(call: Call) -> Iterator[bytes]:
+            query = str(getattr(call.request, "query", ""))
+            found = _FROM.search(query)
+            striking = self._striking(call.customer_id, call.method, found[1] if found else "", query)
+            self._spend(call)
+            messages = answer(call)
+            for rule in reversed(striking):
+                messages = self._play(rule, call, messages)
+            yield from messages
+
+        return served
+
+    def token_error(self) -> tuple[str, str] | None:
+        """Return the OAuth error that the token endpoint gives to the call it is just answering; None for none."""
+        for rule in self._striking("", TOKEN, "", ""):
+            self._stopping.wait(rule.delay)
+            if rule.fails:
+                return rule.oauth_error or "invalid_grant", rule.message or "Token has been expired or revoked."
+        return None
+
+    def _striking(self, customer_id: str, method: str, resource: str, query: str) -> list[FaultRule]:
+        with self._lock:
+            plan = self._plan
+            striking = []
+            for index, rule in enumerate(plan.rules):
+                if not rule.matches(customer_id, method, resource):
+                    continue
+                counted = (index, customer_id if rule.each_customer else "")
+                self._seen[counted] += 1
+                asked = (index, customer_id, method, query)
+                self._seen[asked] += 1
+                if _is_time(rule, self._seen[counted]) and _is_chosen(rule, (plan.seed, *asked, self._seen[asked])):
+                    self._struck[index] += 1
+                    striking.append(rule)
+            return striking
+
+    def _spend(self, call: Call) -> None:
+        budget = self._plan.operations_per_day
+        if budget is None or str(getattr(call.request, "page_token", "")):
+            return
+        now = self._now().astimezone(UTC)
+        with self._lock:
+            key = (call.metadata.get("developer-token"), now.date())
+            self._operations[key] += 1
+            if self._operations[key] <= budget:
+                return
+        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
+        seconds = int((midnight - now).total_seconds()) + 1
+        raise ApiFailureError(
+            "quota_error",
+            "RESOURCE_EXHAUSTED",
+            f"Too many requests. Retry in {seconds} seconds.",
+            retry_delay=timedelta(seconds=seconds),
+        )
+
+    def _play(self, rule: FaultRule, call: Call, messages: Iterator[bytes]) -> Iterator[bytes]:
+        self._stopping.wait(rule.delay)
+        streams = METHODS[call.method].streams
+        if rule.drip_rows is not None and streams:
+            messages = self._drip(messages, rule.drip_rows, rule.drip_delay)
+        if not rule.fails:
+            return messages
+        if rule.mid_message:
+            return _cut_midway(rule, messages)
+        if not streams or (rule.after_rows is None and rule.after_pages is None):
+            raise _failure(rule)
+        return _cut_between(rule, messages)
+
+    def _drip(self, messages: Iterator[bytes], rows: int, seconds: float) -> Iterator[bytes]:
+        for message in messages:
+            for piece in in_pieces(message, rows):
+                yield piece
+                self._stopping.wait(seconds)
+
+
+def _is_time(rule: FaultRule, number: int) -> bool:
+    return (
+        (not rule.calls or number in rule.calls)
+        and (rule.first is None or number <= rule.first)
+        and (rule.every is None or number % rule.every == 0)
+    )
+
+
+def _is_chosen(rule: FaultRule, key: tuple[Hashable, ...]) -> bool:
+    if rule.probability is None:
+        return True
+    digest = blake2b(repr(key).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) < rule.probability * 2**64
+
+
+def _failure(rule: FaultRule) -> ApiFailureError:
+    group, _, code = rule.error.partition(".")
+    delay = None if rule.retry_delay is None else timedelta(seconds=rule.retry_delay)
+    status = rule.status or ("" if group else "UNAVAILABLE")
+    return ApiFailureError(group, code, rule.message or _PLAIN, status, retry_delay=delay)
+
+
+def _cut_between(rule: FaultRule, messages: Iterator[bytes]) -> Iterator[bytes]:
+    rows_left, pages_left = rule.after_rows, rule.after_pages
+    for message in messages:
+        if pages_left == 0 or rows_left == 0:
+            break
+        if rows_left is not None:
+            count = len(split_rows(message)[0])
+            if count > rows_left:
+                yield first_rows(message, rows_left)
+                break
+            rows_left -= count
+        yield message
+        if pages_left is not None:
+            pages_left -= 1
+    raise _failure(rule)
+
+
+def _cut_midway(rule: FaultRule, messages: Iterator[bytes]) -> Iterator[bytes]:
+    pages_left = rule.after_pages or 0
+    for message in messages:
+        if pages_left == 0:
+            raise CutConnectionError(message)
+        yield message
+        pages_left -= 1
+    raise CutConnectionError(b"")

@@ -1,0 +1,227 @@
+"""HTTP on loopback, plain and with TLS: REST, the OAuth token endpoint and the control of faults."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+from gads_domain.errors import ConfigurationError
+from gads_emulator.api import Policy
+from gads_emulator.certificates import GOOGLE_NAMES
+from gads_emulator.failures import CutConnectionError
+from gads_emulator.fault_plan import fault_plan_as_json, fault_plan_from
+from gads_emulator.faults import Faults
+from gads_emulator.rest_service import RestResponse, RestService
+from gads_emulator.token_endpoint import give_token
+
+FAULTS_PATH = "/_faults"
+TOKEN_PATH = "/token"
+_MAX_BODY = 16 * 1024 * 1024
+
+
+class HttpServer:
+    """One listening port. `context` makes it speak TLS; `google_context` is for those who use it as their proxy.
+
+    Raises `ConfigurationError` when the port is taken.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        rest: RestService,
+        policy: Policy,
+        faults: Faults,
+        *,
+        context: ssl.SSLContext | None,
+        google_context: ssl.SSLContext,
+    ) -> None:
+        try:
+            self._server = _Server((host, port), _Handler)
+        except OSError:
+            raise ConfigurationError(
+                f"{host}:{port} cannot be listened on", hint="choose another port; 0 takes a free one"
+            ) from None
+        self._server.google_context = google_context
+        self._server.rest, self._server.policy, self._server.faults = rest, policy, faults
+        if context is not None:
+            # The handshake belongs to the connection's own thread, at its first read.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is served."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Free the port without ever having answered."""
+        self._server.server_close()
+
+    def stop(self) -> None:
+        """Stop answering and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+    rest: RestService
+    policy: Policy
+    faults: Faults
+    google_context: ssl.SSLContext
+
+    def server_bind(self) -> None:
+        # HTTPServer would ask DNS for the host's name, which can take seconds without a network.
+        socketserver.TCPServer.server_bind(self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that went away, or distrusts the certificate, is its own affair."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    _started = False
+    """Whether the head of a body in chunks has been sent."""
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def do_DELETE(self) -> None:
+        self._serve("DELETE")
+
+    def do_CONNECT(self) -> None:
+        """Be the proxy of a client whose addresses are Google's own, and answer in Google's place."""
+        if self.path.partition(":")[0] not in GOOGLE_NAMES:
+            self.close_connection = True
+            self._reply(403, _error(403, f"The emulator stands in for {', '.join(GOOGLE_NAMES)} alone."))
+            return
+        self.send_response(200, "Connection established")
+        self.end_headers()
+        self.wfile.flush()
+        try:
+            self.connection = cast(_Server, self.server).google_context.wrap_socket(self.connection, server_side=True)
+        except OSError:
+            self.close_connection = True  # the client does not trust the authority
+            return
+        self.rfile = self.connection.makefile("rb", -1)
+        self.wfile = self.connection.makefile("wb", -1)
+        self.close_connection = False
+
+    def finish(self) -> None:
+        """End the connection, and the TLS that a proxied one speaks inside it."""
+        super().finish()
+        if self.connection is not self.request:
+            self.connection.close()
+
+    def _serve(self, verb: str) -> None:
+        server = cast(_Server, self.server)
+        self._started = False
+        length = int(self.headers.get("content-length") or 0)
+        if length > _MAX_BODY:
+            self.close_connection = True
+            self._reply(413, _error(413, "The request is too large."))
+            return
+        body = self.rfile.read(length)
+        path = self.path.partition("?")[0]
+        if path == FAULTS_PATH:
+            self._reply(*_control_faults(server.faults, verb, body))
+            return
+        if verb == "POST" and path.endswith(TOKEN_PATH):
+            self._reply(*give_token(body, server.policy, server.faults.token_error))
+            return
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        try:
+            response = server.rest.respond(verb, path, headers, body)
+            if response is None:
+                self._reply(404, _error(404, f"The requested URL {path} was not found on this server."))
+            else:
+                self._send(response)
+        except CutConnectionError as cut:
+            self._cut(cut.message)
+
+    def _send(self, response: RestResponse) -> None:
+        if not response.streams:
+            self._write(response.status, response.headers, b"".join(response.parts))
+            return
+        self._begin(response.status, response.headers)
+        for part in _with_end(response.parts):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            self.wfile.flush()
+
+    def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        self._started = True
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+
+    def _cut(self, message: bytes) -> None:
+        """Leave the client with a chunk that says it is longer than what came."""
+        with suppress(OSError):
+            if not self._started:
+                self._begin(200, {"content-type": "application/json; charset=UTF-8"})
+            self.wfile.write(b"%x\r\n%b" % (len(message) * 2, message))
+            self.wfile.flush()
+        self.close_connection = True
+
+    def _reply(self, status: int, body: Mapping[str, object]) -> None:
+        self._write(status, {"content-type": "application/json"}, json.dumps(body).encode())
+
+    def _write(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        """Say nothing: the token would be in it."""
+
+
+def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield from parts
+    yield b""
+
+
+def _control_faults(faults: Faults, verb: str, body: bytes) -> tuple[int, dict[str, object]]:
+    """GET shows the plan and what it struck, POST replaces it, DELETE clears it."""
+    if verb == "POST":
+        try:
+            faults.plan = fault_plan_from(json.loads(body or b"{}"))
+        except ConfigurationError as error:
+            return 400, _error(400, str(error.message))
+        except ValueError as error:
+            return 400, _error(400, f"fault plan: {error}")
+    elif verb == "DELETE":
+        faults.clear()
+    return 200, {**fault_plan_as_json(faults.plan), "struck": list(faults.struck())}
+
+
+def _error(code: int, message: str) -> dict[str, object]:
+    status = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND"}.get(code, "FAILED_PRECONDITION")
+    return {"error": {"code": code, "message": message, "status": status}}

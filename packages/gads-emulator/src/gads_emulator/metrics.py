@@ -1,0 +1,117 @@
+"""How a metric of several rows becomes one: counts are summed, ratios made anew from their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gads_emulator.schema import Field, Row
+
+IMPRESSIONS = "metrics.impressions"
+
+_RATIOS: dict[str, tuple[str, str, float]] = {
+    "ctr": ("clicks", "impressions", 1),
+    "average_cpc": ("cost_micros", "clicks", 1),
+    "average_cpm": ("cost_micros", "impressions", 1000),
+    "average_cost": ("cost_micros", "interactions", 1),
+    "average_cpe": ("cost_micros", "engagements", 1),
+    "average_cpv": ("cost_micros", "video_views", 1),
+    "trueview_average_cpv": ("cost_micros", "video_trueview_views", 1),
+    "video_view_rate": ("video_views", "impressions", 1),
+    "video_trueview_view_rate": ("video_trueview_views", "impressions", 1),
+    "interaction_rate": ("interactions", "impressions", 1),
+    "engagement_rate": ("engagements", "impressions", 1),
+    "conversions_from_interactions_rate": ("conversions", "interactions", 1),
+    "all_conversions_from_interactions_rate": ("all_conversions", "interactions", 1),
+    "conversions_from_interactions_value_per_interaction": ("conversions_value", "interactions", 1),
+    "all_conversions_from_interactions_value_per_interaction": ("all_conversions_value", "interactions", 1),
+    "cost_per_conversion": ("cost_micros", "conversions", 1),
+    "cost_per_all_conversions": ("cost_micros", "all_conversions", 1),
+    "value_per_conversion": ("conversions_value", "conversions", 1),
+    "value_per_all_conversions": ("all_conversions_value", "all_conversions", 1),
+    "conversions_value_per_cost": ("conversions_value", "cost_micros", 1_000_000),
+    "all_conversions_value_per_cost": ("all_conversions_value", "cost_micros", 1_000_000),
+    "active_view_ctr": ("clicks", "active_view_impressions", 1),
+    "active_view_cpm": ("active_view_measurable_cost_micros", "active_view_impressions", 1000),
+    "active_view_measurability": ("active_view_measurable_impressions", "impressions", 1),
+    "active_view_viewability": ("active_view_impressions", "active_view_measurable_impressions", 1),
+    "invalid_click_rate": ("invalid_clicks", "clicks", 1),
+    "phone_through_rate": ("phone_calls", "phone_impressions", 1),
+}
+
+_AVERAGED = frozenset(
+    {"share", "rate", "percent", "percentage", "average", "ctr", "cpm", "cpc", "per", "roas", "margin"}
+)
+_LATEST = frozenset({"historical", "score", "unique", "bound", "estimate"})
+"""Words of a metric's name that say it cannot be added up."""
+
+
+def parts_of(path: str) -> tuple[str, ...]:
+    """Return the metrics that `path` is combined from, besides itself; none for a plain sum."""
+    ratio = _RATIOS.get(path.removeprefix("metrics."))
+    if ratio is not None:
+        return f"metrics.{ratio[0]}", f"metrics.{ratio[1]}", IMPRESSIONS
+    return (IMPRESSIONS,) if _is_averaged(path) else ()
+
+
+def ratio(path: str, row: Row) -> float | None:
+    """Make a ratio from its parts in `row`; None when it is no ratio or a part is missing, 0.0 over nothing."""
+    found = _RATIOS.get(path.removeprefix("metrics."))
+    if found is None:
+        return None
+    above, below = row.get(f"metrics.{found[0]}"), row.get(f"metrics.{found[1]}")
+    if above is None or below is None:
+        return None
+    return above * found[2] / below if below else 0.0
+
+
+def is_summed(metric: Field) -> bool:
+    """Whether several rows' values are added up."""
+    plain = metric.kind in ("int", "float") and not metric.repeated
+    return plain and not _LATEST & _words(metric.path) and not _is_averaged(metric.path)
+
+
+def combine(metric: Field, rows: Sequence[Row]) -> Any:
+    """Combine one metric over the rows of a group; None (unset) when no row has it.
+
+    A single row's value stays as it is. Shares and other averages without known parts are weighted by impressions;
+    what cannot be added (scores, texts) is the last row's.
+    """
+    path = metric.path
+    if len(rows) == 1:
+        return rows[0].get(path)
+    present = [row for row in rows if path in row]
+    if not present:
+        return None
+    if metric.kind not in ("int", "float") or metric.repeated or _LATEST & _words(path):
+        return present[-1][path]
+    if parts_of(path):
+        return _average(path, rows, present)
+    return _sum(row[path] for row in present)
+
+
+def _average(path: str, rows: Sequence[Row], present: Sequence[Row]) -> Any:
+    summed = {part: _sum(row[part] for row in rows if part in row) for part in parts_of(path)}
+    made = ratio(path, {part: value for part, value in summed.items() if value is not None})
+    if made is not None:
+        return made
+    weights = [row.get(IMPRESSIONS, 0) for row in present]
+    if not any(weights):
+        weights = [1] * len(present)
+    value = sum(row[path] * weight for row, weight in zip(present, weights, strict=True)) / sum(weights)
+    return type(present[0][path])(value)
+
+
+def _sum(values: Iterable[Any]) -> Any:
+    total = None
+    for value in values:
+        total = value if total is None else total + value
+    return total
+
+
+def _is_averaged(path: str) -> bool:
+    return path.removeprefix("metrics.") in _RATIOS or not _AVERAGED.isdisjoint(_words(path))
+
+
+def _words(path: str) -> set[str]:
+    return set(path.removeprefix("metrics.").split("_"))

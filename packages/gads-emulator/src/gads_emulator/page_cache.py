@@ -1,0 +1,57 @@
+"""Answers that were made once, kept for the next who asks, oldest use out first, bounded in bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+Page = TypeVar("Page")
+
+
+class PageCache(Generic[Page]):
+    """Keeps whole answers of up to a quarter of `capacity` bytes; a larger one only flows through."""
+
+    def __init__(self, capacity: int, size: Callable[[Page], int]) -> None:
+        self._capacity = capacity
+        self._size = size
+        self._answers: OrderedDict[Hashable, tuple[Page, ...]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """The size of what is kept now."""
+        return self._bytes
+
+    def through(self, key: Hashable, make: Callable[[], Iterator[Page]]) -> Iterator[Page]:
+        """Yield the pages of an answer: those kept, or those made now and then kept if the caller takes them all."""
+        with self._lock:
+            kept = self._answers.get(key)
+            if kept is not None:
+                self._answers.move_to_end(key)
+        if kept is not None:
+            yield from kept
+            return
+        taken: list[Page] | None = []
+        size = 0
+        for page in make():
+            size += self._size(page)
+            if taken is not None:
+                taken.append(page)
+                if size > self._capacity // 4:
+                    taken = None
+            yield page
+        if taken is not None:
+            self._keep(key, tuple(taken), size)
+
+    def _keep(self, key: Hashable, pages: tuple[Page, ...], size: int) -> None:
+        with self._lock:
+            if key in self._answers:
+                return
+            self._answers[key] = pages
+            self._bytes += size
+            while self._bytes > self._capacity:
+                _, evicted = self._answers.popitem(last=False)
+                self._bytes -= sum(self._size(page) for page in evicted)

@@ -1,0 +1,221 @@
+"""A query made ready for one version and one account: what to ask the agency for, and what to do with its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from gads_domain.errors import QueryError
+from gads_emulator.agency import RowRequest
+from gads_emulator.calendar_segments import DERIVED
+from gads_emulator.conditions import Test, compile_condition, date_bounds
+from gads_emulator.failures import ApiFailureError, query_failure
+from gads_emulator.metrics import parts_of
+from gads_emulator.schema import Field, Schema
+from gads_gaql.parser import parse
+from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
+
+_PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
+_ONE_DAY_RESOURCES = frozenset({"click_view"})
+_MAX_CHANGES = 10_000
+CHANGE_TIMES = {
+    "change_event": "change_event.change_date_time",
+    "change_status": "change_status.last_change_date_time",
+}
+"""The resources that are changes, and the attribute that says when."""
+_CHANGE_DAYS = {"change_event": 30, "change_status": 90}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Columns are the selected fields followed by the resource names that the API adds unasked."""
+
+    request: RowRequest
+    selected: tuple[str, ...]
+    columns: tuple[Field, ...]
+    row_tests: tuple[tuple[str, Test], ...]
+    """Conditions on attributes and segments: on each row, before summing."""
+    metric_tests: tuple[tuple[str, Test], ...]
+    """Conditions on metrics: after summing."""
+    orderings: tuple[tuple[str, bool], ...]
+    limit: int | None
+    segmented: bool
+    """Whether SELECT or WHERE names a segment: then rows without activity are dropped."""
+    extra_metrics: tuple[Field, ...]
+    """Metrics that are filtered or ordered by without being selected."""
+
+    @property
+    def selects_metrics(self) -> bool:
+        """Whether anything measured is looked at."""
+        return bool(self.request.metrics)
+
+
+def parse_query(text: str) -> Query:
+    """Read GAQL; raises `ApiFailureError` with the `QueryError` that fits."""
+    try:
+        return parse(text)
+    except QueryError as error:
+        raise query_failure(_syntax_code(text, error.message), f"Error in query: {error.message}.") from None
+
+
+def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[], date]) -> Plan:
+    """Check a query as the API does and make it ready.
+
+    `manager` says whether the account is one; `today` is asked only if the query needs the account's day.
+    Raises `ApiFailureError`.
+    """
+    if not schema.has_resource(query.resource):
+        raise query_failure(
+            "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE",
+            f"Error in query: '{query.resource}' is not a valid resource name.",
+            query.resource,
+        )
+    fields = _resolve(schema, query)
+    _check_parameters(query)
+    if manager and any(field.is_metric for field in fields.values()):
+        raise query_failure(
+            "REQUESTED_METRICS_FOR_MANAGER",
+            "Metrics cannot be requested for a manager account. To retrieve metrics, issue separate requests against "
+            "each client account under the manager account.",
+        )
+    day = today()
+    tests = [(c.field.name, compile_condition(fields[c.field.name], c, day)) for c in query.conditions]
+    first, last = date_bounds(query.conditions, day, CHANGE_TIMES.get(query.resource, "segments.date"))
+    _check_changes(query, first, last, day)
+    _check_segments(query, fields, first, last)
+    columns = _columns(schema, query, fields)
+    selected = frozenset(column.path for column in columns)
+    extra = tuple(field for field in fields.values() if field.is_metric and field.path not in selected)
+    wanted = {*fields, *selected}
+    wanted.update(part for path in list(wanted) if path.startswith("metrics.") for part in parts_of(path))
+    return Plan(
+        request=RowRequest(query.resource, frozenset(wanted), first, last, day),
+        selected=tuple(dict.fromkeys(query.field_names)),
+        columns=columns,
+        row_tests=tuple((path, test) for path, test in tests if not fields[path].is_metric),
+        metric_tests=tuple((path, test) for path, test in tests if fields[path].is_metric),
+        orderings=tuple((ordering.field.name, ordering.descending) for ordering in query.orderings),
+        limit=query.limit,
+        segmented=any(field.is_segment for field in fields.values()),
+        extra_metrics=extra,
+    )
+
+
+def _resolve(schema: Schema, query: Query) -> dict[str, Field]:
+    found: dict[str, Field] = {}
+    unknown: list[str] = []
+    for reference in query.references():
+        field = schema.field(reference.name)
+        if field is None:
+            unknown.append(reference.name)
+        else:
+            found[reference.name] = field
+    if unknown:
+        names = ", ".join(f"'{name}'" for name in dict.fromkeys(unknown))
+        raise query_failure(
+            "UNRECOGNIZED_FIELD", f"Error in query: unrecognized field in the query: {names}.", unknown[0]
+        )
+    return found
+
+
+def _columns(schema: Schema, query: Query, fields: dict[str, Field]) -> tuple[Field, ...]:
+    columns = {name: fields[name] for name in query.field_names}
+    if dict(query.parameters).get("omit_unselected_resource_names", "false").lower() == "true":
+        return tuple(columns.values())
+    for resource in dict.fromkeys([query.resource, *(field.resource for field in columns.values())]):
+        name = schema.field(f"{resource}.resource_name")
+        if name is not None:
+            columns.setdefault(name.path, name)
+    return tuple(columns.values())
+
+
+def _check_parameters(query: Query) -> None:
+    for name, value in query.parameters:
+        if name not in _PARAMETERS:
+            raise query_failure("BAD_PARAMETER_NAME", f"Error in query: unknown parameter '{name}'.", trigger=name)
+        if value.lower() not in ("true", "false"):
+            raise query_failure(
+                "BAD_PARAMETER_VALUE", f"Error in query: '{value}' is no value of '{name}'.", trigger=value
+            )
+
+
+def _check_segments(query: Query, fields: dict[str, Field], first: date | None, last: date | None) -> None:
+    selected = frozenset(query.field_names)
+    for condition in query.conditions:
+        name = condition.field.name
+        if fields[name].is_segment and name not in selected and name not in CORE_DATE_SEGMENTS:
+            raise _missing_in_select("WHERE", name)
+    for ordering in query.orderings:
+        name = ordering.field.name
+        if (fields[name].is_segment or fields[name].is_metric) and name not in selected:
+            raise _missing_in_select("ORDER BY", name)
+    if query.resource in _ONE_DAY_RESOURCES and (first is None or first != last):
+        raise query_failure(
+            "EXPECTED_FILTERS_ON_DATE_RANGE",
+            f"Error in query: {query.resource} needs a filter on segments.date that leaves exactly one day.",
+        )
+    dated = [name for name in query.field_names if name in CORE_DATE_SEGMENTS]
+    if dated and not _has_finite_range(query, first, last):
+        raise query_failure(
+            "EXPECTED_FILTERS_ON_DATE_RANGE",
+            f"Error in query: {dated[0]} is selected, so WHERE must bound the days on both sides.",
+            dated[0],
+        )
+
+
+def _check_changes(query: Query, first: date | None, last: date | None, today: date) -> None:
+    """Refuse what the API refuses of changes.
+
+    Source: https://developers.google.com/google-ads/api/docs/change-event and change-status.
+    """
+    path = CHANGE_TIMES.get(query.resource)
+    if path is None:
+        return
+
+    def refused(code: str, message: str) -> ApiFailureError:
+        return ApiFailureError(f"{query.resource}_error", code, message)
+
+    if query.limit is None:
+        raise refused("LIMIT_NOT_SPECIFIED", "The LIMIT clause is missing; it must be between 1 and 10,000.")
+    if query.limit > _MAX_CHANGES:
+        raise refused("INVALID_LIMIT_CLAUSE", "The LIMIT clause must be between 1 and 10,000.")
+    if first is None or last is None:
+        raise refused("CHANGE_DATE_RANGE_INFINITE", f"The filter on {path} must be a finite range.")
+    if last < first:
+        raise refused("CHANGE_DATE_RANGE_NEGATIVE", f"The range of {path} ends before it starts.")
+    days = _CHANGE_DAYS[query.resource]
+    if first < today - timedelta(days=days):
+        raise refused("START_DATE_TOO_OLD", f"The start of {path} must be within the past {days} days.")
+
+
+def _has_finite_range(query: Query, first: date | None, last: date | None) -> bool:
+    if first is not None and last is not None:
+        return True
+    others = [c for c in query.conditions if c.field.name in DERIVED and c.field.name in CORE_DATE_SEGMENTS]
+    operators = {condition.operator[0] for condition in others}
+    return any(c.operator in ("=", "IN", "BETWEEN", "DURING") for c in others) or operators >= {"<", ">"}
+
+
+def _missing_in_select(clause: str, name: str) -> ApiFailureError:
+    return query_failure(
+        "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
+        f"Error in query: '{name}' is used in {clause} and must be selected.",
+        name,
+    )
+
+
+def _syntax_code(text: str, message: str) -> str:
+    """Name the syntax error as near to the API's own name as the parser's words allow."""
+    words = text.split()
+    if not words:
+        return "UNEXPECTED_END_OF_QUERY"
+    if words[0].upper() != "SELECT":
+        return "EXPECTED_SELECT"
+    if "LIMIT" in message and "no number of rows" in message:
+        return "BAD_LIMIT_VALUE"
+    if "is no escape" in message:
+        return "BAD_ESCAPE_SEQUENCE"
+    if "FROM" not in text.upper().split():
+        return "EXPECTED_FROM"
+    return "UNEXPECTED_END_OF_QUERY" if "the query ends" in message else "UNEXPECTED_INPUT"

@@ -1,0 +1,177 @@
+"""A folder of recorded rows as an agency: `<resource>.jsonl`, a `GoogleAdsRow` as JSON on each line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gads_domain.errors import ConfigurationError
+from gads_emulator.agency import Account, RowRequest, Rows, client_rows
+from gads_emulator.schema import Row, Schema
+
+_log = logging.getLogger(__name__)
+_OWNER = re.compile(r'"customers/(\d+)(?:/|")')
+_HINT = "each line is a GoogleAdsRow as JSON, with a customer id or a resource name of its customer"
+
+
+class RecordedAgency:
+    """Serves the rows of a folder as they were recorded.
+
+    Rows are kept, zero or not: what was recorded had been dropped by the API already. A resource without a file has no
+    rows; `customer` and `customer_client` then follow from the accounts that the other files name. Fields that a
+    version does not have are dropped from its rows, with one warning for each.
+    """
+
+    changes_with_time = False
+    drops_rows_without_activity = False
+    login_customer_id = None
+
+    def __init__(self, folder: Path) -> None:
+        """Read every file of `folder`. Raises `ConfigurationError` when it cannot be used."""
+        try:
+            files = sorted(folder.glob("*.jsonl"))
+        except OSError as error:
+            raise ConfigurationError(f"{folder}: {error.strerror}") from None
+        if not files:
+            raise ConfigurationError(
+                f"{folder}: no .jsonl files", hint="name each file after its resource: campaign.jsonl"
+            )
+        self._folder = folder
+        self._lines = {file.stem: list(_read(file)) for file in files}
+        self._typed: dict[tuple[str, str], dict[str, list[Row]]] = {}
+        self._warned: set[tuple[str, str]] = set()
+        self._typing = threading.Lock()
+        self._accounts = self._find_accounts()
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """The customers that own a row."""
+        return self._accounts
+
+    def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
+        """Return the customer's rows of the file, in the file's order. Raises `ConfigurationError` for bad values."""
+        resource = request.resource
+        if resource not in self._lines:
+            if resource == "customer":
+                return Rows(iter([self._accounts[customer_id].attributes()]))
+            if resource == "customer_client":
+                return Rows(client_rows(self._accounts, customer_id))
+            return Rows(iter(()))
+        return Rows(iter(self._of_version(schema, resource).get(customer_id, [])))
+
+    def _of_version(self, schema: Schema, resource: str) -> dict[str, list[Row]]:
+        key = schema.version.name, resource
+        with self._typing:
+            if key not in self._typed:
+                self._typed[key] = self._type_rows(schema, resource)
+            return self._typed[key]
+
+    def _type_rows(self, schema: Schema, resource: str) -> dict[str, list[Row]]:
+        def unknown(path: str) -> None:
+            if (schema.version.name, path) not in self._warned:
+                self._warned.add((schema.version.name, path))
+                _log.warning("%s.jsonl: %s has no field %s; dropped", resource, schema.version.name, path)
+
+        rows: dict[str, list[Row]] = {}
+        for number, owner, nested in self._lines[resource]:
+            try:
+                row = schema.flatten(nested, unknown)
+            except (ValueError, TypeError, AttributeError) as error:
+                where = self._folder / f"{resource}.jsonl"
+                raise ConfigurationError(f"{where}, line {number}: {error}", hint=_HINT) from None
+            rows.setdefault(owner, []).append(_with_names(schema, row, resource, owner))
+        for owned in rows.values():
+            _fill_gaps(schema, owned, resource)
+        return rows
+
+    def _find_accounts(self) -> dict[str, Account]:
+        owners = dict.fromkeys(owner for lines in self._lines.values() for _, owner, _ in lines)
+        said: dict[str, dict[str, Any]] = {}
+        for lines in self._lines.values():
+            for _, owner, nested in lines:
+                said.setdefault(owner, {}).update(nested.get("customer") or {})
+        return {owner: _account(owner, said[owner]) for owner in sorted(owners)}
+
+
+def _account(customer_id: str, customer: dict[str, Any]) -> Account:
+    return Account(
+        customer_id,
+        name=str(customer.get("descriptive_name", "")),
+        currency=str(customer.get("currency_code", "USD")),
+        time_zone=str(customer.get("time_zone", "America/Los_Angeles")),
+        manager=bool(customer.get("manager", False)),
+        status=str(customer.get("status", "ENABLED")),
+        test_account=bool(customer.get("test_account", False)),
+    )
+
+
+def _read(file: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}", hint=_HINT) from None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            nested = json.loads(line)
+        except ValueError as error:
+            raise ConfigurationError(f"{file}, line {number}: {error}", hint=_HINT) from None
+        if not isinstance(nested, dict):
+            raise ConfigurationError(f"{file}, line {number}: not a JSON object", hint=_HINT)
+        owner = _owner(nested, line)
+        if owner is None:
+            raise ConfigurationError(f"{file}, line {number}: no customer in this row", hint=_HINT)
+        yield number, owner, nested
+
+
+def _owner(nested: dict[str, Any], line: str) -> str | None:
+    customer = nested.get("customer")
+    if isinstance(customer, dict) and "id" in customer:
+        return str(customer["id"])
+    found = _OWNER.search(line)
+    return found[1] if found else None
+
+
+def _fill_gaps(schema: Schema, rows: list[Row], resource: str) -> None:
+    """Give each row the plain attributes that other rows know of the same resource, the last one said.
+
+    A resource has one state, whatever the day of its metrics; rows recorded with fewer fields would otherwise pass for
+    another state and not be summed. What rows say differently stays as they say it. Fields of a oneof are left alone.
+    """
+    own_name = f"{resource}.resource_name"
+    known: dict[str, Row] = {}
+    for row in rows:
+        name = row.get(own_name)
+        if name is not None:
+            said = known.setdefault(name, {})
+            said.update((path, value) for path, value in row.items() if _is_plain_attribute(schema, path, resource))
+    for row in rows:
+        for path, value in known.get(row.get(own_name, ""), {}).items():
+            row.setdefault(path, value)
+
+
+def _is_plain_attribute(schema: Schema, path: str, resource: str) -> bool:
+    if not path.startswith(f"{resource}.") or path.count(".") != 1:
+        return False
+    found = schema.field(path)
+    if found is None or found.kind == "message":
+        return False
+    oneof = found.steps[-1].containing_oneof
+    return oneof is None or len(oneof.fields) == 1
+
+
+def _with_names(schema: Schema, row: Row, resource: str, owner: str) -> Row:
+    """Add the resource names that follow from the row: its customer's, and those its own resource points at."""
+    row.setdefault("customer.resource_name", f"customers/{owner}")
+    row.setdefault("customer.id", int(owner))
+    for path, value in list(row.items()):
+        parts = path.split(".")
+        if len(parts) == 2 and parts[0] == resource and isinstance(value, str) and schema.has_resource(parts[1]):
+            row.setdefault(f"{parts[1]}.resource_name", value)
+    return row

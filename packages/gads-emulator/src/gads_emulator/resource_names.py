@@ -1,0 +1,34 @@
+"""How the API names its resources, as patterns such as `customers/{customer_id}/adGroupAds/{ad_group_id}~{ad_id}`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def _patterns() -> Mapping[str, str]:
+    text = (resources.files("gads_emulator") / "resource_names.json").read_text("utf-8")
+    patterns: dict[str, str] = json.loads(text)
+    return patterns
+
+
+def has_pattern(resource: str) -> bool:
+    """Tell whether `resource` is one whose names are known."""
+    return resource in _patterns()
+
+
+@cache
+def parameters_of(resource: str) -> tuple[str, ...]:
+    """Return the parts that a resource's names are made of, `customer_id` among them. Raises `KeyError`."""
+    return tuple(_PARAMETER.findall(_patterns()[resource]))
+
+
+def resource_name(resource: str, parts: Mapping[str, object]) -> str:
+    """Return the name that consists of `parts`."""
+    return _patterns()[resource].format_map(parts)

@@ -1,0 +1,163 @@
+"""What an API version's descriptors say about a GAQL path, and JSON rows read by them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+from gads_emulator.api_versions import ApiVersion, load_version
+
+Row: TypeAlias = dict[str, Any]
+"""A flat row: GAQL path to value. Enums are names (or a number that no name is known for), int64 are ints,
+repeated fields are tuples, messages are JSON-like dicts. A path that is missing is unset."""
+
+_KINDS = {
+    FieldDescriptor.CPPTYPE_INT32: "int",
+    FieldDescriptor.CPPTYPE_INT64: "int",
+    FieldDescriptor.CPPTYPE_UINT32: "int",
+    FieldDescriptor.CPPTYPE_UINT64: "int",
+    FieldDescriptor.CPPTYPE_DOUBLE: "float",
+    FieldDescriptor.CPPTYPE_FLOAT: "float",
+    FieldDescriptor.CPPTYPE_BOOL: "bool",
+    FieldDescriptor.CPPTYPE_ENUM: "enum",
+    FieldDescriptor.CPPTYPE_STRING: "str",
+    FieldDescriptor.CPPTYPE_MESSAGE: "message",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One GAQL path in one version. `steps` are the descriptors from the row down to the field."""
+
+    path: str
+    steps: tuple[FieldDescriptor, ...]
+    kind: str
+    """`int`, `float`, `bool`, `str`, `enum` or `message`."""
+    repeated: bool
+
+    @property
+    def resource(self) -> str:
+        """The path's first part: a resource, `metrics` or `segments`."""
+        return self.path.partition(".")[0]
+
+    @property
+    def enum(self) -> EnumDescriptor:
+        """The enum's descriptor; only for fields of kind `enum`."""
+        found: EnumDescriptor | None = self.steps[-1].enum_type
+        assert found is not None
+        return found
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether it is measured, and so summed."""
+        return self.resource == "metrics"
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether it splits what is measured."""
+        return self.resource == "segments"
+
+
+class Schema:
+    """The fields of `GoogleAdsRow` in one version."""
+
+    def __init__(self, version: ApiVersion) -> None:
+        self.version = version
+        self._row: Descriptor = version.row.DESCRIPTOR
+        self._fields: dict[str, Field | None] = {}
+
+    def field(self, path: str) -> Field | None:
+        """Find a path; None when this version has no such field, or the path names a whole resource."""
+        if path not in self._fields:
+            self._fields[path] = self._find(path)
+        return self._fields[path]
+
+    def has_resource(self, name: str) -> bool:
+        """Tell whether `name` can stand in a FROM clause."""
+        return name in self._row.fields_by_name and name not in ("metrics", "segments")
+
+    def _find(self, path: str) -> Field | None:
+        steps: list[FieldDescriptor] = []
+        message: Descriptor | None = self._row
+        for part in path.split("."):
+            if message is None or (steps and steps[-1].is_repeated):
+                return None
+            found = message.fields_by_name.get(part) or message.fields_by_name.get(part + "_")
+            if found is None or part.endswith("_"):
+                return None
+            steps.append(found)
+            message = found.message_type
+        if len(steps) < 2:
+            return None
+        return field_of(path, tuple(steps))
+
+    def flatten(self, nested: dict[str, Any], unknown: Callable[[str], None]) -> Row:
+        """Read a `GoogleAdsRow` as JSON (snake_case or camelCase; a reserved word with or without `_`).
+
+        A field that this version does not have is left out, and its path told to `unknown`.
+        Raises `ValueError` for a value that its field cannot hold.
+        """
+        return dict(_flatten(self._row, nested, "", unknown))
+
+
+def field_of(path: str, steps: tuple[FieldDescriptor, ...]) -> Field:
+    """Describe a path by the descriptors that lead to it."""
+    return Field(path, steps, _KINDS[steps[-1].cpp_type], steps[-1].is_repeated)
+
+
+def load_schema(version_name: str) -> Schema:
+    """Return the schema of a version, always the same object. Raises `KeyError` as `load_version` does."""
+    return _schema_of(load_version(version_name).name)
+
+
+@functools.cache
+def _schema_of(version_name: str) -> Schema:
+    return Schema(load_version(version_name))
+
+
+@functools.cache
+def _fields_by_json_name(message: Descriptor) -> dict[str, FieldDescriptor]:
+    spellings: dict[str, FieldDescriptor] = {}
+    for field in message.fields:
+        for name in (field.json_name, field.name.rstrip("_"), field.name):
+            spellings[name] = field
+    return spellings
+
+
+def _flatten(
+    message: Descriptor, nested: dict[str, Any], prefix: str, unknown: Callable[[str], None]
+) -> Iterator[tuple[str, Any]]:
+    spellings = _fields_by_json_name(message)
+    for name, value in nested.items():
+        field = spellings.get(name)
+        if field is None:
+            unknown(prefix + name)
+            continue
+        path = prefix + field.name.rstrip("_")
+        if value is None:
+            continue
+        if field.is_repeated:
+            yield path, tuple(_scalar(field, item, path) for item in value)
+        elif field.message_type is not None:
+            yield path, value
+            yield from _flatten(field.message_type, value, path + ".", unknown)
+        else:
+            yield path, _scalar(field, value, path)
+
+
+def _scalar(field: FieldDescriptor, value: Any, path: str) -> Any:
+    kind = _KINDS[field.cpp_type]
+    try:
+        if kind == "int":
+            return int(value)
+        if kind == "float":
+            return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{path}: {value!r} is not a number") from None
+    if (kind == "str" and not isinstance(value, str)) or (kind == "bool" and not isinstance(value, bool)):
+        raise ValueError(f"{path}: {value!r} is not a {'text' if kind == 'str' else 'bool'}")
+    return value

@@ -1,0 +1,236 @@
+"""A seeded agency: rows are made when asked for, from the seed, the account, the resource and the day."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from gads_emulator.agency import Account, RowRequest, Rows, client_rows
+from gads_emulator.resource_names import has_pattern
+from gads_emulator.schema import Row, Schema
+from gads_emulator.synthetic_accounts import SyntheticSettings, make_accounts
+from gads_emulator.synthetic_activity import NOTHING, Activity, activity_of, add, bounds_of, divide, known_at
+from gads_emulator.synthetic_campaigns import OWN_LEVELS, Campaign, Entity, make_campaigns, parents
+from gads_emulator.synthetic_events import change_events, change_statuses, clicks
+from gads_emulator.synthetic_metrics import reader_of
+from gads_emulator.synthetic_resources import account_rows, entities, level_of
+from gads_emulator.synthetic_segments import Split, parts_of, paths_of, splits_of
+from gads_emulator.synthetic_values import missing_values, within
+from gads_gaql.resource_rules import can_have_metrics
+
+_CRITERIA = frozenset({"ad_group_criterion", "campaign_criterion"})
+"""Resources whose metrics are those of the views upon them."""
+_DATE = "segments.date"
+_KEPT_ACCOUNTS = 512
+
+_Known = Callable[[Campaign, date], Activity]
+"""What is known today of a campaign's day."""
+
+
+class SyntheticAgency:
+    """A manager, a nested manager and clients, with campaigns and what is below them for each day of a range.
+
+    Sums agree: the campaigns of an account add up to the account, and whatever hangs on a campaign to that campaign as
+    far as it is on all of its ad groups; the parts by any segments add up to the day. An attribute that nothing models
+    has a value that follows from its type.
+    """
+
+    drops_rows_without_activity = True
+
+    def __init__(self, settings: SyntheticSettings | None = None) -> None:
+        self.settings = settings or SyntheticSettings()
+        self._accounts = make_accounts(self.settings)
+        self._campaigns: OrderedDict[str, list[Campaign]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """Every account, managers first."""
+        return self._accounts
+
+    @property
+    def login_customer_id(self) -> str:
+        """The manager at the top."""
+        return next(iter(self._accounts))
+
+    @property
+    def changes_with_time(self) -> bool:
+        """Whether days are restated."""
+        return self.settings.restated_for > 0
+
+    @property
+    def client_ids(self) -> tuple[str, ...]:
+        """The enabled accounts that are no managers, in the order they were made."""
+        return tuple(a.customer_id for a in self._accounts.values() if not a.manager and a.status == "ENABLED")
+
+    def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
+        """Return a resource's rows: by day, then in the account's order."""
+        account = self._accounts[customer_id]
+        resource = request.resource
+        if resource == "customer_client":
+            return Rows(_completed(schema, request, client_rows(self._accounts, customer_id)))
+        if account.manager:
+            own = [account.attributes()] if resource == "customer" else []
+            return Rows(_completed(schema, request, iter(own)))
+        campaigns = self._of(account)
+        if resource in ("change_event", "change_status"):
+            # What a change says nothing of has nothing to do with it.
+            return Rows(self._changes(account, campaigns, request), distinct=True)
+        if resource == "click_view":
+            return Rows(self._clicks(schema, account, campaigns, request), distinct=_DATE in request.segments)
+        return self._measured(schema, request, _groups(resource, account, campaigns))
+
+    def _of(self, account: Account) -> list[Campaign]:
+        key = account.customer_id
+        with self._lock:
+            if key not in self._campaigns:
+                self._campaigns[key] = make_campaigns(self.settings, account)
+                if len(self._campaigns) > _KEPT_ACCOUNTS:
+                    self._campaigns.popitem(last=False)
+            self._campaigns.move_to_end(key)
+            return self._campaigns[key]
+
+    def _measured(self, schema: Schema, request: RowRequest, groups: list[_Group]) -> Rows:
+        groups = [group.cut_to(schema, request) for group in groups]
+        resource = request.resource
+        unmeasured = resource in _CRITERIA or not can_have_metrics(resource)
+        if unmeasured or not (request.segments or request.metrics):
+            return Rows(dict(row) for group in groups for row in group.rows)
+        own_name = f"{resource}.resource_name"
+        names = [row.get(own_name) for group in groups for row in group.rows]
+        distinct = _DATE in request.segments and len(set(names)) == len(names)
+        return Rows(self._by_day(schema, request, groups), distinct)
+
+    def _by_day(self, schema: Schema, request: RowRequest, groups: list[_Group]) -> Iterator[Row]:
+        read = reader_of(schema, request.metrics)
+        if not request.segments:
+            # Without segments an entity has a row whether anything happened or not.
+            for group in groups:
+                for row in group.rows:
+                    yield {**row, **read(NOTHING)}
+        known = self._known(request)
+        for group in groups:
+            group.divide_by(schema, request.segments)
+        for day in self._days(request):
+            said = day.isoformat()
+            for group in groups:
+                for row, part, activity in group.on(day, known):
+                    yield {**row, _DATE: said, **part, **read(activity)}
+
+    def _days(self, request: RowRequest) -> Iterator[date]:
+        first = max(request.first or self.settings.first, self.settings.first)
+        last = min(request.last or self.settings.last, self.settings.last)
+        if self.settings.restated_for and request.today is not None:
+            last = min(last, request.today)
+        return (first + timedelta(days=offset) for offset in range((last - first).days + 1))
+
+    def _known(self, request: RowRequest) -> _Known:
+        restated_for, today = self.settings.restated_for, request.today
+        if not restated_for or today is None:
+            return lambda campaign, day: activity_of(campaign.profile, day)
+
+        def known(campaign: Campaign, day: date) -> Activity:
+            whole = activity_of(campaign.profile, day)
+            return known_at(whole, campaign.profile, day, (today - day).days, restated_for)
+
+        return known
+
+    def _clicks(
+        self, schema: Schema, account: Account, campaigns: list[Campaign], request: RowRequest
+    ) -> Iterator[Row]:
+        known = self._known(request)
+        wanted = [path for path in request.fields if not path.startswith(("metrics.", "segments."))]
+        for day in self._days(request):
+            for campaign in campaigns:
+                groups = parents(campaign, "ad_group")
+                if not groups:
+                    continue
+                splits = splits_of(schema, campaign, request.segments)
+                shares = divide(known(campaign, day), bounds_of([group.weight for group in groups]))
+                for group, share in zip(groups, shares, strict=True):
+                    for row in clicks(account.customer_id, group.attributes, day, share, splits):
+                        yield {**row, **missing_values(schema, wanted, row)}
+
+    def _changes(self, account: Account, campaigns: list[Campaign], request: RowRequest) -> Iterator[Row]:
+        today = request.today or self.settings.last
+        last = min(request.last or today, today)
+        if request.resource == "change_event":
+            return change_events(account, campaigns, request.first or last - timedelta(days=30), last)
+        return change_statuses(account, campaigns, request.first or date.min, last, today)
+
+
+class _Group:
+    """Entities that share what happened in some campaigns."""
+
+    def __init__(self, campaigns: list[Campaign], rows: list[Row], bounds: list[int]) -> None:
+        self._campaigns = campaigns
+        self.rows = rows
+        self._bounds = bounds
+        self._splits: list[list[Split]] = []
+        self._names: tuple[str, ...] = ()
+
+    def cut_to(self, schema: Schema, request: RowRequest) -> _Group:
+        """Return the group with only the attributes that are asked for, each of which has a value."""
+        return _Group(self._campaigns, list(_completed(schema, request, iter(self.rows))), self._bounds)
+
+    def divide_by(self, schema: Schema, segments: frozenset[str]) -> None:
+        """Divide every day by these segments from now on."""
+        self._splits = [splits_of(schema, campaign, segments) for campaign in self._campaigns]
+        self._names = paths_of(self._splits[0]) if self._splits else ()
+
+    def on(self, day: date, known: _Known) -> Iterator[tuple[Row, Row, Activity]]:
+        """Yield each entity with the values of its segments and what happened; nothing where nothing did."""
+        parts: dict[tuple[Any, ...], Activity] = {}
+        for campaign, splits in zip(self._campaigns, self._splits, strict=True):
+            whole = known(campaign, day)
+            if whole is NOTHING:
+                continue
+            for values, activity in parts_of(whole, splits):
+                before = parts.get(values)
+                parts[values] = activity if before is None else add(before, activity)
+        for values, activity in parts.items():
+            segment_values = dict(zip(self._names, values, strict=True))
+            shares = divide(activity, self._bounds) if len(self.rows) > 1 else [activity]
+            for row, share in zip(self.rows, shares, strict=True):
+                if any(share):
+                    yield row, segment_values, share
+
+
+def _groups(resource: str, account: Account, campaigns: list[Campaign]) -> list[_Group]:
+    if resource == "customer":
+        return [_Group(campaigns, [account.attributes()], bounds_of([1]))]
+    if resource not in OWN_LEVELS and not has_pattern(resource):
+        return []
+    if resource not in OWN_LEVELS and level_of(resource) == "account":
+        rows = account_rows(resource, account)
+        return [_Group(campaigns, rows, bounds_of([1 + index % 3 for index in range(len(rows))]))] if rows else []
+    groups = []
+    for campaign in campaigns:
+        found = _entities(resource, campaign)
+        if found:
+            weights = bounds_of([entity.weight for entity in found])
+            groups.append(_Group([campaign], [entity.attributes for entity in found], weights))
+    return groups
+
+
+def _entities(resource: str, campaign: Campaign) -> Sequence[Entity]:
+    level = OWN_LEVELS.get(resource)
+    return parents(campaign, level) if level is not None else entities(resource, campaign)
+
+
+def _completed(schema: Schema, request: RowRequest, rows: Iterator[Row]) -> Iterator[Row]:
+    """Cut rows to the attributes that are asked for, and give each of these a value."""
+    wanted = [path for path in request.fields if not path.startswith(("metrics.", "segments."))]
+    fields = {path: field for path in wanted if (field := schema.field(path)) is not None}
+    for row in rows:
+        cut = {path: row[path] for path in wanted if path in row}
+        for path, value in cut.items():
+            # An id is a number here, and in some fields of some resources a text or a short number.
+            if type(value) is int:
+                cut[path] = str(value) if fields[path].kind == "str" else within(fields[path], value)
+        if len(cut) < len(wanted):
+            cut.update(missing_values(schema, wanted, row))
+        yield cut

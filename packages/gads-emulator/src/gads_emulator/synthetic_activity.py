@@ -1,0 +1,226 @@
+"""What happened in a campaign on a day: whole numbers that follow from the seed, and their division into parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+ONE = 1 << 32
+"""The whole, for weights: parts are given as cumulative bounds between 0 and ONE."""
+
+
+def draw(*key: object) -> Draw:
+    """Return numbers that follow from `key`, the same on every machine."""
+    text = "\x1f".join(str(part) for part in key)
+    return Draw(int.from_bytes(blake2b(text.encode(), digest_size=32).digest(), "little"))
+
+
+class Draw:
+    """A supply of numbers: about eight of them, then it is empty."""
+
+    __slots__ = ("_bits",)
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+
+    def below(self, count: int) -> int:
+        """Return a whole number from 0 to `count` - 1."""
+        number = (self._bits & 0xFFFFFFFF) * count >> 32
+        self._bits >>= 32
+        return number
+
+    def between(self, low: float, high: float) -> float:
+        """Return a number from `low` up to `high`."""
+        number = (self._bits & 0xFFFFFFFF) / ONE
+        self._bits >>= 32
+        return low + (high - low) * number
+
+    def choose(self, options: Sequence[Any]) -> Any:
+        """Return one of `options`."""
+        return options[self.below(len(options))]
+
+
+class Activity(NamedTuple):
+    """Counts of a part of a day. Conversions are in hundredths, so that every part is a whole number."""
+
+    impressions: int
+    clicks: int
+    cost_micros: int
+    conversions: int
+    conversions_value: int
+    all_conversions: int
+    view_through: int
+    video_views: int
+    viewable: int
+
+
+NOTHING = Activity(0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How a campaign behaves on an ordinary day."""
+
+    key: str
+    impressions: float
+    click_rate: float
+    cost_per_click: float
+    """In micros."""
+    conversion_rate: float
+    value_per_conversion: float
+    video_rate: float
+    weekday: tuple[float, ...]
+    """Monday to Sunday, 1 being usual."""
+    first: date
+    last: date
+    quiet_days: float
+    """The share of days without an impression."""
+
+
+def activity_of(profile: Profile, day: date) -> Activity:
+    """Return the day's counts: clicks never exceed impressions, and nothing happens outside the campaign's life."""
+    if not profile.first <= day <= profile.last:
+        return NOTHING
+    ordinal = day.toordinal()
+    numbers = draw(profile.key, ordinal)
+    if numbers.between(0, 1) < profile.quiet_days:
+        return NOTHING
+    season = 1 + 0.2 * math.sin(ordinal / 58.1)
+    scale = profile.weekday[ordinal % 7 - 1] * season * numbers.between(0.7, 1.3)
+    impressions = int(profile.impressions * scale)
+    clicks = min(impressions, int(impressions * profile.click_rate * numbers.between(0.7, 1.3) + 0.5))
+    cost = int(clicks * profile.cost_per_click * numbers.between(0.8, 1.2))
+    conversions = int(100 * clicks * profile.conversion_rate * numbers.between(0.5, 1.5))
+    value = int(conversions * profile.value_per_conversion * numbers.between(0.8, 1.2))
+    return Activity(
+        impressions,
+        clicks,
+        cost,
+        conversions,
+        value,
+        conversions + conversions // 9,
+        int(impressions * 0.0004 * numbers.between(0, 2)),
+        int(impressions * profile.video_rate),
+        impressions * 3 // 5,
+    )
+
+
+_SETTLING = (0.6, 0.95, 0.99)
+"""The share of a day's impressions that is known 0, 1 and 2 days after it; later it is all."""
+
+
+def known_at(whole: Activity, profile: Profile, day: date, age: int, restated_for: int) -> Activity:
+    """Return what is known of a day's counts when it is `age` days old; it never shrinks with age.
+
+    Impressions, clicks and cost are final after 3 days. Conversions come in for `restated_for` days, ever fewer a day;
+    how fast is the campaign's and the day's own. A negative age is a day that has not come.
+    """
+    if age < 0:
+        return NOTHING
+    if age >= restated_for and age >= len(_SETTLING):
+        return whole
+    known = whole if age >= len(_SETTLING) else _cumulative(whole, int(_SETTLING[age] * ONE))
+    if age >= restated_for:
+        bound = ONE
+    else:
+        speed = draw("lag", profile.key, day.toordinal()).between(2, 6) / restated_for
+        bound = int((1 - math.exp(-speed * (age + 0.5))) / (1 - math.exp(-speed * (restated_for + 0.5))) * ONE)
+    return known._replace(
+        conversions=whole.conversions * bound >> 32,
+        conversions_value=whole.conversions_value * bound >> 32,
+        all_conversions=whole.all_conversions * bound >> 32,
+        view_through=whole.view_through * bound >> 32,
+    )
+
+
+def add(one: Activity, other: Activity) -> Activity:
+    """Return the sum of two activities."""
+    return Activity(*(a + b for a, b in zip(one, other, strict=True)))
+
+
+def divide(whole: Activity, bounds: Sequence[int]) -> list[Activity]:
+    """Divide by cumulative bounds (the last is ONE): the parts add up to the whole, and each is plausible in itself.
+
+    Impressions follow the bounds; clicks follow impressions and cost follows clicks, so that no part has clicks without
+    impressions. Parts of a finer division with the same bounds among its own add up to the parts of the coarser one.
+    """
+    parts = []
+    before = NOTHING
+    for bound in bounds:
+        upto = _cumulative(whole, bound)
+        parts.append(Activity(*(a - b for a, b in zip(upto, before, strict=True))))
+        before = upto
+    return parts
+
+
+def _cumulative(whole: Activity, bound: int) -> Activity:
+    if bound >= ONE:
+        return whole
+    impressions = whole.impressions * bound >> 32
+
+    def with_impressions(count: int) -> int:
+        return count * impressions // whole.impressions if whole.impressions else 0
+
+    clicks = with_impressions(whole.clicks)
+
+    def with_clicks(count: int) -> int:
+        return count * clicks // whole.clicks if whole.clicks else count * bound >> 32
+
+    return Activity(
+        impressions,
+        clicks,
+        with_clicks(whole.cost_micros),
+        with_clicks(whole.conversions),
+        with_clicks(whole.conversions_value),
+        with_clicks(whole.all_conversions),
+        whole.view_through * bound >> 32,
+        with_impressions(whole.video_views),
+        with_impressions(whole.viewable),
+    )
+
+
+def bounds_of(weights: Sequence[float]) -> list[int]:
+    """Turn weights into cumulative bounds that end with ONE."""
+    total = sum(weights)
+    running = 0.0
+    bounds = []
+    for weight in weights:
+        running += weight
+        bounds.append(int(running / total * ONE))
+    bounds[-1] = ONE
+    return bounds
+
+
+def _interactions(a: Activity) -> int:
+    return a.clicks + a.video_views
+
+
+METRICS: Mapping[str, Callable[[Activity], float]] = {
+    "metrics.impressions": lambda a: a.impressions,
+    "metrics.clicks": lambda a: a.clicks,
+    "metrics.cost_micros": lambda a: a.cost_micros,
+    "metrics.conversions": lambda a: a.conversions / 100,
+    "metrics.conversions_value": lambda a: a.conversions_value / 100,
+    "metrics.all_conversions": lambda a: a.all_conversions / 100,
+    "metrics.all_conversions_value": lambda a: a.conversions_value / 100,
+    "metrics.conversions_by_conversion_date": lambda a: a.conversions / 100,
+    "metrics.view_through_conversions": lambda a: a.view_through,
+    "metrics.interactions": _interactions,
+    "metrics.engagements": lambda a: a.video_views,
+    "metrics.video_views": lambda a: a.video_views,
+    "metrics.video_trueview_views": lambda a: a.video_views,
+    "metrics.active_view_impressions": lambda a: a.viewable,
+    "metrics.active_view_measurable_impressions": lambda a: a.impressions,
+    "metrics.active_view_measurable_cost_micros": lambda a: a.cost_micros,
+    "metrics.search_impression_share": lambda a: round(0.1 + a.impressions % 83 / 100, 4) if a.impressions else 0.0,
+    "metrics.search_budget_lost_impression_share": lambda a: round(a.impressions % 17 / 100, 4),
+    "metrics.search_rank_lost_impression_share": lambda a: round(a.clicks % 29 / 100, 4),
+}
+"""How each metric is read off an activity; ratios are made from these by `gads_emulator.metrics.ratio`.
+
+All but the shares are linear in the activity, so that the parts of a division add up to the whole.
+"""

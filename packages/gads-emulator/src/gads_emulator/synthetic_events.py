@@ -1,0 +1,141 @@
+"""Things that happen at a moment in a synthetic client: clicks, and changes of its settings."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from gads_emulator.agency import Account
+from gads_emulator.schema import Row
+from gads_emulator.synthetic_activity import Activity, Draw, draw
+from gads_emulator.synthetic_campaigns import Campaign
+from gads_emulator.synthetic_segments import Split, chosen
+
+STATUS_DAYS = 90
+"""How far back `change_status` goes."""
+_CHANGES_A_DAY = 5
+_USERS = ("anna", "björn", "chidi")
+_CLIENTS = ("GOOGLE_ADS_WEB_CLIENT", "GOOGLE_ADS_EDITOR", "GOOGLE_ADS_API", "GOOGLE_ADS_RECOMMENDATIONS")
+
+
+def clicks(customer_id: str, row: Row, day: date, activity: Activity, splits: Sequence[Split]) -> Iterator[Row]:
+    """Yield a `click_view` row for each click of an ad group's day, with its own value of each segment."""
+    group_id, said = row["ad_group.id"], day.isoformat()
+    for number in range(activity.clicks):
+        numbers = draw("click", group_id, said, number)
+        segments = chosen(splits, _supply(group_id, said, number))
+        gclid = "Cj0K" + base64.urlsafe_b64encode(f"{group_id}.{said}.{number}".encode()).decode().rstrip("=")
+        city = 1_000_000 + numbers.below(90_000)
+        place = {
+            "country": f"geoTargetConstants/{2840 + numbers.below(9)}",
+            "region": f"geoTargetConstants/{20_000 + city % 900}",
+            "metro": f"geoTargetConstants/{200_000 + city % 500}",
+            "city": f"geoTargetConstants/{city}",
+            "most_specific": f"geoTargetConstants/{city}",
+        }
+        yield {
+            **row,
+            **segments,
+            "segments.date": said,
+            "click_view.resource_name": f"customers/{customer_id}/clickViews/{said}~{gclid}",
+            "click_view.gclid": gclid,
+            "click_view.page_number": 1 + numbers.below(3),
+            **{f"click_view.location_of_presence.{name}": value for name, value in place.items()},
+            "metrics.clicks": 1,
+        }
+
+
+def change_events(account: Account, campaigns: Sequence[Campaign], first: date, last: date) -> Iterator[Row]:
+    """Yield the changes of each day, in the order of time."""
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        numbers = draw("changes", account.customer_id, day.toordinal())
+        seconds = sorted(numbers.below(86_400) for _ in range(numbers.below(_CHANGES_A_DAY + 1)))
+        for index, second in enumerate(seconds):
+            yield _change(account, campaigns, day, second, index)
+
+
+def change_statuses(
+    account: Account, campaigns: Sequence[Campaign], first: date, last: date, today: date
+) -> Iterator[Row]:
+    """Yield, for each resource that changed in the past 90 days, its last change, if that was in the range."""
+    latest: dict[str, Row] = {}
+    for event in change_events(account, campaigns, today - timedelta(days=STATUS_DAYS), today):
+        latest[event["change_event.change_resource_name"]] = event
+    for event in latest.values():
+        moment = event["change_event.change_date_time"]
+        if not first.isoformat() <= moment[:10] <= last.isoformat():
+            continue
+        kind = event["change_event.change_resource_type"]
+        name = event["change_event.change_resource_name"]
+        change_id = draw("status", name).below(1 << 31)
+        row = {
+            **account.attributes(),
+            "change_status.resource_name": f"customers/{account.customer_id}/changeStatus/{change_id}",
+            "change_status.last_change_date_time": moment,
+            "change_status.resource_type": kind,
+            "change_status.resource_status": "CHANGED",
+            f"change_status.{kind.lower()}": name,
+        }
+        for level in ("campaign", "ad_group"):
+            if event.get(f"change_event.{level}"):
+                row[f"change_status.{level}"] = event[f"change_event.{level}"]
+        yield row
+
+
+def _change(account: Account, campaigns: Sequence[Campaign], day: date, second: int, index: int) -> Row:
+    numbers = draw("change", account.customer_id, day.toordinal(), index)
+    campaign = numbers.choose(campaigns).entity
+    kind = numbers.choose(("CAMPAIGN", "CAMPAIGN", "AD_GROUP", "CAMPAIGN_BUDGET"))
+    groups = campaign.below.get("ad_group", [])
+    if kind == "AD_GROUP" and not groups:
+        kind = "CAMPAIGN"
+    changed = numbers.choose(groups) if kind == "AD_GROUP" else campaign
+    attributes = changed.attributes
+    root = kind.lower()
+    name = attributes[f"{root}.resource_name"]
+    field, old, new = _values(kind, numbers)
+    moment = f"{day.isoformat()} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+    micros = (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000_000 + second * 1_000_000
+    row = {
+        **account.attributes(),
+        "change_event.resource_name": f"customers/{account.customer_id}/changeEvents/{micros}~{index}~0",
+        "change_event.change_date_time": f"{moment}.{numbers.below(1_000_000):06}",
+        "change_event.change_resource_type": kind,
+        "change_event.change_resource_name": name,
+        "change_event.resource_change_operation": "UPDATE",
+        "change_event.changed_fields": field,
+        "change_event.client_type": numbers.choose(_CLIENTS),
+        "change_event.user_email": f"{numbers.choose(_USERS)}@agency.example",
+        "change_event.old_resource": {root: {"resource_name": name, field: old}},
+        "change_event.new_resource": {root: {"resource_name": name, field: new}},
+    }
+    if kind != "CAMPAIGN_BUDGET":
+        row["change_event.campaign"] = attributes["campaign.resource_name"]
+    if kind == "AD_GROUP":
+        row["change_event.ad_group"] = name
+    return row
+
+
+def _values(kind: str, numbers: Draw) -> tuple[str, object, object]:
+    if kind == "CAMPAIGN_BUDGET":
+        amount = (1 + numbers.below(90)) * 1_000_000
+        return "amount_micros", str(amount), str(amount + 1_000_000)
+    return "status", "PAUSED", "ENABLED"
+
+
+def _supply(*key: object) -> _Supply:
+    return _Supply(key)
+
+
+class _Supply:
+    """Numbers below 2**32 without end."""
+
+    def __init__(self, key: tuple[object, ...]) -> None:
+        self._key = key
+        self._count = 0
+
+    def __call__(self) -> int:
+        self._count += 1
+        return draw("segment", *self._key, self._count).below(1 << 32)

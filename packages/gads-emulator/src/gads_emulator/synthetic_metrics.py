@@ -1,0 +1,75 @@
+"""How each metric is read off what happened: the modelled ones exactly, every other one from its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from gads_emulator.metrics import is_summed, ratio
+from gads_emulator.schema import Field, Row, Schema
+from gads_emulator.synthetic_activity import METRICS, Activity
+from gads_emulator.synthetic_values import known_values
+
+Reader = Callable[[Activity], Row]
+_Read = Callable[[Activity], object]
+
+
+def reader_of(schema: Schema, metrics: frozenset[str]) -> Reader:
+    """Return what reads these metrics; one that has no value at all is left out."""
+    plain: list[tuple[str, _Read]] = []
+    ratios: list[tuple[str, _Read]] = []
+    for path in sorted(metrics):
+        modelled = METRICS.get(path)
+        if modelled is not None:
+            plain.append((path, modelled))
+            continue
+        made = _made(schema, path)
+        if made is not None:
+            found = schema.field(path)
+            (ratios if found is not None and not is_summed(found) else plain).append((path, made))
+
+    def read(activity: Activity) -> Row:
+        row: Row = {path: of(activity) for path, of in plain}
+        for path, otherwise in ratios:
+            value = ratio(path, row)
+            row[path] = otherwise(activity) if value is None else value
+        return row
+
+    return read
+
+
+@lru_cache(maxsize=4096)
+def _made(schema: Schema, path: str) -> _Read | None:
+    found = schema.field(path)
+    if found is None or found.repeated or found.kind in ("message", "bool"):
+        return None
+    if found.kind == "str":
+        moment = "2024-01-31 12:00:00" if path.endswith("time") else "2024-01-31"
+        return lambda _: moment
+    if found.kind == "enum":
+        names = known_values(found)
+        return lambda a: names[a.impressions % len(names)]
+    if not is_summed(found):
+        if found.kind == "int":
+            return lambda a: a.impressions % 100
+        return lambda a: round((a.impressions * 7 + a.clicks) % 97 / 100, 4)
+    return _counted(found)
+
+
+def _counted(found: Field) -> _Read:
+    """Linear in the activity, so that parts add up to the whole, and whole where the metric is."""
+    words = set(found.path.removeprefix("metrics.").split("_"))
+    whole = found.kind == "int"
+    if "micros" in words:
+        return lambda a: a.cost_micros
+    if words & {"value", "revenue", "profit"}:
+        return (lambda a: a.conversions_value // 1) if whole else (lambda a: a.conversions_value / 100)
+    if words & {"conversions", "conversion", "orders", "sold", "downloads", "leads"}:
+        return (lambda a: a.view_through) if whole else (lambda a: a.conversions / 100)
+    if "impressions" in words:
+        return lambda a: a.impressions
+    if words & {"views", "plays", "engagements", "reach"}:
+        return lambda a: a.video_views
+    if words & {"clicks", "visits", "interactions", "calls"} and "invalid" not in words:
+        return lambda a: a.clicks
+    return (lambda a: a.view_through) if whole else (lambda a: a.conversions / 100)

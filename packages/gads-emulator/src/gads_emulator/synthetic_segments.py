@@ -1,0 +1,142 @@
+"""How a day of a campaign falls into the values of segments. The parts always add up to the day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from gads_emulator.calendar_segments import DERIVED
+from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
+from gads_emulator.schema import Field, Row, Schema
+from gads_emulator.synthetic_activity import Activity, bounds_of, divide
+from gads_emulator.synthetic_campaigns import Campaign
+from gads_emulator.synthetic_resources import account_rows_of
+from gads_emulator.synthetic_values import known_values
+
+_DEVICES = ("MOBILE", "DESKTOP", "TABLET", "CONNECTED_TV")
+_DEVICE_BOUNDS = bounds_of((0.55, 0.37, 0.06, 0.02))
+_HOUR_BOUNDS = bounds_of([1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 6, 6, 6, 7, 8, 8, 7, 5, 3, 2])
+_OTHER_BOUNDS = bounds_of((0.6, 0.3, 0.1))
+_MEMBERS = len(_OTHER_BOUNDS)
+_MODELLED = frozenset({"segments.date", "segments.device", "segments.ad_network_type", "segments.hour", *DERIVED})
+_FAMILIES = (
+    "conversion_action",
+    "product_sold_",
+    "product_",
+    "geo_target_",
+    "keyword.",
+    "sk_ad_network_",
+    "asset_interaction_target.",
+    "hotel_",
+    "budget_campaign_association_status.",
+)
+"""Segments that begin alike describe the same thing, so that they fall into parts together."""
+_TEXTS = {
+    "segments.product_item_id": "sku-{}",
+    "segments.product_sold_item_id": "sku-{}",
+    "segments.product_title": "Thing {}",
+    "segments.product_brand": "Brand {}",
+    "segments.product_country": "geoTargetConstants/284{}",
+    "segments.product_language": "languageConstants/100{}",
+}
+_CLICK_TYPES = ("URL_CLICKS", "SITELINKS", "CALLS")
+_SLOTS = ("SEARCH_TOP", "SEARCH_OTHER", "CONTENT")
+
+Split = tuple[tuple[str, ...], Sequence[tuple[Any, ...]], Sequence[int]]
+"""Paths that fall into parts together, the values of each part, and the cumulative bounds of the parts' shares."""
+
+
+def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> list[Split]:
+    """Return how the segments that are asked for divide a campaign's day. Dates divide nothing."""
+    splits: list[Split] = []
+    if "segments.device" in segments:
+        splits.append((("segments.device",), [(name,) for name in _DEVICES], _DEVICE_BOUNDS))
+    if "segments.ad_network_type" in segments:
+        names = [(name,) for name in campaign.network_names]
+        splits.append((("segments.ad_network_type",), names, campaign.network_bounds))
+    if "segments.hour" in segments:
+        splits.append((("segments.hour",), [(hour,) for hour in range(24)], _HOUR_BOUNDS))
+    families: dict[str, list[Field]] = {}
+    for path in sorted(segments - _MODELLED):
+        found = schema.field(path)
+        if found is not None and found.kind != "message" and not found.repeated:
+            families.setdefault(_family(path), []).append(found)
+    for members in families.values():
+        paths = tuple(member.path for member in members)
+        values = [tuple(_value(member, campaign, n) for member in members) for n in range(_MEMBERS)]
+        splits.append((paths, values, _OTHER_BOUNDS))
+    return splits
+
+
+def paths_of(splits: Sequence[Split]) -> tuple[str, ...]:
+    """Return the paths of all splits, in the order of `parts_of`'s values."""
+    return tuple(path for paths, _, _ in splits for path in paths)
+
+
+def parts_of(whole: Activity, splits: Sequence[Split]) -> Iterator[tuple[tuple[Any, ...], Activity]]:
+    """Yield each combination of values with what happened in it. A combination may come twice."""
+    if not splits:
+        yield (), whole
+        return
+    (_, values, bounds), *others = splits
+    for value, part in zip(values, divide(whole, bounds), strict=True):
+        for inner, activity in parts_of(part, others):
+            yield (*value, *inner), activity
+
+
+def chosen(splits: Sequence[Split], draw: Callable[[], int]) -> Row:
+    """Return one value of each segment, as likely as its share; `draw` gives numbers below 2**32."""
+    row: Row = {}
+    for paths, values, bounds in splits:
+        number = draw()
+        index = next(index for index, bound in enumerate(bounds) if number < bound)
+        row.update(zip(paths, values[index], strict=True))
+    return row
+
+
+def _family(path: str) -> str:
+    rest = path.removeprefix("segments.")
+    return next((family for family in _FAMILIES if rest.startswith(family)), rest)
+
+
+def _value(field: Field, campaign: Campaign, number: int) -> Any:
+    path = field.path
+    row = campaign.entity.attributes
+    if path.startswith("segments.conversion_action"):
+        action = account_rows_of("conversion_action", row)[number]
+        attribute = path.removeprefix("segments.conversion_action").removeprefix("_") or "resource_name"
+        if f"conversion_action.{attribute}" in action:
+            return action[f"conversion_action.{attribute}"]
+    if path == "segments.click_type":
+        return _CLICK_TYPES[number]
+    if path == "segments.slot":
+        return _SLOTS[number]
+    if field.kind == "enum":
+        names = known_values(field)
+        return names[number % len(names)]
+    if field.kind == "bool":
+        return number == 0
+    if field.kind == "int":
+        return number + 1
+    if field.kind == "float":
+        return float(number)
+    return _text(path, row, number)
+
+
+def _text(path: str, row: Row, number: int) -> str:
+    last = path.rpartition(".")[2]
+    if path in _TEXTS:
+        return _TEXTS[path].format(number + 1)
+    if last.startswith("geo_target_"):
+        return f"geoTargetConstants/{9_000_000 + sum(map(ord, last)) * 10 + number}"
+    if f"customer.{last}" in row:
+        return str(row[f"customer.{last}"])
+    if last in ("campaign", "ad_group") and f"{last}.resource_name" in row:
+        return str(row[f"{last}.resource_name"])
+    if has_pattern(last):
+        parts: dict[str, object] = dict.fromkeys(parameters_of(last), 7_000_001 + number)
+        parts["customer_id"] = row["customer.id"]
+        return resource_name(last, parts)
+    if last.endswith("date"):
+        return f"2024-01-0{number + 1}"
+    return f"{last.replace('_', ' ').capitalize()} {number + 1}"

@@ -1,0 +1,266 @@
+"""A folder of rows, asked through the API's core."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gads_domain.errors import ConfigurationError
+from gads_emulator.recorded import RecordedAgency
+
+OWNER = "customers/1234567890"
+Write = Callable[[str, list[dict[str, Any]]], Path]
+Ask = Callable[..., list[Any]]
+
+
+def _day(campaign_id: int, day: str, hour: int, **metrics: Any) -> dict[str, Any]:
+    return {
+        "campaign": {
+            "id": str(campaign_id),
+            "name": "Кампания",
+            "resource_name": f"{OWNER}/campaigns/{campaign_id}",
+            "labels": [f"{OWNER}/labels/1"],
+            "target_spend": {},
+        },
+        "segments": {"date": day, "hour": hour},
+        "metrics": metrics,
+    }
+
+
+@pytest.fixture
+def campaigns(write: Write) -> None:
+    write(
+        "campaign",
+        [
+            _day(5_000_000_001, "2024-01-01", 1, clicks="2", impressions="10", ctr=0.2, cost_micros="300"),
+            _day(5_000_000_001, "2024-01-01", 2, clicks="0", impressions="30", ctr=0.0, cost_micros="0"),
+            _day(5_000_000_001, "2024-01-08", 1, clicks="1", impressions="10", ctr=0.1, cost_micros="150"),
+            _day(5_000_000_002, "2024-01-01", 1, clicks="0", impressions="0", ctr=0.0, cost_micros="0"),
+            _day(5_000_000_003, "2024-02-01", 1, clicks="7"),
+        ],
+    )
+
+
+@pytest.mark.usefixtures("campaigns")
+class TestSums:
+    def test_rows_as_recorded(self, ask: Ask) -> None:
+        rows = ask(
+            "SELECT campaign.id, segments.date, segments.hour, metrics.clicks FROM campaign "
+            "WHERE segments.date BETWEEN '2024-01-01' AND '2024-01-31'"
+        )
+        assert [row.metrics.clicks for row in rows] == [2, 0, 1, 0]
+
+    def test_a_zero_is_set_and_an_absent_metric_is_not(self, ask: Ask) -> None:
+        rows = ask("SELECT campaign.id, metrics.clicks, metrics.impressions FROM campaign ORDER BY campaign.id")
+        assert [row.metrics.HasField("impressions") for row in rows] == [True, True, False]
+        assert rows[1].metrics.HasField("clicks")
+        assert rows[1].metrics.clicks == 0
+
+    def test_hours_add_up_to_days_and_ratios_are_made_anew(self, ask: Ask) -> None:
+        rows = ask(
+            "SELECT campaign.id, segments.date, metrics.clicks, metrics.impressions, metrics.ctr, metrics.average_cpc "
+            "FROM campaign WHERE segments.date = '2024-01-01' AND campaign.id = 5000000001"
+        )
+        (row,) = rows
+        assert (row.metrics.clicks, row.metrics.impressions) == (2, 40)
+        assert row.metrics.ctr == 2 / 40
+        # The rows have no average_cpc, so there is nothing to be combined.
+        assert not row.metrics.HasField("average_cpc")
+
+    def test_a_cost_per_click_is_no_average_of_averages(self, write: Write, ask: Ask) -> None:
+        day = "2024-03-01"
+        rows = [
+            _day(1, day, 1, clicks="1", impressions="1000", cost_micros="100", average_cpc=100.0),
+            _day(1, day, 2, clicks="9", impressions="10", cost_micros="90", average_cpc=10.0),
+        ]
+        write("campaign", rows)
+        (row,) = ask("SELECT metrics.average_cpc FROM campaign")
+        assert row.metrics.average_cpc == 19.0
+
+    def test_counts_are_added_up_whatever_their_names_contain(self, write: Write, ask: Ask) -> None:
+        counts = {
+            "conversions_by_conversion_date": 1.5,
+            "video_watch_time_duration_millis": "7",
+            "view_through_conversions": "1",
+        }
+        write("campaign", [_day(1, "2024-03-01", hour, impressions="1", **counts) for hour in (1, 2)])
+        (row,) = ask(f"SELECT {', '.join(f'metrics.{name}' for name in counts)} FROM campaign")
+        assert row.metrics.conversions_by_conversion_date == 3
+        assert row.metrics.video_watch_time_duration_millis == 14
+        assert row.metrics.view_through_conversions == 2
+
+    def test_a_score_is_not_added_up(self, write: Write, ask: Ask) -> None:
+        write("campaign", [_day(1, "2024-03-01", hour, historical_quality_score=str(hour)) for hour in (5, 6)])
+        (row,) = ask("SELECT metrics.historical_quality_score FROM campaign")
+        assert row.metrics.historical_quality_score == 6
+
+    def test_a_share_without_parts_is_weighted_by_impressions(self, write: Write, ask: Ask) -> None:
+        shares = ((10, 0.5), (30, 0.9))
+        rows = [_day(1, "2024-03-01", 1, impressions=str(n), search_impression_share=s) for n, s in shares]
+        write("campaign", rows)
+        (row,) = ask("SELECT metrics.search_impression_share FROM campaign")
+        assert row.metrics.search_impression_share == pytest.approx(0.8)
+
+    def test_weeks_and_months_follow_from_days(self, ask: Ask) -> None:
+        rows = ask(
+            "SELECT segments.week, segments.day_of_week, metrics.clicks FROM campaign "
+            "WHERE segments.week >= '2024-01-01' AND segments.week <= '2024-01-08' AND campaign.id = 5000000001"
+        )
+        assert [(row.segments.week, row.metrics.clicks) for row in rows] == [("2024-01-01", 2), ("2024-01-08", 1)]
+        assert {row.segments.day_of_week for row in rows} == {2}
+
+    def test_metrics_are_filtered_after_summing(self, ask: Ask) -> None:
+        rows = ask("SELECT campaign.id FROM campaign WHERE metrics.clicks >= 3")
+        assert [row.campaign.id for row in rows] == [5_000_000_001, 5_000_000_003]
+
+    def test_rows_of_different_resources_are_never_added_up(self, ask: Ask) -> None:
+        rows = ask("SELECT metrics.clicks FROM campaign PARAMETERS omit_unselected_resource_names = true")
+        assert [row.metrics.clicks for row in rows] == [3, 0, 7]
+        assert not any(row.HasField("campaign") for row in rows)
+
+    def test_order_and_limit(self, ask: Ask) -> None:
+        query = "SELECT campaign.id, metrics.clicks, metrics.impressions FROM campaign ORDER BY {} LIMIT 2"
+        first = ask(query.format("metrics.clicks DESC"))
+        assert [row.metrics.clicks for row in first] == [7, 3]
+        unset_first = ask(query.format("metrics.impressions, campaign.id"))
+        assert [row.campaign.id for row in unset_first] == [5_000_000_003, 5_000_000_002]
+
+    def test_repeated_fields_are_kept_through_sums(self, ask: Ask) -> None:
+        rows = ask("SELECT campaign.labels, metrics.clicks FROM campaign LIMIT 1")
+        assert list(rows[0].campaign.labels) == [f"{OWNER}/labels/1"]
+
+    def test_a_whole_message_can_be_selected(self, ask: Ask) -> None:
+        rows = ask("SELECT campaign.target_spend FROM campaign LIMIT 1")
+        assert rows[0].campaign.HasField("target_spend")
+
+
+def test_the_owner_is_found_in_any_resource_name(write: Write, ask: Ask, folder: Path) -> None:
+    write("ad_group", [{"ad_group": {"resource_name": "customers/77/adGroups/1", "type_": "SEARCH_STANDARD"}}])
+    write("label", [{"customer": {"id": "1234567890"}, "label": {"name": "x"}}])
+    assert list(RecordedAgency(folder).accounts) == ["1234567890", "77"]
+    (row,) = ask("SELECT ad_group.type, customer.id FROM ad_group", "77")
+    assert row.ad_group.type_ == 2
+    assert row.customer.resource_name == "customers/77"
+    assert ask("SELECT ad_group.type FROM ad_group") == []
+
+
+def test_names_of_joined_resources_follow_from_the_row(write: Write, ask: Ask) -> None:
+    write("ad_group", [{"ad_group": {"resource_name": f"{OWNER}/adGroups/1", "campaign": f"{OWNER}/campaigns/2"}}])
+    (row,) = ask("SELECT campaign.name FROM ad_group")
+    assert row.campaign.resource_name == f"{OWNER}/campaigns/2"
+    assert not row.campaign.HasField("name")
+
+
+def test_reserved_words_are_read_in_both_spellings(write: Write, ask: Ask) -> None:
+    names = [
+        {"ad_group": {"resource_name": f"{OWNER}/adGroups/{n}", key: "SEARCH_STANDARD"}}
+        for n, key in ((1, "type_"), (2, "type"))
+    ]
+    write("ad_group", names)
+    assert [row.ad_group.type_ for row in ask("SELECT ad_group.type FROM ad_group")] == [2, 2]
+
+
+def test_fields_of_another_version_are_dropped_with_one_warning(
+    write: Write, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = {"campaign": {"resource_name": f"{OWNER}/campaigns/1", "id": "1", "left_long_ago": 1}}
+    write("campaign", [row, row])
+    with caplog.at_level(logging.WARNING):
+        assert ask("SELECT campaign.id FROM campaign")
+    assert [record.getMessage() for record in caplog.records] == [
+        "campaign.jsonl: v26 has no field campaign.left_long_ago; dropped"
+    ]
+
+
+def test_an_unknown_enum_number_is_served_as_it_is_and_an_unknown_name_as_unknown(write: Write, ask: Ask) -> None:
+    rows = [
+        {"campaign": {"resource_name": f"{OWNER}/campaigns/{n}", "status": status}}
+        for n, status in ((1, 99), (2, "LATER"))
+    ]
+    write("campaign", rows)
+    assert [row.campaign.status for row in ask("SELECT campaign.status FROM campaign")] == [99, 1]
+
+
+def test_a_folder_without_accounts_files_still_lists_them(write: Write, ask: Ask) -> None:
+    write("label", [{"customer": {"id": "1234567890", "currency_code": "EUR"}, "label": {"name": "x"}}])
+    (row,) = ask("SELECT customer_client.id, customer_client.level FROM customer_client")
+    assert (row.customer_client.id, row.customer_client.HasField("level")) == (1234567890, True)
+    (row,) = ask("SELECT customer.currency_code FROM customer")
+    assert row.customer.currency_code == "EUR"
+    assert ask("SELECT campaign.id FROM campaign") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "line 1"),
+        ("[]\n", "line 1: not a JSON object"),
+        ('{"customer": {"id": "1"}}\n{"campaign": {"id": "1"}}\n', "line 2: no customer in this row"),
+        ("\udcff", "campaign.jsonl"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_line(folder: Path, content: str, said: str) -> None:
+    (folder / "campaign.jsonl").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigurationError) as caught:
+        RecordedAgency(folder)
+    assert said in caught.value.message
+
+
+def test_a_bad_value_is_named_with_its_line(write: Write, ask: Ask) -> None:
+    write("campaign", [{"customer": {"id": "1234567890"}, "campaign": {"id": "many"}}])
+    with pytest.raises(ConfigurationError, match=r"line 1: campaign\.id: 'many' is not a number"):
+        ask("SELECT campaign.id FROM campaign")
+
+
+def test_an_empty_folder_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no \.jsonl files"):
+        RecordedAgency(folder)
+
+
+class TestRowsOfOneResourceRecordedWithDifferentFields:
+    """A resource has one state: what only some of its rows say belongs to all of them."""
+
+    QUERY = (
+        "SELECT campaign_budget.id, campaign_budget.name, campaign_budget.type, segments.date, metrics.clicks "
+        "FROM campaign_budget WHERE segments.date BETWEEN '2024-01-01' AND '2024-01-02'"
+    )
+
+    @staticmethod
+    def _budget(day: str, clicks: int, association: str, **attributes: Any) -> dict[str, Any]:
+        name = f"{OWNER}/campaignBudgets/5"
+        return {
+            "campaign_budget": {"id": "5", "name": "Everyday", "resource_name": name, **attributes},
+            "segments": {
+                "date": day,
+                "budget_campaign_association_status": {"campaign": f"{OWNER}/campaigns/1", "status": association},
+            },
+            "metrics": {"clicks": str(clicks)},
+        }
+
+    def test_the_grain_does_not_repeat(self, write: Write, ask: Ask) -> None:
+        write(
+            "campaign_budget",
+            [
+                self._budget("2024-01-01", 4, "ENABLED", type_="STANDARD", amount_micros="1"),
+                self._budget("2024-01-01", 3, "REMOVED"),
+                self._budget("2024-01-01", 2, "UNKNOWN", amount_micros="9"),
+                self._budget("2024-01-02", 1, "ENABLED"),
+            ],
+        )
+        rows = ask(self.QUERY)
+        assert [(row.segments.date, row.metrics.clicks) for row in rows] == [("2024-01-01", 9), ("2024-01-02", 1)]
+        assert {row.campaign_budget.type_ for row in rows} == {2}
+
+    def test_what_rows_say_differently_stays_apart(self, write: Write, ask: Ask) -> None:
+        write(
+            "campaign_budget",
+            [
+                self._budget("2024-01-01", 4, "ENABLED", type_="STANDARD"),
+                self._budget("2024-01-01", 3, "ENABLED", type_="FIXED_CPA"),
+            ],
+        )
+        assert [row.metrics.clicks for row in ask(self.QUERY)] == [4, 3]

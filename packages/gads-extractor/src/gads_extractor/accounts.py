@@ -1,0 +1,162 @@
+"""The accounts that a login reaches, as the API's `customer_client` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from gads_domain.account import Account, AccountStatus
+from gads_domain.errors import ApiError, FailureReason, PermanentApiError, QuotaExhaustedError
+from gads_extractor.connection import IDLE_TIMEOUT
+from gads_extractor.decoding import PageDecoder
+from gads_extractor.extracting import SearchStreams
+from gads_extractor.retrying import RetryPolicy, persist
+from gads_gaql import catalogue
+from gads_gaql.columns import table_schema
+from gads_gaql.parser import parse
+
+_TREE = """
+SELECT customer_client.id, customer_client.descriptive_name, customer_client.manager, customer_client.currency_code,
+  customer_client.time_zone, customer_client.status, customer_client.level, customer_client.hidden,
+  customer_client.test_account, customer_client.applied_labels
+FROM customer_client
+"""
+_RIGHT_BELOW = "SELECT customer_client.id FROM customer_client WHERE customer_client.level = 1"
+_ITSELF = """
+SELECT customer.id, customer.descriptive_name, customer.manager, customer.currency_code, customer.time_zone,
+  customer.status, customer.test_account
+FROM customer
+"""
+_LABELS = "SELECT label.resource_name, label.name FROM label"
+
+
+class GoogleAdsAccountDirectory:
+    """An `AccountDirectory`, each request one operation of the developer token's quota.
+
+    `customer_client` of a manager lists itself and everything below it, to any depth, with the level and not the
+    parent; cancelled accounts are in it
+    (https://developers.google.com/google-ads/api/fields/v26/customer_client). Safe for several threads.
+    """
+
+    def __init__(
+        self, connection: SearchStreams, *, retry: RetryPolicy | None = None, idle_timeout: float = IDLE_TIMEOUT
+    ) -> None:
+        self._connection = connection
+        self._retry = retry or RetryPolicy()
+        self._idle_timeout = idle_timeout
+
+    def below(self, root: str, *, with_parents: bool = True) -> list[Account]:
+        """The account `root` and everything below it, as the port says.
+
+        One request, one more if the root has put labels on accounts, and one for each manager whose accounts could
+        also be another's, which `with_parents` False spares: `parent_id` is then known at level 1 alone.
+        """
+        try:
+            rows = self._rows(root, _TREE)
+        except PermanentApiError as error:
+            return [Account(root, refusal=FailureReason.of(error))]
+        if not rows:  # an account that is no manager
+            return self.named([root])
+        labels = self._label_names(root) if any(row["customer_client_applied_labels"] for row in rows) else {}
+        listed: dict[str, Account] = {}
+        for row in sorted(rows, key=lambda row: row["customer_client_level"] or 0):
+            account = _listed(row, labels)
+            listed.setdefault(account.customer_id, account)
+        self._find_parents(listed, root, with_parents=with_parents)
+        return list(_depth_first(listed))
+
+    def named(self, customer_ids: Sequence[str]) -> list[Account]:
+        """These accounts, each asked for itself, as the port says."""
+        return [self._named(customer_id) for customer_id in customer_ids]
+
+    def _named(self, customer_id: str) -> Account:
+        try:
+            rows = self._rows(customer_id, _ITSELF)
+        except QuotaExhaustedError:
+            raise
+        except ApiError as error:
+            return Account(customer_id, refusal=FailureReason.of(error))
+        if not rows:
+            nothing = FailureReason("api_permanent", "the API has no row of the account itself", retryable=False)
+            return Account(customer_id, refusal=nothing)
+        row = rows[0]
+        return Account(
+            customer_id,
+            name=row["customer_descriptive_name"] or "",
+            manager=bool(row["customer_manager"]),
+            currency=row["customer_currency_code"] or "",
+            time_zone=row["customer_time_zone"] or "",
+            status=AccountStatus.of(row["customer_status"]),
+            test_account=bool(row["customer_test_account"]),
+        )
+
+    def _find_parents(self, listed: dict[str, Account], root: str, *, with_parents: bool) -> None:
+        """Fill in `parent_id`: a manager alone on its level has all of the next; of several each is asked."""
+        by_level: dict[int, list[Account]] = {}
+        for account in listed.values():
+            by_level.setdefault(account.level, []).append(account)
+        for level, accounts in sorted(by_level.items()):
+            above = [
+                account for account in by_level.get(level - 1, []) if account.manager or account.customer_id == root
+            ]
+            parents: dict[str, str] = {}
+            if len(above) == 1:
+                parents = dict.fromkeys((account.customer_id for account in accounts), above[0].customer_id)
+            elif above and with_parents:
+                for manager in above:
+                    for child in self._right_below(manager, listed):
+                        parents.setdefault(child, manager.customer_id)
+            for account in accounts:
+                known = listed[account.customer_id]
+                listed[account.customer_id] = replace(known, parent_id=parents.get(account.customer_id))
+
+    def _right_below(self, manager: Account, listed: dict[str, Account]) -> list[str]:
+        try:
+            return [str(row["customer_client_id"]) for row in self._rows(manager.customer_id, _RIGHT_BELOW)]
+        except PermanentApiError as error:
+            listed[manager.customer_id] = replace(listed[manager.customer_id], refusal=FailureReason.of(error))
+            return []
+
+    def _label_names(self, root: str) -> dict[str, str]:
+        return {row["label_resource_name"]: row["label_name"] for row in self._rows(root, _LABELS)}
+
+    def _rows(self, customer_id: str, text: str) -> list[dict[str, Any]]:
+        query = parse(text)
+        schema = table_schema(query, catalogue.load(self._connection.api_version))
+        decoder = PageDecoder(self._connection.api_version, schema)
+        asked = " ".join(text.split())
+
+        def read() -> list[dict[str, Any]]:
+            with closing(self._connection.search_stream(customer_id, asked, idle_timeout=self._idle_timeout)) as pages:
+                return [row for data in pages for row in decoder.decode(data).rows.to_pylist()]
+
+        return persist(self._retry, read)
+
+
+def _listed(row: Mapping[str, Any], labels: Mapping[str, str]) -> Account:
+    return Account(
+        str(row["customer_client_id"]),
+        name=row["customer_client_descriptive_name"] or "",
+        manager=bool(row["customer_client_manager"]),
+        currency=row["customer_client_currency_code"] or "",
+        time_zone=row["customer_client_time_zone"] or "",
+        status=AccountStatus.of(row["customer_client_status"]),
+        level=row["customer_client_level"] or 0,
+        labels=tuple(sorted(labels.get(name, name) for name in row["customer_client_applied_labels"] or ())),
+        hidden=bool(row["customer_client_hidden"]),
+        test_account=bool(row["customer_client_test_account"]),
+    )
+
+
+def _depth_first(listed: Mapping[str, Account]) -> Iterator[Account]:
+    """Each account after its parent; those whose parent is not known come last."""
+    children: dict[str | None, list[Account]] = {}
+    for account in listed.values():
+        children.setdefault(account.parent_id, []).append(account)
+    waiting = list(reversed(children.get(None, [])))
+    while waiting:
+        account = waiting.pop()
+        yield account
+        waiting += reversed(children.get(account.customer_id, []))

@@ -1,0 +1,230 @@
+"""The official client, opened from its own configuration, and the raw pages of its own channel."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+from google.ads.googleads import config as client_config
+from google.ads.googleads.client import GoogleAdsClient
+from google.auth import exceptions as auth_errors
+
+from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
+from gads_extractor.errors import CallFailedError, CallFailure, explain, explain_oauth, is_call_error
+from gads_extractor.pruning import stream_response
+
+IDLE_TIMEOUT = 300.0
+"""Seconds that a stream may be silent before it is given up."""
+
+_ENVIRONMENT = "GOOGLE_ADS_"
+_SECRETS = ("developer_token", "client_secret", "refresh_token")
+_WHERE = "google_ads.configuration names a google-ads.yaml; without it the GOOGLE_ADS_* variables are read"
+
+
+class GoogleAdsConnection:
+    """A connection as one login, in one API version; safe for several threads.
+
+    What its calls raise is `CallFailedError`, which carries the domain's error; no secret is in it.
+    """
+
+    def __init__(self, client: GoogleAdsClient, api_version: str, secrets: tuple[str, ...] = ()) -> None:
+        self.api_version = api_version
+        self._secrets = secrets
+        _quieten_client()
+        service = client.get_service("GoogleAdsService")
+        self._channel: Any = service.transport.grpc_channel
+        self._service = f"/google.ads.googleads.{api_version}.services"
+        self._client = client
+
+    @property
+    def login_customer_id(self) -> str | None:
+        """The manager through which the API is asked; None if accounts are asked directly."""
+        return str(self._client.login_customer_id) if self._client.login_customer_id else None
+
+    @classmethod
+    def open(cls, configuration: Path | None, api_version: str) -> Self:
+        """Open from the client's own file, or without one from its `GOOGLE_ADS_*` variables.
+
+        Asks the token server for an access token. Raises `ConfigurationError` for a file that cannot be read or a
+        version that the client does not carry, `CredentialsError` for credentials that are missing, malformed or
+        refused, `TransientApiError` if the token server cannot be reached.
+        """
+        stream_response(api_version)
+        settings = _from_file(configuration) if configuration is not None else _from_environment()
+        secrets = tuple(str(settings[name]) for name in _SECRETS if settings.get(name))
+        return cls(_client(settings, api_version, secrets), api_version, secrets)
+
+    def search_stream(
+        self, customer_id: str, query: str, *, idle_timeout: float = IDLE_TIMEOUT
+    ) -> Generator[bytes, None, None]:
+        """The pages of one SearchStream as they came, each a serialized `SearchGoogleAdsStreamResponse`.
+
+        Closing the iterator ends the call. A stream that is silent for `idle_timeout` seconds fails as transient.
+        """
+        types = _service_types(self.api_version, "google_ads_service")
+        request = types.SearchGoogleAdsStreamRequest(customer_id=customer_id, query=query)
+        start = self._channel.unary_stream(
+            f"{self._service}.GoogleAdsService/SearchStream",
+            request_serializer=types.SearchGoogleAdsStreamRequest.serialize,
+            response_deserializer=None,
+        )
+        call = start(request, metadata=(("x-goog-request-params", f"customer_id={customer_id}"),))
+        watch = _IdleWatch(call, idle_timeout)
+        try:
+            while True:
+                with watch:
+                    try:
+                        page = next(call)
+                    except StopIteration:
+                        return
+                yield page
+        except Exception as error:
+            failure = watch.failure() if watch.fired else self._failure(error)
+            if failure is None:
+                raise
+            raise CallFailedError(failure) from error
+        finally:
+            call.cancel()
+
+    def accessible_customers(self, *, timeout: float = 60.0) -> list[str]:
+        """The account numbers that the login reaches directly: one cheap call, which proves the credentials."""
+        types = _service_types(self.api_version, "customer_service")
+        start = self._channel.unary_unary(
+            f"{self._service}.CustomerService/ListAccessibleCustomers",
+            request_serializer=types.ListAccessibleCustomersRequest.serialize,
+            response_deserializer=types.ListAccessibleCustomersResponse.deserialize,
+        )
+        try:
+            response = start(types.ListAccessibleCustomersRequest(), timeout=timeout)
+        except Exception as error:
+            failure = self._failure(error)
+            if failure is None:
+                raise
+            raise CallFailedError(failure) from error
+        return sorted(name.removeprefix("customers/") for name in response.resource_names)
+
+    def check(self) -> list[str]:
+        """Make sure that the API accepts the credentials, by asking for the accessible accounts.
+
+        Raises `CredentialsError` or an `ApiError`.
+        """
+        try:
+            return self.accessible_customers()
+        except CallFailedError as failed:
+            raise failed.failure.error from failed
+
+    def close(self) -> None:
+        """End the channel; streams that are open fail."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"GoogleAdsConnection({self.api_version})"
+
+    def _failure(self, error: BaseException) -> CallFailure | None:
+        return explain(error, self.api_version, self._secrets) if is_call_error(error) else None
+
+
+class _IdleWatch:
+    """Cancels a call whose next page takes too long; entered for each page."""
+
+    def __init__(self, call: grpc.Call, seconds: float) -> None:
+        self._call = call
+        self._seconds = seconds
+        self._timer = threading.Timer(seconds, self._fire)
+        self.fired = False
+
+    def _fire(self) -> None:
+        self.fired = True
+        self._call.cancel()
+
+    def __enter__(self) -> None:
+        self._timer = threading.Timer(self._seconds, self._fire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def failure(self) -> CallFailure:
+        return CallFailure(TransientApiError(f"DEADLINE_EXCEEDED: the stream was silent for {self._seconds:g} s"))
+
+
+def _service_types(api_version: str, name: str) -> Any:
+    return importlib.import_module(f"google.ads.googleads.{api_version}.services.types.{name}")
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigurationError(f"{path} cannot be read: {reason}", hint=_WHERE) from None
+    try:
+        # The raw channel works with proto-plus alone; of a key that is there twice, YAML takes the last.
+        return dict(client_config.parse_yaml_document_to_dict(f"{text.rstrip()}\nuse_proto_plus: true\n"))
+    except ValueError as error:
+        raise CredentialsError(f"{path}: {_first_line(error)}", hint=_WHERE) from None
+    except Exception:  # what a YAML parser says quotes the line, which may hold a secret
+        raise ConfigurationError(f"{path} is not a google-ads.yaml", hint="it is YAML of the form key: value") from None
+
+
+def _from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    found = {
+        name.removeprefix(_ENVIRONMENT).lower(): value
+        for name, value in environment.items()
+        if name.startswith(_ENVIRONMENT)
+    }
+    if path := found.get("configuration_file_path"):
+        return _from_file(Path(path).expanduser())
+    if not found:
+        raise CredentialsError("no Google Ads credentials are configured", hint=_WHERE)
+    try:
+        return dict(client_config.load_from_dict({**found, "use_proto_plus": True}))
+    except ValueError as error:
+        raise CredentialsError(_first_line(error), hint=_WHERE) from None
+
+
+def _client(settings: dict[str, Any], api_version: str, secrets: tuple[str, ...]) -> GoogleAdsClient:
+    try:
+        return GoogleAdsClient.load_from_dict(settings, version=api_version)
+    except auth_errors.GoogleAuthError as error:
+        raise explain_oauth(error, secrets) from None
+    except FileNotFoundError as error:
+        raise CredentialsError(f"json_key_file_path: there is no file {error.filename}", hint=_WHERE) from None
+    except OSError as error:
+        raise CredentialsError(f"json_key_file_path: {error.strerror}", hint=_WHERE) from None
+    except ValueError:
+        raise _missing(settings) from None
+
+
+def _missing(settings: Mapping[str, Any]) -> GadsError:
+    if settings.get("json_key_file_path"):
+        return CredentialsError("the file at json_key_file_path is no service account key", hint=_WHERE)
+    lacking = [name for name in ("client_id", "client_secret", "refresh_token") if not settings.get(name)]
+    return CredentialsError(
+        f"the OAuth credentials are incomplete: {', '.join(lacking) or 'a value is malformed'}",
+        hint="set client_id, client_secret and refresh_token, or json_key_file_path alone",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _quieten_client() -> None:
+    """Failures come out as errors; without a handler the client's logger would print them once more."""
+    logger = logging.getLogger("google.ads.googleads")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

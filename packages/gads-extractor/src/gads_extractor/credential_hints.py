@@ -1,0 +1,66 @@
+"""Which of the credentials is wrong, as far as an answer tells: token, client, refresh token, login, project.
+
+Sources: https://developers.google.com/google-ads/api/docs/common-errors, https://www.rfc-editor.org/rfc/rfc6749
+section 5.2, and Google's additions to it: https://developers.google.com/identity/protocols/oauth2/web-server.
+"""
+
+from __future__ import annotations
+
+_GRANTS = {
+    "invalid_grant": (
+        "refresh_token is expired, revoked or of another client_id: make a new one; of a service account it is the key "
+        "at json_key_file_path, impersonated_email or this machine's clock"
+    ),
+    "invalid_client": "client_id and client_secret are not those of an OAuth client, or do not belong together",
+    "unauthorized_client": (
+        "client_id may not use this refresh_token; of a service account impersonated_email has not delegated to it"
+    ),
+    "deleted_client": "client_id is of an OAuth client that was deleted: make another, and a refresh_token for it",
+    "disabled_client": "client_id is of an OAuth client that was disabled: enable it in its cloud project",
+    "org_internal": "client_id lets in users of its own organization alone; refresh_token is of another's user",
+    "invalid_scope": "refresh_token was not granted https://www.googleapis.com/auth/adwords: make a new one",
+    "access_denied": "the Google account behind refresh_token may not grant access; ask its administrator",
+    "admin_policy_enforced": "the administrator of the Google account behind refresh_token forbids this client_id",
+}
+"""What the token server answers, and whose fault it is."""
+
+REFUSED_GRANTS = tuple(_GRANTS)
+
+_OF_CODE = {
+    "DEVELOPER_TOKEN_INVALID": "developer_token is none: copy it from the API Center of the manager account",
+    "DEVELOPER_TOKEN_NOT_APPROVED": "developer_token is for test accounts alone: apply for Basic access",
+    "DEVELOPER_TOKEN_PROHIBITED": "developer_token was first used with another cloud project: use its client_id",
+    "DEVELOPER_TOKEN_NOT_ON_ALLOWLIST": "developer_token may not use this part of the API",
+    "DEVELOPER_TOKEN_PARAMETER_MISSING": "developer_token is missing",
+    "ORGANIZATION_NOT_ASSOCIATED_WITH_DEVELOPER_TOKEN": "developer_token is of another organization than client_id",
+    "INVALID_LOGIN_CUSTOMER_ID": "login_customer_id is no account: a manager's number, ten digits without dashes",
+    "LOGIN_CUSTOMER_ID_PARAMETER_MISSING": "login_customer_id is missing: a manager's number, ten digits",
+    "INVALID_LINKED_CUSTOMER_ID": "linked_customer_id is no account",
+    "NOT_ADS_USER": "the Google account behind refresh_token has no Google Ads account: share one with it",
+    "GOOGLE_ACCOUNT_DELETED": "the Google account behind refresh_token was deleted: use another",
+    "TWO_STEP_VERIFICATION_NOT_ENROLLED": "the Google account behind refresh_token needs 2-Step Verification",
+    "ADVANCED_PROTECTION_NOT_ENROLLED": "the Google account behind refresh_token needs Advanced Protection",
+    "PROJECT_DISABLED": "the cloud project of client_id, or the Google Ads API in it, is disabled: enable it",
+    "CLOUD_PROJECT_NOT_FOUND": "the cloud project of client_id does not exist",
+    "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION": "the cloud project of client_id is for test accounts alone",
+    "CLOUD_PROJECT_NOT_UNDER_ORGANIZATION": "the cloud project of client_id belongs to no organization",
+    "INCOMPLETE_SIGNUP": "the account of developer_token has not been set up to its end: sign in to it once",
+}
+
+_REFRESH_TOKEN = (
+    "refresh_token gives no access any more: make a new one, or of a service account renew json_key_file_path"
+)
+_ANY = "one of developer_token, client_id, refresh_token and login_customer_id is wrong; the answer does not say which"
+
+
+def of_code(code: str) -> str:
+    """What to do about an error code of the API such as `AUTHENTICATION_ERROR.OAUTH_TOKEN_REVOKED`."""
+    name = code.partition(".")[2]
+    if name.startswith(("OAUTH_TOKEN", "GOOGLE_ACCOUNT", "LOGIN_COOKIE")):
+        return _OF_CODE.get(name, _REFRESH_TOKEN)
+    return _OF_CODE.get(name, _ANY)
+
+
+def of_oauth(text: str) -> str:
+    """What to do about an answer of the token server, such as `invalid_grant: Token has been expired or revoked.`"""
+    return next((hint for grant, hint in _GRANTS.items() if grant in text), _REFRESH_TOKEN)

@@ -1,0 +1,90 @@
+"""Events come with a LIMIT: an answer as long as that is cut off until a closer look proves otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from gads_domain.errors import PermanentApiError
+from gads_extractor.decoding import Page
+from gads_gaql.catalogue import column_name
+from gads_gaql.rendering import render
+from gads_gaql.slicing import slice_event_times
+from gads_gaql.syntax import Query
+
+pc: Any = pyarrow.compute
+"""Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
+
+SMALLEST_WINDOW = timedelta(seconds=1)
+"""No window is parted below this."""
+
+_INSTANT = timedelta(microseconds=1)
+_MICROSECONDS = pa.timestamp("us")
+
+
+@dataclass(frozen=True, slots=True)
+class EventWindows:
+    """The time of an event's stretch, from the first midnight to the last microsecond of `last`, in the account's zone.
+
+    `query` is the report's own, without conditions on `date_field`; `row_limit` None is no limit, and so no parting.
+    """
+
+    query: Query
+    report: str
+    date_field: str
+    first: date
+    last: date
+    row_limit: int | None
+
+    def read(self, ask: Callable[[str], Sequence[Page]]) -> Generator[Page, None, None]:
+        """The pages of all windows in the order of time; `ask` gives all pages of one query.
+
+        A window whose answer is as long as `row_limit` is thrown away and asked again in halves, each of which costs
+        an operation. Windows do not overlap, and a row from outside its window is refused, so that no row comes twice.
+
+        Raises `PermanentApiError` if the smallest window is still full, and what `ask` raises.
+        """
+        yield from self._read(ask, datetime.combine(self.first, time.min), datetime.combine(self.last, time.max))
+
+    def _read(self, ask: Callable[[str], Sequence[Page]], start: datetime, end: datetime) -> Iterator[Page]:
+        pages = ask(render(slice_event_times(self.query, self.date_field, start, end, self.row_limit)))
+        for page in pages:
+            self._require_inside(page.rows, start, end)
+        if self.row_limit is None or sum(page.rows.num_rows for page in pages) < self.row_limit:
+            yield from pages
+            return
+        length = end + _INSTANT - start
+        if length <= SMALLEST_WINDOW:
+            raise PermanentApiError(
+                f"{self.report} is cut off: {start} alone has {self.row_limit} rows, as many as the API gives at once",
+                hint="part the report into several, each with a condition that lets through fewer rows",
+            )
+        middle = start + timedelta(seconds=int(length.total_seconds()) // 2)
+        yield from self._read(ask, start, middle - _INSTANT)
+        yield from self._read(ask, middle, end)
+
+    def _require_inside(self, rows: pa.RecordBatch, start: datetime, end: datetime) -> None:
+        times = event_times(rows.column(column_name(self.date_field)))
+        inside = pc.and_kleene(
+            pc.greater_equal(times, pa.scalar(start, _MICROSECONDS)),
+            pc.less_equal(times, pa.scalar(end, _MICROSECONDS)),
+        )
+        if pc.all(pc.fill_null(inside, fill_value=False)).as_py() is False:
+            wrong = pc.filter(times, pc.invert(pc.fill_null(inside, fill_value=False)))[0].as_py()
+            raise PermanentApiError(
+                f"the API sent a row of {wrong or 'no time'}, which was not asked for: {start} to {end} was",
+                hint="nothing was written; the report's date_field must be the time of the row",
+            )
+
+
+def event_times(column: Any) -> Any:
+    """Texts such as `2024-06-02 12:34:56.123456` as times; raises `PermanentApiError` for others. Null stays null."""
+    try:
+        return column.cast(_MICROSECONDS)
+    except pa.ArrowException as error:
+        raise PermanentApiError(f"the API sent a time that cannot be read: {str(error).splitlines()[0]}") from error

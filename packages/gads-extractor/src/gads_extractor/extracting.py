@@ -1,0 +1,156 @@
+"""The Google Ads API as a source of reports."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from importlib.metadata import version
+from typing import Protocol
+
+from gads_domain.clock import Clock, SystemClock
+from gads_domain.errors import CredentialsError, FailureReason
+from gads_domain.metadata import PartitionFacts
+from gads_domain.ports.report_source import DayOutcome, RowProgress, Unsealed
+from gads_domain.ports.sink import RawSink
+from gads_domain.report import Stretch
+from gads_domain.run import RunContext
+from gads_extractor.asking import question_of
+from gads_extractor.connection import IDLE_TIMEOUT
+from gads_extractor.decoding import Page, PageDecoder
+from gads_extractor.retrying import RetryPolicy, persist
+from gads_extractor.splitting import BUFFERED_ROWS, DaySplitter
+from gads_gaql import catalogue
+from gads_gaql.columns import table_schema
+from gads_gaql.rendering import render
+
+WRITER_NAME = "gads-extractor"
+
+
+class SearchStreams(Protocol):
+    """What the source needs of a connection."""
+
+    @property
+    def api_version(self) -> str:
+        """Such as `v26`."""
+        ...
+
+    def search_stream(self, customer_id: str, query: str, *, idle_timeout: float = ...) -> Generator[bytes, None, None]:
+        """The pages of one call; raises `CallFailedError`. Closing it ends the call."""
+        ...
+
+
+class GoogleAdsReportSource:
+    """A `ReportSource`: one SearchStream a stretch, one partition a day.
+
+    Of an event whose answer is as long as its `row_limit` the time is asked again in ever smaller windows; the sealed
+    query is that of the whole stretch, and the windows' differ from it in their bounds alone. A snapshot is sent as it
+    stands, and refused for a day that is today nowhere on earth.
+
+    A call that fails in a way that passes is made again from its start, under the same run id, as `retry` says. Safe
+    for several threads, each with a stretch of its own.
+    """
+
+    def __init__(
+        self,
+        connection: SearchStreams,
+        *,
+        clock: Clock | None = None,
+        retry: RetryPolicy | None = None,
+        idle_timeout: float = IDLE_TIMEOUT,
+        buffered_rows: int = BUFFERED_ROWS,
+    ) -> None:
+        self._connection = connection
+        self._clock = clock or SystemClock()
+        self._retry = retry or RetryPolicy()
+        self._idle_timeout = idle_timeout
+        self._buffered_rows = buffered_rows
+        self._writer_version = version(WRITER_NAME)
+
+    def extract(
+        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+    ) -> Iterator[DayOutcome]:
+        """Ask for `stretch` and seal its days through `sink`, as the port's laws say."""
+        told = 0
+        try:
+            with closing(self._outcomes(stretch, run, sink, progress)) as outcomes:
+                for outcome in outcomes:
+                    told += 1
+                    yield outcome
+        except CredentialsError:
+            raise
+        except Exception as error:
+            reason = FailureReason.of(error)
+            for key in stretch.keys[told:]:
+                yield Unsealed(key, reason)
+
+    def _outcomes(
+        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None
+    ) -> Generator[DayOutcome, None, None]:
+        question = question_of(stretch, self._clock.now())
+        schema = table_schema(question.query, catalogue.load(self._connection.api_version))
+        decoder = PageDecoder(self._connection.api_version, schema)
+        asked = render(question.query)
+
+        def splitter_of() -> DaySplitter:
+            return DaySplitter(
+                stretch.keys,
+                schema,
+                question.days_of,
+                lambda key: sink.open_writer(key, run.run_id),
+                buffered_rows=self._buffered_rows,
+            )
+
+        def pages_of(query: str) -> Generator[Page, None, None]:
+            return self._pages(stretch.customer_id, query, decoder)
+
+        windows = question.windows
+        if windows is None:
+            splitter, request_ids = persist(self._retry, lambda: _split(splitter_of(), pages_of(asked), progress))
+        else:
+            pages = windows.read(lambda query: persist(self._retry, lambda: list(pages_of(query))))
+            splitter, request_ids = _split(splitter_of(), pages, progress)
+        extracted_at = self._clock.now()
+
+        def facts_of(record_count: int) -> PartitionFacts:
+            return PartitionFacts(
+                extracted_at=extracted_at,
+                api_version=self._connection.api_version,
+                query=asked,
+                schema_version=stretch.report.schema_version,
+                schema=schema,
+                record_count=record_count,
+                request_ids=request_ids,
+                writer_name=WRITER_NAME,
+                writer_version=self._writer_version,
+            )
+
+        try:
+            yield from splitter.seal(facts_of)
+        finally:
+            splitter.abort()
+
+    def _pages(self, customer_id: str, query: str, decoder: PageDecoder) -> Generator[Page, None, None]:
+        with closing(self._connection.search_stream(customer_id, query, idle_timeout=self._idle_timeout)) as pages:
+            for data in pages:
+                yield decoder.decode(data)
+
+
+def _split(
+    splitter: DaySplitter, pages: Generator[Page, None, None], progress: RowProgress | None
+) -> tuple[DaySplitter, tuple[str, ...]]:
+    """Sort the rows of `pages` into their days; whatever fails leaves nothing behind. With the API's request ids."""
+    request_ids: dict[str, None] = {}
+    try:
+        with closing(pages):
+            for page in pages:
+                if page.request_id:
+                    request_ids[page.request_id] = None
+                splitter.add(page.rows)
+                if progress is not None:
+                    progress(splitter.row_count)
+                if splitter.all_failed:
+                    break
+    except BaseException:
+        splitter.abort()
+        raise
+    return splitter, tuple(request_ids)

@@ -1,0 +1,33 @@
+"""What the API would surely refuse is not asked: its account-days get the reason at no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from gads_domain.errors import FailureReason
+from gads_domain.ports.report_source import DayOutcome, ReportSource, RowProgress, Unsealed
+from gads_domain.ports.sink import RawSink
+from gads_domain.report import Stretch
+from gads_domain.run import RunContext
+
+RefusalOf = Callable[[Stretch], FailureReason | None]
+"""Why the API would refuse a stretch; None if it must be asked to know."""
+
+
+class RefusingSource:
+    """A `ReportSource` that hands on to another what `refusal_of` has nothing against."""
+
+    def __init__(self, inner: ReportSource, refusal_of: RefusalOf) -> None:
+        self._inner = inner
+        self._refusal_of = refusal_of
+
+    def extract(
+        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+    ) -> Iterator[DayOutcome]:
+        """Say why of each day if that is known, and ask otherwise."""
+        refusal = self._refusal_of(stretch)
+        if refusal is None:
+            yield from self._inner.extract(stretch, run, sink, progress)
+            return
+        for key in stretch.keys:
+            yield Unsealed(key, refusal)

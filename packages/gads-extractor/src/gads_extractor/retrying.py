@@ -1,0 +1,75 @@
+"""When to ask again, and after how long."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+from gads_domain.clock import Clock, SystemClock, iso_utc
+from gads_domain.errors import GadsError, QuotaExhaustedError, TransientApiError
+from gads_extractor.errors import CallFailedError, CallFailure
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter, within one run; all times in seconds.
+
+    The API's own wish to be left alone for a while is obeyed up to `longest_wait`; a longer one ends the trying.
+    `sleep`, `chance` (a number from 0 to 1) and `clock` are there to be replaced by a simulation's.
+    """
+
+    attempts: int = 5
+    first_delay: float = 1.0
+    largest_delay: float = 60.0
+    longest_wait: float = 300.0
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+    clock: Clock = field(default_factory=SystemClock)
+
+    def delay(self, failed_attempts: int, failure: CallFailure) -> float | None:
+        """Seconds to wait after that many failed attempts; None if asking again is of no use."""
+        if not isinstance(failure.error, TransientApiError) or failed_attempts >= self.attempts:
+            return None
+        asked = failure.retry_after or 0.0
+        if asked > self.longest_wait:
+            return None
+        ceiling = min(self.first_delay * 2.0 ** (failed_attempts - 1), self.largest_delay)
+        return asked + ceiling * self.chance()
+
+
+def persist(policy: RetryPolicy, act: Callable[[], T]) -> T:
+    """Do what calls the API, again where `policy` sees use in it.
+
+    Raises the domain's error of the last try; one that the API wants to be left alone after for longer than a run is
+    patient is a quota that is used up, `QuotaExhaustedError`.
+    """
+    failed = 0
+    while True:
+        try:
+            return act()
+        except CallFailedError as error:
+            failed += 1
+            delay = policy.delay(failed, error.failure)
+            if delay is None:
+                raise _final(error.failure, failed, policy) from error
+            policy.sleep(delay)
+
+
+def _final(failure: CallFailure, attempts: int, policy: RetryPolicy) -> GadsError:
+    last = failure.error
+    rest = failure.retry_after
+    if rest is not None and (rest > policy.longest_wait or isinstance(last, QuotaExhaustedError)):
+        when = iso_utc((policy.clock.now() + timedelta(seconds=rest)).replace(microsecond=0))
+        return QuotaExhaustedError(
+            f"{last.message}: the API wants {rest:.0f} s of rest, until {when}",
+            hint=f"go on after {when}; what was not asked for is still pending",
+        )
+    if attempts == 1:
+        return last
+    return type(last)(f"{last.message} (asked {attempts} times)", hint=last.hint)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gads_domain.adapters import sink_adapter
+from gads_domain.clock import RandomRunIds, SystemClock
+from gads_domain.ports.sink import RawSink
+from gads_domain.run import RunContext
+from gads_emulator.api import Answer, Call
+from gads_emulator.client_configuration import trust_process_authority
+from gads_emulator.server import EmulatorServer
+from gads_emulator.synthetic import SyntheticAgency
+from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_extractor.connection import GoogleAdsConnection
+
+API_VERSION = "v26"
+
+Script = Callable[[Call, Answer], Iterator[bytes]]
+
+
+class Stage:
+    """What the emulator plays: the real answer, or the script that a test puts here."""
+
+    def __init__(self) -> None:
+        self.script: Script | None = None
+        self.calls: list[Call] = []
+
+    def wrap(self, real: Answer) -> Answer:
+        def answer(call: Call) -> Iterator[bytes]:
+            self.calls.append(call)
+            script = self.script
+            return real(call) if script is None else script(call, real)
+
+        return answer
+
+
+@pytest.fixture(scope="session")
+def _session_stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _authority() -> None:
+    """gRPC reads what it trusts once a process, at its first channel."""
+    trust_process_authority()
+
+
+@pytest.fixture(scope="session")
+def emulator(_session_stage: Stage) -> Iterator[EmulatorServer]:
+    settings = SyntheticSettings(seed=3, accounts=3, campaigns=4, first=date(2024, 1, 1), last=date(2024, 3, 31))
+    with EmulatorServer(SyntheticAgency(settings), wrap=_session_stage.wrap) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def configuration(emulator: EmulatorServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return emulator.write_client_configuration(tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(scope="session")
+def connection(configuration: Path) -> Iterator[GoogleAdsConnection]:
+    with GoogleAdsConnection.open(configuration, API_VERSION) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stage(_session_stage: Stage) -> Iterator[Stage]:
+    _session_stage.calls.clear()
+    yield _session_stage
+    _session_stage.script = None
+
+
+@pytest.fixture
+def account(emulator: EmulatorServer) -> str:
+    return next(number for number, account in emulator.agency.accounts.items() if not account.manager)
+
+
+@pytest.fixture
+def manager(emulator: EmulatorServer) -> str:
+    return next(number for number, account in emulator.agency.accounts.items() if account.manager)
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> RawSink:
+    return sink_adapter("file:raw").open_sink("file:raw", tmp_path)
+
+
+@pytest.fixture
+def run() -> RunContext:
+    return RunContext(RandomRunIds(SystemClock()).new_run_id())

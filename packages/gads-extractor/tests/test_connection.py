@@ -1,0 +1,183 @@
+"""Opening the official client, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
+from gads_emulator.api import Answer, Call
+from gads_emulator.failures import ApiFailureError
+from gads_emulator.server import EmulatorServer
+from gads_extractor.connection import GoogleAdsConnection
+
+VERSION = "v26"
+SECRETS = ("emulator-developer-token", "GOCSPX-a-secret", "1//a-refresh-token")
+
+
+def refusing(failure: ApiFailureError) -> Callable[[Call, Answer], Iterator[bytes]]:
+    def refuse(call: Call, real: Answer) -> Iterator[bytes]:
+        raise failure
+
+    return refuse
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("GOOGLE_ADS_")]:
+        monkeypatch.delenv(name)
+
+
+def refused(configuration: Path | None, version: str = VERSION) -> GadsError:
+    with pytest.raises(GadsError) as caught:
+        GoogleAdsConnection.open(configuration, version)
+    error = caught.value
+    assert "\n" not in error.message
+    assert not any(secret in f"{error.message} {error.hint}" for secret in SECRETS)
+    return error
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "google-ads.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_accounts_of_the_login_are_listed(connection: GoogleAdsConnection, emulator: EmulatorServer) -> None:
+    assert connection.check() == [emulator.agency.login_customer_id]
+
+
+def test_nothing_secret_is_shown(connection: GoogleAdsConnection) -> None:
+    assert repr(connection) == "GoogleAdsConnection(v26)"
+
+
+def test_the_environment_serves_as_well(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line in configuration.read_text().splitlines():
+        if not line.startswith("#") and not line.startswith("use_proto_plus"):
+            name, _, value = line.partition(": ")
+            monkeypatch.setenv(f"GOOGLE_ADS_{name.upper()}", value.strip('"'))
+    with GoogleAdsConnection.open(None, VERSION) as opened:
+        assert opened.check()
+
+
+def test_the_environment_may_name_the_file(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_ADS_CONFIGURATION_FILE_PATH", str(configuration))
+    with GoogleAdsConnection.open(None, VERSION) as opened:
+        assert opened.check()
+
+
+def test_proto_plus_is_forced_whatever_the_file_says(configuration: Path, tmp_path: Path) -> None:
+    text = configuration.read_text().replace("use_proto_plus: True", "use_proto_plus: False")
+    with GoogleAdsConnection.open(written(tmp_path, text), VERSION) as opened:
+        assert list(opened.search_stream(opened.check()[0], "SELECT customer.id FROM customer"))
+
+
+def test_no_configuration_at_all() -> None:
+    error = refused(None)
+    assert isinstance(error, CredentialsError)
+    assert "google_ads.configuration" in error.hint
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    error = refused(tmp_path / "absent.yaml")
+    assert isinstance(error, ConfigurationError)
+    assert "absent.yaml cannot be read: No such file" in error.message
+
+
+def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
+    error = refused(written(tmp_path, "refresh_token: [1//a-refresh-token\n"))
+    assert isinstance(error, ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("developer_token: x", "client_id, client_secret, refresh_token"),
+        ("client_id: a\nclient_secret: GOCSPX-a-secret", "incomplete: refresh_token"),
+        ("json_key_file_path: /nowhere/key.json", "there is no file /nowhere/key.json"),
+        ("login_customer_id: 12", "login customer ID"),
+    ],
+)
+def test_what_is_missing_is_named(text: str, said: str, tmp_path: Path) -> None:
+    error = refused(written(tmp_path, text))
+    assert isinstance(error, CredentialsError)
+    assert said in error.message
+    assert error.hint
+
+
+def test_a_key_file_that_is_none(tmp_path: Path) -> None:
+    key = tmp_path / "key.json"
+    key.write_text("{}")
+    error = refused(written(tmp_path, f"json_key_file_path: {key}"))
+    assert isinstance(error, CredentialsError)
+
+
+def key_with(configuration: Path, tmp_path: Path, token_uri: str) -> Path:
+    key = json.loads((configuration.parent / "service-account.json").read_text())
+    key["token_uri"] = token_uri
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(key))
+    text = configuration.read_text().replace(str(configuration.parent / "service-account.json"), str(path))
+    return written(tmp_path, text)
+
+
+def test_a_token_server_that_is_not_there_may_come_back(configuration: Path, tmp_path: Path) -> None:
+    error = refused(key_with(configuration, tmp_path, "http://127.0.0.1:1/token"))
+    assert isinstance(error, TransientApiError)
+    assert "token server" in error.message
+
+
+def test_a_grant_that_is_refused(configuration: Path, tmp_path: Path, emulator: EmulatorServer) -> None:
+    error = refused(key_with(configuration, tmp_path, f"{emulator.token_url}/not-here"))
+    assert isinstance(error, CredentialsError)
+    assert "OAuth refused" in error.message
+
+
+def test_a_version_that_the_client_does_not_carry(configuration: Path) -> None:
+    error = refused(configuration, "v1")
+    assert isinstance(error, ConfigurationError)
+    assert "'v1'" in error.message
+
+
+def test_an_api_that_is_not_there(configuration: Path, emulator: EmulatorServer, tmp_path: Path) -> None:
+    text = configuration.read_text().replace(emulator.address, "localhost:1")
+    opened = GoogleAdsConnection.open(written(tmp_path, text), VERSION)
+    with opened, pytest.raises(TransientApiError, match="UNAVAILABLE"):
+        opened.check()
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (ApiFailureError("authentication_error", "NOT_ADS_USER", "no account"), CredentialsError),
+        (ApiFailureError("header_error", "INVALID_LOGIN_CUSTOMER_ID", "login"), CredentialsError),
+        (ApiFailureError("internal_error", "INTERNAL_ERROR", "oh"), TransientApiError),
+        (ApiFailureError("", "", "API not enabled", status="PERMISSION_DENIED"), CredentialsError),
+    ],
+    ids=lambda value: getattr(value, "code", ""),
+)
+def test_what_a_check_meets_is_said(
+    failure: ApiFailureError, kind: type[GadsError], connection: GoogleAdsConnection, stage: Any
+) -> None:
+    stage.script = refusing(failure)
+    with pytest.raises(kind, match=failure.message) as caught:
+        connection.check()
+    assert caught.value.hint
+
+
+def test_a_secret_that_the_api_repeats_is_masked(connection: GoogleAdsConnection, stage: Any) -> None:
+    stage.script = refusing(
+        ApiFailureError("authentication_error", "DEVELOPER_TOKEN_INVALID", "emulator-developer-token is unknown")
+    )
+    with pytest.raises(CredentialsError, match=r"\*\*\* is unknown"):
+        connection.check()
+
+
+def test_failures_are_not_printed_by_the_client_as_well(connection: GoogleAdsConnection) -> None:
+    assert logging.getLogger("google.ads.googleads").handlers

@@ -1,0 +1,222 @@
+"""What cannot be played by a server: failures that arise in the channel, and several errors at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
+from google.auth import exceptions as auth_errors
+
+from gads_domain.errors import (
+    CredentialsError,
+    GadsError,
+    PermanentApiError,
+    QuotaExhaustedError,
+    TransientApiError,
+)
+from gads_extractor.errors import explain
+
+VERSION = "v26"
+FAILURE = f"google.ads.googleads.{VERSION}.errors.googleadsfailure-bin"
+
+
+class Refused(grpc.RpcError, grpc.Call):
+    """A call that ended with a status, as the channel raises it."""
+
+    def __init__(self, status: grpc.StatusCode, details: str, trailing: tuple[tuple[str, Any], ...] = ()) -> None:
+        self._status = status
+        self._details = details
+        self._trailing = trailing
+
+    def code(self) -> grpc.StatusCode:
+        return self._status
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> Any:
+        return self._trailing
+
+    def initial_metadata(self) -> Any:
+        return ()
+
+    def is_active(self) -> bool:
+        return False
+
+    def time_remaining(self) -> float:
+        return 0.0
+
+    def cancel(self) -> bool:
+        return False
+
+    def add_callback(self, callback: object) -> bool:
+        return False
+
+
+def refusal(*codes: tuple[str, int], delay: int | None = None) -> Refused:
+    failure = GoogleAdsFailure.pb()(request_id="asked")
+    for group, number in codes:
+        error = failure.errors.add(message=f"because of {group}")
+        setattr(error.error_code, group, number)
+        if delay is not None:
+            error.details.quota_error_details.retry_delay.seconds = delay
+    return Refused(grpc.StatusCode.INTERNAL, "see details", ((FAILURE, failure.SerializeToString()),))
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "connection reset", TransientApiError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "too late", TransientApiError),
+        (grpc.StatusCode.INTERNAL, "RST_STREAM", TransientApiError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "quota", QuotaExhaustedError),
+        (grpc.StatusCode.UNAUTHENTICATED, "no token", CredentialsError),
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            "Getting metadata from plugin failed with error: ('invalid_grant: Token has been expired or revoked.',)",
+            CredentialsError,
+        ),
+        (grpc.StatusCode.INVALID_ARGUMENT, "no", PermanentApiError),
+        (grpc.StatusCode.UNIMPLEMENTED, "no such version", PermanentApiError),
+    ],
+)
+def test_a_status_without_details(status: grpc.StatusCode, details: str, kind: type[GadsError]) -> None:
+    error = explain(Refused(status, details), VERSION).error
+    assert type(error) is kind
+    assert error.message.startswith(f"{status.name}: {details[:20]}")
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        ([("internal_error", 4)], TransientApiError),
+        ([("internal_error", 4), ("quota_error", 4)], TransientApiError),
+        ([("internal_error", 4), ("quota_error", 2)], QuotaExhaustedError),
+        ([("internal_error", 4), ("query_error", 2)], PermanentApiError),
+        ([("query_error", 2), ("authentication_error", 2)], CredentialsError),
+        ([("authentication_error", 8)], PermanentApiError),
+        ([("quota_error", 987)], PermanentApiError),
+    ],
+)
+def test_the_gravest_of_several_errors_decides(codes: list[tuple[str, int]], kind: type[GadsError]) -> None:
+    failure = explain(refusal(*codes), VERSION)
+    assert type(failure.error) is kind
+    assert failure.error.message.endswith("(request id asked)")
+    assert failure.error.message.count("because of") == len(codes)
+
+
+def test_a_code_that_the_client_does_not_know_shows_its_number() -> None:
+    assert "QUOTA_ERROR.987" in explain(refusal(("quota_error", 987)), VERSION).error.message
+
+
+def test_the_wish_to_wait_comes_along() -> None:
+    assert explain(refusal(("quota_error", 4), delay=40_591), VERSION).retry_after == 40_591.0
+    assert explain(refusal(("quota_error", 4)), VERSION).retry_after is None
+
+
+def test_details_that_are_no_failure_leave_the_status() -> None:
+    error = explain(Refused(grpc.StatusCode.INTERNAL, "odd", ((FAILURE, b"\xff\xff"),)), VERSION).error
+    assert error.message == "INTERNAL: odd"
+
+
+def test_messages_are_one_line_without_secrets() -> None:
+    refused = Refused(grpc.StatusCode.INVALID_ARGUMENT, "token 1//hush\nis\tbad " + "x" * 1000)
+    message = explain(refused, VERSION, ["1//hush"]).error.message
+    assert message.startswith("INVALID_ARGUMENT: token *** is bad xxx")
+    assert len(message) < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "retryable", "kind"),
+    [
+        ("RefreshError", False, CredentialsError),
+        ("RefreshError", True, TransientApiError),
+        ("TransportError", False, TransientApiError),
+        ("DefaultCredentialsError", False, CredentialsError),
+    ],
+)
+def test_the_token_server_s_failures(name: str, retryable: bool, kind: type[GadsError]) -> None:
+    error = getattr(auth_errors, name)("Bad Request", retryable=retryable)
+    assert type(explain(error, VERSION).error) is kind
+
+
+def code_of(group: str, name: str) -> tuple[str, int]:
+    field = GoogleAdsFailure.pb().DESCRIPTOR.fields_by_name["errors"].message_type.fields_by_name["error_code"]
+    codes = field.message_type.fields_by_name[group].enum_type.values_by_name
+    return group, codes[name].number
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "blamed"),
+    [
+        ("authentication_error", "DEVELOPER_TOKEN_INVALID", "developer_token"),
+        ("authorization_error", "DEVELOPER_TOKEN_NOT_APPROVED", "developer_token is for test accounts"),
+        ("authorization_error", "DEVELOPER_TOKEN_PROHIBITED", "another cloud project"),
+        ("request_error", "DEVELOPER_TOKEN_PARAMETER_MISSING", "developer_token is missing"),
+        ("authentication_error", "OAUTH_TOKEN_EXPIRED", "refresh_token"),
+        ("authentication_error", "OAUTH_TOKEN_REVOKED", "refresh_token"),
+        ("authentication_error", "GOOGLE_ACCOUNT_DELETED", "the Google account behind refresh_token was deleted"),
+        ("authentication_error", "NOT_ADS_USER", "has no Google Ads account"),
+        ("header_error", "INVALID_LOGIN_CUSTOMER_ID", "login_customer_id"),
+        ("request_error", "LOGIN_CUSTOMER_ID_PARAMETER_MISSING", "login_customer_id is missing"),
+        ("authorization_error", "PROJECT_DISABLED", "cloud project of client_id"),
+        ("authentication_error", "AUTHENTICATION_ERROR", "does not say which"),
+    ],
+)
+def test_the_credential_that_is_wrong_is_named(group: str, name: str, blamed: str) -> None:
+    error = explain(refusal(code_of(group, name)), VERSION).error
+    assert isinstance(error, CredentialsError)
+    assert blamed in error.hint
+    assert name in error.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "blamed"),
+    [
+        ("invalid_grant: Token has been expired or revoked.", "refresh_token is expired"),
+        ("invalid_client: Unauthorized", "client_id and client_secret"),
+        ("unauthorized_client: Client is unauthorized to retrieve access tokens", "client_id may not use"),
+        ("deleted_client: The OAuth client was deleted.", "client_id is of an OAuth client that was deleted"),
+        ("invalid_scope: Bad Request", "adwords"),
+        ("something new", "refresh_token"),
+    ],
+)
+def test_the_token_server_s_refusal_names_what_is_wrong(answer: str, blamed: str) -> None:
+    refused: Any = auth_errors.RefreshError
+    error = explain(refused(answer, {"error": answer.split(":")[0]}), VERSION).error
+    assert isinstance(error, CredentialsError)
+    assert error.message == f"OAuth refused: {answer}"
+    assert blamed in error.hint
+
+
+def test_every_authentication_code_but_an_account_s_is_about_who_asks() -> None:
+    field = GoogleAdsFailure.pb().DESCRIPTOR.fields_by_name["errors"].message_type.fields_by_name["error_code"]
+    for name in field.message_type.fields_by_name["authentication_error"].enum_type.values_by_name:
+        kind = type(explain(refusal(code_of("authentication_error", name)), VERSION).error)
+        assert (kind is CredentialsError) is (name not in ("CUSTOMER_NOT_FOUND", "CLIENT_CUSTOMER_ID_INVALID"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("RESOURCE_EXHAUSTED", QuotaExhaustedError),
+        ("EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION", QuotaExhaustedError),
+        ("RESOURCE_TEMPORARILY_EXHAUSTED", TransientApiError),
+        ("EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION", TransientApiError),
+        ("ACCESS_PROHIBITED", PermanentApiError),
+    ],
+)
+def test_quotas_that_pass_soon_and_quotas_of_the_day(name: str, kind: type[GadsError]) -> None:
+    error = explain(refusal(code_of("quota_error", name)), VERSION).error
+    assert type(error) is kind
+    if kind is QuotaExhaustedError:
+        assert "midnight in California" in error.hint
+
+
+def test_a_message_that_is_too_large_is_no_quota() -> None:
+    details = "CLIENT: Received message larger than max (71303168 vs. 67108864)"
+    error = explain(Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, details), VERSION).error
+    assert type(error) is PermanentApiError
+    assert "too large" in error.hint

@@ -1,0 +1,238 @@
+"""The fields that each API version has, and their types: packaged data, made from the API's own descriptors.
+
+`generate/field_catalogue.py` wrote the data; nothing here needs the google-ads client, whose import takes seconds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, cached_property
+from importlib import resources
+
+from gads_domain.errors import ConfigurationError
+
+_FILE = re.compile(r"(v[1-9][0-9]*)\.json\.gz")
+_INTEGERS = frozenset({"int32", "int64", "uint32", "uint64"})
+_NOT_RESOURCES = frozenset({"metrics", "segments"})
+_DAY = "segments.date"
+_MAX_DEPTH = 16
+"""Deeper than any path of the API; it keeps a message type that holds itself from being walked for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """What a path holds.
+
+    `kind` is a scalar type's protobuf name (`int64`, `int32`, `double`, `float`, `bool`, `string`, `bytes`), `enum` or
+    `message`; `enum` and `message` name the type then, without the version. `path` is where it was found.
+    """
+
+    kind: str
+    repeated: bool = False
+    enum: str | None = None
+    message: str | None = None
+    path: str = ""
+
+    @property
+    def column_type(self) -> str:
+        """The payload's column type, as `gads_domain.metadata.ColumnSpec.type` spells it.
+
+        Enums are written by name; a whole message is written as canonical JSON text, hence `string`.
+        """
+        if self.path == _DAY:
+            return "date32"
+        if self.kind in _INTEGERS:
+            element = "int64"
+        elif self.kind in ("double", "float"):
+            element = "double"
+        elif self.kind == "bytes":
+            element = "binary"
+        elif self.kind == "bool":
+            element = "bool"
+        else:
+            element = "string"
+        return f"list<{element}>" if self.repeated else element
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.kind in _INTEGERS
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers."""
+        return self.kind in _INTEGERS or self.kind in ("double", "float")
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it is a text that says a date, or a date and a time, as far as its name tells."""
+        last = self.path.rsplit(".", 1)[-1]
+        if self.kind != "string" or self.repeated:
+            return False
+        return self.path in ("segments.week", "segments.month", "segments.quarter") or last.endswith(
+            ("date", "date_time")
+        )
+
+    def __str__(self) -> str:
+        name = self.enum or self.message or ""
+        return f"{'repeated ' if self.repeated else ''}{self.kind}{' ' if name else ''}{name}"
+
+
+class FieldCatalogue:
+    """Every path that a `GoogleAdsRow` of one API version may hold. Made by `load`; never changes."""
+
+    def __init__(self, document: Mapping[str, object]) -> None:
+        """Take what a packaged file says."""
+        self._version = str(document["version"])
+        self._row = str(document["row"])
+        self._messages: dict[str, dict[str, str]] = document["messages"]  # type: ignore[assignment]  # JSON, packaged
+        self._enums: dict[str, list[str]] = document["enums"]  # type: ignore[assignment]  # JSON, packaged
+        self._known: dict[str, FieldType] = {}
+
+    @property
+    def version(self) -> str:
+        """The API version, such as `v26`."""
+        return self._version
+
+    @cached_property
+    def _resources(self) -> frozenset[str]:
+        return frozenset(self._messages[self._row]) - _NOT_RESOURCES
+
+    def resources(self) -> frozenset[str]:
+        """Every name that a path may start with, `metrics` and `segments` aside; FROM names one of them.
+
+        Not each of them may stand in FROM, which no descriptor tells: `ad` is one that may not.
+        """
+        return self._resources
+
+    def get(self, path: str) -> FieldType | None:
+        """What `path` holds; None if there is no such path, or if no query can select it.
+
+        None for the bare name of a resource, and for whatever lies inside a repeated message, which is selected
+        whole or not at all.
+        """
+        found = self._known.get(path)
+        if found is None and (found := self._find(path)) is not None:
+            self._known[path] = found
+        return found
+
+    def _find(self, path: str) -> FieldType | None:
+        names = path.split(".")
+        message = self._row
+        for depth, name in enumerate(names):
+            text = self._messages[message].get(name)
+            if text is None:
+                return None
+            found = _field_type(text, path)
+            if depth == len(names) - 1:
+                return found if depth else None
+            if found.message is None or found.repeated:
+                return None
+            message = found.message
+        return None
+
+    def repeated_parent(self, path: str) -> str | None:
+        """The repeated message that `path` reaches into, which is selected whole; None if it reaches into none."""
+        names = path.split(".")
+        for end in range(2, len(names)):
+            parent = ".".join(names[:end])
+            found = self.get(parent)
+            if found is not None and found.repeated and found.message is not None:
+                return parent
+        return None
+
+    def enum_values(self, enum: str) -> tuple[str, ...]:
+        """The names of an enum type's values, in the order of the API; empty if there is no such enum."""
+        return tuple(self._enums.get(enum, ()))
+
+    def paths(self, root: str | None = None) -> Iterator[str]:
+        """Every path that `get` knows, below `root` if one is given. Messages come before what is inside them."""
+        for name, text in self._messages[self._row].items():
+            if root is None or name == root:
+                message = _field_type(text, name).message
+                if message is not None:
+                    yield from self._below(message, name, 1)
+
+    def _below(self, message: str, prefix: str, depth: int) -> Iterator[str]:
+        if depth > _MAX_DEPTH:
+            return
+        for name, text in self._messages[message].items():
+            path = f"{prefix}.{name}"
+            yield path
+            found = _field_type(text, path)
+            if found.message is not None and not found.repeated:
+                yield from self._below(found.message, path, depth + 1)
+
+    def closest(self, path: str) -> str | None:
+        """The path, or the resource if `path` has no dot, that is written most like `path`; None if none is near."""
+        root, dot, _ = path.partition(".")
+        if not dot:
+            return _nearest(path, self._resources)
+        if root not in self._messages[self._row]:
+            better = _nearest(root, self._messages[self._row])
+            if better is None:
+                return None
+            path = better + path[len(root) :]
+            if self.get(path) is not None:
+                return path
+            root = better
+        return _nearest(path, self.paths(root))
+
+    def closest_value(self, enum: str, value: str) -> str | None:
+        """The value of `enum` that is written most like `value`; None if none is near."""
+        return _nearest(value.upper(), self._enums.get(enum, ()))
+
+
+def column_name(path: str) -> str:
+    """The payload's column for a GAQL path: `metrics.cost_micros` is `metrics_cost_micros`."""
+    return path.replace(".", "_")
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """The API versions that fields are packaged for, ascending."""
+    names = (_FILE.fullmatch(entry.name) for entry in (resources.files("gads_gaql") / "fields").iterdir())
+    return tuple(sorted((match[1] for match in names if match), key=lambda version: int(version[1:])))
+
+
+def latest() -> str:
+    """The newest of `versions()`."""
+    return versions()[-1]
+
+
+@cache
+def load(version: str) -> FieldCatalogue:
+    """The fields of an API version; raises `ConfigurationError` for one that is not packaged."""
+    if version not in versions():
+        raise ConfigurationError(
+            f"API version {version!r} is not known", hint=f"known versions: {', '.join(versions())}"
+        )
+    packed = (resources.files("gads_gaql") / "fields" / f"{version}.json.gz").read_bytes()
+    return FieldCatalogue(json.loads(gzip.decompress(packed)))
+
+
+@cache
+def _split(text: str) -> tuple[str, bool, str]:
+    kind, _, name = text.partition(" ")
+    return kind.removesuffix("[]"), kind.endswith("[]"), name
+
+
+def _field_type(text: str, path: str) -> FieldType:
+    kind, repeated, name = _split(text)
+    return FieldType(
+        kind,
+        repeated,
+        enum=name if kind == "enum" else None,
+        message=name if kind == "message" else None,
+        path=path,
+    )
+
+
+def _nearest(name: str, among: Iterable[str]) -> str | None:
+    found = get_close_matches(name, sorted(among), n=1, cutoff=0.6)
+    return found[0] if found else None

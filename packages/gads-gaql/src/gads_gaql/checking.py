@@ -1,0 +1,190 @@
+"""Everything that is wrong with a query, found without asking the API.
+
+What only the API knows, such as which segment goes with which metric, is not guessed: a query without problems here
+may still be refused there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gads_gaql.catalogue import FieldCatalogue
+from gads_gaql.conditions import condition_problems
+from gads_gaql.problems import Problem as Problem
+from gads_gaql.resource_rules import bounds, can_have_metrics, change_problems, click_problems
+from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Query
+
+_DAY = "segments.date"
+_PARAMETERS = ("include_drafts", "omit_unselected_resource_names")
+_SEGMENTATION = "https://developers.google.com/google-ads/api/docs/reporting/segmentation"
+
+
+def check(query: Query, catalogue: FieldCatalogue, *, expects_days: bool = True) -> list[Problem]:
+    """Every problem of `query` under the API version of `catalogue`, in the order of the text; empty if none.
+
+    With `expects_days` the query is a report's: each run adds the days it asks for, so `segments.date` must be
+    selected (of resources that can have metrics) and may not be filtered. Without, the query is sent as it stands.
+    """
+    found = [
+        *_resource_problems(query, catalogue),
+        *_field_problems(query, catalogue),
+        *_selection_problems(query),
+        *_reference_problems(query),
+        *_parameter_problems(query),
+        *change_problems(query),
+    ]
+    for condition in query.conditions:
+        kind = catalogue.get(condition.field.name)
+        if kind is not None:
+            found.extend(condition_problems(condition, kind, catalogue))
+    if expects_days:
+        found.extend(_report_problems(query))
+    else:
+        found.extend(_date_problems(query))
+        found.extend(click_problems(query))
+    return sorted(dict.fromkeys(found))
+
+
+def _resource_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem]:
+    """`FROM` names a resource of this version (`QueryError.BAD_RESOURCE_TYPE_IN_FROM_CLAUSE`)."""
+    if query.resource not in catalogue.resources():
+        near = catalogue.closest(query.resource)
+        yield Problem.at(
+            _source(query),
+            "bad_resource_type_in_from_clause",
+            f"{catalogue.version} has no resource {query.resource!r}",
+            f"did you mean {near}?" if near else "",
+        )
+
+
+def _field_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem]:
+    """Every field that is mentioned exists and is one that can be selected (`QueryError.UNRECOGNIZED_FIELD`)."""
+    for reference in query.references():
+        name = reference.name
+        if catalogue.get(name) is not None:
+            continue
+        parent = catalogue.repeated_parent(name)
+        if name in catalogue.resources() or name in ("metrics", "segments"):
+            inside = list(catalogue.paths(name))
+            example = next((path for path in (f"{name}.id", f"{name}.name") if path in inside), inside[0])
+            yield Problem.at(
+                reference,
+                "prohibited_field_in_select_clause",
+                f"{name} is no field: it has fields",
+                f"name each field, such as {example}",
+            )
+        elif parent is not None:
+            yield Problem.at(
+                reference,
+                "unrecognized_field",
+                f"{name} lies inside {parent}, which is repeated and comes whole",
+                f"use {parent}",
+            )
+        else:
+            near = catalogue.closest(name)
+            yield Problem.at(
+                reference,
+                "unrecognized_field",
+                f"{catalogue.version} has no field {name!r}",
+                f"did you mean {near}?" if near else "",
+            )
+
+
+def _selection_problems(query: Query) -> Iterator[Problem]:
+    """A field is selected once; metrics and segments are asked of resources that have some.
+
+    `QueryError.PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE`, `PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE`.
+    """
+    seen: set[str] = set()
+    for reference in query.fields:
+        if reference.name in seen:
+            yield Problem.at(reference, "duplicate_field", f"{reference} is selected twice", "select each field once")
+        seen.add(reference.name)
+    if can_have_metrics(query.resource):
+        return
+    for reference in query.references():
+        root = reference.name.split(".")[0]
+        if root in ("metrics", "segments"):
+            yield Problem.at(
+                reference,
+                f"prohibited_{root.removesuffix('s')}_in_select_or_where_clause",
+                f"{query.resource} has no {root}",
+                "its rows say how things are now; leave the field out or choose another resource",
+            )
+
+
+def _reference_problems(query: Query) -> Iterator[Problem]:
+    """What WHERE and ORDER BY mention is selected where the API asks for it.
+
+    Segments in WHERE, the core date segments excepted (https://developers.google.com/google-ads/api/docs/reporting/
+    segmentation), and fields of resources and segments in ORDER BY: `EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE`.
+    """
+    selected = frozenset(query.field_names)
+    filtered = [
+        condition.field
+        for condition in query.conditions
+        if condition.field.name.startswith("segments.") and condition.field.name not in CORE_DATE_SEGMENTS
+    ]
+    ordered = [term.field for term in query.orderings if not term.field.name.startswith("metrics.")]
+    for clause, references in (("WHERE", filtered), ("ORDER BY", ordered)):
+        for reference in references:
+            if reference.name not in selected:
+                yield Problem.at(
+                    reference,
+                    "expected_referenced_field_in_select_clause",
+                    f"{clause} mentions {reference}, which is not selected",
+                    f"add {reference} to SELECT",
+                )
+
+
+def _parameter_problems(query: Query) -> Iterator[Problem]:
+    """`PARAMETERS` knows two names, both true or false.
+
+    Source: https://developers.google.com/google-ads/api/docs/query/structure; `BAD_PARAMETER_NAME`,
+    `BAD_PARAMETER_VALUE`.
+    """
+    for name, value in query.parameters:
+        if name not in _PARAMETERS:
+            yield Problem(0, 0, "bad_parameter_name", f"there is no parameter {name!r}", " and ".join(_PARAMETERS))
+        elif value.lower() not in ("true", "false"):
+            yield Problem(0, 0, "bad_parameter_value", f"{name} is true or false, not {value!r}")
+
+
+def _report_problems(query: Query) -> Iterator[Problem]:
+    """A report's rows say their day, and its query leaves the choice of days to the run."""
+    if not can_have_metrics(query.resource):
+        return
+    if _DAY not in query.field_names:
+        yield Problem.at(
+            _source(query),
+            "day_not_selected",
+            f"{_DAY} is not selected, so no row would say its day",
+            f"add {_DAY} to SELECT",
+        )
+    for condition in query.conditions:
+        if condition.field.name in CORE_DATE_SEGMENTS:
+            yield Problem.at(
+                condition.field,
+                "days_are_added_by_each_run",
+                f"the query bounds its days itself, with a condition on {condition.field}",
+                "leave the condition out: each run adds the days it asks for",
+            )
+
+
+def _date_problems(query: Query) -> Iterator[Problem]:
+    """A query that mentions a core date segment bounds it (`QueryError.EXPECTED_FILTERS_ON_DATE_RANGE`).
+
+    Source: https://developers.google.com/google-ads/api/docs/reporting/segmentation
+    """
+    mentioned = [reference for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
+    if mentioned and not bounds(query.conditions, CORE_DATE_SEGMENTS):
+        yield Problem.at(
+            mentioned[0],
+            "expected_filters_on_date_range",
+            f"{mentioned[0]} needs a finite range of days in WHERE",
+            f"add a condition such as {_DAY} DURING LAST_7_DAYS; see {_SEGMENTATION}",
+        )
+
+
+def _source(query: Query) -> FieldRef:
+    return FieldRef(query.resource, query.resource_line, query.resource_column)

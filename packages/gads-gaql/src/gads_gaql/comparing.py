@@ -1,0 +1,85 @@
+"""What another API version would change for a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gads_gaql.catalogue import FieldCatalogue, column_name
+from gads_gaql.problems import Problem
+from gads_gaql.syntax import Condition, Query
+
+
+def compare_versions(query: Query, older: FieldCatalogue, newer: FieldCatalogue) -> list[Problem]:
+    """What of `query` works under `older` and breaks or changes under `newer`, column by column; empty if nothing.
+
+    Codes: `resource_left`, `field_left`, `type_changed` (the payload's column or the meaning of its values),
+    `enum_value_left` (a condition names a value that is gone). What is wrong under both is `check`'s business.
+    """
+    found = list(_field_changes(query, older, newer))
+    if query.resource in older.resources() and query.resource not in newer.resources():
+        near = newer.closest(query.resource)
+        found.append(
+            Problem(
+                query.resource_line,
+                query.resource_column,
+                "resource_left",
+                f"{newer.version} has no resource {query.resource!r}",
+                f"the nearest is {near}" if near else "",
+            )
+        )
+    for condition in query.conditions:
+        found.extend(_value_changes(condition, older, newer))
+    return sorted(dict.fromkeys(found))
+
+
+def _field_changes(query: Query, older: FieldCatalogue, newer: FieldCatalogue) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for reference in query.references():
+        name = reference.name
+        before, after = older.get(name), newer.get(name)
+        if name in seen or before is None:
+            continue
+        seen.add(name)
+        if after is None:
+            near = newer.closest(name)
+            yield Problem.at(
+                reference,
+                "field_left",
+                f"{column_name(name)}: {newer.version} has no field {name}",
+                f"the nearest is {near}" if near else "",
+            )
+        elif before.column_type != after.column_type:
+            yield Problem.at(
+                reference,
+                "type_changed",
+                f"{column_name(name)}: {before.column_type} -> {after.column_type} in {newer.version}",
+                "raise the report's schema_version with the change",
+            )
+        elif (before.kind, before.repeated, before.enum, before.message) != (
+            after.kind,
+            after.repeated,
+            after.enum,
+            after.message,
+        ):
+            yield Problem.at(
+                reference,
+                "type_changed",
+                f"{column_name(name)}: {before} -> {after} in {newer.version}, still {after.column_type}",
+                "look whether its values still mean the same",
+            )
+
+
+def _value_changes(condition: Condition, older: FieldCatalogue, newer: FieldCatalogue) -> Iterator[Problem]:
+    before, after = older.get(condition.field.name), newer.get(condition.field.name)
+    if before is None or after is None or before.enum is None or after.enum is None:
+        return
+    gone = frozenset(older.enum_values(before.enum)) - frozenset(newer.enum_values(after.enum))
+    for value in condition.values:
+        if value in gone:
+            near = newer.closest_value(after.enum, value)
+            yield Problem.at(
+                condition.field,
+                "enum_value_left",
+                f"{condition.field} is never {str(value)!r} in {newer.version}",
+                f"the nearest is {near}" if near else "",
+            )

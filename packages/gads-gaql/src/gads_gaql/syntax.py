@@ -1,0 +1,146 @@
+"""What a GAQL text says, as values; the parser makes them, rendering writes them back.
+
+Importing this costs nothing: it needs the standard library alone.
+Source: https://developers.google.com/google-ads/api/docs/query/grammar
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+COMPARISONS = frozenset({"=", "!=", ">", ">=", "<", "<="})
+"""The operators that take one value of the field's own type."""
+
+LIST_OPERATORS = frozenset({"IN", "NOT IN", "CONTAINS ANY", "CONTAINS ALL", "CONTAINS NONE"})
+"""The operators whose value is a list, here a tuple of one or more texts."""
+
+PATTERN_OPERATORS = frozenset({"LIKE", "NOT LIKE", "REGEXP_MATCH", "NOT REGEXP_MATCH"})
+"""The operators that take a pattern: `%` and `_` for LIKE, RE2 for REGEXP_MATCH."""
+
+NULL_OPERATORS = frozenset({"IS NULL", "IS NOT NULL"})
+"""The operators without a value; their condition's value is None."""
+
+OPERATORS = COMPARISONS | LIST_OPERATORS | PATTERN_OPERATORS | NULL_OPERATORS | {"DURING", "BETWEEN"}
+"""Every operator of the grammar, as `Condition.operator` spells it."""
+
+DATE_FUNCTIONS = frozenset(
+    {
+        "LAST_14_DAYS",
+        "LAST_30_DAYS",
+        "LAST_7_DAYS",
+        "LAST_BUSINESS_WEEK",
+        "LAST_MONTH",
+        "LAST_WEEK_MON_SUN",
+        "LAST_WEEK_SUN_SAT",
+        "THIS_MONTH",
+        "THIS_WEEK_MON_TODAY",
+        "THIS_WEEK_SUN_TODAY",
+        "TODAY",
+        "YESTERDAY",
+    }
+)
+"""What may follow DURING."""
+
+CORE_DATE_SEGMENTS = frozenset(
+    {"segments.date", "segments.week", "segments.month", "segments.quarter", "segments.year"}
+)
+"""The segments that may be filtered on without being selected, and that bound the days of a query.
+
+Source: https://developers.google.com/google-ads/api/docs/reporting/segmentation
+"""
+
+
+class Literal(str):
+    """A value's text without its quotes; `quoted` says whether it had any.
+
+    It is a `str` in every other way, equality and hash included: `Literal("5", quoted=True) == "5"`.
+    """
+
+    __slots__ = ("quoted",)
+    quoted: bool
+
+    def __new__(cls, text: str, quoted: bool = False) -> Literal:
+        """Keep `text`, and beside it how it was written."""
+        made = super().__new__(cls, text)
+        made.quoted = quoted
+        return made
+
+    def __getnewargs__(self) -> tuple[str, bool]:  # type: ignore[override]  # str promises its own arguments
+        return str(self), self.quoted
+
+    @property
+    def text(self) -> str:
+        """The text alone, as a plain `str`."""
+        return str(self)
+
+
+Value: TypeAlias = str | tuple[str, ...] | None
+"""One text, several (lists; BETWEEN has exactly two) or None (IS NULL). The parser puts `Literal`s here."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRef:
+    """A field as the query names it. `line` and `column` count from 1; equality is on the name alone."""
+
+    name: str
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`field operator value` of a WHERE clause; the operator is one of `OPERATORS`."""
+
+    field: FieldRef
+    operator: str
+    value: Value = None
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The condition's texts, none for IS NULL."""
+        if self.value is None:
+            return ()
+        return (self.value,) if isinstance(self.value, str) else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One term of ORDER BY."""
+
+    field: FieldRef
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A whole query. `resource` is the FROM clause's; `parameters` are name and value as texts.
+
+    `resource_line` and `resource_column` tell where the resource stands and are no part of equality.
+    """
+
+    fields: tuple[FieldRef, ...]
+    resource: str
+    conditions: tuple[Condition, ...] = ()
+    orderings: tuple[Ordering, ...] = ()
+    limit: int | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    resource_line: int = field(default=0, compare=False)
+    resource_column: int = field(default=0, compare=False)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The selected paths, in order."""
+        return tuple(reference.name for reference in self.fields)
+
+    def references(self) -> Iterator[FieldRef]:
+        """Every mention of a field: SELECT, then WHERE, then ORDER BY."""
+        yield from self.fields
+        for condition in self.conditions:
+            yield condition.field
+        for ordering in self.orderings:
+            yield ordering.field

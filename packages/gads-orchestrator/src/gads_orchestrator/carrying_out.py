@@ -1,0 +1,337 @@
+"""A plan carried out by workers, under leases and a budget; what is true afterwards is on the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from gads_domain.clock import Clock
+from gads_domain.control import Mark, scope_of
+from gads_domain.errors import FailureReason
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.ledger import ControlPlaneLedger
+from gads_domain.report import Stretch, stretches
+from gads_domain.run import RunContext
+from gads_domain.state import OperatorAct, PartitionStatus, StateFilter
+from gads_orchestrator.budget import Budget
+from gads_orchestrator.dispatching import Dispatcher
+from gads_orchestrator.events import (
+    ActRecorded,
+    CredentialsRefused,
+    Event,
+    NobodyWatches,
+    Observer,
+    PartitionGivenUp,
+    PartitionRetried,
+    QuotaReached,
+    RunEnded,
+    RunPlanned,
+    StretchDeferred,
+    StretchEnded,
+    StretchInterrupted,
+    StretchStarted,
+    WorkerLost,
+)
+from gads_orchestrator.leases_held import LeasesHeld
+from gads_orchestrator.purposes import Days, LeftOut, Purpose
+from gads_orchestrator.work_plan import PlannedStretch, WorkPlan, choose
+from gads_orchestrator.workers import Done, Lost, Message, Told, Workers
+from gads_orchestrator.working import Ending, Task, TaskResult
+
+MAX_LOSSES = 2
+"""How often a stretch may cost a worker its life before it is put on record as failed."""
+
+LEASE_SECONDS = 60.0
+"""How long a lease lasts without being renewed; after a crash others wait at most so long."""
+
+GRACE_SECONDS = 4.0
+"""How long a run that is stopped waits for the stretches under work before it drops them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What carrying out a plan is done with."""
+
+    ledger: ControlPlaneLedger
+    clock: Clock
+    budget: Budget = field(default_factory=Budget)
+    observer: Observer = field(default_factory=NobodyWatches)
+    lease_length: timedelta = timedelta(seconds=LEASE_SECONDS)
+    grace_seconds: float = GRACE_SECONDS
+
+
+@dataclass(slots=True)
+class WorkResult:
+    """How a plan was carried out.
+
+    `reason` is `done`, or why it ended before its end: `stopped`, `enough`, `quota`,
+    `credentials`. `deferred` counts stretches
+    that were not asked for, by code.
+    """
+
+    run: RunContext
+    reason: str = "done"
+    detail: str = ""
+    operations: int = 0
+    stretches: int = 0
+    deferred: Counter[str] = field(default_factory=Counter)
+    interrupted: list[tuple[Stretch, str]] = field(default_factory=list)
+    given_up: int = 0
+
+
+def carry_out(
+    plan: WorkPlan,
+    run: RunContext,
+    control: Control,
+    workers: Workers,
+    stopping: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = lambda: False,
+) -> WorkResult:
+    """Attempt the stretches of `plan` in order until it is done, or nothing more can be asked, or somebody says so.
+
+    `stopping` ends it within the control's grace: what is not through by then is dropped, and the workers with it.
+    `enough` lets what is under work come to its end and begins nothing more; the workers stay with the caller.
+
+    Before a stretch is begun its scope is leased and its days are compared with the ledger once more, so that of
+    several who carry out the same plan at once each stretch is asked for by one. Raises nothing for a partition that
+    fails; a ledger or configuration that cannot be used raises its own error. Leases are given back whatever happens.
+    """
+    carrying = _Carrying(plan, run, control, workers, stopping, enough)
+    try:
+        return carrying.through()
+    finally:
+        if carrying.is_at_work:
+            workers.close()
+        carrying.leases.release_all()
+
+
+@dataclass(slots=True)
+class _UnderWork:
+    planned: PlannedStretch
+    task: Task
+    losses: int = 0
+
+
+class _Carrying:
+    def __init__(
+        self,
+        plan: WorkPlan,
+        run: RunContext,
+        control: Control,
+        workers: Workers,
+        stopping: Callable[[], bool],
+        enough: Callable[[], bool],
+    ) -> None:
+        self._plan = plan
+        self._run = run
+        self._control = control
+        self._workers = workers
+        self._stopping = stopping
+        self._enough = enough
+        self._dispatcher = Dispatcher(iter(plan), workers=max(1, len(workers.idle())))
+        self._under_work: dict[int, _UnderWork] = {}
+        self._result = WorkResult(run)
+        self._give_up_at: float | None = None
+        owner = f"{run.actor} {run.run_id}"
+        self.leases = LeasesHeld(control.ledger, owner, control.clock, control.lease_length)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a worker has something in hand."""
+        return bool(self._under_work)
+
+    def through(self) -> WorkResult:
+        plan, result = self._plan, self._result
+        labels = {purpose.label: count for purpose, count in sorted(plan.by_purpose.items())}
+        self._say(RunPlanned(*self._begin(), plan.operations, plan.partitions, labels, len(plan.left_out)))
+        self._give_up()
+        while True:
+            self._check_stop()
+            self._hand_out()
+            if not self._under_work:
+                break
+            if self._give_up_at is not None and time.monotonic() >= self._give_up_at:
+                break
+            for message in self._workers.wait(0.2 if self._give_up_at else 1.0):
+                self._hear(message)
+            self.leases.renew()
+        self._say(RunEnded(*self._begin(), result.reason, result.operations))
+        return result
+
+    def _check_stop(self) -> None:
+        if self._give_up_at is None and self._stopping():
+            self._end("stopped")
+            self._give_up_at = time.monotonic() + self._control.grace_seconds
+        elif self._result.reason == "done" and self._enough():
+            self._end("enough")
+
+    def _end(self, reason: str, detail: str = "") -> None:
+        """Begin nothing more; what is under work comes to its end."""
+        if self._result.reason == "done":
+            self._result.reason, self._result.detail = reason, detail
+        self._dispatcher.drop_all()
+
+    def _hand_out(self) -> None:
+        for worker in self._workers.idle():
+            if worker in self._under_work:
+                continue
+            ready = self._next_ready()
+            if ready is None:
+                return
+            self._under_work[worker] = ready
+            self._result.stretches += 1
+            self._say(StretchStarted(*self._span(ready.task.stretch), ready.planned.purpose.label, worker))
+            self._workers.give(worker, ready.task)
+
+    def _next_ready(self) -> _UnderWork | None:
+        while (planned := self._dispatcher.next()) is not None:
+            task = self._task_of(planned)
+            if task is not None:
+                return _UnderWork(planned, task)
+            self._dispatcher.ended(planned)
+        return None
+
+    def _task_of(self, planned: PlannedStretch) -> Task | None:
+        """Lease, look again, order retries; None if there is nothing left to do, or somebody else is doing it."""
+        stretch = planned.stretch
+        scope = scope_of(GOOGLE_ADS, stretch.customer_id, stretch.report.name)
+        lease = self.leases.take(scope)
+        if lease is None:
+            self._defer(stretch, "leased")
+            return None
+        wanted, failed = self._still_wanted(planned)
+        if failed:
+            refused = self._retry(planned, failed)
+            wanted = [key for key in wanted if key not in refused]
+        days = [key.logical_date for key in wanted]
+        parts = stretches(stretch.customer_id, stretch.report, days, len(stretch.days))
+        if not parts:
+            self.leases.done(scope)
+            self._defer(stretch, "done")
+            return None
+        for part in parts[1:]:
+            self._dispatcher.put_back(replace(planned, stretch=part))
+        wanting = self._plan.request.wanting
+        restates = planned.purpose is Purpose.RESTATEMENT or not wanting.recovers
+        return Task(parts[0], self._run, lease, recover=wanting.recovers, restates=restates)
+
+    def _still_wanted(self, planned: PlannedStretch) -> tuple[list[PartitionKey], list[PartitionKey]]:
+        """Of the stretch's days those that the ledger still wants attempted, and those of them that are failed."""
+        stretch, now = planned.stretch, self._control.clock.now()
+        look = StateFilter(GOOGLE_ADS, (stretch.customer_id,), (stretch.report.name,), stretch.first, stretch.last)
+        standings = list(self._control.ledger.standings(look))
+        request = self._plan.request
+        days: Days = replace(request.days_of(planned.account, stretch.report), first=stretch.first, last=stretch.last)
+        wanted: set[int] = set()
+        for chosen in choose(request.wanting, days, standings, now):
+            if isinstance(chosen.answer, Purpose):
+                wanted |= set(range(chosen.first, chosen.last + 1))
+        keys = [key for key in stretch.keys if key.logical_date.toordinal() in wanted]
+        failed = {s.key for s in standings if s.status is PartitionStatus.FAILED}
+        return keys, [key for key in keys if key in failed]
+
+    def _retry(self, planned: PlannedStretch, failed: list[PartitionKey]) -> set[PartitionKey]:
+        """Order the retries that the plan implies; the keys that were not moved, since somebody was faster."""
+        by_policy = planned.purpose is not Purpose.REQUESTED
+        act = self._act("the retry policy says that it is due" if by_policy else "--retry-failed", by_policy)
+        moved = self._control.ledger.retry(failed, act)
+        for key, was_moved in zip(failed, moved, strict=True):
+            if was_moved:
+                self._say(self._acted(PartitionRetried, key, act))
+        return {key for key, was_moved in zip(failed, moved, strict=True) if not was_moved}
+
+    def _give_up(self) -> None:
+        for left in self._plan.give_up:
+            act = self._act(left.why.reason, by_policy=True)
+            keys = _keys_of(left)
+            for key, marked in zip(keys, self._control.ledger.mark(keys, Mark.TERMINAL, act), strict=True):
+                if marked:
+                    self._result.given_up += 1
+                    self._say(self._acted(PartitionGivenUp, key, act))
+
+    def _defer(self, stretch: Stretch, code: str) -> None:
+        self._result.deferred[code] += 1
+        self._say(StretchDeferred(*self._span(stretch), code))
+
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Told):
+            for event in message.events:
+                self._say(event)
+        elif isinstance(message, Done):
+            self._done(self._under_work.pop(message.worker), message.result)
+        else:
+            self._lost(message)
+
+    def _done(self, under_work: _UnderWork, result: TaskResult) -> None:
+        stretch = under_work.task.stretch
+        self._result.operations += result.operations
+        self._free(under_work)
+        self._say(StretchEnded(*self._span(stretch), result.operations))
+        if result.ending is Ending.LEASED:
+            self._defer(stretch, "leased")
+        elif result.ending is Ending.INTERRUPTED:
+            self._result.interrupted.append((stretch, result.reason))
+            self._say(StretchInterrupted(*self._span(stretch), result.reason))
+        elif result.ending is Ending.CREDENTIALS:
+            self._say(CredentialsRefused(*self._begin(), result.reason))
+            self._end("credentials", result.reason)
+        elif result.ending in (Ending.QUOTA, Ending.API_QUOTA):
+            self._quota(stretch, result)
+
+    def _quota(self, stretch: Stretch, result: TaskResult) -> None:
+        budget, by_api = self._control.budget, result.ending is Ending.API_QUOTA
+        day = budget.day_of(self._control.clock.now())
+        if by_api:
+            self._control.ledger.exhaust(budget.name, day)
+        if result.operations == 0:
+            self._defer(stretch, "quota")
+        if self._result.reason != "quota":
+            self._say(QuotaReached(*self._begin(), budget.name, day, by_api))
+        self._end("quota", result.reason)
+
+    def _lost(self, message: Lost) -> None:
+        """The worker died: look at what it sealed and go on from there, unless the stretch itself is what kills."""
+        self._say(WorkerLost(*self._begin(), message.worker))
+        under_work = self._under_work.pop(message.worker)
+        losses = under_work.losses + 1
+        if self._result.reason != "done":
+            self._free(under_work)
+            return
+        reason = FailureReason("worker_lost", f"{losses} workers died over this stretch", retryable=True)
+        task = replace(under_work.task, recover=True, give_up=reason if losses > MAX_LOSSES else None)
+        if losses > 2 * MAX_LOSSES:
+            self._free(under_work)
+            self._result.interrupted.append((task.stretch, str(reason)))
+            self._say(StretchInterrupted(*self._span(task.stretch), str(reason)))
+            return
+        self._under_work[message.worker] = _UnderWork(under_work.planned, task, losses)
+        self._workers.give(message.worker, task)
+
+    def _free(self, under_work: _UnderWork) -> None:
+        stretch = under_work.task.stretch
+        self._dispatcher.ended(under_work.planned)
+        self.leases.done(scope_of(GOOGLE_ADS, stretch.customer_id, stretch.report.name))
+
+    def _act(self, reason: str, by_policy: bool) -> OperatorAct:
+        now = self._control.clock.now()
+        return OperatorAct(now, self._run.actor, self._run.command, reason, by_policy=by_policy)
+
+    def _acted(self, kind: type[ActRecorded], key: PartitionKey, act: OperatorAct) -> ActRecorded:
+        return kind(*self._begin(), key.customer_id, key.report, key.logical_date, act.actor, act.reason)
+
+    def _begin(self) -> tuple[datetime, str]:
+        return self._control.clock.now(), self._run.run_id.value
+
+    def _span(self, stretch: Stretch) -> tuple[datetime, str, str, str, date, date]:
+        return *self._begin(), stretch.customer_id, stretch.report.name, stretch.first, stretch.last
+
+    def _say(self, event: Event) -> None:
+        self._control.observer.saw(event)
+
+
+def _keys_of(left: LeftOut) -> list[PartitionKey]:
+    days = range((left.last - left.first).days + 1)
+    return [PartitionKey(GOOGLE_ADS, left.customer_id, left.report, left.first + timedelta(days=n)) for n in days]

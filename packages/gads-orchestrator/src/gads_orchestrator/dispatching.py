@@ -1,0 +1,63 @@
+"""Which stretch is next: in the plan's order, and so that no account has every worker while others wait."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from gads_orchestrator.work_plan import PlannedStretch
+
+
+class Dispatcher:
+    """Hands out the stretches of a plan, looking ahead a little.
+
+    Laws:
+
+    1. A stretch is never handed out before one of an earlier purpose that has been seen.
+    2. Within one purpose, an account that has `share` stretches under work yields to any that has fewer, as far as
+       the look ahead reaches; alone it may have every worker.
+    """
+
+    def __init__(self, stretches: Iterator[PlannedStretch], *, workers: int) -> None:
+        self._rest = stretches
+        self._seen: deque[PlannedStretch] = deque()
+        self._ahead = 8 * workers
+        self.share = max(1, workers // 2)
+        self._under_work: Counter[str] = Counter()
+
+    def next(self) -> PlannedStretch | None:
+        """The stretch to begin now; None if there is none left."""
+        while len(self._seen) < self._ahead:
+            found = next(self._rest, None)
+            if found is None:
+                break
+            self._seen.append(found)
+        if not self._seen:
+            return None
+        purpose = min(planned.purpose for planned in self._seen)
+        candidates = [number for number, planned in enumerate(self._seen) if planned.purpose is purpose]
+        chosen = next((number for number in candidates if self._load(number) < self.share), None)
+        if chosen is None:
+            chosen = min(candidates, key=self._load)
+        planned = self._seen[chosen]
+        del self._seen[chosen]
+        self._under_work[planned.account.customer_id] += 1
+        return planned
+
+    def put_back(self, planned: PlannedStretch) -> None:
+        """What is left of a stretch that was handed out goes first."""
+        self._seen.appendleft(planned)
+
+    def ended(self, planned: PlannedStretch) -> None:
+        """A stretch that was handed out is no longer under work."""
+        self._under_work[planned.account.customer_id] -= 1
+
+    def drop_all(self) -> int:
+        """Hand out no more; how many stretches that were looked ahead at are dropped."""
+        dropped = len(self._seen)
+        self._seen.clear()
+        self._rest = iter(())
+        return dropped
+
+    def _load(self, number: int) -> int:
+        return self._under_work[self._seen[number].account.customer_id]

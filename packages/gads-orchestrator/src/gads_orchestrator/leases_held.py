@@ -1,0 +1,65 @@
+"""The leases of one run: taken before work on a scope, renewed while it goes on, given back when it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from gads_domain.clock import Clock
+from gads_domain.control import Lease
+from gads_domain.ports.ledger import ControlPlaneLedger
+
+
+class LeasesHeld:
+    """What `owner` holds; several stretches of one scope share a lease."""
+
+    def __init__(self, control: ControlPlaneLedger, owner: str, clock: Clock, length: timedelta) -> None:
+        self._control = control
+        self._owner = owner
+        self._clock = clock
+        self._length = length
+        self._held: dict[str, Lease] = {}
+        self._uses: Counter[str] = Counter()
+        self._renewed_at = clock.now()
+
+    def take(self, scope: str) -> Lease | None:
+        """A lease of `scope`, or None while somebody else has it."""
+        held = self._held.get(scope)
+        if held is None:
+            now = self._clock.now()
+            (held,) = self._control.take_leases([scope], self._owner, now, now + self._length)
+            if held is None:
+                return None
+            self._held[scope] = held
+        self._uses[scope] += 1
+        return held
+
+    def done(self, scope: str) -> None:
+        """One use less; the last gives the lease back."""
+        self._uses[scope] -= 1
+        if self._uses[scope] <= 0:
+            del self._uses[scope]
+            held = self._held.pop(scope, None)
+            if held is not None:
+                self._control.release_leases([held])
+
+    def renew(self) -> None:
+        """Renew what is held when a third of its time is over; what was lost is forgotten, and cannot be spent by."""
+        now = self._clock.now()
+        if not self._held or now - self._renewed_at < self._length / 3:
+            return
+        self._renewed_at = now
+        scopes = list(self._held)
+        renewed = self._control.renew_leases([self._held[s] for s in scopes], now, now + self._length)
+        for scope, lease in zip(scopes, renewed, strict=True):
+            if lease is None:
+                del self._held[scope]
+            else:
+                self._held[scope] = lease
+
+    def release_all(self) -> None:
+        """Give everything back."""
+        if self._held:
+            self._control.release_leases(list(self._held.values()))
+        self._held.clear()
+        self._uses.clear()

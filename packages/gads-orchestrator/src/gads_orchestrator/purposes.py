@@ -1,0 +1,248 @@
+"""Why a partition is attempted, or why it is not: one rule a way of wanting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import IntEnum
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from gads_domain.control import Mark, Standing
+from gads_domain.state import PartitionStatus
+from gads_orchestrator.retry_policy import RetryPolicy, Verdict
+
+
+class Purpose(IntEnum):
+    """Why a stretch is asked for; the numbers are the order of a plan."""
+
+    NEW = 0
+    """Days of the restatement window that were never attempted: what everybody waits for."""
+    RECENT_RETRY = 1
+    """Days of the window whose attempts failed."""
+    RESTATEMENT = 2
+    """Good days that the API may have changed since."""
+    OLD_RETRY = 3
+    """Days before the window whose attempts failed."""
+    BACKFILL = 4
+    """Days before the window that were never attempted."""
+    REQUESTED = 5
+    """Asked for by name, whatever the ledger says."""
+
+    @property
+    def label(self) -> str:
+        """In lower case with underscores, as it is printed and put into events."""
+        return self.name.lower()
+
+    def order_within(self, span: tuple[int, int, int]) -> tuple[int, int]:
+        """Sorts the spans `(report, first, last)` of one account: retries oldest first, all else newest first."""
+        report, first, last = span
+        oldest_first = self in (Purpose.RECENT_RETRY, Purpose.OLD_RETRY)
+        return (first if oldest_first else -last, report)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days of one report of one account that a plan looks at.
+
+    From `first` to `last`, both included, as of `today` in `zone`. From `window_first` on a day is still restated;
+    before it, never-attempted days are of interest from `backfill_first` on. Of days before `askable_first` the API
+    has nothing any more: a snapshot's yesterday, an event's last quarter. Under a schedule new days and restatements
+    are begun when it has fired: `opened_at` is its last firing, None without a schedule.
+    """
+
+    first: date
+    last: date
+    today: date
+    window_first: date
+    backfill_first: date
+    askable_first: date
+    zone: ZoneInfo
+    opened_at: datetime | None = None
+
+    def parts(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Cut a range of ordinals where the window, the backfill and what the API keeps begin."""
+        begins = [self.window_first, self.backfill_first, self.askable_first]
+        if self.opened_at is not None:
+            begins.append(self.local_date(self.opened_at))
+        cuts = sorted({first, *(day.toordinal() for day in begins)})
+        starts = [cut for cut in cuts if first <= cut <= last]
+        for start, after in zip(starts, [*starts[1:], last + 1], strict=True):
+            yield start, after - 1
+
+    def is_opened(self, day: date) -> bool:
+        """Whether the schedule has fired since `day` could be asked for."""
+        if self.opened_at is None:
+            return True
+        opened_on = self.local_date(self.opened_at)
+        return opened_on > day or (opened_on == day == self.askable_first)
+
+    def local_date(self, moment: datetime) -> date:
+        """The day that it was in the account."""
+        return moment.astimezone(self.zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why a day is left out: a stable name, a line for people, and until when, where that is known.
+
+    `is_final` asks for the day to be marked terminal.
+    """
+
+    code: str
+    reason: str
+    until: datetime | None = None
+    is_final: bool = False
+
+
+PAST = WhyNot("past", "the API has nothing of this day any more", is_final=True)
+"""Of a day that can never be asked for again."""
+
+Answer = Purpose | WhyNot | None
+"""None: there is nothing to do, and nothing to be said about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Adjacent days, as ordinals with both ends included, that have one answer."""
+
+    first: int
+    last: int
+    answer: Answer
+
+    def joins(self, later: Chosen) -> bool:
+        """Whether `later` goes on where this ends, for the same reason."""
+        if later.first != self.last + 1:
+            return False
+        mine, theirs = self.answer, later.answer
+        if isinstance(mine, WhyNot) and isinstance(theirs, WhyNot):
+            return (mine.code, mine.reason, mine.is_final) == (theirs.code, theirs.reason, theirs.is_final)
+        return mine is theirs or (isinstance(mine, Purpose) and mine == theirs)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Adjacent days of one report of one account that are not attempted, and why."""
+
+    customer_id: str
+    report: str
+    first: date
+    last: date
+    why: WhyNot
+
+
+class Wanting(Protocol):
+    """Decides for each day; a pure function of the ledger's standing and the clock."""
+
+    @property
+    def recovers(self) -> bool:
+        """Whether a run that an earlier command sealed will do, so that its days are not asked for again."""
+        ...
+
+    def of_untouched(self, day: date, days: Days) -> Answer:
+        """For a day that the ledger knows nothing of."""
+        ...
+
+    def of_standing(self, standing: Standing, days: Days, now: datetime) -> Answer:
+        """For a day that has a row or a mark."""
+        ...
+
+
+ALL_BY_POLICY = frozenset(Purpose) - {Purpose.REQUESTED}
+
+
+@dataclass(frozen=True, slots=True)
+class ByPolicy:
+    """What is due: new days, retries, restatements and backfills, of which `purposes` are wanted."""
+
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    purposes: frozenset[Purpose] = ALL_BY_POLICY
+
+    @property
+    def recovers(self) -> bool:
+        """Always: what is sealed was paid for."""
+        return True
+
+    def of_untouched(self, day: date, days: Days) -> Answer:
+        """New inside the window, a backfill before it."""
+        if day < days.askable_first:
+            return None
+        if day >= days.window_first:
+            return self._if_wanted(Purpose.NEW) if days.is_opened(day) else None
+        return self._if_wanted(Purpose.BACKFILL) if day >= days.backfill_first else None
+
+    def of_standing(self, standing: Standing, days: Days, now: datetime) -> Answer:
+        """Marks first, then by status."""
+        marked = why_marked(standing)
+        if marked is not None:
+            return marked
+        day = standing.key.logical_date
+        if standing.status is PartitionStatus.SUCCESS:
+            return self._restatement(standing, days)
+        if day < days.askable_first:
+            return PAST if standing.last_tried_at is not None else None
+        if standing.status is PartitionStatus.PENDING:
+            return self._retry(day, days) if standing.last_tried_at is not None else self.of_untouched(day, days)
+        decision = self.retries.decide(standing, now, days.today)
+        if decision.verdict is Verdict.DUE:
+            return self._retry(day, days)
+        is_final = decision.verdict is Verdict.GIVE_UP
+        return WhyNot(decision.verdict.value, decision.reason, decision.due_at, is_final)
+
+    def _restatement(self, standing: Standing, days: Days) -> Answer:
+        """Due once a calendar day until it was read on the last day of its window, or once after it."""
+        day = standing.key.logical_date
+        if standing.last_tried_at is None or day < days.askable_first or days.window_first == days.today:
+            return None
+        if days.opened_at is not None and standing.last_tried_at >= days.opened_at:
+            return None
+        last_tried = days.local_date(standing.last_tried_at)
+        final_on = day + (days.today - days.window_first)
+        return self._if_wanted(Purpose.RESTATEMENT) if last_tried < min(days.today, final_on) else None
+
+    def _retry(self, day: date, days: Days) -> Answer:
+        return self._if_wanted(Purpose.RECENT_RETRY if day >= days.window_first else Purpose.OLD_RETRY)
+
+    def _if_wanted(self, purpose: Purpose) -> Purpose | None:
+        return purpose if purpose in self.purposes else None
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """What somebody asks for: all that is `pending`; with `reprocess` also `success`, with `retry_failed` `failed`."""
+
+    reprocess: bool = False
+    retry_failed: bool = False
+
+    @property
+    def recovers(self) -> bool:
+        """Unless new runs are what is asked for."""
+        return not self.reprocess
+
+    def of_untouched(self, day: date, days: Days) -> Answer:
+        """Always, unless the API has nothing of it any more."""
+        return replace(PAST, is_final=False) if day < days.askable_first else Purpose.REQUESTED
+
+    def of_standing(self, standing: Standing, days: Days, now: datetime) -> Answer:
+        """By status alone, but for marks."""
+        marked = why_marked(standing)
+        if marked is not None:
+            return marked
+        if standing.status is PartitionStatus.SUCCESS and not self.reprocess:
+            return None
+        if standing.key.logical_date < days.askable_first:
+            return replace(PAST, is_final=False)
+        if standing.status is PartitionStatus.FAILED and not self.retry_failed:
+            code = "unknown" if standing.failure is None else standing.failure.code
+            return WhyNot("failed", f"failed with {code}, and no retry was asked for")
+        return Purpose.REQUESTED
+
+
+def why_marked(standing: Standing) -> WhyNot | None:
+    """Why a marked partition is left out; None for one without a mark."""
+    if Mark.HELD in standing.marks:
+        return WhyNot(Mark.HELD.value, "held by an operator")
+    if Mark.TERMINAL in standing.marks:
+        return WhyNot(Mark.TERMINAL.value, "marked terminal")
+    return None

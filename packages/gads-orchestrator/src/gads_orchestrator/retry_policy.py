@@ -1,0 +1,98 @@
+"""When a partition that failed is attempted again, decided from what the ledger has on record and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from gads_domain.control import Standing
+from gads_domain.errors import InvalidValueError
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """What is done about one code of failure; None leaves it to the failure itself or to the policy."""
+
+    retry: bool | None = None
+    max_attempts: int | None = None
+
+
+class Verdict(StrEnum):
+    """What the policy says of a failed partition."""
+
+    DUE = "due"
+    WAIT = "wait"
+    """Later, at a time that is known."""
+    PERMANENT = "permanent"
+    """Not until an operator says so."""
+    GIVE_UP = "give_up"
+    """Never again by policy: to be marked terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, its reason in a line, and from when on it is due where that is known."""
+
+    verdict: Verdict
+    reason: str
+    due_at: datetime | None = None
+
+
+_DEFAULT_RULES: Mapping[str, ErrorRule] = {
+    # Put right outside the ledger, for all partitions at once; the run stops at the first, so that few are tried.
+    "credentials": ErrorRule(retry=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential backoff between runs, with jitter and cap.
+
+    The n-th failure in a row is followed by a wait of `first_delay` · 2^(n-1), at most `largest_delay`, shortened by up
+    to the share `jitter` of it; the share hangs on account, report and n alone, so that every machine computes the same
+    time and adjacent days stay one request. After `max_attempts` failures in a row, or once the day is more than
+    `max_age_days` old, it is given up. `rules` overrule this by the failure's code.
+    """
+
+    first_delay: timedelta = timedelta(minutes=5)
+    largest_delay: timedelta = timedelta(hours=6)
+    jitter: float = 0.2
+    max_attempts: int = 8
+    max_age_days: int = 400
+    rules: Mapping[str, ErrorRule] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.first_delay <= timedelta(0) or self.largest_delay < self.first_delay:
+            raise InvalidValueError("the first delay of a retry policy is positive and not above the largest")
+        if not 0 <= self.jitter <= 1 or self.max_attempts < 1 or self.max_age_days < 1:
+            raise InvalidValueError("a retry policy has a jitter from 0 to 1 and limits of at least 1")
+
+    def decide(self, standing: Standing, now: datetime, today: date) -> Decision:
+        """What to do about a `failed` partition at `now`, which is `today` in the account's zone."""
+        failure = standing.failure
+        if failure is None or standing.last_tried_at is None:
+            return Decision(Verdict.DUE, "its run was withdrawn")
+        rule = self.rules.get(failure.code) or _DEFAULT_RULES.get(failure.code) or ErrorRule()
+        retry = failure.retryable if rule.retry is None else rule.retry
+        if not retry:
+            return Decision(Verdict.PERMANENT, f"not retried by policy: {failure.code}")
+        most = self.max_attempts if rule.max_attempts is None else rule.max_attempts
+        if standing.tries >= most:
+            return Decision(Verdict.GIVE_UP, f"failed {standing.tries} times in a row, last with {failure.code}")
+        if (today - standing.key.logical_date).days > self.max_age_days:
+            return Decision(Verdict.GIVE_UP, f"failed with {failure.code} and is older than {self.max_age_days} days")
+        due_at = standing.last_tried_at + self.delay(standing.key.customer_id, standing.key.report, standing.tries)
+        if now < due_at:
+            return Decision(Verdict.WAIT, f"waits after {failure.code}", due_at)
+        return Decision(Verdict.DUE, f"retry after {failure.code}", due_at)
+
+    def delay(self, customer_id: str, report: str, tries: int) -> timedelta:
+        """How long to wait after `tries` failures in a row."""
+        # Beyond this many doublings every delay is at the cap, and a larger power would overflow.
+        wished = self.first_delay.total_seconds() * 2.0 ** min(max(tries - 1, 0), 60)
+        digest = hashlib.sha256(f"{customer_id}/{report}/{tries}".encode()).digest()
+        share = int.from_bytes(digest[:8], "big") / 2**64
+        return timedelta(seconds=min(wished, self.largest_delay.total_seconds()) * (1 - self.jitter * share))

@@ -1,0 +1,272 @@
+"""From configuration, ledger and clock to everything that is to be attempted now, in order, in little memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gads_domain.control import Standing
+from gads_domain.errors import UsageError
+from gads_domain.partition_key import GOOGLE_ADS
+from gads_domain.ports.ledger import StateReader
+from gads_domain.report import ReportDefinition, ReportKind, Stretch
+from gads_domain.state import PartitionStatus, StateFilter
+from gads_orchestrator.planning import DEFAULT_DAYS_PER_REQUEST
+from gads_orchestrator.purposes import Chosen, Days, LeftOut, Purpose, Wanting
+
+LATE_DAYS = 31
+"""How long after a day has left its restatement window its last restatement is still made up for."""
+
+_GOLDEN = 0.6180339887498949
+"""Multiples of it fall into each other's largest gaps: whichever days follow, the turns begin everywhere in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account to be asked, and the zone whose midnights end its days (an IANA name)."""
+
+    customer_id: str
+    time_zone: str = "UTC"
+
+    def today(self, now: datetime) -> date:
+        """The day that it is in the account at `now`; raises `UsageError` for a zone that is not known."""
+        return now.astimezone(zone_of(self.time_zone)).date()
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of an IANA name; raises `UsageError`."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(f"{name!r} is not a time zone", hint="an IANA name, such as Europe/Berlin") from None
+
+
+def always_open(_account: Account, _report: ReportDefinition, _now: datetime) -> datetime | None:
+    """Without a schedule, what is due is begun at once."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRequest:
+    """What a plan is made for.
+
+    `wanting` says what of it is attempted. `since` and `until` bound the days, both included; without them it is the
+    days that the wanting itself is about, up to the last day that is over in the account's zone. `opened_at` gives the
+    last firing of the schedule that begins new days and restatements of a report of an account, None where there is
+    none.
+    """
+
+    accounts: tuple[Account, ...]
+    reports: tuple[ReportDefinition, ...]
+    now: datetime
+    wanting: Wanting
+    since: date | None = None
+    until: date | None = None
+    max_days_per_request: int = DEFAULT_DAYS_PER_REQUEST
+    opened_at: Callable[[Account, ReportDefinition, datetime], datetime | None] = always_open
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.until < self.since:
+            raise UsageError(
+                f"the days are reversed: {self.since} is after {self.until}", hint="give the earlier day as --since"
+            )
+
+    def days_of(self, account: Account, report: ReportDefinition) -> Days:
+        """The days of `report` that are looked at, and which of them are still restated."""
+        today = account.today(self.now)
+        is_snapshot = report.kind is ReportKind.SNAPSHOT
+        last = today if is_snapshot else today - timedelta(days=1)
+        window_first = today if is_snapshot else today - timedelta(days=report.restatement_days)
+        askable_first = date.min
+        if is_snapshot:
+            askable_first = today
+        elif report.history_days is not None:
+            askable_first = today - timedelta(days=report.history_days)
+        return Days(
+            first=window_first - timedelta(days=LATE_DAYS) if self.since is None else self.since,
+            last=last if self.until is None else min(last, self.until),
+            today=today,
+            window_first=window_first,
+            backfill_first=window_first if self.since is None else self.since,
+            askable_first=askable_first,
+            zone=zone_of(account.time_zone),
+            opened_at=self.opened_at(account, report, self.now),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStretch:
+    """A stretch with the reason why it is in the plan."""
+
+    account: Account
+    stretch: Stretch
+    purpose: Purpose
+
+
+@dataclass(slots=True)
+class WorkPlan:
+    """What is to be attempted, in order, and what is left out and why. Iterating makes the stretches one by one.
+
+    The order is that of `Purpose`; within one purpose the accounts take turns, so that none waits for another's whole
+    list. What is kept is three numbers a stretch: a million partitions take some tens of megabytes.
+    """
+
+    request: WorkRequest
+    left_out: list[LeftOut] = field(default_factory=list)
+    give_up: list[LeftOut] = field(default_factory=list)
+    operations: int = 0
+    """How many operations of the daily quota this costs if nothing has to be asked twice: one a stretch."""
+    partitions: int = 0
+    by_purpose: Counter[Purpose] = field(default_factory=Counter)
+    _spans: dict[Purpose, dict[int, array[int]]] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[PlannedStretch]:
+        for purpose in Purpose:
+            spans_of = self._spans.get(purpose, {})
+            turns = sorted(spans_of, key=lambda number: self._turn(purpose, number, spans_of[number]))
+            accounts = [(number, iter_spans(spans_of[number])) for number in turns]
+            while accounts:
+                still = []
+                for number, spans in accounts:
+                    span = next(spans, None)
+                    if span is not None:
+                        yield self._stretch(number, span, purpose)
+                        still.append((number, spans))
+                accounts = still
+
+    def add(self, account: int, purpose: Purpose, spans: Sequence[tuple[int, int, int]]) -> None:
+        """Take up spans `(report, first day, last day)` of one account, by their numbers and ordinals."""
+        kept = self._spans.setdefault(purpose, {}).setdefault(account, array("q"))
+        for report, first, last in spans:
+            kept.extend((report, first, last))
+            self.operations += 1
+            self.partitions += last - first + 1
+            self.by_purpose[purpose] += last - first + 1
+
+    def _turn(self, purpose: Purpose, account: int, spans: array[int]) -> tuple[int, int]:
+        """Who has waited longest for a new day begins; otherwise the turns begin elsewhere from day to day.
+
+        Were it always the same, a budget that does not suffice would always leave out the same accounts.
+        """
+        count = len(self.request.accounts)
+        start = int(self.request.now.toordinal() * _GOLDEN * count) % count
+        oldest = min(spans[1::3]) if purpose is Purpose.NEW else 0
+        return oldest, (account - start) % count
+
+    def _stretch(self, account: int, span: tuple[int, int, int], purpose: Purpose) -> PlannedStretch:
+        report, first, last = span
+        found = self.request.accounts[account]
+        days = date.fromordinal(first), date.fromordinal(last)
+        return PlannedStretch(found, Stretch(found.customer_id, self.request.reports[report], *days), purpose)
+
+
+def iter_spans(spans: array[int]) -> Iterator[tuple[int, int, int]]:
+    """The spans as they were added."""
+    for start in range(0, len(spans), 3):
+        yield spans[start], spans[start + 1], spans[start + 2]
+
+
+def plan_work(request: WorkRequest, ledger: StateReader) -> WorkPlan:
+    """Compare `request` with the ledger, one read an account; nothing is changed."""
+    plan = WorkPlan(request)
+    names = tuple(report.name for report in request.reports)
+    for number, account in enumerate(request.accounts):
+        ranges = [request.days_of(account, report) for report in request.reports]
+        if not ranges or all(days.last < days.first for days in ranges):
+            continue
+        by_report: dict[str, list[Standing]] = {name: [] for name in names}
+        for standing in _standings(request, ledger, account, ranges):
+            by_report[standing.key.report].append(standing)
+        found: dict[Purpose, list[tuple[int, int, int]]] = {}
+        for position, (report, days) in enumerate(zip(request.reports, ranges, strict=True)):
+            for chosen in choose(request.wanting, days, by_report.pop(report.name), request.now):
+                _note(plan, found, account, position, report, chosen, request.max_days_per_request)
+        for purpose, spans in found.items():
+            spans.sort(key=purpose.order_within)
+            plan.add(number, purpose, spans)
+    return plan
+
+
+def _standings(
+    request: WorkRequest, ledger: StateReader, account: Account, ranges: Sequence[Days]
+) -> Iterator[Standing]:
+    """By report in day order; without `since` also what stands unfinished from long before."""
+    wanted = StateFilter(
+        source=GOOGLE_ADS,
+        customer_ids=(account.customer_id,),
+        reports=tuple(report.name for report in request.reports),
+        since=min(days.first for days in ranges),
+        until=max(days.last for days in ranges),
+    )
+    if request.since is None and wanted.since is not None:
+        unfinished = (PartitionStatus.PENDING, PartitionStatus.FAILED)
+        before = wanted.since - timedelta(days=1)
+        yield from ledger.standings(replace(wanted, since=None, until=before, statuses=unfinished))
+    yield from ledger.standings(wanted)
+
+
+def choose(wanting: Wanting, days: Days, standings: Sequence[Standing], now: datetime) -> Iterator[Chosen]:
+    """What to do with each day of `days`, as runs of adjacent days that have one answer; `standings` in day order."""
+    pending: Chosen | None = None
+    for chosen in _answers(wanting, days, standings, now):
+        if pending is not None and pending.joins(chosen):
+            pending = Chosen(pending.first, chosen.last, pending.answer)
+            continue
+        if pending is not None:
+            yield pending
+        pending = chosen
+    if pending is not None:
+        yield pending
+
+
+def _answers(wanting: Wanting, days: Days, standings: Sequence[Standing], now: datetime) -> Iterator[Chosen]:
+    at, end = days.first.toordinal(), days.last.toordinal()
+    for standing in standings:
+        day = standing.key.logical_date.toordinal()
+        if day > end:
+            continue
+        if day < at:
+            yield Chosen(day, day, wanting.of_standing(standing, days, now))
+            continue
+        if at < day:
+            yield from _untouched(wanting, days, at, day - 1)
+        yield Chosen(day, day, wanting.of_standing(standing, days, now))
+        at = day + 1
+    if at <= end:
+        yield from _untouched(wanting, days, at, end)
+
+
+def _untouched(wanting: Wanting, days: Days, first: int, last: int) -> Iterator[Chosen]:
+    """Days of which the ledger knows nothing: the older part and the part inside the window may differ."""
+    for low, high in days.parts(first, last):
+        yield Chosen(low, high, wanting.of_untouched(date.fromordinal(low), days))
+
+
+def _note(
+    plan: WorkPlan,
+    found: dict[Purpose, list[tuple[int, int, int]]],
+    account: Account,
+    position: int,
+    report: ReportDefinition,
+    chosen: Chosen,
+    max_days: int,
+) -> None:
+    if chosen.answer is None:
+        return
+    if isinstance(chosen.answer, Purpose):
+        most = max_days if report.max_days_per_request is None else min(max_days, report.max_days_per_request)
+        spans = found.setdefault(chosen.answer, [])
+        # Cut from the newest day backwards, so that the odd rest is the oldest.
+        last = chosen.last
+        while last >= chosen.first:
+            first = max(chosen.first, last - most + 1)
+            spans.append((position, first, last))
+            last = first - 1
+        return
+    first_day, last_day = date.fromordinal(chosen.first), date.fromordinal(chosen.last)
+    left = LeftOut(account.customer_id, report.name, first_day, last_day, chosen.answer)
+    (plan.give_up if chosen.answer.is_final else plan.left_out).append(left)

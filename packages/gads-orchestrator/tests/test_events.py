@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from gads_orchestrator import events
+from gads_orchestrator.events import Event, event_document, event_name
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def _leaves(kind: type[Event]) -> list[type[Event]]:
+    below = kind.__subclasses__()
+    return [kind] if not below else [leaf for each in below for leaf in _leaves(each)]
+
+
+# A frozen dataclass with slots leaves the class it was made from behind; only what the module names counts.
+FACTS = sorted({k for k in _leaves(Event) if getattr(events, k.__name__, None) is k}, key=lambda kind: kind.__name__)
+_SAMPLES: dict[Any, Any] = {
+    str: "x",
+    int: 3,
+    bool: True,
+    date: date(2024, 6, 1),
+    datetime: datetime(2024, 6, 1, tzinfo=UTC),
+}
+
+
+def test_there_are_facts() -> None:
+    assert len(FACTS) >= 20
+
+
+@pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
+def test_a_fact_is_documented_and_goes_through_json(kind: type[Event]) -> None:
+    assert f"`{kind.__name__}`" in README
+    assert kind.__doc__
+    hints = get_type_hints(kind)
+    event = kind(**{field.name: _SAMPLES.get(hints[field.name], {"new": 1}) for field in fields(kind)})
+    document = json.loads(json.dumps(event_document(event)))
+    assert document["event"] == event_name(kind)
+    assert document["at"] == "2024-06-01T00:00:00.000000Z"
+    assert set(document) == {"event", *(field.name for field in fields(kind))}
+
+
+def test_names_are_in_lower_case_with_underscores() -> None:
+    assert event_name(events.StretchStarted) == "stretch_started"
+    assert len({event_name(kind) for kind in FACTS}) == len(FACTS)

@@ -1,0 +1,257 @@
+"""The main job against the real sink, ledger and validator; only the API's side is scripted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gads_domain.adapters import ledger_adapter, sink_adapter
+from gads_domain.clock import RandomRunIds, SystemClock
+from gads_domain.control import Mark
+from gads_domain.errors import (
+    CredentialsError,
+    ExitCode,
+    FailureReason,
+    PermanentApiError,
+    StorageError,
+    UsageError,
+)
+from gads_domain.metadata import ColumnSpec, PartitionFacts, TableSchema
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
+from gads_domain.ports.sink import RawSink
+from gads_domain.ports.validation import PartitionValidator
+from gads_domain.report import ReportDefinition, Stretch
+from gads_domain.run import RunContext
+from gads_domain.state import OperatorAct, PartitionStatus
+from gads_orchestrator.planning import RunRequest, plan_run
+from gads_orchestrator.running import Rooms, RunResult, run_reports
+from gads_payload.writing import PayloadWriter
+from gads_validator.validating import RawPartitionValidator
+
+SCHEMA = TableSchema(
+    (
+        ColumnSpec("segments_date", "segments.date", "date32"),
+        ColumnSpec("metrics_clicks", "metrics.clicks", "int64"),
+    )
+)
+REPORT = ReportDefinition("account", "SELECT segments.date, metrics.clicks FROM customer")
+FIRST, LAST = date(2024, 5, 1), date(2024, 5, 4)
+
+
+def seal(sink: RawSink, run: RunContext, key: PartitionKey, clicks: int, wrong_day: bool = False) -> Sealed:
+    """Seal one row for `key`; with `wrong_day` a row that the validator must reject."""
+    writer = sink.open_writer(key, run.run_id)
+    payload = PayloadWriter(writer, SCHEMA)
+    day = date(1999, 1, 1) if wrong_day else key.logical_date
+    columns: list[pa.Array[Any]] = [pa.array([day], pa.date32()), pa.array([clicks], pa.int64())]
+    payload.write(pa.RecordBatch.from_arrays(columns, names=["segments_date", "metrics_clicks"]))
+    payload.close()
+    facts = PartitionFacts(datetime(2024, 6, 1, tzinfo=UTC), "v26", REPORT.query, 1, SCHEMA, 1, ("r",), "scripted", "1")
+    return Sealed(key, writer.finalize(facts))
+
+
+@dataclass
+class ScriptedSource:
+    """Answers as told, by account; keeps what it was asked for."""
+
+    clicks: int = 1
+    denied: set[str] = field(default_factory=set)
+    wrong: set[str] = field(default_factory=set)
+    refused_from: int | None = None
+    asked: list[Stretch] = field(default_factory=list)
+
+    def extract(
+        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+    ) -> Iterator[DayOutcome]:
+        self.asked.append(stretch)
+        if self.refused_from is not None and len(self.asked) > self.refused_from:
+            raise CredentialsError("the refresh token was refused")
+        for key in stretch.keys:
+            if key.customer_id in self.denied:
+                yield Unsealed(key, FailureReason.of(PermanentApiError("USER_PERMISSION_DENIED")))
+            else:
+                yield seal(sink, run, key, self.clicks, key.customer_id in self.wrong)
+
+
+class House:
+    """The rooms of one test, and runs through them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.source = ScriptedSource()
+        self.sink = sink_adapter("file:raw").open_sink("file:raw", folder)
+        adapter = ledger_adapter("sqlite:state.db")
+        self.ledger = adapter.open_for_validator("sqlite:state.db", folder)
+        self.control = adapter.open_for_control_plane("sqlite:state.db", folder)
+        self.validator: PartitionValidator = RawPartitionValidator(self.sink, self.ledger, SystemClock())
+
+    def run(self, *customers: str, reprocess: bool = False, retry_failed: bool = False, days: int = 31) -> RunResult:
+        request = RunRequest(customers, (REPORT,), FIRST, LAST, reprocess, retry_failed, days)
+        run = RunContext(RandomRunIds(SystemClock()).new_run_id(), "tester", "run")
+        rooms = Rooms(self.source, self.sink, self.ledger, self.control, self.validator, SystemClock())
+        return run_reports(request, run, rooms)
+
+    def close(self) -> None:
+        self.control.close()
+        self.ledger.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.close()
+
+
+def _statuses(result: RunResult) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for key, state in result.states.items():
+        found.setdefault(key.customer_id, set()).add(state.status.value)
+    return found
+
+
+def test_a_run_brings_every_day_to_success_in_one_request_an_account(house: House) -> None:
+    result = house.run("1", "2")
+    assert result.exit_code is ExitCode.OK
+    assert _statuses(result) == {"1": {"success"}, "2": {"success"}}
+    assert [(s.customer_id, len(s.days)) for s in house.source.asked] == [("1", 4), ("2", 4)]
+    assert {state.current_run_id for state in result.states.values()} == {result.run.run_id}
+
+
+def test_what_is_success_is_left_alone_unless_reprocessed(house: House) -> None:
+    first = house.run("1")
+    second = house.run("1")
+    assert (len(house.source.asked), second.exit_code, len(second.states)) == (1, ExitCode.OK, 4)
+    house.source.clicks = 2
+    third = house.run("1", reprocess=True)
+    assert {state.current_run_id for state in third.states.values()} == {third.run.run_id} != {first.run.run_id}
+    assert third.moved == set(third.states)
+
+
+def test_one_accounts_failure_changes_nothing_for_the_others(house: House) -> None:
+    house.source.denied = {"2"}
+    result = house.run("1", "2", "3")
+    assert _statuses(result) == {"1": {"success"}, "2": {"failed"}, "3": {"success"}}
+    assert result.exit_code is ExitCode.INCOMPLETE
+    assert {key.customer_id for key in result.failures} == {"2"}
+    assert all("USER_PERMISSION_DENIED" in reason for reason in result.failures.values())
+
+
+def test_failed_is_left_alone_unless_a_retry_is_ordered_and_the_order_is_on_record(house: House) -> None:
+    house.source.denied = {"1"}
+    house.run("1")
+    house.source.denied = set()
+    left = house.run("1")
+    assert (len(house.source.asked), left.exit_code) == (1, ExitCode.INCOMPLETE)
+    retried = house.run("1", retry_failed=True)
+    assert (retried.exit_code, _statuses(retried)) == (ExitCode.OK, {"1": {"success"}})
+    (act,) = house.ledger.acts(PartitionKey("google_ads", "1", "account", FIRST))
+    assert (act.kind, act.act.actor, act.status_before) == ("retry", "tester", PartitionStatus.FAILED)
+
+
+def test_what_is_held_is_left_alone_whatever_is_asked_for(house: House) -> None:
+    keys = Stretch("1", REPORT, FIRST, LAST).keys
+    act = OperatorAct(SystemClock().now(), "tester", "state hold", "odd")
+    house.control.mark(keys[1:2], Mark.HELD, act)
+    result = house.run("1", reprocess=True, retry_failed=True)
+    assert result.exit_code is ExitCode.INCOMPLETE
+    assert {key for stretch in house.source.asked for key in stretch.keys} == {keys[0], *keys[2:]}
+    house.control.unmark(keys[1:2], Mark.HELD, act)
+    assert house.run("1").exit_code is ExitCode.OK
+
+
+def test_a_failed_restatement_keeps_the_good_day_and_says_so(house: House) -> None:
+    first = house.run("1")
+    house.source.wrong = {"1"}
+    second = house.run("1", reprocess=True)
+    assert {state.current_run_id for state in second.states.values()} == {first.run.run_id}
+    assert _statuses(second) == {"1": {"success"}}
+    assert second.exit_code is ExitCode.INCOMPLETE
+    assert all("logical_date" in reason for reason in second.failures.values())
+
+
+def test_what_a_dead_run_sealed_is_judged_and_not_asked_for_again(house: House) -> None:
+    run = RunContext(RandomRunIds(SystemClock()).new_run_id())
+    keys = Stretch("1", REPORT, FIRST, LAST).keys
+    for key in keys[:2]:
+        seal(house.sink, run, key, 5)
+    result = house.run("1")
+    assert [(s.first, s.last) for s in house.source.asked] == [(keys[2].logical_date, LAST)]
+    assert result.recovered == set(keys[:2])
+    assert _statuses(result) == {"1": {"success"}}
+
+
+def test_refused_credentials_end_the_run_and_name_what_was_not_done(house: House) -> None:
+    house.source.refused_from = 1
+    result = house.run("1", "2", "3")
+    assert result.exit_code is ExitCode.CREDENTIALS
+    assert len(house.source.asked) == 2
+    assert _statuses(result) == {"1": {"success"}, "2": {"failed"}, "3": {"failed"}}
+    assert {reason.split(":")[0] for reason in result.failures.values()} == {"credentials"}
+
+
+def test_a_sink_that_cannot_be_read_leaves_the_day_pending_and_the_others_go_on(house: House) -> None:
+    judge = house.validator
+
+    class Interrupted:
+        validate: Callable[..., object]
+
+        def __init__(self) -> None:
+            self.failing = True
+
+    interrupted = Interrupted()
+
+    def validate(keys: list[PartitionKey], **options: object) -> object:
+        if keys and keys[0].customer_id == "1" and interrupted.failing:
+            raise StorageError("the disk does not answer")
+        return judge.validate(keys, **options)  # type: ignore[arg-type]  # handed through as it came
+
+    interrupted.validate = validate
+    house.validator = interrupted  # type: ignore[assignment]  # one method is all that is asked of it
+    result = house.run("1", "2")
+    assert result.exit_code is ExitCode.INCOMPLETE
+    assert _statuses(result) == {"1": {"pending"}, "2": {"success"}}
+    interrupted.failing = False
+    again = house.run("1", "2")
+    assert (again.exit_code, len(house.source.asked)) == (ExitCode.OK, 2)
+
+
+def test_reversed_days_are_refused() -> None:
+    with pytest.raises(UsageError):
+        RunRequest(("1",), (REPORT,), LAST, FIRST)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    script=st.lists(
+        st.tuples(st.sampled_from(["good", "restated", "denied", "wrong"]), st.booleans(), st.booleans()), max_size=5
+    )
+)
+def test_whatever_happens_every_day_has_one_honest_state(
+    script: list[tuple[str, bool, bool]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    house = House(tmp_path_factory.mktemp("house"))
+    try:
+        for number, (what, reprocess, retry_failed) in enumerate(script):
+            house.source.clicks = number if what == "restated" else 1
+            house.source.denied = {"1"} if what == "denied" else set()
+            house.source.wrong = {"1"} if what == "wrong" else set()
+            result = house.run("1", "2", reprocess=reprocess, retry_failed=retry_failed, days=3)
+            assert len(result.states) == 8
+            assert "2" not in {key.customer_id for key in result.failures}
+        house.source = ScriptedSource()
+        last = house.run("1", "2", retry_failed=True)
+        assert (last.exit_code, _statuses(last)) == (ExitCode.OK, {"1": {"success"}, "2": {"success"}})
+        request = RunRequest(("1", "2"), (REPORT,), FIRST, LAST)
+        assert plan_run(request, house.ledger).stretches == ()
+    finally:
+        house.close()

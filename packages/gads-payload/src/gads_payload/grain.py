@@ -1,0 +1,121 @@
+"""Rows as numbers: each row gets one 64-bit key, equal for rows that are equal in the columns that count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute
+
+Array: TypeAlias = "pa.Array[Any]"
+Column: TypeAlias = "pa.ChunkedArray[Any]"
+
+pc: Any = pyarrow.compute
+"""Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
+
+_ROOM = 1 << 62
+
+
+def duplicates(rows: pa.Table | Iterable[pa.RecordBatch], grain: Sequence[str]) -> int:
+    """How many rows repeat the grain of a row before them: 0 if every row is unique in the `grain` columns.
+
+    Null equals null and NaN equals NaN here. A grain of no columns tells no two rows apart, so it allows one row.
+    """
+    table = rows if isinstance(rows, pa.Table) else _table(rows)
+    if table.num_rows < 2:
+        return 0
+    if not grain:
+        return table.num_rows - 1
+    keys = row_keys([sortable(table.column(name)) for name in grain], ordered=False)
+    return table.num_rows - len(pc.unique(keys))
+
+
+def sortable(column: Column) -> Any:
+    """One array of integers or texts that are equal and ordered as the values of `column` are.
+
+    Doubles come out as their bits, with one NaN and one zero; lists as an unambiguous text; texts with 64-bit offsets,
+    so that no column is too long. Nulls stay nulls.
+    """
+    kind = column.type
+    if pa.types.is_list(kind):
+        return _flat(_list_texts(column))
+    if pa.types.is_string(kind):
+        column = column.cast(pa.large_string())
+    elif pa.types.is_binary(kind):
+        column = column.cast(pa.large_binary())
+    elif pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif pa.types.is_date32(kind):
+        column = column.cast(pa.int32())
+    array: Any = _flat(column)
+    if pa.types.is_floating(kind):
+        return _bits(array)
+    return array
+
+
+def row_keys(columns: Sequence[Array], *, ordered: bool) -> Array:
+    """One int64 a row, equal exactly for rows equal in `columns` (as `sortable` made them; at least one).
+
+    With `ordered` the keys also sort as the rows do, by the first column that tells them apart; columns after the one
+    that has told every row from every other are not looked at.
+    """
+    rows = len(columns[0])
+    keys: Array = pa.repeat(pa.scalar(0, pa.int64()), rows)
+    spread = 1
+    for column in columns:
+        codes, distinct = _codes(column, ordered)
+        if distinct == 1:
+            continue
+        if spread * distinct >= _ROOM:
+            keys, spread = _codes(keys, ordered)
+        keys = pc.add(pc.multiply(keys, pa.scalar(distinct, pa.int64())), codes)
+        spread *= distinct
+        if spread >= rows and len(pc.unique(keys)) == rows:
+            break
+    return keys
+
+
+def _codes(column: Array, ordered: bool) -> tuple[Array, int]:
+    encoded: Any = pc.dictionary_encode(column, null_encoding="encode")
+    codes = encoded.indices.cast(pa.int64())
+    distinct = len(encoded.dictionary)
+    if ordered and distinct > 1:
+        ranks = pc.rank(encoded.dictionary, sort_keys="ascending", tiebreaker="first").cast(pa.int64())
+        codes = pc.subtract(pc.take(ranks, codes), pa.scalar(1, pa.int64()))
+    return codes, max(distinct, 1)
+
+
+def _bits(array: Array) -> Any:
+    """The bits of doubles, after every NaN was made the same and minus zero, which equals zero, was made zero."""
+    positive = pc.add(array, pa.scalar(0.0, pa.float64()))
+    return pc.if_else(pc.is_nan(positive), pa.scalar(float("nan"), pa.float64()), positive).view(pa.int64())
+
+
+def _list_texts(column: Column) -> Column:
+    return pa.chunked_array([_texts_of(chunk) for chunk in column.chunks], pa.large_string())
+
+
+def _texts_of(lists: Any) -> Any:
+    """Each list as one text: its items escaped, a mark after each, and a mark of its own for a null item."""
+    items = lists.values
+    if pa.types.is_binary(items.type):
+        items = pa.array([None if item is None else item.hex() for item in items.to_pylist()], pa.string())
+    elif pa.types.is_floating(items.type):
+        items = _bits(items)
+    texts = items.cast(pa.string())
+    texts = pc.replace_substring(texts, "\\", "\\\\")
+    texts = pc.replace_substring(texts, "\x1f", "\\s")
+    texts = pc.fill_null(texts, "\\N")
+    marked = pc.binary_join_element_wise(texts, pa.scalar("\x1f"), "")
+    joined = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, marked), "").cast(pa.large_string())
+    return pc.if_else(pc.is_valid(lists), joined, pa.scalar(None, pa.large_string()))
+
+
+def _flat(column: Column) -> Any:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+    held = list(batches)
+    return pa.Table.from_batches(held) if held else pa.table({})

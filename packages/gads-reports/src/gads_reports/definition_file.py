@@ -1,0 +1,171 @@
+"""A report file to a `ReportDefinition`: the header and the query, and whether they agree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gads_domain.errors import ConfigurationError, InvalidValueError, QueryError
+from gads_domain.partition_key import require_name
+from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, ReportDefinition, ReportKind
+from gads_gaql.parser import parse
+from gads_gaql.resource_rules import max_days_per_call
+from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Query
+from gads_reports.header import Header, fault, has_header, parse_header
+
+SUFFIX = ".gaql"
+"""How the name of a report file ends; what stands before it is the report's name."""
+
+_SETTLED_DAYS = 3
+_CONVERTING = re.compile(r"conversion|revenue|units_sold|gross_profit|cost_of_goods_sold|orders")
+_PLACE = re.compile(r"line ([0-9]+), (column [0-9]+: .*)", re.DOTALL)
+
+
+def load_file(path: Path) -> ReportDefinition:
+    """Read a report file; the report is named like the file, `campaign.gaql` is `campaign`.
+
+    Raises `ConfigurationError` for a file that cannot be read, is not UTF-8 or is no report; the message starts with
+    the path, and with the line where there is one.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: is not UTF-8 text") from None
+    if path.suffix != SUFFIX:
+        raise ConfigurationError(f"{path}: is not named like a report", hint=f"end its name with {SUFFIX}")
+    return read_definition(path.stem, text, str(path))
+
+
+def read_definition(name: str, text: str, source: str) -> ReportDefinition:
+    """Read the text of a report file; `source` names it in errors.
+
+    The definition's query is the whole text, so that line numbers stay true; `gads_gaql.rendering` writes it without
+    comments when it is sent. Raises `ConfigurationError`.
+    """
+    try:
+        require_name(name, "report name")
+    except InvalidValueError as error:
+        raise ConfigurationError(f"{source}: {error.message}", hint=error.hint) from None
+    header = parse_header(text, source)
+    query = _query(text, source)
+    _agree(header, query, source)
+    try:
+        return ReportDefinition(
+            name=name,
+            query=text,
+            schema_version=header.schema_version,
+            kind=header.kind,
+            title=header.title,
+            grain=header.grain,
+            restatement_days=header.restatement_days or default_restatement_days(query),
+            max_days_per_request=header.max_days_per_request,
+            history_days=header.history_days,
+            date_field=header.date_field,
+            row_limit=header.row_limit,
+            first_api_version=header.first_api_version,
+            last_api_version=header.last_api_version,
+        )
+    except InvalidValueError as error:
+        raise header.fault(source, "history_days", error.message, error.hint) from None
+
+
+def read_text(name: str, text: str, source: str, *, schema_version: int | None = None) -> ReportDefinition:
+    """Read a report from a text that may have a header, such as `query` or `file` of a `[[reports]]` in `gads.toml`.
+
+    Without a header it is a daily report with the defaults of its metrics and its resource, and `schema_version` or 1.
+    With one the header says everything, and a `schema_version` that differs from it is refused. Raises
+    `ConfigurationError`.
+    """
+    if has_header(text):
+        found = read_definition(name, text, source)
+        if schema_version not in (None, found.schema_version):
+            raise ConfigurationError(
+                f"{source}: the header says schema_version {found.schema_version}, the configuration {schema_version}",
+                hint="say it in the header alone",
+            )
+        return found
+    query = _query(text, source)
+    return ReportDefinition(
+        name=name,
+        query=text,
+        schema_version=schema_version or 1,
+        restatement_days=default_restatement_days(query),
+        max_days_per_request=max_days_per_call(query),
+    )
+
+
+def default_restatement_days(query: Query) -> int:
+    """How many days are read again if the header does not say: 30 with metrics that conversions move, else 3."""
+    metrics = (name.removeprefix("metrics.") for name in query.field_names if name.startswith("metrics."))
+    return DEFAULT_RESTATEMENT_DAYS if any(_CONVERTING.search(metric) for metric in metrics) else _SETTLED_DAYS
+
+
+def _query(text: str, source: str) -> Query:
+    try:
+        return parse(text)
+    except QueryError as error:
+        place = _PLACE.fullmatch(error.message)
+        line, rest = (int(place[1]), place[2]) if place else (1, error.message)
+        raise fault(source, line, rest, error.hint) from None
+
+
+def _agree(header: Header, query: Query, source: str) -> None:
+    """The grain is selected and holds every segment, and the query leaves days and rows to the request."""
+    selected = frozenset(query.field_names)
+    for name in header.grain:
+        if name.startswith("metrics."):
+            raise header.fault(source, "grain", f"{name} is a metric", "rows are told apart by what is not measured")
+        if name not in selected:
+            raise header.fault(source, "grain", f"{name} is in the grain and not selected", f"add {name} to SELECT")
+    for field in query.fields:
+        if field.name.startswith("segments.") and field.name not in header.grain:
+            raise _at(source, field, f"{field} splits rows and is not in the grain", f"add {field} to the grain")
+    for condition in query.conditions:
+        if condition.field.name in CORE_DATE_SEGMENTS or condition.field.name == header.date_field:
+            raise _at(
+                source,
+                condition.field,
+                f"the query bounds its days itself, with a condition on {condition.field}",
+                "leave the condition out: each request adds the days it asks for",
+            )
+    for ordering in query.orderings:
+        raise _at(source, ordering.field, "a report has no ORDER BY", "leave it out: the order of rows means nothing")
+    if query.limit is not None:
+        hint = "leave it out; an event says row_limit in its header"
+        raise fault(source, query.resource_line, "a report has no LIMIT", hint)
+    _agree_with_kind(header, query, source)
+
+
+def _agree_with_kind(header: Header, query: Query, source: str) -> None:
+    selected = frozenset(query.field_names)
+    kind, lines = header.kind, header.lines
+    if kind is ReportKind.DAILY:
+        if DAY_SEGMENT not in selected:
+            raise fault(
+                source,
+                query.resource_line,
+                f"a daily report selects {DAY_SEGMENT}, and this one does not",
+                f"add {DAY_SEGMENT} to SELECT, or say -- kind: snapshot if the rows say how things are now",
+            )
+        return
+    for field in query.fields:
+        if field.name.startswith(("segments.", "metrics.")):
+            raise _at(
+                source,
+                field,
+                f"{kind} reports have no metrics and no segments",
+                f"leave {field} out, or say -- kind: daily and select {DAY_SEGMENT}",
+            )
+    if header.date_field is not None and header.date_field not in selected:
+        raise fault(
+            source,
+            lines["date_field"],
+            f"{header.date_field} is the date_field and not selected",
+            f"add {header.date_field} to SELECT",
+        )
+
+
+def _at(source: str, field: FieldRef, message: str, hint: str) -> ConfigurationError:
+    return fault(source, field.line, message, hint)

@@ -1,0 +1,100 @@
+"""Folders below a root, reached one by one through descriptors, so that no symbolic link is ever followed.
+
+The root itself may be reached through links; that is the operator's choice.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_BELOW = _ROOT | os.O_NOFOLLOW
+
+
+@contextmanager
+def trail(root: Path, segments: Sequence[str]) -> Iterator[list[int]]:
+    """Descriptors of `root` and of each folder on the way down; raises `OSError` where the way ends."""
+    with ExitStack() as stack:
+        folders = [_held(stack, os.open(root, _ROOT))]
+        for segment in segments:
+            folders.append(_held(stack, os.open(segment, _BELOW, dir_fd=folders[-1])))
+        yield folders
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in `path` durable."""
+    folder = os.open(path, _ROOT)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def make_root(root: Path) -> list[Path]:
+    """Make `root` and what is missing above it, durably; return what was made, outermost first."""
+    made: list[Path] = []
+    for folder in reversed([root, *root.parents]):
+        if folder.is_dir():
+            continue
+        try:
+            folder.mkdir()
+            made.append(folder)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+        sync_folder(folder.parent)
+    return made
+
+
+class FolderMaker:
+    """Makes partitions' folders below `root`, and remembers which are known to be durable.
+
+    That a folder exists is no proof that it is durable: another process may have made it and not yet synced its
+    parent. So the first use in this process syncs, and later ones do not. The memory covers the folders that many
+    partitions share (`shared` levels below the root); those of one partition alone are synced when it is sealed.
+    """
+
+    def __init__(self, root: Path, shared: int) -> None:
+        self._root = root
+        self._shared = shared
+        self._durable: set[str] = set()
+
+    def make(self, segments: Sequence[str]) -> None:
+        """Make the folders of `segments` where they are missing; raises `OSError`."""
+        self._make_root()
+        with ExitStack() as stack:
+            parent = _held(stack, os.open(self._root, _ROOT))
+            for depth, segment in enumerate(segments):
+                made = _make(segment, parent)
+                if depth < self._shared:
+                    path = "/".join(segments[: depth + 1])
+                    if made or path not in self._durable:
+                        os.fsync(parent)
+                        self._durable.add(path)
+                parent = _held(stack, os.open(segment, _BELOW, dir_fd=parent))
+
+    def _make_root(self) -> None:
+        if "" in self._durable and self._root.is_dir():
+            return
+        make_root(self._root)
+        # Where the parent may not be opened, the root was made by somebody with more rights, long before.
+        with suppress(PermissionError):
+            sync_folder(self._root.parent)
+        self._durable.add("")
+
+
+def _make(name: str, parent: int) -> bool:
+    try:
+        os.mkdir(name, dir_fd=parent)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _held(stack: ExitStack, descriptor: int) -> int:
+    stack.callback(os.close, descriptor)
+    return descriptor

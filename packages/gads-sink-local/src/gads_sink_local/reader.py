@@ -1,0 +1,140 @@
+"""Reading sealed partitions from a folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from gads_domain.errors import ConfigurationError, DamagedPartitionError, NotSealedError
+from gads_domain.layout import (
+    DEPTH,
+    METADATA_NAME,
+    is_segment,
+    key_prefix,
+    narrowed_prefix,
+    parse_prefix,
+    partition_prefix,
+    require_payload_name,
+)
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_sink_local.faults import reported
+from gads_sink_local.folders import trail
+
+# What is no regular file is foreign; O_NONBLOCK keeps a pipe of that name from holding the reader up.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ABSENT = (FileNotFoundError, NotADirectoryError)
+
+
+class LocalReader:
+    """`RawReader` on the folder `root`; one that is missing reads as empty and is not made.
+
+    Symbolic links below the root are foreign: neither listed nor followed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._root)!r})"
+
+    def runs(self, key: PartitionKey) -> list[RunId]:
+        """The sealed runs of `key`, oldest first."""
+        return [run_id for _, run_id in self._below(key_prefix(key))]
+
+    def sealed(
+        self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
+    ) -> Iterator[tuple[PartitionKey, RunId]]:
+        """All sealed partitions, in key and run order, narrowed from the left; holds one folder's names a level."""
+        return self._below(narrowed_prefix(source, customer_id, report))
+
+    def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
+        """The bytes of the seal as stored; raises `NotSealedError`."""
+        with reported(f"cannot read the seal of {key} in run {run_id}"):
+            seal = self._open(partition_prefix(key, run_id), METADATA_NAME)
+            if seal is None:
+                raise _not_sealed(key, run_id)
+            with seal:
+                return seal.read()
+
+    def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
+        """Open a payload of the sealed `(key, run_id)`.
+
+        Raises `InvalidValueError` for a name that no payload has, `NotSealedError`, `DamagedPartitionError` if it is
+        not there.
+        """
+        require_payload_name(payload_name)
+        prefix = partition_prefix(key, run_id)
+        with reported(f"cannot read the payload of {key} in run {run_id}"):
+            if not self._is_sealed(prefix):
+                raise _not_sealed(key, run_id)
+            payload = self._open(prefix, payload_name)
+        if payload is None:
+            raise DamagedPartitionError(f"{payload_name} of {key} in run {run_id} is missing")
+        return payload
+
+    def _below(self, prefix: str) -> Iterator[tuple[PartitionKey, RunId]]:
+        segments = prefix.split("/") if prefix else []
+        with reported(f"cannot list {self._root}"):
+            self._require_folder()
+            for found in self._partitions(segments):
+                yield parse_prefix(found)
+
+    def _partitions(self, segments: list[str]) -> Iterator[str]:
+        if len(segments) == DEPTH:
+            prefix = "/".join(segments)
+            if self._is_sealed(prefix):
+                yield prefix
+            return
+        for name in self._folders(segments):
+            yield from self._partitions([*segments, name])
+
+    def _folders(self, segments: list[str]) -> list[str]:
+        try:
+            with trail(self._root, segments) as folders, os.scandir(folders[-1]) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            if _is_foreign(error):
+                return []
+            raise
+        # The label before each value is the same, so the names sort as the values do.
+        return sorted(name for name in names if is_segment(len(segments), name))
+
+    def _is_sealed(self, prefix: str) -> bool:
+        try:
+            with trail(self._root, prefix.split("/")) as folders:
+                found = os.stat(METADATA_NAME, dir_fd=folders[-1], follow_symlinks=False)
+        except OSError as error:
+            if _is_foreign(error):
+                return False
+            raise
+        return stat.S_ISREG(found.st_mode)
+
+    def _open(self, prefix: str, name: str) -> BinaryIO | None:
+        try:
+            with trail(self._root, prefix.split("/")) as folders:
+                descriptor = os.open(name, _READ, dir_fd=folders[-1])
+        except OSError as error:
+            if _is_foreign(error):
+                return None
+            raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
+        return open(descriptor, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
+
+    def _require_folder(self) -> None:
+        if self._root.exists() and not self._root.is_dir():
+            raise ConfigurationError(f"{self._root} is not a folder", hint="point storage.sink at a folder")
+
+
+def _is_foreign(error: OSError) -> bool:
+    return isinstance(error, _ABSENT) or error.errno in {errno.ELOOP, errno.ENXIO}
+
+
+def _not_sealed(key: PartitionKey, run_id: RunId) -> NotSealedError:
+    return NotSealedError(f"{key} has no sealed partition of run {run_id}")

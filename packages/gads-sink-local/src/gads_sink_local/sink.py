@@ -1,0 +1,88 @@
+"""The folder as a sink: readers' view, plus writers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gads_domain.errors import AlreadySealedError, StorageError
+from gads_domain.layout import METADATA_NAME, partition_prefix
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.sink import Leftover
+from gads_domain.run import RunId
+from gads_sink_local.faults import reported
+from gads_sink_local.folders import FolderMaker, make_root, sync_folder
+from gads_sink_local.reader import LocalReader
+from gads_sink_local.sweeping import sweep
+from gads_sink_local.writer import LocalPartitionWriter, no_hard_links
+
+_SHARED_FOLDERS = 3  # source, customer, report: many partitions lie below each
+
+
+class LocalSink(LocalReader):
+    """`RawSink` on the folder `root`, which the first writer makes if it is missing. Threads may share it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._maker = FolderMaker(root, _SHARED_FOLDERS)
+
+    def open_writer(self, key: PartitionKey, run_id: RunId) -> LocalPartitionWriter:
+        """Begin a payload; raises `AlreadySealedError` or `StorageError`."""
+        prefix = partition_prefix(key, run_id)
+        with reported(f"cannot write {key} of run {run_id}"):
+            # The name first: were it last, a seal that appears between the two looks would pass for something else.
+            if os.path.lexists(self._root / prefix / METADATA_NAME):
+                if self._is_sealed(prefix):
+                    raise AlreadySealedError(f"{key} of run {run_id} is sealed")
+                raise StorageError(f"{METADATA_NAME} of {key} in run {run_id} is not a regular file")
+        return LocalPartitionWriter(self._root, self._maker, key, run_id)
+
+    def check(self) -> None:
+        """Make, sync, link and remove in a folder of its own; raises `ConfigurationError` or `StorageError`."""
+        with reported(f"cannot write to {self._root}"):
+            made = make_root(self._root)
+            probe = self._root / f".check-{secrets.token_hex(8)}"
+            try:
+                self._probe(probe)
+            finally:
+                for folder in reversed(made):
+                    with suppress(OSError):
+                        folder.rmdir()
+
+    def sweep(self, older_than: timedelta, *, dry_run: bool) -> Iterator[Leftover]:
+        """Take away what dead writers left: see `SweepableSink`."""
+        return sweep(self._root, older_than, dry_run=dry_run, now=datetime.now(UTC))
+
+    def _probe(self, folder: Path) -> None:
+        file = folder / "file"
+        link = folder / "link"
+        folder.mkdir()
+        try:
+            with file.open("wb") as stream:
+                stream.write(b"\0" * 4096)
+                stream.flush()
+                os.fsync(stream.fileno())
+            _probe_link(file, link, self._root)
+            sync_folder(folder)
+        finally:
+            for path in (link, file):
+                with suppress(OSError):
+                    path.unlink()
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _probe_link(file: Path, link: Path, root: Path) -> None:
+    try:
+        link.hardlink_to(file)
+    except OSError as error:
+        raise no_hard_links(root) from error
+    try:
+        link.hardlink_to(file)
+    except FileExistsError:
+        return
+    raise no_hard_links(root)

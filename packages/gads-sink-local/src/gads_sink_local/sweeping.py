@@ -1,0 +1,127 @@
+"""What dead writers leave in a folder: hidden partial files, payloads that no seal names, folders of a check."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gads_domain.errors import DamagedPartitionError, UnsupportedContractError
+from gads_domain.layout import DEPTH, METADATA_NAME, is_segment
+from gads_domain.metadata import PAYLOAD_NAME
+from gads_domain.metadata_codec import decode_metadata
+from gads_domain.ports.sink import Leftover, LeftoverKind, require_sweep_age
+from gads_sink_local.faults import reported
+from gads_sink_local.folders import trail
+from gads_sink_local.writer import PARTIAL_NAME
+
+PROBE_NAME = re.compile(r"\.check-[0-9a-f]{16}")
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def sweep(root: Path, older_than: timedelta, *, dry_run: bool, now: datetime) -> Iterator[Leftover]:
+    """Find, and unless `dry_run` remove, what is older than `older_than` at `now`; see `SweepableSink`.
+
+    A file's age counts from the last change of its bytes or its name, so a payload that was just given its name is
+    young however long it took to write. Symbolic links are neither listed nor followed.
+    """
+    require_sweep_age(older_than)
+    return _sweep(root, now - older_than, dry_run=dry_run)
+
+
+def _sweep(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover]:
+    with reported(f"cannot sweep {root}"):
+        if not root.is_dir():
+            return
+        yield from _probes(root, before, dry_run=dry_run)
+        for segments in _partitions(root, []):
+            yield from _partition(root, segments, before, dry_run=dry_run)
+
+
+def _probes(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover]:
+    with os.scandir(root) as entries:
+        found = sorted(e.name for e in entries if PROBE_NAME.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
+    for name in found:
+        since, _ = _age_and_size(root / name)
+        if since >= before:
+            continue
+        if not dry_run:
+            for inside in ("link", "file"):
+                (root / name / inside).unlink(missing_ok=True)
+            (root / name).rmdir()
+        yield Leftover(name, LeftoverKind.PROBE, since, None)
+
+
+def _partitions(root: Path, segments: list[str]) -> Iterator[list[str]]:
+    if len(segments) == DEPTH:
+        yield segments
+        return
+    try:
+        with trail(root, segments) as folders, os.scandir(folders[-1]) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in sorted(name for name in names if is_segment(len(segments), name)):
+        yield from _partitions(root, [*segments, name])
+
+
+def _partition(root: Path, segments: list[str], before: datetime, *, dry_run: bool) -> Iterator[Leftover]:
+    try:
+        with trail(root, segments) as folders:
+            day, run = folders[-2:]
+            old = [found for found in _regular_files(run) if found[1] < before]
+            # Read after the listing: a writer may have sealed since.
+            named = _named(run)
+            for name, since, size in old:
+                if PARTIAL_NAME.fullmatch(name):
+                    kind = LeftoverKind.UNFINISHED
+                elif PAYLOAD_NAME.fullmatch(name) and named is not None and name != named:
+                    kind = LeftoverKind.ORPHAN
+                else:
+                    continue
+                if not dry_run:
+                    with suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=run)
+                yield Leftover("/".join([*segments, name]), kind, since, size)
+            if old and not dry_run:
+                with suppress(OSError):
+                    os.rmdir(segments[-1], dir_fd=day)  # as a writer that gives up does
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _regular_files(folder: int) -> list[tuple[str, datetime, int]]:
+    found = []
+    for name in sorted(os.listdir(folder)):
+        with suppress(FileNotFoundError):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                found.append((name, *_read_status(status)))
+    return found
+
+
+def _named(folder: int) -> str | None:
+    """The payload that the seal names, empty without a seal; None if nothing may be taken away."""
+    try:
+        descriptor = os.open(METADATA_NAME, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return None
+    with open(descriptor, "rb") as seal:  # noqa: PTH123 -- it is a descriptor, not a path
+        try:
+            return decode_metadata(seal.read()).payload_name
+        except (DamagedPartitionError, UnsupportedContractError, OSError):
+            return None
+
+
+def _age_and_size(path: Path) -> tuple[datetime, int]:
+    return _read_status(path.lstat())
+
+
+def _read_status(status: os.stat_result) -> tuple[datetime, int]:
+    return datetime.fromtimestamp(max(status.st_mtime, status.st_ctime), UTC), status.st_size

@@ -1,0 +1,163 @@
+"""The order of the steps that make a seal durable, as the operating system sees them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gads_conformance.sink_samples import sample_key, sample_run, seal, stored_payload
+from gads_domain.errors import ConfigurationError, StorageError
+from gads_domain.layout import METADATA_NAME, partition_prefix
+from gads_sink_local.sink import LocalSink
+
+KEY = sample_key()
+RUN = sample_run()
+FOLDER = partition_prefix(KEY, RUN)
+
+
+def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each call that durability depends on, and let it happen."""
+    steps: list[str] = []
+    fsync, rename, link, unlink = os.fsync, os.rename, os.link, os.unlink
+
+    def label(name: str) -> str:
+        return name.split("-")[0] if name.startswith((".", "payload-")) else name
+
+    def on_fsync(descriptor: int) -> None:
+        steps.append(f"fsync {label(os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}')))}")  # noqa: PTH119, PTH115
+        fsync(descriptor)
+
+    def on_rename(old: str, new: str, **folders: Any) -> None:
+        steps.append(f"rename {label(old)} {label(new)}")
+        rename(old, new, **folders)
+
+    def on_link(old: str, new: str, **folders: Any) -> None:
+        steps.append(f"link {label(old)} {label(new)}")
+        link(old, new, **folders)
+
+    def on_unlink(name: str, **folders: Any) -> None:
+        steps.append(f"unlink {label(name)}")
+        unlink(name, **folders)
+
+    monkeypatch.setattr(os, "fsync", on_fsync)
+    monkeypatch.setattr(os, "rename", on_rename)
+    monkeypatch.setattr(os, "link", on_link)
+    monkeypatch.setattr(os, "unlink", on_unlink)
+    return steps
+
+
+def test_everything_is_durable_before_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = watch(monkeypatch)
+    seal(LocalSink(tmp_path / "raw"), KEY, RUN)
+    source, customer, report, day, run = FOLDER.split("/")
+    sealing = [
+        "fsync .payload",
+        "rename .payload payload",
+        "fsync .metadata",
+        f"fsync {run}",
+        f"fsync {day}",
+        f"fsync {report}",
+        "link .metadata metadata.json",
+        f"fsync {run}",
+        "unlink .metadata",
+    ]
+    assert steps[-len(sealing) :] == sealing
+    assert steps[: -len(sealing)][-3:] == ["fsync raw", f"fsync {source}", f"fsync {customer}"]
+    assert f"fsync {tmp_path.name}" in steps
+
+
+def test_folders_that_many_partitions_share_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = LocalSink(tmp_path / "raw")
+    seal(sink, KEY, RUN)
+    steps = watch(monkeypatch)
+    seal(sink, sample_key(1), RUN)
+    assert sum(step.startswith("fsync") for step in steps) == 6
+
+
+def test_another_sink_does_not_trust_what_it_did_not_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seal(LocalSink(tmp_path / "raw"), KEY, RUN)
+    steps = watch(monkeypatch)
+    seal(LocalSink(tmp_path / "raw"), sample_key(1), RUN)
+    source, customer, *_ = FOLDER.split("/")
+    assert {f"fsync {tmp_path.name}", "fsync raw", f"fsync {source}", f"fsync {customer}"} <= set(steps)
+
+
+def test_an_interrupt_just_after_the_link_leaves_a_whole_partition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def link_and_interrupt(*names: str, **folders: Any) -> None:
+        link(*names, **folders)
+        raise KeyboardInterrupt
+
+    sink = LocalSink(tmp_path)
+    monkeypatch.setattr(os, "link", link_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        seal(sink, KEY, RUN)
+    assert stored_payload(sink, KEY, RUN) == b"payload"
+    assert len(list((tmp_path / FOLDER).iterdir())) == 2
+
+
+def test_a_lost_answer_to_the_link_is_no_lost_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def link_twice(*names: str, **folders: Any) -> None:
+        link(*names, **folders)
+        link(*names, **folders)
+
+    monkeypatch.setattr(os, "link", link_twice)
+    sink = LocalSink(tmp_path)
+    seal(sink, KEY, RUN)
+    assert stored_payload(sink, KEY, RUN) == b"payload"
+
+
+def test_a_failed_sync_after_the_link_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def fail_once_sealed(descriptor: int) -> None:
+        if (tmp_path / FOLDER / METADATA_NAME).exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_once_sealed)
+    sink = LocalSink(tmp_path)
+    with pytest.raises(StorageError, match="Input/output error"):
+        seal(sink, KEY, RUN)
+    assert stored_payload(sink, KEY, RUN) == b"payload"
+
+
+@pytest.mark.parametrize("step", ["fsync", "rename", "link"])
+def test_a_failed_step_before_the_seal_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    sink = LocalSink(tmp_path)
+    seal(sink, sample_key(1), RUN)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, step, fail)
+        with pytest.raises(StorageError):
+            seal(sink, KEY, RUN)
+    assert sink.runs(KEY) == []
+    assert not (tmp_path / FOLDER).exists()
+    seal(sink, KEY, RUN)
+
+
+def test_a_file_system_without_hard_links_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    sink = LocalSink(tmp_path / "raw")
+    with pytest.raises(ConfigurationError, match="no hard links"):
+        sink.check()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigurationError, match="no hard links"):
+        seal(sink, KEY, sample_run(1))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,0 +1,95 @@
+"""Reading sealed partitions from a bucket."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from gads_domain.errors import DamagedPartitionError, InvalidValueError, NotSealedError
+from gads_domain.layout import (
+    METADATA_NAME,
+    key_prefix,
+    narrowed_prefix,
+    parse_prefix,
+    partition_prefix,
+    require_payload_name,
+)
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_sink_s3.bucket import Bucket, Piece
+from gads_sink_s3.faults import S3RequestError, as_gads_error, reported
+from gads_sink_s3.payload_stream import FIRST_FETCH, Fetch, PayloadStream
+
+
+class S3Reader:
+    """`RawReader` of what lies below a location; sends reads and listings alone. Threads may share it."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._bucket.location)!r})"
+
+    def runs(self, key: PartitionKey) -> list[RunId]:
+        """The sealed runs of `key`, oldest first; lists the objects of this key alone."""
+        return [run_id for _, run_id in self._below(key_prefix(key))]
+
+    def sealed(
+        self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
+    ) -> Iterator[tuple[PartitionKey, RunId]]:
+        """All sealed partitions, in key and run order, narrowed from the left; one request for about 500 of them."""
+        return self._below(narrowed_prefix(source, customer_id, report))
+
+    def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
+        """The bytes of the seal as stored; raises `NotSealedError`."""
+        with self._reported(f"cannot read the seal of {key} in run {run_id}"):
+            seal = self._bucket.read(f"{partition_prefix(key, run_id)}/{METADATA_NAME}")
+        if seal is None:
+            raise NotSealedError(f"{key} has no sealed partition of run {run_id}")
+        return seal
+
+    def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
+        """Open a payload of the sealed `(key, run_id)`; up to 1 MiB comes at once, the rest as it is read.
+
+        Raises `InvalidValueError` for a name that no payload has, `NotSealedError`, `DamagedPartitionError` if it is
+        not there. Reading on raises `DamagedPartitionError` once it is no longer what was opened.
+        """
+        require_payload_name(payload_name)
+        self.metadata_bytes(key, run_id)
+        path = f"{partition_prefix(key, run_id)}/{payload_name}"
+        what = f"{payload_name} of {key} in run {run_id}"
+        with self._reported(f"cannot read {what}"):
+            opening = self._bucket.read_range(path, 0, FIRST_FETCH)
+        if opening is None:
+            raise DamagedPartitionError(f"{what} is missing")
+        return io.BufferedReader(PayloadStream(opening, self._fetch(path, what, opening.etag)), 64 * 1024)
+
+    def _fetch(self, path: str, what: str, etag: str) -> Fetch:
+        def fetch(start: int, length: int) -> Piece:
+            try:
+                piece = self._bucket.read_range(path, start, length, etag)
+            except S3RequestError as fault:
+                if not fault.is_refused_condition and fault.status != 416:
+                    raise as_gads_error(fault, f"cannot read {what}", str(self._bucket.location)) from fault
+                piece = None
+            if piece is None or not piece.data:
+                raise DamagedPartitionError(f"{what} changed while it was read")
+            return piece
+
+        return fetch
+
+    def _below(self, prefix: str) -> Iterator[tuple[PartitionKey, RunId]]:
+        with self._reported(f"cannot list {prefix or 'partitions'}"):
+            for stored in self._bucket.below(prefix):
+                folder, _, name = stored.path.rpartition("/")
+                if name == METADATA_NAME:
+                    try:
+                        found = parse_prefix(folder)
+                    except InvalidValueError:
+                        continue
+                    yield found
+
+    def _reported(self, doing: str) -> AbstractContextManager[None]:
+        return reported(doing, str(self._bucket.location))

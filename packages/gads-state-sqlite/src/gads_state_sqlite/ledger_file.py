@@ -1,0 +1,141 @@
+"""The file on disk: creating it whole or not at all, opening it for writing, telling whether it is a ledger."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gads_domain.clock import SystemClock, iso_utc
+from gads_domain.errors import LedgerError
+from gads_state_sqlite.faults import damaged, not_a_ledger, too_new, translated
+from gads_state_sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, version_of
+
+BUSY_SECONDS = 30.0
+"""How long to wait for another process before saying that it holds the ledger."""
+
+Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
+
+
+def uri_of(path: Path, **parameters: str) -> str:
+    """The file as SQLite's URI with open parameters such as `mode`."""
+    options = "&".join(f"{name}={value}" for name, value in parameters.items())
+    return f"{path.absolute().as_uri()}?{options}"
+
+
+@contextmanager
+def faults_of(path: Path) -> Iterator[None]:
+    """Raise the user's errors in place of SQLite's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        known = translated(error, path)
+        if known is None:
+            raise
+        raise known from error
+
+
+def connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
+    """A connection without Python's own transactions; several threads may use it if they take turns."""
+    return sqlite3.connect(
+        uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+
+
+def open_for_writing(
+    path: Path, busy_seconds: float, authorizer: Authorizer, migrations: Sequence[Migration] = MIGRATIONS
+) -> sqlite3.Connection:
+    """Open the ledger, create it if it is absent, and bring its tables up to date.
+
+    Raises `LedgerError`, `UnsupportedContractError`, `HeldElsewhereError`.
+    """
+    if not path.exists():
+        create(path, busy_seconds, migrations)
+    require_file(path)
+    with faults_of(path):
+        connection = connect(uri_of(path, mode="rw"), busy_seconds)
+        try:
+            require_ledger(connection, path, len(migrations))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection, migrations)
+            connection.set_authorizer(authorizer)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def create(path: Path, busy_seconds: float, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make an empty ledger at `path` unless somebody else has made one meanwhile.
+
+    It is built beside its place and then linked into it, so that no half-made ledger ever has the name.
+    """
+    building = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with faults_of(path):
+            connection = connect(uri_of(building, mode="rwc"), busy_seconds)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                migrate(connection, migrations)
+                connection.execute(
+                    "INSERT INTO ledger_meta (only_row, ledger_id, created_at) VALUES (1, ?, ?)",
+                    (str(uuid.uuid4()), iso_utc(SystemClock().now())),
+                )
+            finally:
+                connection.close()
+        try:
+            os.link(building, path)
+        except FileExistsError:
+            return
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise LedgerError(
+            f"no ledger can be created at {path}: {error.strerror}",
+            hint="check that the folder can be written and that its file system has hard links",
+        ) from error
+    finally:
+        for leftover in (building, Path(f"{building}-wal"), Path(f"{building}-shm"), Path(f"{building}-journal")):
+            _remove(leftover)
+
+
+def require_file(path: Path) -> None:
+    """Raise `LedgerError` for what cannot be a database: a folder, or a file without a byte."""
+    try:
+        if not path.is_file() or path.stat().st_size == 0:
+            raise not_a_ledger(path)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be opened: {error.strerror}", hint="check the permissions of its folder"
+        ) from error
+
+
+def require_ledger(connection: sqlite3.Connection, path: Path, known_version: int) -> None:
+    """Raise `LedgerError` if the open file is no ledger, `UnsupportedContractError` if it is from the future."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise not_a_ledger(path)
+    version = version_of(connection)
+    if version > known_version:
+        raise too_new(path, version, known_version)
+    if connection.execute("SELECT count(*) FROM ledger_meta").fetchone()[0] != 1:
+        raise damaged(path, "it has lost its name")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,144 @@
+"""What anybody may ask of the ledger; the base of what the validator and the control plane hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from gads_domain.partition_key import PartitionKey
+from gads_domain.state import (
+    KeyHistory,
+    LogEntry,
+    PartitionState,
+    RecordedAct,
+    SchemaPin,
+    StateFilter,
+)
+from gads_state_sqlite.control_reading import ControlReading, revoked_in
+from gads_state_sqlite.finding import select_of
+from gads_state_sqlite.reading import ReadSource
+from gads_state_sqlite.rows import (
+    ACT,
+    ATTEMPT,
+    LOG,
+    STATE,
+    act_of,
+    attempt_of,
+    key_columns,
+    log_entry_of,
+    pin_of,
+    state_of,
+)
+from gads_state_sqlite.time_travel import as_of_statement, position_at, reports_of
+
+BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
+
+_NO_LIMIT = -1
+
+
+def state_in(connection: sqlite3.Connection, key: PartitionKey) -> PartitionState:
+    """The row of `key`, or the pending state of one that has none."""
+    row = connection.execute(f"SELECT {STATE} FROM partition_state WHERE {BY_KEY}", key_columns(key)).fetchone()
+    return PartitionState(key) if row is None else state_of(row)
+
+
+class PartitionStateRepository(ControlReading):
+    """Implements `gads_domain.ports.ledger.StateReader`, whose laws bind it; nothing in it writes."""
+
+    def __init__(self, source: ReadSource) -> None:
+        self._source = source
+
+    def get(self, key: PartitionKey) -> PartitionState:
+        """The state of `key`; a pending one if there is no row."""
+        return self._source.read(lambda connection: state_in(connection, key))
+
+    def get_many(self, keys: Sequence[PartitionKey]) -> list[PartitionState]:
+        """The states of `keys`, in their order, of one moment."""
+        return self._source.read(lambda connection: [state_in(connection, key) for key in keys])
+
+    def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
+        """The rows that match, in key order, as they were at the moment of the call."""
+        return map(state_of, self._source.stream(lambda connection: select_of(connection, wanted, limit)))
+
+    def history(self, key: PartitionKey) -> KeyHistory:
+        """The row of `key`, its attempts in the order they were recorded, the runs withdrawn from it."""
+
+        def work(connection: sqlite3.Connection) -> KeyHistory:
+            attempts = connection.execute(
+                f"SELECT {ATTEMPT} FROM attempts WHERE {BY_KEY} ORDER BY version", key_columns(key)
+            )
+            return KeyHistory(state_in(connection, key), tuple(map(attempt_of, attempts)), revoked_in(connection, key))
+
+        return self._source.read(work)
+
+    def acts(self, key: PartitionKey) -> list[RecordedAct]:
+        """The control plane's acts on `key`, oldest first."""
+        statement = f"SELECT {ACT} FROM operator_acts WHERE {BY_KEY} ORDER BY sequence"
+        return self._source.read(
+            lambda connection: [act_of(row) for row in connection.execute(statement, key_columns(key))]
+        )
+
+    def schema_pin(self, source: str, report: str, schema_version: int) -> SchemaPin | None:
+        """The schema that this version of the report stands for, if a run has fixed it."""
+
+        def work(connection: sqlite3.Connection) -> SchemaPin | None:
+            row = connection.execute(
+                "SELECT source, report, schema_version, columns FROM schema_pins "
+                "WHERE source = ? AND report = ? AND schema_version = ?",
+                (source, report, schema_version),
+            ).fetchone()
+            return None if row is None else pin_of(row)
+
+        return self._source.read(work)
+
+    def log(self, *, after: int = 0, limit: int | None = None) -> list[LogEntry]:
+        """The moves with a sequence number above `after`, in order."""
+        statement = f"SELECT {LOG} FROM authority_log WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        values = (after, _NO_LIMIT if limit is None else max(limit, 0))
+        return self._source.read(
+            lambda connection: [log_entry_of(row) for row in connection.execute(statement, values)]
+        )
+
+    def position(self) -> int:
+        """The sequence number of the last move; 0 for an empty log."""
+        return self._source.read(
+            lambda connection: int(
+                connection.execute("SELECT coalesce(max(sequence), 0) FROM authority_log").fetchone()[0]
+            )
+        )
+
+    def as_of(self, wanted: StateFilter, position: int) -> Iterator[LogEntry]:
+        """The last move at or below `position` of each partition that matches, in key order."""
+        return map(log_entry_of, self._source.stream(lambda connection: as_of_statement(connection, wanted, position)))
+
+    def position_at(self, moment: datetime) -> int:
+        """The sequence number of the last move that was made at or before `moment`; 0 if there is none."""
+        return self._source.read(lambda connection: position_at(connection, moment))
+
+    def reports(self, source: str) -> list[str]:
+        """The names of the reports of `source` that have a row, sorted."""
+        return self._source.read(lambda connection: reports_of(connection, source))
+
+    def ledger_id(self) -> str | None:
+        """Names this ledger among all ledgers, for good; None while it does not exist."""
+
+        def work(connection: sqlite3.Connection) -> str | None:
+            row = connection.execute("SELECT ledger_id FROM ledger_meta").fetchone()
+            return None if row is None else str(row[0])
+
+        return self._source.read(work)
+
+    def close(self) -> None:
+        """Let go of the ledger; using it afterwards is an error."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

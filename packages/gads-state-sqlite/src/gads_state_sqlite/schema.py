@@ -1,0 +1,144 @@
+"""The tables, as an ordered list of migrations; the file's `user_version` says how many of them it has."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from gads_state_sqlite.schema_control import control_plane_tables
+
+APPLICATION_ID = 0x47414453
+"""Marks the file as a ledger (`GADS`), in SQLite's own header field for it."""
+
+Migration = Sequence[str]
+"""Statements that lead from one version of the tables to the next, run in one transaction."""
+
+_KEY = """
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date)"""
+
+_MOMENT = (
+    "GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'"
+)
+
+_STATUS = "IN ('pending', 'success', 'failed')"
+
+
+def _only_grows(table: str) -> tuple[str, str]:
+    return (
+        f"CREATE TRIGGER {table}_never_updated BEFORE UPDATE ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} only grows'); END",
+        f"CREATE TRIGGER {table}_never_deleted BEFORE DELETE ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} only grows'); END",
+    )
+
+
+_FIRST: Migration = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"""CREATE TABLE ledger_meta (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    ledger_id TEXT NOT NULL,
+    created_at TEXT NOT NULL CHECK (created_at {_MOMENT})
+) STRICT""",
+    f"""CREATE TABLE partition_state ({_KEY},
+    status TEXT NOT NULL CHECK (status {_STATUS}),
+    current_run_id TEXT,
+    schema_version INTEGER,
+    record_count INTEGER CHECK (record_count >= 0),
+    seal_sha256 TEXT CHECK (length(seal_sha256) = 64),
+    attempt_count INTEGER NOT NULL CHECK (attempt_count >= 0),
+    updated_at TEXT NOT NULL CHECK (updated_at {_MOMENT}),
+    last_error TEXT,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    PRIMARY KEY (source, customer_id, report, logical_date),
+    CHECK ((status = 'success') = (current_run_id IS NOT NULL)),
+    CHECK (current_run_id IS NOT NULL
+        OR (schema_version IS NULL AND record_count IS NULL AND seal_sha256 IS NULL))
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX partition_state_not_success "
+    "ON partition_state (source, customer_id, report, logical_date, status) WHERE status <> 'success'",
+    "CREATE INDEX partition_state_by_date ON partition_state (logical_date)",
+    "CREATE TRIGGER partition_state_never_deleted BEFORE DELETE ON partition_state "
+    "BEGIN SELECT RAISE(ABORT, 'a partition is never forgotten'); END",
+    f"""CREATE TABLE attempts ({_KEY},
+    version INTEGER NOT NULL CHECK (version >= 1),
+    run_id TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('passed', 'rejected', 'unsealed')),
+    judged_at TEXT NOT NULL CHECK (judged_at {_MOMENT}),
+    checks TEXT NOT NULL CHECK (json_valid(checks)),
+    failure TEXT CHECK (failure IS NULL OR json_valid(failure)),
+    schema_version INTEGER,
+    record_count INTEGER CHECK (record_count >= 0),
+    seal_sha256 TEXT,
+    content_sha256 TEXT,
+    changes TEXT CHECK (changes IS NULL OR json_valid(changes)),
+    PRIMARY KEY (source, customer_id, report, logical_date, version)
+) STRICT, WITHOUT ROWID""",
+    *_only_grows("attempts"),
+    f"""CREATE TABLE authority_log (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,{_KEY},
+    from_run TEXT,
+    to_run TEXT,
+    status_before TEXT NOT NULL CHECK (status_before {_STATUS}),
+    status_after TEXT NOT NULL CHECK (status_after {_STATUS}),
+    schema_version INTEGER,
+    record_count INTEGER,
+    seal_sha256 TEXT,
+    at TEXT NOT NULL CHECK (at {_MOMENT}),
+    cause TEXT NOT NULL,
+    CHECK (status_before <> status_after OR from_run IS NOT to_run),
+    CHECK ((status_after = 'success') = (to_run IS NOT NULL))
+) STRICT""",
+    "CREATE INDEX authority_log_by_key ON authority_log (source, customer_id, report, logical_date, sequence)",
+    *_only_grows("authority_log"),
+    f"""CREATE TABLE operator_acts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,{_KEY},
+    kind TEXT NOT NULL,
+    at TEXT NOT NULL CHECK (at {_MOMENT}),
+    actor TEXT NOT NULL,
+    command TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    status_before TEXT NOT NULL CHECK (status_before {_STATUS}),
+    status_after TEXT NOT NULL CHECK (status_after {_STATUS})
+) STRICT""",
+    "CREATE INDEX operator_acts_by_key ON operator_acts (source, customer_id, report, logical_date, sequence)",
+    *_only_grows("operator_acts"),
+    """CREATE TABLE schema_pins (
+    source TEXT NOT NULL,
+    report TEXT NOT NULL,
+    schema_version INTEGER NOT NULL CHECK (schema_version >= 1),
+    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 64),
+    columns TEXT NOT NULL CHECK (json_valid(columns)),
+    PRIMARY KEY (source, report, schema_version)
+) STRICT, WITHOUT ROWID""",
+    *_only_grows("schema_pins"),
+)
+
+_SECOND: Migration = control_plane_tables(_KEY, _MOMENT, _only_grows)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
+"""The way from an empty file to the present version; entries are added at the end and never edited."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """How many migrations the file has seen."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the tables up to the last of `migrations`, in one transaction; safe to be run by several at once."""
+    if version_of(connection) >= len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(version_of(connection), len(migrations)):
+            for statement in migrations[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,135 @@
+"""The one connection of a writer: its transactions, and its own reading between them."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gads_domain.errors import InvalidValueError, LedgerError
+from gads_domain.state import PartitionState
+from gads_state_sqlite.ledger_file import Authorizer, faults_of, open_for_writing
+from gads_state_sqlite.reading import ReadOnlyFile, Statement
+from gads_state_sqlite.rows import key_columns, moment_text
+
+_T = TypeVar("_T")
+
+_STATES = "partition_state"
+
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_TRANSACTION,
+    sqlite3.SQLITE_PRAGMA,
+    sqlite3.SQLITE_RECURSIVE,
+}
+
+
+def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[str] = frozenset()) -> Authorizer:
+    """An authorizer under which SQLite itself refuses every other write.
+
+    `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be put in and changed.
+    """
+
+    def authorize(action: int, first: str | None, second: str | None, _file: str | None, _inner: str | None) -> int:
+        if action in _READING:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_INSERT and (first in inserts or first in owned):
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_UPDATE and first in owned:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_UPDATE and (first == "sqlite_sequence" or (first == _STATES and second in updates)):
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+    return authorize
+
+
+class WritingFile:
+    """A ledger file opened for writing, created if it is absent. Threads take turns."""
+
+    def __init__(self, path: Path, busy_seconds: float, authorizer: Authorizer) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = open_for_writing(path, busy_seconds, authorizer)
+        self._streams = ReadOnlyFile(path, busy_seconds)
+
+    def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run `work` in one consistent moment of the ledger."""
+        return self._transaction("BEGIN", work)
+
+    def stream(self, plan: Callable[[sqlite3.Connection], Statement]) -> Iterator[tuple[Any, ...]]:
+        """The rows of the statement that `plan` makes, of the moment of the call, whatever is written meanwhile."""
+        with self._lock:
+            self._require_open()
+            return self._streams.stream(plan)
+
+    def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run `work` as the only writer; all that it wrote is durable when this returns, or none of it happened."""
+        with self._lock:
+            result = self._transaction("BEGIN IMMEDIATE", self._reporting(work))
+            # Marks the new end of the log in shared memory, from where readers that may not write there can start.
+            self.read(lambda connection: connection.execute("SELECT 1 FROM ledger_meta").fetchone())
+            return result
+
+    def close(self) -> None:
+        """Let go of the file; the last one to do so leaves it as a single file."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+                self._streams.close()
+
+    def _reporting(self, work: Callable[[sqlite3.Connection], _T]) -> Callable[[sqlite3.Connection], _T]:
+        def reported(connection: sqlite3.Connection) -> _T:
+            try:
+                return work(connection)
+            except (UnicodeEncodeError, OverflowError) as error:
+                raise InvalidValueError(f"the ledger cannot hold a value: {error}") from None
+
+        return reported
+
+    def _transaction(self, begin: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._lock, faults_of(self._path):
+            connection = self._require_open()
+            connection.execute(begin)
+            try:
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return result
+
+    def _require_open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise LedgerError(f"the ledger {self._path} was closed")
+        return self._connection
+
+
+def append_move(connection: sqlite3.Connection, before: PartitionState, after: PartitionState, cause: str) -> None:
+    """Append to the log if status or authority moved. The log's time never goes back, whoever's clock does."""
+    if (before.status, before.current_run_id) == (after.status, after.current_run_id):
+        return
+    connection.execute(
+        "INSERT INTO authority_log (source, customer_id, report, logical_date, from_run, to_run, status_before, "
+        "status_after, schema_version, record_count, seal_sha256, cause, at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "max(?, coalesce((SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1), '')))",
+        (
+            *key_columns(after.key),
+            before.current_run_id and before.current_run_id.value,
+            after.current_run_id and after.current_run_id.value,
+            before.status.value,
+            after.status.value,
+            after.schema_version,
+            after.record_count,
+            after.seal_sha256,
+            cause,
+            moment_text(after.updated_at, "updated_at"),
+        ),
+    )

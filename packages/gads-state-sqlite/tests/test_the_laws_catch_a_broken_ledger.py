@@ -1,0 +1,197 @@
+"""A suite that passes whatever it is given is no suite: each of these ledgers breaks one law and has to be caught."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gads_conformance.ledger_machine import check_against_model
+
+# One run of the whole suite, over many ledgers, serves every test here.
+pytestmark = pytest.mark.timeout(360)
+
+_LEDGERS = '''
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gads_conformance.ledger_laws import LedgerLaws
+from gads_domain.state import PartitionState, StateFilter
+from gads_state_sqlite.adapter import ADAPTER
+
+
+class Wrapped:
+    """Passes everything on, so that a subclass breaks one thing alone."""
+
+    def __init__(self, whole):
+        self.whole = whole
+
+    def __getattr__(self, name):
+        return getattr(self.whole, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.whole.close()
+
+
+class Sound(Wrapped):
+    pass
+
+
+class IgnoresTheVersion(Wrapped):
+    def record(self, changes):
+        held = self.whole.get_many([change.after.key for change in changes])
+        return self.whole.record(
+            [
+                replace(change, before=state, after=replace(change.after, version=state.version + 1))
+                for change, state in zip(changes, held)
+            ]
+        )
+
+
+class SaysRecordedWhenItIsNot(Wrapped):
+    def record(self, changes):
+        self.whole.record(changes)
+        return [True] * len(changes)
+
+
+class LosesTheCallAtTheFirstConflict(Wrapped):
+    def record(self, changes):
+        stale = [c for c in changes if self.whole.get(c.after.key).version != c.before.version]
+        return [False] * len(changes) if stale else self.whole.record(changes)
+
+
+class LosesAttempts(Wrapped):
+    def record(self, changes):
+        return self.whole.record([replace(change, attempt=None) for change in changes])
+
+
+class LosesPins(Wrapped):
+    def record(self, changes):
+        return self.whole.record([replace(change, pin=None) for change in changes])
+
+
+class RetriesWithoutEnd(Wrapped):
+    def retry(self, keys, act):
+        self.whole.retry(keys, act)
+        return [True for _ in keys]
+
+
+class SkipsOfTheLog(Wrapped):
+    def log(self, *, after=0, limit=None):
+        return self.whole.log(after=after + 1 if after else 0, limit=limit)
+
+
+class AnswersOutOfOrder(Wrapped):
+    def get_many(self, keys):
+        return sorted(self.whole.get_many(keys), key=lambda state: state.key)
+
+
+class ExcludesTheLastDay(Wrapped):
+    def find(self, wanted, *, limit=None):
+        found = self.whole.find(wanted, limit=limit)
+        return (s for s in found if wanted.until is None or s.key.logical_date < wanted.until)
+
+
+class FindsOverSeveralMoments(Wrapped):
+    def find(self, wanted, *, limit=None):
+        return (self.whole.get(state.key) for state in self.whole.find(wanted, limit=limit))
+
+
+class Adapter:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def open_reader(self, url, base):
+        return self.kind(ADAPTER.open_reader(url, base))
+
+    def open_for_validator(self, url, base):
+        return self.kind(ADAPTER.open_for_validator(url, base))
+
+    def open_for_control_plane(self, url, base):
+        return self.kind(ADAPTER.open_for_control_plane(url, base))
+
+
+class CreatesWhenRead(Adapter):
+    def open_reader(self, url, base):
+        ADAPTER.open_for_validator(url, base).close()
+        return super().open_reader(url, base)
+
+
+class OneForAll(Adapter):
+    def open_reader(self, url, base):
+        return ADAPTER.open_for_validator(url, base)
+
+
+class Laws(LedgerLaws):
+    @pytest.fixture
+    def base(self, tmp_path):
+        return tmp_path
+
+    @pytest.fixture
+    def ledger_url(self):
+        return "sqlite:ledger.db"
+'''
+
+_CAUGHT_BY = {
+    "Adapter(IgnoresTheVersion)": "test_validator_law_1_a_stale_change_is_not_recorded",
+    "Adapter(SaysRecordedWhenItIsNot)": "test_validator_law_1_a_stale_change_is_not_recorded",
+    "Adapter(LosesTheCallAtTheFirstConflict)": "test_validator_law_1_changes_of_one_call_stand_each_for_itself",
+    "Adapter(LosesAttempts)": "test_what_was_recorded_is_read_back_as_it_was",
+    "Adapter(LosesPins)": "test_validator_law_1_a_schema_is_fixed_once",
+    "Adapter(RetriesWithoutEnd)": "test_control_plane_law_1_asked_twice_the_second_changes_nothing",
+    "Adapter(SkipsOfTheLog)": "test_reader_law_4_and_5_the_log_grows_in_order",
+    "Adapter(AnswersOutOfOrder)": "test_get_many_keeps_the_order_asked_for",
+    "Adapter(ExcludesTheLastDay)": "test_find_matches_exactly_and_in_key_order",
+    "Adapter(FindsOverSeveralMoments)": "test_reader_law_3_find_is_of_one_moment",
+    "CreatesWhenRead(Sound)": "test_reader_law_2_an_absent_ledger_reads_as_empty_and_is_not_created",
+    "OneForAll(Sound)": "test_authority_is_cut",
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("broken")
+    classes = [
+        f"class Test{number}(Laws):\n    @pytest.fixture\n    def adapter(self):\n        return {adapter}\n"
+        for number, adapter in enumerate(("Adapter(Sound)", *_CAUGHT_BY))
+    ]
+    (folder / "test_broken.py").write_text(_LEDGERS + "\n\n" + "\n\n".join(classes), encoding="utf-8")
+    laws = [f"test_broken.py::Test{number}::{law}" for number, law in enumerate(_CAUGHT_BY.values(), start=1)]
+    laws += [f"test_broken.py::Test0::{law}" for law in sorted(set(_CAUGHT_BY.values()))]
+    command = [sys.executable, "-m", "pytest", "-q", "-rfp", "--tb=no", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    result = subprocess.run(
+        [*command, "--rootdir", str(folder), *laws],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
+    return result.stdout
+
+
+@pytest.mark.parametrize("number", range(1, len(_CAUGHT_BY) + 1), ids=list(_CAUGHT_BY))
+def test_a_broken_ledger_fails(verdicts: str, number: int) -> None:
+    law = list(_CAUGHT_BY.values())[number - 1]
+    assert f"FAILED test_broken.py::Test{number}::{law}" in verdicts, verdicts
+
+
+@pytest.mark.parametrize("law", sorted(set(_CAUGHT_BY.values())))
+def test_the_same_ledger_unbroken_passes(verdicts: str, law: str) -> None:
+    assert f"PASSED test_broken.py::Test0::{law}" in verdicts, verdicts
+
+
+def test_the_model_catches_a_broken_compare_and_set(tmp_path: Path) -> None:
+    scope: dict[str, Any] = {}
+    exec(_LEDGERS, scope)
+    broken = scope["Adapter"](scope["IgnoresTheVersion"])
+    with pytest.raises(AssertionError):
+        check_against_model(broken, "sqlite:ledger.db", tmp_path, examples=30, steps=15, shrink=False)

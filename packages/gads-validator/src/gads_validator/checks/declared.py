@@ -1,0 +1,141 @@
+"""Checks that a report's owner declares: small, and closed under what a configuration file can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from gads_domain.errors import InvalidValueError
+from gads_domain.metadata import TableSchema
+from gads_domain.state import CheckResult
+from gads_payload.grain import duplicates
+from gads_validator.checks.result import broken, held
+
+pc: Any = pyarrow.compute
+"""Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
+
+MIN_ROWS = "min_rows"
+NOT_NULL = "not_null"
+NON_NEGATIVE = "non_negative"
+UNIQUE = "unique"
+
+_NUMBERS = ("int64", "double")
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredChecks:
+    """What a report's owner demands of every partition of it, beyond what holds for all.
+
+    `min_rows` is the least number of rows; `not_null` and `non_negative` name columns in which each value is there,
+    or is not below zero (null is not below zero; NaN is not a number and is refused); `unique` names the columns that
+    together are unique. A column is named as in the payload (`metrics_clicks`) or as in GAQL (`metrics.clicks`).
+    Raises `InvalidValueError` for a negative `min_rows`.
+    """
+
+    min_rows: int = 0
+    not_null: tuple[str, ...] = ()
+    non_negative: tuple[str, ...] = ()
+    unique: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.min_rows < 0:
+            raise InvalidValueError(f"min_rows is {self.min_rows}; a partition has no fewer than 0 rows")
+
+    def problems(self, schema: TableSchema) -> list[str]:
+        """What could never hold for a payload of `schema`, one line each; empty if all can be checked."""
+        types = _types(schema)
+        named = {NOT_NULL: self.not_null, NON_NEGATIVE: self.non_negative, UNIQUE: self.unique}
+        found = [
+            f"{check}: the payload has no column {column}"
+            for check, columns in named.items()
+            for column in columns
+            if column not in types
+        ]
+        found += [
+            f"{NON_NEGATIVE}: {column} is {types[column]}, not a number"
+            for column in self.non_negative
+            if column in types and types[column] not in _NUMBERS
+        ]
+        return found
+
+
+def check_declared(declared: DeclaredChecks, schema: TableSchema, table: pa.Table) -> list[CheckResult]:
+    """The result of each check that `declared` asks for."""
+    results = []
+    if declared.min_rows:
+        results.append(check_min_rows(declared.min_rows, table))
+    if declared.not_null:
+        results.append(_of_each_column(NOT_NULL, declared.not_null, schema, table, _nulls))
+    if declared.non_negative:
+        results.append(_of_each_column(NON_NEGATIVE, declared.non_negative, schema, table, _negatives))
+    if declared.unique:
+        results.append(check_unique(declared.unique, schema, table))
+    return results
+
+
+def check_min_rows(least: int, table: pa.Table) -> CheckResult:
+    """At least `least` rows."""
+    figures = {"expected_rows": least, "found_rows": table.num_rows}
+    if table.num_rows < least:
+        return broken(MIN_ROWS, f"{table.num_rows} rows, at least {least} declared", **figures)
+    return held(MIN_ROWS, **figures)
+
+
+def check_unique(columns: tuple[str, ...], schema: TableSchema, table: pa.Table) -> CheckResult:
+    """No two rows are equal in `columns`."""
+    names = _names(schema)
+    absent = [column for column in columns if column not in names]
+    if absent:
+        return broken(UNIQUE, f"the payload has no column {', '.join(absent)}")
+    repeated = duplicates(table, [names[column] for column in columns])
+    if repeated:
+        detail = f"{repeated} of {table.num_rows} rows repeat {', '.join(columns)} of another"
+        return broken(UNIQUE, detail, duplicate_rows=repeated, rows=table.num_rows)
+    return held(UNIQUE, rows=table.num_rows)
+
+
+def _of_each_column(
+    check: str,
+    columns: tuple[str, ...],
+    schema: TableSchema,
+    table: pa.Table,
+    wrong_rows: Callable[[Any, str], int | None],
+) -> CheckResult:
+    names, types = _names(schema), _types(schema)
+    complaints = []
+    figures: dict[str, int | float | str] = {"rows": table.num_rows}
+    for column in columns:
+        if column not in names:
+            complaints.append(f"the payload has no column {column}")
+            continue
+        wrong = wrong_rows(table.column(names[column]), types[column])
+        if wrong is None:
+            complaints.append(f"{column} is {types[column]}, not a number")
+        elif wrong:
+            complaints.append(f"{wrong} of {table.num_rows} rows in {column}")
+            figures[f"wrong_rows_{names[column]}"] = wrong
+    return broken(check, "; ".join(complaints), **figures) if complaints else held(check, **figures)
+
+
+def _nulls(values: Any, _: str) -> int | None:
+    return int(values.null_count)
+
+
+def _negatives(values: Any, kind: str) -> int | None:
+    if kind not in _NUMBERS:
+        return None
+    # NaN is neither below zero nor not below it, so what is counted is what is not wrong.
+    right = pc.sum(pc.greater_equal(values, pa.scalar(0, values.type))).as_py() or 0
+    return len(values) - int(values.null_count) - int(right)
+
+
+def _names(schema: TableSchema) -> dict[str, str]:
+    return {spelling: column.name for column in schema.columns for spelling in (column.field, column.name)}
+
+
+def _types(schema: TableSchema) -> dict[str, str]:
+    return {spelling: column.type for column in schema.columns for spelling in (column.field, column.name)}

@@ -1,0 +1,107 @@
+"""Checks on the payload as bytes and as a file: its size, its sum, that it can be read, its number of rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from gads_domain.errors import DamagedPartitionError, StorageError
+from gads_domain.metadata import PartitionMetadata
+from gads_domain.state import CheckResult
+from gads_payload.reading import open_payload
+from gads_validator.checks.result import broken, held
+
+PAYLOAD_SIZE = "payload_size"
+PAYLOAD_SHA256 = "payload_sha256"
+READABLE = "readable"
+RECORD_COUNT = "record_count"
+
+HELD_BYTES = 8 * 1024 * 1024
+"""A payload up to this size is read once and held; a larger one is streamed twice, for its sum and for its rows."""
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPayload:
+    """A payload's size in bytes and SHA-256 (hex) as found, and where its rows are to be read from."""
+
+    size: int
+    sha256: str
+    source: BinaryIO
+
+
+def measure(stream: BinaryIO) -> MeasuredPayload:
+    """Read the whole payload once; raises `StorageError` if the storage fails while it is read."""
+    with reading():
+        head = stream.read(HELD_BYTES + 1)
+        if len(head) <= HELD_BYTES:
+            digest = hashlib.sha256(head).hexdigest()
+            # A native reader spares the decoder the way through a Python object at every read.
+            return MeasuredPayload(len(head), digest, cast("BinaryIO", pa.BufferReader(head)))
+        running = hashlib.sha256(head)
+        size = len(head)
+        del head
+        while chunk := stream.read(_CHUNK):
+            running.update(chunk)
+            size += len(chunk)
+        stream.seek(0)
+        return MeasuredPayload(size, running.hexdigest(), stream)
+
+
+def check_size(metadata: PartitionMetadata, payload: MeasuredPayload) -> CheckResult:
+    """As many bytes as were sealed."""
+    expected = metadata.payload_bytes
+    figures = {"expected_bytes": expected, "found_bytes": payload.size}
+    if payload.size != expected:
+        return broken(PAYLOAD_SIZE, f"{payload.size} bytes, sealed as {expected}", **figures)
+    return held(PAYLOAD_SIZE, **figures)
+
+
+def check_sha256(metadata: PartitionMetadata, payload: MeasuredPayload) -> CheckResult:
+    """The very bytes that were sealed."""
+    expected = metadata.payload_sha256
+    if payload.sha256 != expected:
+        detail = f"{payload.sha256[:12]}…, sealed as {expected[:12]}…"
+        return broken(PAYLOAD_SHA256, detail, expected_sha256=expected, found_sha256=payload.sha256)
+    return held(PAYLOAD_SHA256, found_sha256=payload.sha256)
+
+
+def check_readable(payload: MeasuredPayload) -> tuple[CheckResult, pa.Table | None, int]:
+    """Parquet that opens, and every row group decodes; with the rows and the number that the footer announces."""
+    try:
+        with open_payload(payload.source) as opened:
+            announced = opened.row_count
+            table = opened.read()
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        return broken(READABLE, f"a column holds what its type cannot: {str(error).splitlines()[0]}"), None, 0
+    except DamagedPartitionError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
+        return broken(READABLE, error.message), None, 0
+    return held(READABLE, columns=table.num_columns), table, announced
+
+
+def check_record_count(metadata: PartitionMetadata, table: pa.Table, announced: int) -> CheckResult:
+    """As many rows as were sealed, both by the footer and by count."""
+    expected = metadata.facts.record_count
+    figures = {"expected_rows": expected, "found_rows": table.num_rows, "footer_rows": announced}
+    if not expected == table.num_rows == announced:
+        detail = f"{table.num_rows} rows and {announced} by the footer, sealed as {expected}"
+        return broken(RECORD_COUNT, detail, **figures)
+    return held(RECORD_COUNT, **figures)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """A storage that fails while it is read has said nothing about what is stored."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"the payload could not be read: {error.strerror or error}") from error

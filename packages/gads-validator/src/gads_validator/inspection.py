@@ -1,0 +1,114 @@
+"""One sealed run, looked at: every check that needs nothing but the partition itself."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from gads_domain.errors import DamagedPartitionError
+from gads_domain.metadata import PartitionMetadata
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.sink import RawReader
+from gads_domain.run import RunId
+from gads_domain.state import CheckResult
+from gads_payload.content import content_sha256
+from gads_validator.checks.declared import DeclaredChecks, check_declared
+from gads_validator.checks.payload import (
+    PAYLOAD_SIZE,
+    check_readable,
+    check_record_count,
+    check_sha256,
+    check_size,
+    measure,
+)
+from gads_validator.checks.result import broken
+from gads_validator.checks.rows import ROW_CHECKS
+from gads_validator.checks.schema import check_payload_schema
+from gads_validator.checks.sealing import check_identity, check_seal
+
+NOTHING_DECLARED = DeclaredChecks()
+"""For a report whose owner declares no checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found in one sealed run, the ledger not asked.
+
+    `metadata` and `seal_sha256` are None if the seal cannot be believed, `table` if the rows could not be read or are
+    not held any more, `content_sha256` unless every check held.
+    """
+
+    results: tuple[CheckResult, ...]
+    metadata: PartitionMetadata | None = None
+    seal_sha256: str | None = None
+    content_sha256: str | None = None
+    table: pa.Table | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check held."""
+        return all(result.passed for result in self.results)
+
+
+def inspect(
+    reader: RawReader, key: PartitionKey, run_id: RunId, declared: DeclaredChecks = NOTHING_DECLARED
+) -> Inspection:
+    """Check what is sealed as `(key, run_id)`, and report everything that is wrong with it.
+
+    What cannot be looked at because of an earlier finding is not reported: nothing after an unsound seal, no rows of
+    bytes that are not those that were sealed. Raises `StorageError` if the storage fails, which says nothing about
+    the partition.
+    """
+    sealed, data, metadata = check_seal(reader, key, run_id)
+    results = [sealed]
+    if metadata is None:
+        return Inspection(tuple(results))
+    seal_sum = str(json.loads(data)["seal_sha256"])
+    results.append(check_identity(metadata, key, run_id))
+    table = _check_payload(reader, key, run_id, metadata, results)
+    if table is None:
+        return Inspection(tuple(results), metadata, seal_sum)
+    for check in ROW_CHECKS:
+        results.append(check(metadata, table, key))
+    results += check_declared(declared, metadata.facts.schema, table)
+    passed = all(result.passed for result in results)
+    return Inspection(tuple(results), metadata, seal_sum, content_sha256(table) if passed else None, table)
+
+
+def rows_of(reader: RawReader, key: PartitionKey, run_id: RunId) -> tuple[PartitionMetadata, pa.Table]:
+    """The metadata and rows of a run that was vouched for; raises `DamagedPartitionError` if it is so no longer."""
+    sealed, _, metadata = check_seal(reader, key, run_id)
+    results = [sealed]
+    table = None if metadata is None else _check_payload(reader, key, run_id, metadata, results)
+    if metadata is not None and table is not None:
+        return metadata, table
+    failed = next(result for result in results if not result.passed)
+    raise DamagedPartitionError(f"{failed.name}: {failed.detail}")
+
+
+def _check_payload(
+    reader: RawReader, key: PartitionKey, run_id: RunId, metadata: PartitionMetadata, results: list[CheckResult]
+) -> pa.Table | None:
+    """Append the results of the payload's checks; the rows, if they are what the metadata says."""
+    try:
+        stream = reader.open_payload(key, run_id, metadata.payload_name)
+    except DamagedPartitionError as error:
+        results.append(broken(PAYLOAD_SIZE, error.message, expected_bytes=metadata.payload_bytes))
+        return None
+    with closing(stream):
+        payload = measure(stream)
+        intact = (check_size(metadata, payload), check_sha256(metadata, payload))
+        results += intact
+        if not all(result.passed for result in intact):
+            return None
+        readable, table, announced = check_readable(payload)
+    results.append(readable)
+    if table is None:
+        return None
+    results.append(check_record_count(metadata, table, announced))
+    shape = check_payload_schema(metadata, table)
+    results.append(shape)
+    return table if shape.passed else None

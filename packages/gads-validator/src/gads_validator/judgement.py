@@ -1,0 +1,112 @@
+"""From what was found in a run to what goes on record of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from gads_domain.errors import DamagedPartitionError, FailureReason
+from gads_domain.metadata import TableSchema
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.sink import RawReader
+from gads_domain.ports.validation import UnsealedRun
+from gads_domain.run import RunId
+from gads_domain.state import Attempt, AttemptOutcome, CheckResult, KeyHistory
+from gads_domain.state_machine import effective_attempts
+from gads_validator.checks.payload import PAYLOAD_SHA256, PAYLOAD_SIZE, READABLE
+from gads_validator.checks.schema import SCHEMA_FINGERPRINT, check_drift
+from gads_validator.checks.sealing import IDENTITY, SEAL
+from gads_validator.inspection import Inspection, rows_of
+from gads_validator.restatement import differences
+
+CHECK_FAILED = "check_failed"
+"""The code of the failure of every rejected run."""
+
+_DAMAGE = frozenset({SEAL, IDENTITY, PAYLOAD_SIZE, PAYLOAD_SHA256, READABLE})
+_DAMAGE_HINT = "what is stored is not what was sealed; check the storage and reprocess the partition with a new run"
+_DRIFT_HINT = "raise the report's schema_version if the new shape is meant; then reprocess the partition"
+_ROWS_HINT = "reprocess the partition with a new run; if it fails again, the report or its declared checks are wrong"
+
+
+def judge(
+    key: PartitionKey, run_id: RunId, inspection: Inspection, pinned: TableSchema | None, judged_at: datetime
+) -> Attempt:
+    """The attempt that `inspection` comes to, with the schema fixed for its version (None: none is yet)."""
+    results = _with_drift(inspection, pinned)
+    failed = [result for result in results if not result.passed]
+    facts = inspection.metadata.facts if inspection.metadata else None
+    return Attempt(
+        key=key,
+        run_id=run_id,
+        outcome=AttemptOutcome.REJECTED if failed else AttemptOutcome.PASSED,
+        judged_at=judged_at,
+        checks=results,
+        failure=_reason(failed) if failed else None,
+        schema_version=facts.schema_version if facts else None,
+        record_count=facts.record_count if facts else None,
+        seal_sha256=inspection.seal_sha256,
+        content_sha256=None if failed else inspection.content_sha256,
+    )
+
+
+def unsealed_attempt(key: PartitionKey, run: UnsealedRun, judged_at: datetime) -> Attempt:
+    """The attempt of a run that was started and did not seal."""
+    return Attempt(key, run.run_id, AttemptOutcome.UNSEALED, judged_at, failure=run.reason)
+
+
+def with_changes(attempt: Attempt, inspection: Inspection, history: KeyHistory, reader: RawReader) -> Attempt:
+    """`attempt` with what it changes against the run that is authoritative now; as it is if it restates nothing.
+
+    Raises `StorageError` if the storage fails while the authoritative run is read.
+    """
+    current = history.state.current_run_id
+    if attempt.outcome is not AttemptOutcome.PASSED or current is None or current >= attempt.run_id:
+        return attempt
+    against = str(current)
+    known = next((one for one in effective_attempts(history.attempts) if one.run_id == current), None)
+    mine = (attempt.content_sha256, attempt.schema_version)
+    if known is not None and (known.content_sha256, known.schema_version) == mine:
+        return replace(attempt, changes={"against_run": against, "equal": True})
+    try:
+        metadata, rows = (
+            (inspection.metadata, inspection.table)
+            if inspection.metadata and inspection.table is not None
+            else rows_of(reader, attempt.key, attempt.run_id)
+        )
+        before, before_rows = rows_of(reader, attempt.key, current)
+    except DamagedPartitionError as error:
+        return replace(attempt, changes={"against_run": against, "not_compared": error.message})
+    found = differences(before_rows, before.facts.schema, rows, metadata.facts.schema)
+    return replace(attempt, changes={"against_run": against, **found})
+
+
+def _with_drift(inspection: Inspection, pinned: TableSchema | None) -> tuple[CheckResult, ...]:
+    """The results with what the ledger knows of the schema in its place among them."""
+    if inspection.metadata is None or pinned is None:
+        return inspection.results
+    drift = check_drift(inspection.metadata, pinned)
+    if drift.passed:
+        return inspection.results
+    merged = []
+    for result in inspection.results:
+        if result.name != SCHEMA_FINGERPRINT:
+            merged.append(result)
+        elif result.passed:
+            merged.append(drift)
+        else:
+            merged.append(replace(result, detail=f"{result.detail}; {drift.detail}"))
+    if all(result.name != SCHEMA_FINGERPRINT for result in merged):
+        merged.append(drift)
+    return tuple(merged)
+
+
+def _reason(failed: list[CheckResult]) -> FailureReason:
+    message = "; ".join(f"{result.name}: {result.detail}" for result in failed)
+    names = {result.name for result in failed}
+    if names & _DAMAGE:
+        hint = _DAMAGE_HINT
+    elif SCHEMA_FINGERPRINT in names:
+        hint = _DRIFT_HINT
+    else:
+        hint = _ROWS_HINT
+    return FailureReason(CHECK_FAILED, message, retryable=False, hint=hint)

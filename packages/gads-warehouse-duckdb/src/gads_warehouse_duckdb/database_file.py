@@ -1,0 +1,101 @@
+"""The file: opened as briefly and with as little right as the call needs, and DuckDB's errors put in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from gads_domain.errors import ConfigurationError, GadsError, StorageError
+from gads_warehouse_duckdb.errors import WarehouseDamagedError, WarehouseFullError, WarehouseHeldError
+
+_FULL = ("No space left", "File too large", "Disk quota exceeded")
+
+
+class DatabaseFile:
+    """One DuckDB file. Nothing is held between the calls, so that others come to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file."""
+        return self.path.exists()
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that cannot write, at one moment of the database from its first query to its end."""
+        with self.translated(), self._connected(read_only=True) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in a transaction that is committed if the block ends well, and rolled back otherwise."""
+        with self.translated():
+            if not self.path.parent.is_dir():
+                raise ConfigurationError(f"there is no folder {self.path.parent}", hint="make it, or name another file")
+            with self._connected(read_only=False) as connection:
+                connection.execute("BEGIN TRANSACTION")
+                try:
+                    yield connection
+                except BaseException:
+                    _roll_back(connection)
+                    raise
+                connection.execute("COMMIT")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """DuckDB's errors as the house's."""
+        try:
+            yield
+        except duckdb.Error as error:
+            ours = self._in_our_words(error)
+            if ours is None:
+                raise
+            raise ours from error
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = duckdb.connect(str(self.path), read_only=read_only)
+        except duckdb.ConnectionException:
+            # This process has the file open already, and DuckDB wants all of its connections alike: ask for the other
+            # kind. One that may not write and has to is told so by the first statement.
+            connection = duckdb.connect(str(self.path), read_only=not read_only)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _in_our_words(self, error: duckdb.Error) -> GadsError | None:
+        text = str(error).splitlines()[0]
+        if "Could not set lock" in text or "being used by another process" in text:
+            return WarehouseHeldError(f"another process has {self.path} open")
+        if "read-only mode" in text and "database does not exist" not in text:
+            return WarehouseHeldError(f"this process has {self.path} open for reading alone")
+        if any(sign in str(error) for sign in _FULL):
+            return WarehouseFullError(f"no space is left for {self.path}")
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return WarehouseFullError(
+                f"neither memory nor space for temporary files is left to load {self.path}",
+                hint="free some and load again; the tables are as they were before",
+            )
+        if "not a valid DuckDB database file" in text or isinstance(
+            error, duckdb.SerializationException | duckdb.FatalException | duckdb.CatalogException
+        ):
+            return WarehouseDamagedError(f"{self.path} is not a warehouse that can be read: {text}")
+        if isinstance(error, duckdb.TransactionException) and "onflict" in text:
+            return WarehouseHeldError(f"somebody else in this process wrote to {self.path} meanwhile")
+        return StorageError(f"{self.path}: {text}") if isinstance(error, duckdb.IOException) else None
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        # The transaction is gone with what failed, or the database is shut; nothing of it is committed either way.
+        return

@@ -1,0 +1,95 @@
+"""Catalogue and views: made anew whenever the tables, or what this software makes of them, have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from gads_warehouse_duckdb.field_meanings import IDENTITY_MEANINGS, meaning_of
+from gads_warehouse_duckdb.layout import IDENTITY, RECORDS, column_type, literal, quoted
+from gads_warehouse_duckdb.report_tables import ReportTable
+from gads_warehouse_duckdb.views.dbt import dbt_views
+from gads_warehouse_duckdb.views.definition import ViewDefinition
+from gads_warehouse_duckdb.views.people import people_views
+
+_CATALOGUE_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("report", pa.string()),
+    ("table_name", pa.string()),
+    ("column_name", pa.string()),
+    ("position", pa.int32()),
+    ("data_type", pa.string()),
+    ("category", pa.string()),
+    ("field", pa.string()),
+    ("schema_versions", pa.list_(pa.int32())),
+    ("meaning", pa.string()),
+]
+
+
+class Definitions:
+    """What these tables are described and looked at by; equal tables give equal ones."""
+
+    def __init__(self, tables: Sequence[ReportTable]) -> None:
+        self.views: list[ViewDefinition] = [*people_views(tables), *dbt_views(tables)]
+        self.catalogue: list[dict[str, Any]] = [row for table in tables for row in _described(table)]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether these are the ones that the warehouse has."""
+        told = [[view.schema, view.name, view.query, view.meaning] for view in self.views]
+        return hashlib.sha256(json.dumps([told, self.catalogue], sort_keys=True).encode()).hexdigest()
+
+    def write(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Put them in place of whatever is there."""
+        for schema, name in connection.execute(f"SELECT schema_name, view_name FROM {RECORDS}.views").fetchall():
+            connection.execute(f"DROP VIEW IF EXISTS {schema}.{quoted(name)}")
+        connection.execute(f"DELETE FROM {RECORDS}.views")
+        for view in self.views:
+            place = f"{view.schema}.{quoted(view.name)}"
+            connection.execute(f"CREATE OR REPLACE VIEW {place} AS {view.query}")
+            connection.execute(f"COMMENT ON VIEW {place} IS {literal(view.meaning)}")
+            connection.execute(f"INSERT INTO {RECORDS}.views VALUES (?, ?, ?)", [view.schema, view.name, view.meaning])
+        connection.execute(f"DELETE FROM {RECORDS}.catalogue")
+        connection.register("catalogue_rows", pa.Table.from_pylist(self.catalogue, pa.schema(_CATALOGUE_COLUMNS)))
+        connection.execute(f"INSERT INTO {RECORDS}.catalogue SELECT * FROM catalogue_rows")
+        connection.unregister("catalogue_rows")
+
+
+def _described(table: ReportTable) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for column in table.columns:
+        rows.append(
+            {
+                "column_name": column.name,
+                "data_type": column_type(column.type),
+                "category": column.field.split(".")[0]
+                if column.field.startswith(("metrics.", "segments."))
+                else "attributes",
+                "field": column.field,
+                "schema_versions": sorted(
+                    version
+                    for version, columns in table.versions.items()
+                    if any(one.name == column.name for one in columns)
+                ),
+                "meaning": meaning_of(column.field),
+            }
+        )
+    for name, kind in IDENTITY.items():
+        rows.append(
+            {
+                "column_name": name,
+                "data_type": kind,
+                "category": "identity",
+                "field": None,
+                "schema_versions": sorted(table.versions),
+                "meaning": IDENTITY_MEANINGS[name],
+            }
+        )
+    return [
+        {"report": table.report, "table_name": table.name, "position": position, **row}
+        for position, row in enumerate(rows)
+    ]

@@ -1,0 +1,62 @@
+"""What can keep the warehouse from being loaded or read; whatever it is, the tables are as they were."""
+
+from __future__ import annotations
+
+from gads_domain.errors import (
+    ExitCode,
+    GadsError,
+    HeldElsewhereError,
+    StorageFullError,
+    UnsupportedContractError,
+    UsageError,
+)
+
+
+class WarehouseHeldError(HeldElsewhereError):
+    """Another process has the file open."""
+
+    code = "warehouse_held"
+    default_hint = "close what has it open, or read a copy of the file; DuckDB lets one process write, or several read"
+
+
+class WarehouseFullError(StorageFullError):
+    """No space is left where the file is."""
+
+    code = "warehouse_full"
+    default_hint = "free space and load again; the tables are as they were before"
+
+
+class WarehouseDamagedError(GadsError):
+    """The file is no database, or not what this wrote."""
+
+    code = "warehouse_damaged"
+    exit_code = ExitCode.USAGE
+    default_hint = "move the file away and load again: all of it can be had from the partitions"
+
+
+class OtherLedgerError(UsageError):
+    """The tables were loaded from another ledger."""
+
+    code = "other_ledger"
+    default_hint = "check storage.state and warehouse.url; another ledger needs a warehouse file of its own"
+
+
+class TableTakenError(UsageError):
+    """The name of a table is taken by something that is not the warehouse's."""
+
+    code = "table_taken"
+    default_hint = "rename it, or give the warehouse a file of its own"
+
+
+class SchemaDriftError(UsageError):
+    """One schema version of a report came with two schemas."""
+
+    code = "schema_drift"
+    default_hint = "the ledger vouches for two schemas under one version; tell whoever runs the pipeline"
+
+
+class NewerWarehouseError(UnsupportedContractError):
+    """The file was written under a contract that this version does not know."""
+
+    code = "newer_warehouse"
+    default_hint = "install a newer gads-warehouse-duckdb"

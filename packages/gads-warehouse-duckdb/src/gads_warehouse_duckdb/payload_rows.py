@@ -1,0 +1,78 @@
+"""Payload files as rows of a table: with the identity behind them, and nothing cast on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from gads_domain.errors import DamagedPartitionError
+from gads_domain.ports.warehouse import Replacement
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, column_type, literal
+from gads_warehouse_duckdb.report_tables import ReportTable
+
+_FILE = "_file"
+_ORIGINS = "payload_origins"
+
+
+@contextmanager
+def payload_rows(
+    connection: duckdb.DuckDBPyConnection, table: ReportTable, version: int, replacements: Sequence[Replacement]
+) -> Iterator[str]:
+    """A query for the rows of payloads of one schema version of one report, in the columns of `table`.
+
+    Raises `DamagedPartitionError` if their columns are not what their seals say.
+    """
+    paths = [str(one.payload) for one in replacements]
+    files = f"read_parquet([{_listed(replacements)}], hive_partitioning=false"
+    _require_columns(connection, replacements[0], f"{files})")
+    origins = pa.table(
+        {
+            "file": pa.array(paths, pa.string()),
+            "customer": pa.array([one.partition.key.customer_id for one in replacements], pa.string()),
+            "day": pa.array([one.partition.key.logical_date for one in replacements], pa.date32()),
+            "run": pa.array([one.partition.run_id.value for one in replacements], pa.string()),
+        }
+    )
+    connection.register(_ORIGINS, origins)
+    yield (
+        f"SELECT {table.selection(version)}, origin.customer AS {CUSTOMER_ID}, origin.day AS {LOGICAL_DATE}, "
+        f"origin.run AS {RUN_ID} FROM {files}, filename={literal(_FILE)}) AS payload "
+        f"JOIN {_ORIGINS} AS origin ON origin.file = payload.{_FILE}"
+    )
+    # After a failure the connection is closed, and the transaction that it is in takes no more statements.
+    connection.unregister(_ORIGINS)
+
+
+def require_counts(connection: duckdb.DuckDBPyConnection, replacements: Sequence[Replacement]) -> None:
+    """Raise `DamagedPartitionError` for a payload that has another number of rows than its partition."""
+    found = connection.execute(
+        f"SELECT file_name, num_rows FROM parquet_file_metadata([{_listed(replacements)}])"
+    ).fetchall()
+    counts = dict(found)
+    for one in replacements:
+        count = counts[str(one.payload)]
+        if count != one.partition.record_count:
+            raise DamagedPartitionError(
+                f"the payload of {one.partition.key} of run {one.partition.run_id} has {count} rows; "
+                f"the ledger vouches for {one.partition.record_count}"
+            )
+
+
+def _listed(replacements: Sequence[Replacement]) -> str:
+    return ", ".join(literal(_escaped(str(one.payload))) for one in replacements)
+
+
+def _require_columns(connection: duckdb.DuckDBPyConnection, sample: Replacement, files: str) -> None:
+    found = [(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()]
+    sealed = [(column.name, column_type(column.type)) for column in sample.schema.columns]
+    if found != sealed:
+        raise DamagedPartitionError(f"the payload of {sample.partition.key} has other columns than its seal says")
+
+
+def _escaped(path: str) -> str:
+    """DuckDB takes a path for a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", path)

@@ -1,0 +1,59 @@
+"""The accounts with their names, currencies and time zones, as last told by whichever report tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, PEOPLE, RECORDS, quoted
+from gads_warehouse_duckdb.report_tables import ReportTable
+from gads_warehouse_duckdb.views.choosing import table_with
+from gads_warehouse_duckdb.views.definition import ViewDefinition
+
+_COLUMNS = {
+    "account_name": "VARCHAR",
+    "currency_code": "VARCHAR",
+    "time_zone": "VARCHAR",
+    "is_manager": "BOOLEAN",
+    "is_test_account": "BOOLEAN",
+}
+_FIELDS = ("descriptive_name", "currency_code", "time_zone", "manager", "test_account")
+_TELLERS = (("customer", "customer"), ("customer_client", "customer_client"), ("account", "customer"))
+"""Reports that tell of accounts, the best first, and what their columns begin with."""
+
+
+def accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
+    """One row an account that anything is loaded of, with what is known of it."""
+    told = []
+    for rank, (report, prefix) in enumerate(_TELLERS):
+        table = table_with(tables, report, [f"{prefix}_currency_code"])
+        if table is None:
+            continue
+        present = {column.name for column in table.columns}
+        account = f"{prefix}_id::VARCHAR" if prefix == "customer_client" else CUSTOMER_ID
+        columns = [
+            f"{prefix}_{field}" if f"{prefix}_{field}" in present else f"NULL::{kind}"
+            for field, kind in zip(_FIELDS, _COLUMNS.values(), strict=True)
+        ]
+        named = ", ".join(f"{column} AS {name}" for column, name in zip(columns, _COLUMNS, strict=True))
+        told.append(
+            f"SELECT {account} AS customer_id, {named}, {LOGICAL_DATE} AS as_of, {rank} AS rank "
+            f"FROM main.{quoted(table.name)}"
+        )
+    known = f"SELECT DISTINCT customer_id FROM {RECORDS}.pointers"
+    if not told:
+        nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _COLUMNS.items())
+        query = f"SELECT customer_id, {nulls}, NULL::DATE AS as_of FROM ({known})"
+    else:
+        names = ", ".join(_COLUMNS)
+        query = (
+            f"WITH told AS ({' UNION ALL '.join(told)}), latest AS (SELECT * FROM told QUALIFY row_number() OVER "
+            f"(PARTITION BY customer_id ORDER BY as_of DESC, rank, {names}) = 1) "
+            f"SELECT customer_id, {names}, as_of FROM ({known}) FULL JOIN latest USING (customer_id)"
+        )
+    return ViewDefinition(
+        PEOPLE,
+        "accounts",
+        query,
+        "One row an account: name, currency and time zone as last told by the reports customer, customer_client or "
+        "account; null while none of them is loaded.",
+    )

@@ -1,0 +1,158 @@
+"""The port, on a DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.warehouse import (
+    LoadedPartition,
+    LoadedStep,
+    LoadStep,
+    PartitionContent,
+    Replacement,
+    WarehousePosition,
+)
+from gads_domain.run import RunId
+from gads_warehouse_duckdb.applying import Application
+from gads_warehouse_duckdb.contents import payload_contents, table_contents
+from gads_warehouse_duckdb.database_file import DatabaseFile
+from gads_warehouse_duckdb.definitions import Definitions
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, RUN_ID, is_laid_out, lay_out, quoted
+from gads_warehouse_duckdb.report_tables import ReportTables
+from gads_warehouse_duckdb.state import read_state
+
+
+class DuckDbWarehouse:
+    """Implements `gads_domain.ports.warehouse.Warehouse`. The file is open only while a call needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = DatabaseFile(path)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    def position(self) -> WarehousePosition | None:
+        """Where the tables are; None if nothing was ever loaded."""
+        with self._opened() as found:
+            return None if found is None else read_state(found).position
+
+    def reports(self) -> list[str]:
+        """The reports that have, or had, rows here; sorted."""
+        with self._opened() as found:
+            return [] if found is None else sorted({table.report for table in ReportTables(found).all()})
+
+    def pointers(self, report: str) -> list[LoadedPartition]:
+        """What is shown of `report`, in key order."""
+        with self._opened() as found:
+            if found is None:
+                return []
+            source = read_state(found).source
+            rows = found.execute(
+                "SELECT customer_id, logical_date, run_id, record_count, schema_version, seal_sha256 "
+                f"FROM {RECORDS}.pointers WHERE report = ? ORDER BY customer_id, logical_date",
+                [report],
+            ).fetchall()
+        return [
+            LoadedPartition(PartitionKey(source, customer, report, day), RunId(run), count, version, seal)
+            for customer, day, run, count, version, seal in rows
+        ]
+
+    def untrue(self) -> list[PartitionKey]:
+        """The keys whose rows are not as many as their pointer says, or of another run: somebody else wrote there."""
+        keys: set[PartitionKey] = set()
+        with self._opened() as found:
+            if found is None:
+                return []
+            source = read_state(found).source
+            tables = ReportTables(found)
+            for report in {table.report for table in tables.all()}:
+                rows = " UNION ALL ".join(
+                    f"SELECT {CUSTOMER_ID} AS customer_id, {LOGICAL_DATE} AS logical_date, {RUN_ID} AS run_id "
+                    f"FROM main.{quoted(table.name)}"
+                    for table in tables.of(report)
+                )
+                wrong = found.execute(
+                    f"WITH counted AS (SELECT *, count(*) AS found FROM ({rows}) GROUP BY ALL), "
+                    f"shown AS (SELECT * FROM {RECORDS}.pointers WHERE report = ?) "
+                    "SELECT DISTINCT customer_id, logical_date FROM counted FULL JOIN shown "
+                    "USING (customer_id, logical_date, run_id) "
+                    "WHERE coalesce(found, 0) <> coalesce(record_count, -1)",
+                    [report],
+                ).fetchall()
+                keys.update(PartitionKey(source, customer, report, day) for customer, day in wrong)
+        return sorted(keys)
+
+    def contents(self, report: str) -> Iterator[PartitionContent]:
+        """What the tables of `report` hold, rows without a pointer included."""
+        with self._opened() as found:
+            if found is not None:
+                source = read_state(found).source
+                for table in ReportTables(found).of(report):
+                    yield from table_contents(found, source, table)
+
+    def measure(self, replacements: Sequence[Replacement]) -> list[PartitionContent]:
+        """What `contents` would say of these payloads, in their order."""
+        measured: dict[tuple[PartitionKey, RunId], PartitionContent] = {}
+        with self._file.translated(), duckdb.connect() as scratch, self._opened() as found:
+            # The tables as they are, and those that the payloads would make, laid out again without rows.
+            lay_out(scratch)
+            tables = ReportTables(scratch)
+            if found is not None:
+                tables.take_over(ReportTables(found))
+            for (report, version), group in groupby(replacements, key=_of_one_version):
+                several = list(group)
+                table = tables.place(report, version, several[0].schema)
+                for content in payload_contents(scratch, table, version, several):
+                    measured[content.key, content.run_id] = content
+        return [measured.get((one.partition.key, one.partition.run_id)) or _empty(one) for one in replacements]
+
+    def is_current(self) -> bool:
+        """Whether catalogue and views are those that this software makes; an absent warehouse is."""
+        with self._opened() as found:
+            if found is None:
+                return True
+            return read_state(found).definitions == Definitions(ReportTables(found).all()).fingerprint
+
+    def apply(self, step: LoadStep) -> LoadedStep:
+        """Carry out `step`, and bring catalogue and views up to date in the same transaction."""
+        with self._file.writing() as connection:
+            lay_out(connection)
+            return Application(connection, step).carry_out()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """A connection for reading, None if nothing was ever loaded."""
+        if not self._file.exists:
+            yield None
+            return
+        with self._file.reading() as connection:
+            yield connection if is_laid_out(connection) else None
+
+
+def _of_one_version(one: Replacement) -> tuple[str, int]:
+    return one.partition.key.report, one.partition.schema_version
+
+
+def _empty(one: Replacement) -> PartitionContent:
+    return PartitionContent(one.partition.key, one.partition.run_id, 0, {}, "0")

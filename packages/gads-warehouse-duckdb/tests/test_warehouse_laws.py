@@ -1,0 +1,53 @@
+"""The warehouse keeps the laws of its port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gads_conformance.warehouse_laws import WarehouseLaws
+from gads_domain.metadata import TableSchema
+
+_TYPES: dict[str, pa.DataType] = {"int64": pa.int64(), "double": pa.float64(), "string": pa.string()}
+
+
+class TestDuckDbWarehouse(WarehouseLaws):
+    @pytest.fixture
+    def warehouse_url(self) -> str:
+        return "duckdb:tables.duckdb"
+
+    @pytest.fixture
+    def base(self, tmp_path: Path) -> Path:
+        base = tmp_path / "base"
+        base.mkdir()
+        return base
+
+    @pytest.fixture
+    def write_payload(self) -> Callable[[Path, TableSchema, Sequence[dict[str, Any]]], None]:
+        def write(path: Path, schema: TableSchema, rows: Sequence[dict[str, Any]]) -> None:
+            columns = [(column.name, _TYPES[column.type]) for column in schema.columns]
+            pq.write_table(pa.Table.from_pylist(list(rows), pa.schema(columns)), path)
+
+        return write
+
+    @pytest.fixture
+    def read_rows(self, base: Path) -> Callable[[str], list[dict[str, Any]]]:
+        def read(report: str) -> list[dict[str, Any]]:
+            with duckdb.connect(str(base / "tables.duckdb"), read_only=True) as connection:
+                names = connection.execute(
+                    "SELECT DISTINCT table_name FROM gads.report_tables WHERE report = ?", [report]
+                ).fetchall()
+                rows = [
+                    row
+                    for (name,) in names
+                    for row in connection.sql(f'SELECT * FROM main."{name}"').to_arrow_table().to_pylist()
+                ]
+            return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+        return read

@@ -1,0 +1,195 @@
+"""A whole pipeline in one folder, without an API: real sink, real payloads, real validator, real ledger.
+
+Each row carries the number of the run that wrote it, so that a mix of two runs shows.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from gads_consumer.consumer import Consumer
+from gads_domain.adapters import ledger_adapter, sink_adapter
+from gads_domain.errors import FailureReason
+from gads_domain.layout import partition_prefix
+from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
+from gads_domain.metadata_codec import decode_metadata
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.validation import UnsealedRun, Verdict
+from gads_domain.run import RunId
+from gads_payload.schema import arrow_schema
+from gads_payload.writing import PayloadWriter
+from gads_validator.validating import RawPartitionValidator
+
+FIRST_DAY = date(2024, 6, 1)
+START = datetime(2024, 7, 1, 4, 5, 6, tzinfo=UTC)
+STATE, SINK = "sqlite:state/ledger.db", "file:raw"
+
+DATE = ColumnSpec("segments_date", "segments.date", "date32")
+CAMPAIGN = ColumnSpec("campaign_id", "campaign.id", "int64")
+NAME = ColumnSpec("campaign_name", "campaign.name", "string")
+CLICKS = ColumnSpec("metrics_clicks", "metrics.clicks", "int64")
+RUN_NUMBER = ColumnSpec("metrics_run", "metrics.run", "int64")
+COST = ColumnSpec("metrics_cost", "metrics.cost", "double")
+LABELS = ColumnSpec("campaign_labels", "campaign.labels", "list<string>")
+COLUMNS = (DATE, CAMPAIGN, NAME, CLICKS, RUN_NUMBER)
+
+
+def key_of(customer: int = 1, day: int = 0, report: str = "campaign") -> PartitionKey:
+    """The partition of the day number `day`."""
+    return PartitionKey(GOOGLE_ADS, str(customer), report, FIRST_DAY + timedelta(days=day))
+
+
+def run_of(number: int, entropy: int = 0) -> RunId:
+    """The `number`-th run; later numbers are later runs."""
+    return RunId.compose(START + timedelta(seconds=number), entropy.to_bytes(4, "big"))
+
+
+def number_of(run_id: RunId) -> int:
+    """The number of the run."""
+    return int((run_id.started_at - START).total_seconds())
+
+
+class SteppingClock:
+    """A clock that goes on by a second whenever it is asked, from the sample's beginning."""
+
+    def __init__(self, step: timedelta = timedelta(seconds=1)) -> None:
+        self.moment = START
+        self.step = step
+
+    def now(self) -> datetime:
+        self.moment += self.step
+        return self.moment
+
+
+class Pipeline:
+    """Writes and validates in `base`; `consumer()` opens what other teams get."""
+
+    def __init__(self, base: Path, clock: Any = None) -> None:
+        self.base = base
+        self.clock = clock or SteppingClock()
+        self.sink = sink_adapter(SINK).open_sink(SINK, base)
+        self.ledger = ledger_adapter(STATE).open_for_validator(STATE, base)
+        self.control_plane = ledger_adapter(STATE).open_for_control_plane(STATE, base)
+        self.validator = RawPartitionValidator(self.sink, self.ledger, self.clock)
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.control_plane.close()
+
+    def consumer(self, **options: Any) -> Consumer:
+        return Consumer.open(state=STATE, sink=SINK, base=self.base, **options)
+
+    def seal(
+        self,
+        key: PartitionKey,
+        run: int | RunId,
+        rows: int = 3,
+        *,
+        columns: Sequence[ColumnSpec] = COLUMNS,
+        schema_version: int = 1,
+        record_count: int | None = None,
+        row_group_rows: int = 100_000,
+    ) -> PartitionMetadata:
+        """Seal `rows` rows; a `record_count` of another number makes a partition that fails validation."""
+        run_id = run_of(run) if isinstance(run, int) else run
+        schema = TableSchema(tuple(columns))
+        with self.sink.open_writer(key, run_id) as writer:
+            payload = PayloadWriter(writer, schema, row_group_rows=row_group_rows)
+            payload.write(_rows(key, number_of(run_id), rows, schema))
+            payload.close()
+            return writer.finalize(
+                PartitionFacts(
+                    extracted_at=self.clock.now(),
+                    api_version="v26",
+                    query="SELECT campaign.id FROM campaign WHERE campaign.name = 'Zürich'",
+                    schema_version=schema_version,
+                    schema=schema,
+                    record_count=rows if record_count is None else record_count,
+                    request_ids=("request",),
+                    writer_name="tests",
+                    writer_version="0",
+                )
+            )
+
+    def validate(self, *keys: PartitionKey, recheck: bool = False) -> list[Verdict]:
+        return self.validator.validate(keys, recheck=recheck)
+
+    def trust(self, key: PartitionKey, run: int, rows: int = 3, **options: Any) -> RunId:
+        """Seal and validate."""
+        self.seal(key, run, rows, **options)
+        (verdict,) = self.validate(key)
+        assert verdict.after.current_run_id == run_of(run), verdict.after.last_error
+        return run_of(run)
+
+    def trust_days(self, days: Iterable[int], run: int = 1, customer: int = 1, rows: int = 3) -> None:
+        for day in days:
+            self.trust(key_of(customer, day), run, rows)
+
+    def fail(self, key: PartitionKey, run: int) -> None:
+        """Seal what does not pass."""
+        self.seal(key, run, 3, record_count=4)
+        self.validate(key)
+
+    def report_unsealed(self, key: PartitionKey, run: int, message: str = "the API was down") -> None:
+        reason = FailureReason("api_transient", message, retryable=True)
+        self.validator.validate([key], unsealed={key: UnsealedRun(run_of(run), reason)})
+
+    def withdraw(self, key: PartitionKey, run: int) -> None:
+        """Take authority from the run, by damage that a recheck finds."""
+        path = self.payload(key, run_of(run))
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1])
+        self.validate(key, recheck=True)
+
+    def folder(self, key: PartitionKey, run_id: RunId) -> Path:
+        return self.base / "raw" / partition_prefix(key, run_id)
+
+    def payload(self, key: PartitionKey, run_id: RunId) -> Path:
+        metadata = decode_metadata(self.sink.metadata_bytes(key, run_id))
+        return self.folder(key, run_id) / metadata.payload_name
+
+
+def _rows(key: PartitionKey, run: int, rows: int, schema: TableSchema) -> pa.RecordBatch:
+    values: dict[str, list[Any]] = {
+        DATE.name: [key.logical_date] * rows,
+        CAMPAIGN.name: list(range(rows)),
+        NAME.name: [f"Campaign {number % 7}" for number in range(rows)],
+        CLICKS.name: [number * 3 + run for number in range(rows)],
+        RUN_NUMBER.name: [run] * rows,
+        COST.name: [number / 4 for number in range(rows)],
+        LABELS.name: [["a", "b"][: number % 3] for number in range(rows)],
+    }
+    return pa.RecordBatch.from_pydict(
+        {column.name: values[column.name] for column in schema.columns}, schema=arrow_schema(schema)
+    )
+
+
+def faults_of_reading(table: pa.Table, partitions: Iterable[Any]) -> list[str]:
+    """What is wrong with rows read with their identity: of other partitions, of another run, too many or too few."""
+    expected = {(one.customer_id, one.logical_date): one for one in partitions}
+    found: dict[tuple[str, date], list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        found.setdefault((row["_customer_id"], row["_logical_date"]), []).append(row)
+    faults = [f"unexpected {origin}" for origin in found.keys() - expected.keys()]
+    for origin, one in expected.items():
+        rows = found.get(origin, [])
+        if len(rows) != one.record_count:
+            faults.append(f"{one}: {len(rows)} rows, not {one.record_count}")
+        if {row["_run_id"] for row in rows} - {one.run_id.value}:
+            faults.append(f"{one}: rows of another run")
+        if {row["metrics_run"] for row in rows} - {number_of(one.run_id)}:
+            faults.append(f"{one}: a mix of runs")
+        if [row["campaign_id"] for row in rows] != list(range(len(rows))):
+            faults.append(f"{one}: rows torn or out of order")
+    return faults
+
+
+def pairs(values: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+    """Neighbours."""
+    return itertools.pairwise(values)

@@ -1,0 +1,82 @@
+"""Processes restate and validate while other processes read: no torn read, no mixed read, no gap in the feed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent / "pipeline"))
+
+from consumer_pipeline import Pipeline, key_of
+
+WORKER = Path(__file__).parent / "pipeline" / "consumer_worker.py"
+
+
+def _race(base: Path, each: int, seals: int, seconds: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the writers and the readers say; writers end after `seals` partitions or `seconds`, readers after them."""
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(WORKER),
+                json.dumps({"task": task, "base": str(base), "worker": number, "seals": seals}),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for task in ("write", "read")
+        for number in range(each)
+    ]
+    try:
+        for worker in started:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in started:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        end = time.monotonic() + seconds
+        for writer in started[:each]:
+            with suppress(subprocess.TimeoutExpired):
+                writer.wait(max(end - time.monotonic(), 0))
+        told = []
+        for worker in started:
+            out, _ = worker.communicate(timeout=100)
+            assert worker.returncode == 0
+            told.append(json.loads(out))
+    finally:
+        for worker in started:
+            worker.kill()
+            worker.communicate()
+    return told[:each], told[each:]
+
+
+def _check(base: Path, each: int, seals: int, seconds: float) -> None:
+    pipeline = Pipeline(base)
+    pipeline.trust(key_of(1, 0), 0)
+    writers, readers = _race(base, each, seals, seconds)
+    moves = sum(entry.moves_authority for entry in pipeline.ledger.log())
+    pipeline.close()
+    assert [fault for reader in readers for fault in reader["faults"]] == []
+    assert all(writer["moved"] for writer in writers)
+    # Every reader outlived the writers, so it has followed every move.
+    assert [reader["changes"] for reader in readers] == [moves] * each
+    print(f"{sum(w['sealed'] for w in writers)} sealed, {moves} moves, {sum(r['reads'] for r in readers)} reads")
+
+
+def test_readers_among_writers_see_whole_runs(tmp_path: Path) -> None:
+    _check(tmp_path, each=2, seals=15, seconds=60)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+def test_four_readers_among_four_writers_see_whole_runs_for_a_minute(tmp_path: Path) -> None:
+    _check(tmp_path, each=4, seals=1_000_000, seconds=60)

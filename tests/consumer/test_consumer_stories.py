@@ -1,0 +1,234 @@
+"""Random stories of writers, validator and consumers, with crashes, against what the ledger's log says happened."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+sys.path.append(str(Path(__file__).parent / "pipeline"))
+
+from consumer_pipeline import Pipeline, faults_of_reading, key_of, run_of
+
+from gads_consumer.changes import Changes
+from gads_consumer.consumer import Consumer
+from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
+from gads_consumer.partitions import TrustedPartition
+from gads_consumer.snapshot import Snapshot
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import OperatorAct, PartitionStatus
+
+CUSTOMERS, DAYS = 2, 3
+KEYS = [key_of(1 + customer, day) for customer in range(CUSTOMERS) for day in range(DAYS)]
+_keys = st.sampled_from(KEYS)
+_runs = st.integers(1, 40)
+_rows = st.integers(0, 6)
+
+Believed = dict[PartitionKey, TrustedPartition]
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Stories(RuleBasedStateMachine):
+    """What the ledger believed at each position is written down by hand, from the validator's own verdicts."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.base = Path(self.folder.name)
+        self.pipeline = Pipeline(self.base)
+        self.sealed: set[tuple[PartitionKey, RunId]] = set()
+        self.damaged: set[tuple[PartitionKey, RunId]] = set()
+        self.pipeline.trust(KEYS[0], 0)
+        self.sealed.add((KEYS[0], run_of(0)))
+        self.consumer: Consumer = self.pipeline.consumer()
+        self.snapshots: list[tuple[Snapshot, Believed]] = []
+        self.told: dict[int, Believed] = {}
+        self.mine: Believed = {}
+        self.cursor: str | None = None
+
+    @rule(key=_keys, run=_runs, rows=_rows, sound=st.sampled_from([True, True, True, False]))
+    def seal(self, key: PartitionKey, run: int, rows: int, sound: bool) -> None:
+        if (key, run_of(run)) not in self.sealed:
+            self.pipeline.seal(key, run, rows, record_count=None if sound else rows + 1)
+            self.sealed.add((key, run_of(run)))
+
+    @rule(keys=st.lists(_keys, min_size=1, max_size=4, unique=True), recheck=st.booleans())
+    def validate(self, keys: list[PartitionKey], recheck: bool) -> None:
+        self.pipeline.validate(*keys, recheck=recheck)
+
+    @rule(keys=st.lists(_keys, min_size=1, max_size=4, unique=True), at=st.sampled_from(["before", "after"]))
+    def validate_and_crash(self, keys: list[PartitionKey], at: str) -> None:
+        real: Callable[..., list[bool]] = self.pipeline.ledger.record
+
+        def dies(changes: object) -> list[bool]:
+            if at == "after":
+                real(changes)
+            raise Crash
+
+        self.pipeline.ledger.record = dies  # type: ignore[method-assign]  # the process dies in the middle of it
+        with suppress(Crash):
+            self.pipeline.validate(*keys)
+        self.pipeline.close()
+        self.pipeline = Pipeline(self.base, self.pipeline.clock)
+
+    @rule(key=_keys, run=_runs)
+    def never_seals(self, key: PartitionKey, run: int) -> None:
+        if (key, run_of(run)) not in self.sealed:
+            self.pipeline.report_unsealed(key, run)
+
+    @precondition(lambda self: len(self.sealed) > len(self.damaged))
+    @rule(pick=st.integers(0, 1_000), how=st.sampled_from(["payload", "cut", "gone"]))
+    def storage_fails(self, pick: int, how: str) -> None:
+        sound = sorted(self.sealed - self.damaged)
+        key, run_id = sound[pick % len(sound)]
+        path = self.pipeline.payload(key, run_id)
+        path.chmod(0o644)
+        data = path.read_bytes()
+        if how == "payload":
+            path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+        elif how == "cut":
+            path.write_bytes(data[:-1])
+        else:
+            path.unlink()
+        self.damaged.add((key, run_id))
+
+    @rule(key=_keys)
+    def order_a_retry(self, key: PartitionKey) -> None:
+        act = OperatorAct(self.pipeline.clock.now(), "operator", "retry", "again")
+        self.pipeline.control_plane.retry([key], act)
+
+    @rule()
+    def the_consumer_starts_anew(self) -> None:
+        self.consumer.close()
+        self.consumer = self.pipeline.consumer()
+
+    @rule()
+    def take_a_snapshot(self) -> None:
+        snapshot = self.consumer.snapshot("campaign")
+        self.snapshots.append((snapshot, self._believed_now()))
+        if len(self.snapshots) > 6:
+            self.snapshots.pop(0)
+
+    @rule(pick=st.integers(0, 1_000))
+    def read_a_snapshot(self, pick: int) -> None:
+        if self.snapshots:
+            snapshot, then = self.snapshots[pick % len(self.snapshots)]
+            assert {one.key: one for one in snapshot.partitions} == then
+            self._read(snapshot)
+
+    @rule(pick=st.integers(0, 1_000))
+    def travel_in_time(self, pick: int) -> None:
+        if self.told:
+            position = sorted(self.told)[pick % len(self.told)]
+            snapshot = self.consumer.snapshot("campaign", as_of=position)
+            assert {one.key: one for one in snapshot.partitions} == self.told[position]
+            self._read(snapshot)
+
+    @rule(steps=st.integers(0, 5), dies=st.booleans())
+    def follow_the_feed(self, steps: int, dies: bool) -> None:
+        """Apply some changes; a follower that dies has applied more than its cursor says."""
+        feed = self.consumer.changes(after=self.cursor)
+        for _, change in zip(range(steps), feed, strict=False):
+            if change.partition is None:
+                self.mine.pop(change.key, None)
+            else:
+                self.mine[change.key] = change.partition
+        if not dies:
+            self.cursor = feed.cursor
+
+    @rule()
+    def follow_to_the_end(self) -> None:
+        self._exhaust(self.consumer.changes(after=self.cursor))
+        assert self.mine == self._believed_now()
+
+    @rule()
+    def follow_by_one_step(self) -> None:
+        delta = self.consumer.delta("campaign", after=self.cursor)
+        for key in delta.replaced:
+            self.mine.pop(key, None)
+        self.mine |= {one.key: one for one in delta.snapshot.partitions}
+        if self.cursor is None:
+            self.mine = {one.key: one for one in delta.snapshot.partitions}
+        self.cursor = delta.cursor
+        assert self.mine == self._believed_now()
+
+    @invariant()
+    def a_snapshot_is_what_the_ledger_says(self) -> None:
+        believed = self._believed_now()
+        snapshot = self.consumer.snapshot("campaign")
+        assert {one.key: one for one in snapshot.partitions} == believed
+        assert {gap.key for gap in snapshot.missing}.isdisjoint(believed)
+        self.told[snapshot.position] = believed
+        customers = [str(1 + number) for number in range(CUSTOMERS)]
+        first, last = KEYS[0].logical_date, KEYS[-1].logical_date
+        gaps = self.consumer.gaps("campaign", since=first, until=last, customers=customers)
+        states = self.pipeline.ledger.get_many(KEYS)
+        assert {(gap.key, gap.status) for gap in gaps} == {
+            (state.key, state.status) for state in states if state.status is not PartitionStatus.SUCCESS
+        }
+        assert bool(self.consumer.ready("campaign", since=first, day=last, customers=customers)) == (not gaps)
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.consumer.close()
+            self.pipeline.close()
+            self.folder.cleanup()
+
+    def _believed_now(self) -> Believed:
+        return {
+            state.key: TrustedPartition(
+                state.key, state.current_run_id, state.record_count, state.schema_version, state.seal_sha256
+            )
+            for state in self.pipeline.ledger.get_many(KEYS)
+            if state.current_run_id and state.record_count is not None and state.schema_version and state.seal_sha256
+        }
+
+    def _read(self, snapshot: Snapshot) -> None:
+        hurt = [one for one in snapshot.partitions if (one.key, one.run_id) in self.damaged]
+        if not snapshot.partitions:
+            return
+        if hurt:
+            with pytest.raises((PartitionAlteredError, PartitionGoneError)) as caught:
+                snapshot.to_table()
+            assert any(str(one) in caught.value.message for one in hurt)
+            return
+        assert faults_of_reading(snapshot.to_table(identity=True), snapshot.partitions) == []
+
+    def _exhaust(self, feed: Changes) -> None:
+        for change in feed:
+            if change.partition is None:
+                self.mine.pop(change.key, None)
+            else:
+                self.mine[change.key] = change.partition
+        self.cursor = feed.cursor
+
+
+UNHURRIED = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+def test_short_stories() -> None:
+    run_state_machine_as_test(Stories, settings=settings(UNHURRIED, max_examples=8, stateful_step_count=20))
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1_800)
+def test_many_long_stories() -> None:
+    run_state_machine_as_test(Stories, settings=settings(UNHURRIED, max_examples=200, stateful_step_count=60))

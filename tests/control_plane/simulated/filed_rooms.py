@@ -1,0 +1,203 @@
+"""Rooms for processes that are killed: the real sink and ledger, an API that writes down what it was asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from simulated_rooms import FACTS
+
+from gads_domain.adapters import ledger_adapter, sink_adapter
+from gads_domain.clock import RandomRunIds, SystemClock
+from gads_domain.errors import FailureReason, GadsError
+from gads_domain.metadata_codec import seal_sha256
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.ledger import ValidatorLedger
+from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
+from gads_domain.ports.sink import RawReader, RawSink
+from gads_domain.ports.validation import UnsealedRun, Verdict
+from gads_domain.report import ReportDefinition, Stretch
+from gads_domain.run import RunContext, RunId
+from gads_domain.state import Attempt, AttemptOutcome, StateChange
+from gads_domain.state_machine import is_news, settle
+from gads_orchestrator.budget import Budget, CallGate
+from gads_orchestrator.carrying_out import Control
+from gads_orchestrator.purposes import ByPolicy
+from gads_orchestrator.retry_policy import RetryPolicy
+from gads_orchestrator.serving import Daemon
+from gads_orchestrator.work_plan import Account, WorkRequest
+from gads_orchestrator.workers import SpawnedWorkers
+from gads_orchestrator.working import WorkRooms
+
+SINK, LEDGER = "file:raw", "sqlite:ledger.db"
+LAST = date(2024, 5, 31)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to do, in which folder, and how long a call takes."""
+
+    folder: str
+    accounts: int
+    reports: int
+    days: int
+    workers: int = 2
+    days_a_request: int = 5
+    call_seconds: float = 0.02
+    lease_seconds: float = 5.0
+
+    @property
+    def base(self) -> Path:
+        return Path(self.folder)
+
+    @property
+    def first(self) -> date:
+        return LAST - timedelta(days=self.days - 1)
+
+    def all_keys(self) -> list[PartitionKey]:
+        return [
+            PartitionKey("google_ads", str(1000 + account), f"report_{report}", self.first + timedelta(days=day))
+            for account in range(self.accounts)
+            for report in range(self.reports)
+            for day in range(self.days)
+        ]
+
+    def write(self, name: str, line: object) -> None:
+        """Append a line; short appends of several processes do not mix."""
+        descriptor = os.open(self.base / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(descriptor, (json.dumps(line) + "\n").encode())
+        os.close(descriptor)
+
+    def lines(self, name: str) -> list[list[str]]:
+        path = self.base / name
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class FiledApi:
+    """Writes down each call and whether a day of it was sealed already."""
+
+    def __init__(self, scene: Scene, gate: CallGate) -> None:
+        self._scene = scene
+        self._gate = gate
+
+    def extract(
+        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+    ) -> Iterator[DayOutcome]:
+        try:
+            self._gate()
+        except GadsError as error:
+            for key in stretch.keys:
+                yield Unsealed(key, FailureReason.of(error))
+            return
+        for key in stretch.keys:
+            if sink.runs(key):
+                self._scene.write("violations", [str(key), "was sealed when it was asked for"])
+        days = [stretch.first.isoformat(), stretch.last.isoformat()]
+        self._scene.write("calls", [stretch.customer_id, stretch.report.name, *days, run.run_id.value])
+        time.sleep(self._scene.call_seconds)  # what the network takes
+        for key in stretch.keys:
+            with sink.open_writer(key, run.run_id) as writer:
+                writer.write(str(key).encode())
+                yield Sealed(key, writer.finalize(FACTS))
+
+
+class SealValidator:
+    """Believes every seal; the content is the key's own name."""
+
+    def __init__(self, sink: RawReader, ledger: ValidatorLedger) -> None:
+        self._sink = sink
+        self._ledger = ledger
+
+    def validate(
+        self,
+        keys: Sequence[PartitionKey],
+        *,
+        unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
+        recheck: bool = False,
+    ) -> list[Verdict]:
+        return [self._one(key, (unsealed or {}).get(key)) for key in keys]
+
+    def _one(self, key: PartitionKey, unsealed: UnsealedRun | None) -> Verdict:
+        while True:
+            history = self._ledger.history(key)
+            first, changes, attempts = history.state, [], []
+            for attempt in self._due(key, unsealed):
+                if is_news(history, attempt):
+                    after = settle(history, attempt, attempt.judged_at)
+                    changes.append(StateChange(history.state, after, attempt))
+                    attempts.append(attempt)
+                    history = type(history)(after, (*history.attempts, attempt), history.revoked)
+            if all(self._ledger.record(changes)):
+                return Verdict(first, history.state, tuple(attempts))
+
+    def _due(self, key: PartitionKey, unsealed: UnsealedRun | None) -> list[Attempt]:
+        now, runs = SystemClock().now(), self._sink.runs(key)
+        due = [
+            Attempt(key, run, AttemptOutcome.PASSED, now, (), None, 1, 1, self._seal(key, run), "0" * 64)
+            for run in runs
+        ]
+        if unsealed is not None and unsealed.run_id not in runs:
+            due.append(Attempt(key, unsealed.run_id, AttemptOutcome.UNSEALED, now, failure=unsealed.reason))
+        return due
+
+    def _seal(self, key: PartitionKey, run: RunId) -> str:
+        return seal_sha256(self._sink.metadata_bytes(key, run))
+
+
+@dataclass(frozen=True)
+class FiledRooms:
+    """The factory that is sent to a worker."""
+
+    scene: Scene
+
+    def __call__(self) -> AbstractContextManager[WorkRooms]:
+        return self._open()
+
+    @contextmanager
+    def _open(self) -> Iterator[WorkRooms]:
+        base, clock = self.scene.base, SystemClock()
+        sink = sink_adapter(SINK).open_sink(SINK, base)
+        adapter = ledger_adapter(LEDGER)
+        with (
+            adapter.open_for_validator(LEDGER, base) as ledger,
+            adapter.open_for_control_plane(LEDGER, base) as control,
+        ):
+            gate = CallGate(control, Budget("filed"), clock)
+            yield WorkRooms(FiledApi(self.scene, gate), sink, SealValidator(sink, ledger), gate, clock)
+
+
+def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = lambda: None) -> None:
+    """Serve the scene until everything is done or `stop` is set."""
+    accounts = tuple(Account(str(1000 + number)) for number in range(scene.accounts))
+    reports = tuple(ReportDefinition(f"report_{number}", "SELECT") for number in range(scene.reports))
+    clock = SystemClock()
+    policy = ByPolicy(RetryPolicy(first_delay=timedelta(seconds=1), largest_delay=timedelta(seconds=2)))
+    with ledger_adapter(LEDGER).open_for_control_plane(LEDGER, scene.base) as control:
+        serving = Daemon(
+            lambda now: WorkRequest(accounts, reports, now, policy, scene.first, LAST, scene.days_a_request),
+            lambda: RunContext(RandomRunIds(clock).new_run_id(), f"process {os.getpid()}", "serve"),
+            Control(control, clock, Budget("filed"), lease_length=timedelta(seconds=scene.lease_seconds)),
+            SpawnedWorkers(FiledRooms(scene), scene.workers),
+            stop,
+            look_seconds=0.2,
+        )
+        try:
+            while not stop.is_set():
+                if serving.look() is None:
+                    scene.write("idle", [str(os.getpid())])
+                    return
+                stop.wait(serving.look_seconds)
+        finally:
+            serving.workers.close()
+
+
+if __name__ == "__main__":
+    daemon(Scene(**json.loads(sys.argv[1])), threading.Event())

@@ -1,0 +1,123 @@
+"""The control plane from the command line, against the local API: what is printed, what is changed, how it exits."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPORT = """
+[[reports]]
+name = "account"
+query = "SELECT customer.id, segments.date, metrics.impressions, metrics.clicks FROM customer"
+"""
+DAYS = ("--since", "2024-05-01", "--until", "2024-05-03")
+
+
+@pytest.fixture
+def config(project: Any, agency: Path, customers: list[str]) -> Path:
+    made: Path = project(agency, customers[:2], REPORT, "[run]\nworkers = 1\n[quota]\noperations_per_day = 100\n")
+    return made
+
+
+def test_a_backfill_and_what_operators_do_to_it(
+    config: Path, gads_etl: Any, customers: list[str], digest_of: Callable[[Path], dict[str, bytes]]
+) -> None:
+    def run(*words: str) -> Any:
+        return gads_etl(*words, "-c", config, "--format", "json")
+
+    done = run("backfill", *DAYS)
+    assert done.code == 0, done.err
+    assert done.json["summary"] == {"pending": 0, "success": 6, "failed": 0}
+    assert (done.json["operations"], done.json["ended"]) == (2, "done")
+    assert run("backfill", *DAYS).json["operations"] == 0
+
+    key = f"google_ads/{customers[0]}/account/2024-05-02"
+    before = digest_of(config.parent)
+    meant = run("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong", "--dry-run")
+    assert (meant.code, meant.json["done"], len(meant.json["partitions"])) == (0, 0, 1)
+    assert digest_of(config.parent) == before
+
+    revoked = run("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong")
+    assert (revoked.code, revoked.json["partitions"][0]["status"]) == (0, "failed")
+    again = run("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong")
+    assert again.code == 1
+    assert again.json["partitions"][0]["why_not"] == "the run was not judged here, or is revoked already"
+
+    held = run("state", "hold", "--customer", customers[0], "--since", "2024-05-03", "--until", "2024-05-04")
+    assert (held.code, held.json["done"]) == (0, 2)
+    assert run("state", "retry", key, f"google_ads/{customers[1]}/account/2024-05-02").code == 1
+    found = run("state", "gaps", "--since", "2024-05-01", "--until", "2024-05-04", "--customer", customers[0])
+    assert found.code == 1
+    assert [(gap["since"], gap["status"], gap["reason"]) for gap in found.json["gaps"]] == [
+        ("2024-05-02", "pending", "a retry is ordered"),
+        ("2024-05-04", "pending", "held"),
+    ]
+    more = run("backfill", "--since", "2024-05-01", "--until", "2024-05-04", "--customer", customers[0])
+    assert (more.code, more.json["operations"], len(more.json["partitions"])) == (0, 1, 1)
+
+    history = run("state", "history", key).json
+    assert history["revoked"] == [done.json["run_id"]]
+    assert [attempt["outcome"] for attempt in history["attempts"]] == ["passed", "passed"]
+    assert [act["kind"] for act in history["acts"]] == ["revoke", "retry"]
+    assert [move["cause"] for move in history["moves"]] == ["validate", "order", "retry", "validate"]
+    assert history["attempts"][0]["checks"]
+    assert {"actor", "command", "filter", "reason", "before", "after"} <= set(history["acts"][0])
+
+
+def test_what_cannot_be_meant_is_refused(config: Path, gads_etl: Any, customers: list[str]) -> None:
+    for words in (
+        ("state", "retry"),
+        ("state", "hold", "nonsense"),
+        ("state", "hold", "--report", "nothing"),
+        ("state", "retry", "google_ads/1/account/2024-05-01", "--all"),
+        (
+            "state",
+            "gaps",
+        ),
+        ("backfill",),
+        ("state", "hold", "--since", "2024-01-01", "--until", "2024-12-31"),
+    ):
+        done = gads_etl(*words, "-c", config)
+        assert done.code == 2, (words, done.err)
+        assert "hint:" in done.err
+        assert "Traceback" not in done.err
+    assert not (config.parent / "state.db").exists()
+    assert gads_etl("state", "retry", "--all", "-c", config).code == 0
+
+
+def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl: Any) -> None:
+    planned = gads_etl("plan", "-c", config, "--format", "json").json
+    assert planned["quota"] == {"operations_per_day": 100, "spent_today": 0, "exhausted": False}
+    assert planned["operations"] == len(planned["stretches"]) == 2
+    assert set(planned["by_purpose"]) == {"new"}
+    assert not (config.parent / "state.db").exists()
+    served = gads_etl("serve", "--once", "--json-events", "-c", config)
+    assert served.code == 0, served.err
+    events = [json.loads(line) for line in served.err.splitlines() if line.startswith("{")]
+    assert [event["event"] for event in events if event["event"].startswith("run_")] == ["run_planned", "run_ended"]
+    after = gads_etl("plan", "-c", config, "--format", "json").json
+    assert (after["operations"], after["quota"]["spent_today"]) == (0, 2)
+
+
+def test_sigterm_ends_the_daemon_within_ten_seconds(config: Path, gads_etl_script: Path) -> None:
+    process = subprocess.Popen([str(gads_etl_script), "serve", "-c", str(config)], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "stretch_started" in line:
+                break
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert time.monotonic() - began < 10
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,160 @@
+"""From the API's wire to a trusted partition, as an operator sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+DAYS = ("--since", "2024-03-01", "--until", "2024-03-05")
+
+
+def _payload_sums(folder: Path, report: str) -> tuple[int, ...]:
+    files = [str(path) for path in folder.glob(f"google_ads/*/report={report}/*/*/payload-*.parquet")]
+    found = duckdb.execute(
+        "SELECT count(*), sum(metrics_clicks)::BIGINT, sum(metrics_impressions)::BIGINT, "
+        "sum(metrics_cost_micros)::BIGINT FROM read_parquet(?, hive_partitioning = false)",
+        [files],
+    ).fetchone()
+    assert found is not None
+    return tuple(int(value or 0) for value in found)
+
+
+def test_run_extracts_seals_and_trusts(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str], digest_of: Any
+) -> None:
+    config = project(agency, customers)
+    planned = gads_etl("run", "-c", config, *DAYS, "--dry-run", "--format", "json")
+    assert planned.code == 0
+    assert planned.json["operations"] == 6
+    assert planned.json["partitions"] == 30
+    assert not (config.parent / "state.db").exists()
+
+    done = gads_etl("run", "-c", config, *DAYS, "--format", "json")
+    assert done.code == 0, done.err
+    assert done.json["summary"] == {"pending": 0, "success": 30, "failed": 0}
+    run_id = done.json["run_id"]
+    assert {row["current_run_id"] for row in done.json["partitions"]} == {run_id}
+    assert len(list((config.parent / "raw").rglob("metadata.json"))) == 30
+    assert all(f"run_id={run_id}" in str(path) for path in (config.parent / "raw").rglob("metadata.json"))
+    # Every device of every campaign adds up to what the account itself reports.
+    campaign, account = (_payload_sums(config.parent / "raw", name) for name in ("campaign", "account"))
+    assert campaign[1:] == account[1:]
+    assert campaign[1] > 0
+
+    before = digest_of(config.parent)
+    rows = gads_etl("state", "inspect", "-c", config, "--format", "json")
+    assert rows.code == 0
+    assert [row["status"] for row in rows.json] == ["success"] * 30
+    assert digest_of(config.parent) == before
+
+    again = gads_etl("run", "-c", config, *DAYS, "--format", "json")
+    assert again.code == 0
+    assert again.json["operations"] == 0
+    assert len(list((config.parent / "raw").rglob("metadata.json"))) == 30
+
+
+def test_restatement_with_the_same_rows_moves_nothing(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
+) -> None:
+    config = project(agency, customers[:1])
+    first = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--format", "json").json["run_id"]
+    second = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--reprocess", "--format", "json")
+    assert second.code == 0
+    assert second.json["run_id"] != first
+    assert {row["current_run_id"] for row in second.json["partitions"]} == {first}
+    assert {row["attempt_count"] for row in second.json["partitions"]} == {2}
+    assert not any(row["moved"] for row in second.json["partitions"])
+    checked = gads_etl("validate", "-c", config, "--recheck", "--format", "json")
+    assert checked.code == 0
+    assert checked.json["partitions"] == 5
+
+
+def test_one_denied_account_changes_nothing_for_the_others(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
+) -> None:
+    config = project(agency, [customers[0], "9999999999", customers[1]])
+    done = gads_etl("run", "-c", config, *DAYS, "--report", "account")
+    assert done.code == 1
+    assert re.search(
+        r"^not success: 9999999999 account 2024-03-01\.\.2024-03-05: .*USER_PERMISSION_DENIED", done.err, re.M
+    )
+    rows = gads_etl("state", "inspect", "-c", config, "--format", "json").json
+    assert {row["status"] for row in rows if row["customer_id"] != "9999999999"} == {"success"}
+    denied = [row for row in rows if row["customer_id"] == "9999999999"]
+    assert len(denied) == 5
+    assert all(row["status"] == "failed" and "USER_PERMISSION_DENIED" in row["last_error"] for row in denied)
+
+    left = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--format", "json")
+    assert (left.code, left.json["operations"]) == (1, 0)
+    retried = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--retry-failed", "--format", "json")
+    assert (retried.code, retried.json["operations"]) == (1, 1)
+    attempts = {row["attempt_count"] for row in retried.json["partitions"] if row["customer_id"] == "9999999999"}
+    assert attempts == {2}
+
+
+def test_recorded_rows_arrive_as_recorded(
+    gads_etl: Any, project: Callable[..., Path], emulator: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "customer": {"id": "4611686018"},
+            "campaign": {"id": str(2**40 + n), "name": f"Кампания {n}", "labels": [f"customers/4611686018/labels/{n}"]},
+            "segments": {"date": f"2022-04-{day:02d}", "hour": n},
+            "metrics": {"clicks": str(n), "impressions": str(10 * n), "cost_micros": str(10**12 + n)},
+        }
+        for day in (8, 10, 11)
+        for n in range(1, 6)
+    ]
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "campaign.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    reports = """
+[[reports]]
+name = "hourly"
+query = '''SELECT campaign.id, campaign.name, campaign.labels, segments.date, segments.hour,
+metrics.clicks, metrics.impressions, metrics.cost_micros FROM campaign'''
+"""
+    config = project(emulator("--data", data), ["4611686018"], reports)
+    done = gads_etl("run", "-c", config, "--since", "2022-04-07", "--until", "2022-04-12", "--format", "json")
+    assert done.code == 0, done.err
+    assert [row["record_count"] for row in done.json["partitions"]] == [0, 5, 0, 5, 5, 0]
+    expected = [sum(int(row["metrics"][name]) for row in rows) for name in ("clicks", "impressions", "cost_micros")]
+    assert _payload_sums(config.parent / "raw", "hourly") == (15, *expected)
+    files = [str(path) for path in (config.parent / "raw").rglob("payload-*.parquet")]
+    names = duckdb.execute(
+        "SELECT DISTINCT campaign_name, campaign_id FROM read_parquet(?) ORDER BY 2", [files]
+    ).fetchall()
+    assert names == [(f"Кампания {n}", 2**40 + n) for n in range(1, 6)]
+
+
+def test_every_changed_byte_is_found_and_authority_falls_back(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
+) -> None:
+    config = project(agency, customers[:1])
+    day = ("--since", "2024-03-01", "--until", "2024-03-01", "--report", "account")
+    assert gads_etl("run", "-c", config, *day).code == 0
+    (payload,) = (config.parent / "raw").rglob("payload-*.parquet")
+    data = bytearray(payload.read_bytes())
+    data[len(data) // 2] ^= 1
+    payload.write_bytes(data)
+    found = gads_etl("validate", "-c", config, "--recheck", "--format", "json")
+    assert found.code == 1
+    (rejected,) = found.json["rejected_runs"]
+    assert "payload_sha256" in rejected["failed_checks"]
+    assert rejected["status"] == "failed"
+
+
+def test_demo_leaves_a_configuration_with_which_all_goes_on(gads_etl: Any, tmp_path: Path) -> None:
+    done = gads_etl("demo", "--dir", tmp_path / "d")
+    assert done.code == 0, done.err
+    assert "126 of 126 partitions are success" in done.out
+    commands = re.findall(r"^  gads-etl (.+)$", done.err, re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        followed = gads_etl(*command.split())
+        assert followed.code == 0, (command, followed.err)

@@ -1,0 +1,322 @@
+"""The fault matrix: the whole job against an API that misbehaves.
+
+In each row: the rows of the others are complete and `success`, the account-days that are hit are on the ledger with the
+reason, the exit code says so, and once the fault is gone a run with a retry gives the same rows as a run that never met
+it, none doubled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gads_domain.errors import CredentialsError
+from gads_domain.metadata_codec import decode_metadata
+from gads_domain.partition_key import PartitionKey
+from gads_domain.state import PartitionStatus, StateFilter
+from gads_emulator.client_configuration import CA_NAME, trust_process_authority
+from gads_emulator.fault_plan import TOKEN, FaultPlan, FaultRule
+from gads_emulator.server import EmulatorServer
+from gads_emulator.synthetic import SyntheticAgency
+from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_etl.composition import new_run, open_ledger_reader, open_sink_reader
+from gads_etl.configuration import Configuration, load_configuration
+from gads_etl.execution import fulfil
+from gads_etl.run_wish import RunWish
+from gads_extractor.extracting import GoogleAdsReportSource
+from gads_extractor.retrying import RetryPolicy
+from gads_payload.reading import open_payload
+
+FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)
+DAYS = 3
+WISH = RunWish(FIRST, LAST)
+AGAIN = RunWish(FIRST, LAST, retry_failed=True)
+REPORTS = """
+[[reports]]
+name = "campaign"
+query = '''
+SELECT customer.id, campaign.id, segments.date, segments.device,
+  metrics.impressions, metrics.clicks, metrics.cost_micros
+FROM campaign
+'''
+[[reports]]
+name = "account"
+query = "SELECT customer.id, segments.date, metrics.impressions, metrics.clicks, metrics.cost_micros FROM customer"
+"""
+ATTEMPTS = 3
+HIT = "HIT"
+"""Stands in a rule for the account that is hit."""
+
+Rows = dict[PartitionKey, list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmulatorServer]:
+    trust_process_authority()
+    settings = SyntheticSettings(seed=5, accounts=3, campaigns=3, disabled_accounts=1)
+    with EmulatorServer(SyntheticAgency(settings)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server: EmulatorServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return server.write_client_configuration(tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(autouse=True)
+def _faultless(server: EmulatorServer) -> Iterator[None]:
+    server.faults.clear()
+    yield
+    server.faults.clear()
+
+
+@dataclass
+class Job:
+    """`gads-etl run` in process: the real sink, ledger, validator, client and wire; only sleep is remembered."""
+
+    configuration: Configuration
+    naps: list[float]
+
+    def run(self, wish: RunWish = WISH) -> Any:
+        return fulfil(self.configuration, wish, new_run("gads-etl run"))
+
+    def trusted(self) -> Rows:
+        """The rows of every partition that the ledger vouches for, sorted."""
+        found: Rows = {}
+        sink = open_sink_reader(self.configuration)
+        with open_ledger_reader(self.configuration) as ledger:
+            for state in ledger.find(StateFilter()):
+                if state.current_run_id is None:
+                    continue
+                name = decode_metadata(sink.metadata_bytes(state.key, state.current_run_id)).payload_name
+                with open_payload(sink.open_payload(state.key, state.current_run_id, name)) as payload:
+                    found[state.key] = sorted(tuple(row.values()) for row in payload.read().to_pylist())
+        return found
+
+
+def job_at(folder: Path, client: Path, customers: list[str], monkeypatch: pytest.MonkeyPatch, silence: float) -> Job:
+    path = folder / "gads.toml"
+    path.write_text(
+        "[google_ads]\n"
+        f"configuration = {json.dumps(str(client))}\n"
+        f"ca_certificate = {json.dumps(str(client.with_name(CA_NAME)))}\n"
+        f"customer_ids = {json.dumps(customers)}\n"
+        '[storage]\nsink = "file:raw"\nstate = "sqlite:state.db"\n' + REPORTS
+    )
+    naps: list[float] = []
+
+    def patient(configuration: Configuration, access: Any) -> GoogleAdsReportSource:
+        return GoogleAdsReportSource(
+            access, retry=RetryPolicy(attempts=ATTEMPTS, sleep=naps.append), idle_timeout=silence
+        )
+
+    monkeypatch.setattr("gads_etl.execution.report_source", patient)
+    return Job(load_configuration(path), naps)
+
+
+@pytest.fixture
+def customers(server: EmulatorServer) -> list[str]:
+    agency: Any = server.agency
+    return list(agency.client_ids)
+
+
+@pytest.fixture
+def job(tmp_path: Path, client: Path, customers: list[str], monkeypatch: pytest.MonkeyPatch) -> Job:
+    return job_at(tmp_path, client, customers, monkeypatch, silence=30)
+
+
+@pytest.fixture(scope="module")
+def expected(server: EmulatorServer, client: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """What a run without a fault gives."""
+    agency: Any = server.agency
+    with pytest.MonkeyPatch.context() as patching:
+        job = job_at(tmp_path_factory.mktemp("good"), client, list(agency.client_ids), patching, silence=30)
+        result = job.run()
+    assert result.exit_code == 0
+    rows = job.trusted()
+    assert len(rows) == 3 * 2 * DAYS
+    assert sum(map(len, rows.values())) > 50
+    return rows
+
+
+def rule(**said: Any) -> FaultRule:
+    return FaultRule(methods=("SearchStream",), **said)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """A fault that one account meets for as long as it lasts."""
+
+    fault: dict[str, Any]
+    reason: str
+    asked: int = 1
+    """How often each of its stretches is asked for."""
+
+
+DEADLINE = "DEADLINE_EXCEEDED: the stream was silent"
+LASTING = {
+    "account denied": Hits({"error": "authorization_error.USER_PERMISSION_DENIED"}, "USER_PERMISSION_DENIED"),
+    "account disabled": Hits({"error": "authorization_error.CUSTOMER_NOT_ENABLED"}, "CUSTOMER_NOT_ENABLED"),
+    "unavailable for ever": Hits({"status": "UNAVAILABLE"}, "UNAVAILABLE", ATTEMPTS),
+    "cut after a row for ever": Hits({"status": "UNAVAILABLE", "after_rows": 1}, "UNAVAILABLE", ATTEMPTS),
+    "cut after a page for ever": Hits({"status": "UNAVAILABLE", "after_pages": 1}, "UNAVAILABLE", ATTEMPTS),
+    "cut mid-message for ever": Hits({"mid_message": True}, "UNAVAILABLE", ATTEMPTS),
+    "silent for ever": Hits({"delay": 60.0}, DEADLINE, ATTEMPTS),
+}
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_fault_of_one_account_stays_that_account_s(
+    name: str,
+    server: EmulatorServer,
+    tmp_path: Path,
+    client: Path,
+    customers: list[str],
+    expected: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hits = LASTING[name]
+    hit = customers[1]
+    job = job_at(tmp_path, client, customers, monkeypatch, silence=1 if "silent" in name else 30)
+    server.faults.plan = FaultPlan(rules=(rule(customers=(hit,), **hits.fault),))
+    result = job.run()
+    assert server.faults.struck() == (2 * hits.asked,)
+    assert len(job.naps) == 2 * (hits.asked - 1)
+    assert result.exit_code == 1
+    assert set(result.failures) == {key for key in expected if key.customer_id == hit}
+    assert all(hits.reason in reason for reason in result.failures.values())
+    for key, state in result.states.items():
+        assert state.status is (PartitionStatus.FAILED if key.customer_id == hit else PartitionStatus.SUCCESS)
+        assert (hits.reason in (state.last_error or "")) is (key.customer_id == hit)
+    assert job.trusted() == {key: rows for key, rows in expected.items() if key.customer_id != hit}
+
+    server.faults.clear()
+    assert job.run(AGAIN).exit_code == 0
+    assert job.trusted() == expected
+
+
+PASSING: dict[str, dict[str, Any]] = {
+    "unavailable once": {"status": "UNAVAILABLE"},
+    "internal once": {"error": "internal_error.INTERNAL_ERROR"},
+    "plain internal once": {"status": "INTERNAL"},
+    "cut after a row": {"status": "UNAVAILABLE", "after_rows": 1},
+    "cut after a page": {"status": "UNAVAILABLE", "after_pages": 1},
+    "internal after a row": {"error": "internal_error.TRANSIENT_ERROR", "after_rows": 1},
+    "cut mid-message": {"mid_message": True},
+    "quota once with a delay": {"error": "quota_error.RESOURCE_TEMPORARILY_EXHAUSTED", "retry_delay": 7.0},
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+@pytest.mark.parametrize("each", [False, True], ids=["one call", "first call of each account"])
+def test_a_fault_that_passes_leaves_no_trace_in_the_rows(
+    name: str, each: bool, server: EmulatorServer, job: Job, expected: Rows
+) -> None:
+    server.faults.plan = FaultPlan(rules=(rule(first=1, each_customer=each, **PASSING[name]),))
+    result = job.run()
+    times = 3 if each else 1
+    assert server.faults.struck() == (times,)
+    assert len(job.naps) == times
+    if "delay" in name:
+        assert all(7 <= nap <= 8 for nap in job.naps), "the API's own delay is kept, and a little more"
+    assert (result.exit_code, result.failures) == (0, {})
+    assert {state.attempt_count for state in result.states.values()} == {1}
+    assert job.trusted() == expected
+
+
+def test_a_slow_account_is_waited_for(server: EmulatorServer, job: Job, customers: list[str], expected: Rows) -> None:
+    server.faults.plan = FaultPlan(rules=(rule(customers=(customers[0],), delay=0.5, drip_rows=2, drip_delay=0.01),))
+    result = job.run()
+    assert server.faults.struck() == (2,)
+    assert (result.exit_code, job.naps) == (0, [])
+    assert job.trusted() == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said", "hint"),
+    [
+        ({"error": "quota_error.RESOURCE_EXHAUSTED"}, 1, "QUOTA_ERROR.RESOURCE_EXHAUSTED", "quota"),
+        (
+            {"error": "quota_error.RESOURCE_TEMPORARILY_EXHAUSTED", "retry_delay": 40591.0},
+            1,
+            "the API wants 40591 s of rest, until 20",
+            "quota",
+        ),
+        ({"error": "authentication_error.OAUTH_TOKEN_REVOKED"}, 4, "OAUTH_TOKEN_REVOKED", "refresh_token"),
+        ({"error": "authentication_error.DEVELOPER_TOKEN_INVALID"}, 4, "DEVELOPER_TOKEN_INVALID", "developer_token"),
+        ({"error": "request_error.UNSUPPORTED_VERSION"}, 1, "UNSUPPORTED_VERSION", ""),
+    ],
+    ids=["quota for the day", "quota for hours", "token refused", "developer token refused", "version sunset"],
+)
+def test_a_fault_of_everybody_keeps_what_was_done_before_it(
+    fault: dict[str, Any], code: int, said: str, hint: str, server: EmulatorServer, job: Job, expected: Rows
+) -> None:
+    server.faults.plan = FaultPlan(rules=(rule(calls=tuple(range(3, 1000)), **fault),))
+    result = job.run()
+    assert result.exit_code == code
+    assert not job.naps, "asking again would be of no use"
+    good = {key for key, state in result.states.items() if state.status is PartitionStatus.SUCCESS}
+    assert len(good) == 2 * DAYS, "two stretches"
+    assert set(result.failures) == set(expected) - good
+    assert all(said in reason or reason.startswith("pending") for reason in result.failures.values())
+    assert any(said in reason for reason in result.failures.values())
+    assert job.trusted() == {key: rows for key, rows in expected.items() if key in good}
+    if code == 4:
+        assert isinstance(result.credentials, CredentialsError)
+        assert hint in result.credentials.hint
+        assert server.faults.struck() == (1,), "who is refused does not ask on"
+
+    server.faults.clear()
+    assert job.run(AGAIN).exit_code == 0
+    assert job.trusted() == expected
+
+
+@pytest.mark.parametrize(
+    ("oauth_error", "blamed"), [("invalid_grant", "refresh_token"), ("invalid_client", "client_id and client_secret")]
+)
+def test_a_token_that_is_refused_at_the_start_leaves_nothing(
+    oauth_error: str, blamed: str, server: EmulatorServer, job: Job, expected: Rows
+) -> None:
+    server.faults.plan = FaultPlan(rules=(FaultRule(methods=(TOKEN,), oauth_error=oauth_error),))
+    with pytest.raises(CredentialsError, match=oauth_error) as caught:
+        job.run()
+    assert blamed in caught.value.hint
+    assert job.trusted() == {}
+    server.faults.clear()
+    assert job.run().exit_code == 0
+    assert job.trusted() == expected
+
+
+def test_an_account_that_the_list_calls_cancelled_is_on_record_without_being_asked(
+    server: EmulatorServer, tmp_path: Path, client: Path, monkeypatch: pytest.MonkeyPatch, expected: Rows
+) -> None:
+    (gone,) = (a.customer_id for a in server.agency.accounts.values() if a.status == "CANCELED")
+    job = job_at(tmp_path, client, [], monkeypatch, silence=30)
+    server.faults.plan = FaultPlan(rules=(rule(customers=(gone,), status="INTERNAL"),))
+    result = job.run()
+    assert server.faults.struck() == (0,), "nothing was asked of it"
+    assert result.exit_code == 1
+    assert len(result.failures) == 2 * DAYS
+    assert {key.customer_id for key in result.failures} == {gone}
+    assert all("CUSTOMER_NOT_ENABLED" in reason and "CANCELED" in reason for reason in result.failures.values())
+    assert job.trusted() == expected
+
+
+def test_all_of_it_at_once(
+    server: EmulatorServer, job: Job, customers: list[str], expected: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the passing faults on some call, at random, until nothing is left to fail."""
+    rules = tuple(rule(probability=0.12, **fault) for fault in PASSING.values())
+    server.faults.plan = FaultPlan(rules=rules, seed=11)
+    results: list[Callable[[], Any]] = [job.run, *[lambda: job.run(AGAIN)] * 5]
+    for start in results:
+        if start().exit_code == 0:
+            break
+    assert sum(server.faults.struck()) > 3
+    assert job.trusted() == expected

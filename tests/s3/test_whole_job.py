@@ -1,0 +1,37 @@
+"""The whole job on S3 by its URL alone: demo, validate, consume, sweep, and no secret in anything they print."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.timeout(420)
+def test_demo_runs_on_s3_and_every_command_goes_on(gads_etl: Any, storage: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = gads_etl("demo", "--dir", folder, "--sink", storage.url)
+    assert demo.code == 0, demo.err
+    assert "126 of 126 partitions are success" in demo.out
+    names = storage.names()
+    assert sum(name.endswith("/metadata.json") for name in names) == 126
+    assert sum(bool(re.search(r"/payload-[0-9a-f]{16}\.parquet$", name)) for name in names) == 126
+    assert not (folder / "raw").exists()
+
+    config = folder / "gads.toml"
+    printed = demo.out + demo.err + config.read_text()
+    for command in (
+        ("check", "--offline"),
+        ("validate", "--recheck"),
+        ("consume", "preview", "campaign"),
+        ("consume", "export", "campaign", tmp_path / "campaign.parquet", "--complete"),
+        ("sink", "sweep", "--dry-run"),
+    ):
+        done = gads_etl(*command, "--config", config)
+        assert done.code == 0, (command, done.err)
+        printed += done.out + done.err
+    for secret in (os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["AWS_ACCESS_KEY_ID"]):
+        assert secret not in printed

@@ -1,0 +1,65 @@
+"""What the loader takes from the consumer: checked copies of payloads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
+
+from consumer_pipeline import COLUMNS, Pipeline, key_of, run_of
+
+import gads_consumer.payloads
+from gads_consumer.errors import PartitionAlteredError
+from gads_domain.errors import StorageError
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    found = Pipeline(tmp_path)
+    found.trust_days(range(3))
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=["held in memory", "streamed"])
+def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "streamed":
+        monkeypatch.setattr(gads_consumer.payloads, "IN_MEMORY_BYTES", 0)
+    return str(request.param)
+
+
+def test_copies_are_the_sealed_bytes(pipeline: Pipeline, tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    with pipeline.consumer() as consumer:
+        partitions = consumer.snapshot("campaign").partitions
+        copies = list(consumer.copy_payloads(partitions, folder))
+    assert [one.partition for one in copies] == list(partitions)
+    for one in copies:
+        assert one.path.read_bytes() == pipeline.payload(one.partition.key, run_of(1)).read_bytes()
+        assert one.size == one.path.stat().st_size
+        assert one.schema.columns == COLUMNS
+    assert sorted(folder.iterdir()) == sorted(one.path for one in copies)
+
+
+def test_an_altered_payload_is_not_handed_out(pipeline: Pipeline, tmp_path: Path, how: str) -> None:
+    payload = pipeline.payload(key_of(1, 1), run_of(1))
+    payload.chmod(0o644)
+    data = bytearray(payload.read_bytes())
+    data[len(data) // 2] ^= 1
+    payload.write_bytes(data)
+    with pipeline.consumer() as consumer:
+        copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path)
+        with pytest.raises(PartitionAlteredError):
+            list(copies)
+
+
+def test_a_folder_that_is_not_there_is_told(pipeline: Pipeline, tmp_path: Path, how: str) -> None:
+    with pipeline.consumer() as consumer:
+        copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path / "absent")
+        with pytest.raises(StorageError, match="absent"):
+            list(copies)

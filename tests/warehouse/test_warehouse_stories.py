@@ -1,0 +1,200 @@
+"""Any story of a pipeline and its loader: after each load the tables equal the union of the authoritative payloads."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import signal
+import sys
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
+sys.path.append(str(Path(__file__).parent / "story"))
+
+from consumer_pipeline import CAMPAIGN, CLICKS, COLUMNS, COST, DATE, RUN_NUMBER, Pipeline, key_of, run_of
+from warehouse_story_process import PLACES, load_and_die
+
+from gads_domain.metadata import ColumnSpec
+from gads_domain.partition_key import PartitionKey
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.verifying import verify
+from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
+
+VERSIONS: dict[int, tuple[ColumnSpec, ...]] = {
+    1: COLUMNS,
+    2: (*COLUMNS, COST),
+    3: (DATE, CAMPAIGN, CLICKS, RUN_NUMBER),
+    4: (DATE, CAMPAIGN, CLICKS, RUN_NUMBER, COST),
+}
+KEYS = st.builds(key_of, st.integers(1, 2), st.integers(0, 2), st.sampled_from(["campaign", "account"]))
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["warehouse_story_process"])
+
+
+class WarehouseStory(RuleBasedStateMachine):
+    """Restatements, failures, withdrawals, retries, schema changes, loads and crashes inside of loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.base = Path(self.folder.name)
+        self.pipeline = Pipeline(self.base)
+        self.path = self.base / "tables.duckdb"
+        self.runs = itertools.count(1)
+        self.trusted: dict[PartitionKey, int] = {}
+
+    @rule(key=KEYS, rows=st.integers(0, 4), version=st.sampled_from(sorted(VERSIONS)))
+    def trust(self, key: PartitionKey, rows: int, version: int) -> None:
+        run = next(self.runs)
+        self.pipeline.trust(key, run, rows, columns=VERSIONS[version], schema_version=version)
+        self.trusted[key] = run
+
+    @rule(key=KEYS)
+    def fail(self, key: PartitionKey) -> None:
+        self.pipeline.fail(key, next(self.runs))
+
+    @rule(key=KEYS)
+    def seal_and_leave(self, key: PartitionKey) -> None:
+        self.pipeline.report_unsealed(key, next(self.runs))
+
+    @precondition(lambda self: self.trusted)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.trusted)))
+        self.pipeline.withdraw(key, self.trusted.pop(key))
+        # An earlier run may be believed again in its place.
+        current = self.pipeline.ledger.get(key).current_run_id
+        if current is not None:
+            self.trusted[key] = next(number for number in range(1, 1_000) if run_of(number) == current)
+
+    @rule(reconcile=st.booleans(), step=st.integers(1, 4))
+    def load(self, reconcile: bool, step: int) -> None:
+        self._load(reconcile, step)
+        self._require_equal()
+        before = self.path.read_bytes()
+        self._load(reconcile, step)
+        assert self.path.read_bytes() == before
+
+    @rule(reconcile=st.booleans(), place=st.sampled_from(PLACES), number=st.integers(1, 3))
+    def load_and_die(self, reconcile: bool, place: str, number: int) -> None:
+        """A process of its own, killed without a chance to tidy up."""
+        child = PROCESSES.Process(target=load_and_die, args=(self.base, reconcile, place, number))
+        child.start()
+        child.join(60)
+        assert child.exitcode in (0, -signal.SIGKILL)
+        if self.path.exists():
+            self._require_position()
+
+    def _load(self, reconcile: bool, step: int) -> None:
+        with self.pipeline.consumer() as consumer:
+            loader = WarehouseLoader(consumer, DuckDbWarehouse(self.path), step_partitions=step)
+            loader.load(reconcile=reconcile)
+
+    def _require_equal(self) -> None:
+        with self.pipeline.consumer() as consumer:
+            found = verify(consumer, DuckDbWarehouse(self.path))
+            assert found, found.differences
+            assert found.loaded is not None
+            reports = consumer.reports()
+            vouched = sum(len(consumer.snapshot(report).partitions) for report in reports)
+            assert found.partitions == vouched
+
+    def _require_position(self) -> None:
+        """The pointers, and so the rows that they speak of, are what was vouched for at the stored position."""
+        warehouse = DuckDbWarehouse(self.path)
+        position = warehouse.position()
+        assert warehouse.untrue() == []
+        if position is None:
+            assert warehouse.reports() == []
+            return
+        with self.pipeline.consumer() as consumer:
+            for report in consumer.reports():
+                vouched = consumer.snapshot(report, as_of=position.position).partitions if position.position else ()
+                shown = [(one.key, one.run_id, one.seal_sha256) for one in warehouse.pointers(report)]
+                assert shown == [(one.key, one.run_id, one.seal_sha256) for one in vouched]
+
+    def teardown(self) -> None:
+        self.pipeline.close()
+        self.folder.cleanup()
+
+
+def _tell(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        WarehouseStory,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )
+
+
+def test_after_each_load_the_tables_equal_the_ledger() -> None:
+    _tell(3, 10)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1_200)
+def test_after_each_load_the_tables_equal_the_ledger_at_length() -> None:
+    _tell(60, 30)
+
+
+def _read_all_along(path: Path, started: threading.Event, ended: threading.Event, seen: list[Any]) -> None:
+    with duckdb.connect(str(path)) as connection:
+        started.set()
+        while not ended.is_set():
+            seen.append(
+                connection.execute(
+                    "SELECT (SELECT position FROM gads.state), (SELECT sum(record_count) FROM gads.pointers), "
+                    "(SELECT count(*) FROM campaign), (SELECT sum(metrics_clicks) FROM campaign)"
+                ).fetchone()
+            )
+
+
+def test_a_reader_always_sees_a_position_of_the_ledger(tmp_path: Path) -> None:
+    """Totals read while steps are committed are, every time, those of the ledger at the position read with them."""
+    pipeline = Pipeline(tmp_path)
+    pipeline.trust_days(range(4))
+    path = tmp_path / "tables.duckdb"
+    with pipeline.consumer() as consumer:
+        WarehouseLoader(consumer, DuckDbWarehouse(path)).load()
+    for run in range(2, 5):
+        for day in range(4):
+            pipeline.trust(key_of(1, day), run, rows=day + run)
+    pipeline.withdraw(key_of(1, 0), 4)
+    started, ended, seen = threading.Event(), threading.Event(), list[Any]()
+    reader = threading.Thread(target=_read_all_along, args=(path, started, ended, seen))
+    reader.start()
+    try:
+        assert started.wait(30)
+        with pipeline.consumer() as consumer:
+            report = WarehouseLoader(consumer, DuckDbWarehouse(path), step_partitions=1).load()
+    finally:
+        ended.set()
+        reader.join(30)
+    assert report.steps > 8
+    assert len({position for position, *_ in seen}) > 1
+    with pipeline.consumer() as consumer:
+        for position, vouched, rows, clicks in set(seen):
+            partitions = consumer.snapshot("campaign", as_of=position).partitions
+            assert vouched == rows == sum(one.record_count for one in partitions)
+            expected = sum(
+                sum(3 * number + run_number(one) for number in range(one.record_count)) for one in partitions
+            )
+            assert clicks == expected
+    pipeline.close()
+
+
+def run_number(partition: Any) -> int:
+    return next(number for number in range(1, 10) if run_of(number) == partition.run_id)
