@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -36,12 +37,18 @@ def _socket_to(peer: str) -> socket.socket | None:
     address, _, port = unquote(peer).partition(":")[2].rpartition(":")
     for name in os.listdir("/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd"):  # noqa: PTH208
         with suppress(OSError, ValueError):
-            candidate = socket.socket(fileno=os.dup(int(name)))
-            try:
-                host, found = candidate.getpeername()[:2]
-                if found == int(port) and host.removeprefix("::ffff:") == address.strip("[]"):
+            # A duplicate of a file would keep its locks, and one of a pipe its reader waiting.
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                candidate = socket.socket(fileno=os.dup(int(name)))
+                if _leads_to(candidate, address, port):
                     return candidate
-            except (OSError, ValueError, TypeError):
-                pass
-            candidate.close()
+                candidate.close()
     return None
+
+
+def _leads_to(candidate: socket.socket, address: str, port: str) -> bool:
+    try:
+        host, found = candidate.getpeername()[:2]
+        return bool(found == int(port) and host.removeprefix("::ffff:") == address.strip("[]"))
+    except (OSError, ValueError, TypeError):
+        return False
