@@ -12,17 +12,35 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_BELOW = _ROOT | os.O_NOFOLLOW
+BELOW = _ROOT | os.O_NOFOLLOW
+"""How a folder below the root is opened: never through a symbolic link."""
 
 
 @contextmanager
 def trail(root: Path, segments: Sequence[str]) -> Iterator[list[int]]:
     """Descriptors of `root` and of each folder on the way down; raises `OSError` where the way ends."""
-    with ExitStack() as stack:
-        folders = [_held(stack, os.open(root, _ROOT))]
+    folders = [os.open(root, _ROOT)]
+    try:
         for segment in segments:
-            folders.append(_held(stack, os.open(segment, _BELOW, dir_fd=folders[-1])))
+            folders.append(os.open(segment, BELOW, dir_fd=folders[-1]))
         yield folders
+    finally:
+        for folder in folders:
+            os.close(folder)
+
+
+@contextmanager
+def at_end(root: Path, segments: Sequence[str]) -> Iterator[int]:
+    """A descriptor of the last folder on the way down alone; raises `OSError` where the way ends."""
+    folder = os.open(root, _ROOT)
+    try:
+        for segment in segments:
+            below = os.open(segment, BELOW, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        yield folder
+    finally:
+        os.close(folder)
 
 
 def sync_folder(path: Path) -> None:
@@ -75,7 +93,7 @@ class FolderMaker:
                     if made or path not in self._durable:
                         os.fsync(parent)
                         self._durable.add(path)
-                parent = _held(stack, os.open(segment, _BELOW, dir_fd=parent))
+                parent = _held(stack, os.open(segment, BELOW, dir_fd=parent))
 
     def _make_root(self) -> None:
         if "" in self._durable and self._root.is_dir():

@@ -23,7 +23,7 @@ from gads_domain.layout import (
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.faults import reported
-from gads_sink_local.folders import trail
+from gads_sink_local.folders import BELOW, at_end
 
 # What is no regular file is foreign; O_NONBLOCK keeps a pipe of that name from holding the reader up.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -70,9 +70,15 @@ class LocalReader:
         require_payload_name(payload_name)
         prefix = partition_prefix(key, run_id)
         with reported(f"cannot read the payload of {key} in run {run_id}"):
-            if not self._is_sealed(prefix):
-                raise _not_sealed(key, run_id)
-            payload = self._open(prefix, payload_name)
+            try:
+                with at_end(self._root, prefix.split("/")) as folder:
+                    if not _has_seal(folder):
+                        raise _not_sealed(key, run_id)
+                    payload = _opened(folder, payload_name)
+            except OSError as error:
+                if _is_foreign(error):
+                    raise _not_sealed(key, run_id) from None
+                raise
         if payload is None:
             raise DamagedPartitionError(f"{payload_name} of {key} in run {run_id} is missing")
         return payload
@@ -85,51 +91,98 @@ class LocalReader:
                 yield parse_prefix(found)
 
     def _partitions(self, segments: list[str]) -> Iterator[str]:
-        if len(segments) == DEPTH:
-            prefix = "/".join(segments)
-            if self._is_sealed(prefix):
-                yield prefix
-            return
-        for name in self._folders(segments):
-            yield from self._partitions([*segments, name])
+        if len(segments) == DEPTH - 1:
+            for name in self._sealed_names(segments):
+                yield "/".join([*segments, name])
+        else:
+            for name in self._folders(segments):
+                yield from self._partitions([*segments, name])
 
     def _folders(self, segments: list[str]) -> list[str]:
         try:
-            with trail(self._root, segments) as folders, os.scandir(folders[-1]) as entries:
-                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            with at_end(self._root, segments) as folder:
+                return _names_of_folders(folder, len(segments))
         except OSError as error:
             if _is_foreign(error):
                 return []
             raise
-        # The label before each value is the same, so the names sort as the values do.
-        return sorted(name for name in names if is_segment(len(segments), name))
+
+    def _sealed_names(self, segments: list[str]) -> list[str]:
+        """The runs of a partition that have a seal."""
+        try:
+            with at_end(self._root, segments) as partition:
+                names = _names_of_folders(partition, len(segments))
+                return [name for name in names if _is_sealed_below(partition, name)]
+        except OSError as error:
+            if _is_foreign(error):
+                return []
+            raise
 
     def _is_sealed(self, prefix: str) -> bool:
         try:
-            with trail(self._root, prefix.split("/")) as folders:
-                found = os.stat(METADATA_NAME, dir_fd=folders[-1], follow_symlinks=False)
+            with at_end(self._root, prefix.split("/")) as folder:
+                return _has_seal(folder)
         except OSError as error:
             if _is_foreign(error):
                 return False
             raise
-        return stat.S_ISREG(found.st_mode)
 
     def _open(self, prefix: str, name: str) -> BinaryIO | None:
         try:
-            with trail(self._root, prefix.split("/")) as folders:
-                descriptor = os.open(name, _READ, dir_fd=folders[-1])
+            with at_end(self._root, prefix.split("/")) as folder:
+                return _opened(folder, name)
         except OSError as error:
             if _is_foreign(error):
                 return None
             raise
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            return None
-        return open(descriptor, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
 
     def _require_folder(self) -> None:
         if self._root.exists() and not self._root.is_dir():
             raise ConfigurationError(f"{self._root} is not a folder", hint="point storage.sink at a folder")
+
+
+def _names_of_folders(folder: int, depth: int) -> list[str]:
+    """The folders in `folder` that lie `depth` levels below the root and are named as the layout says, in order."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    # The label before each value is the same, so the names sort as the values do.
+    return sorted(name for name in names if is_segment(depth, name))
+
+
+def _is_sealed_below(partition: int, name: str) -> bool:
+    try:
+        folder = os.open(name, BELOW, dir_fd=partition)
+    except OSError as error:
+        if _is_foreign(error):
+            return False
+        raise
+    try:
+        return _has_seal(folder)
+    finally:
+        os.close(folder)
+
+
+def _has_seal(folder: int) -> bool:
+    try:
+        found = os.stat(METADATA_NAME, dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if _is_foreign(error):
+            return False
+        raise
+    return stat.S_ISREG(found.st_mode)
+
+
+def _opened(folder: int, name: str) -> BinaryIO | None:
+    try:
+        descriptor = os.open(name, _READ, dir_fd=folder)
+    except OSError as error:
+        if _is_foreign(error):
+            return None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return open(descriptor, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
 
 
 def _is_foreign(error: OSError) -> bool:
