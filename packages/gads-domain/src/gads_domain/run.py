@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from gads_domain.errors import InvalidValueError
 
-_RUN_ID = re.compile(r"([0-9]{8}T[0-9]{6})([0-9]{3})Z-[0-9a-f]{8}")
+_RUN_ID = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})Z-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,11 +21,8 @@ class RunId:
     value: str
 
     def __post_init__(self) -> None:
-        match = _RUN_ID.fullmatch(self.value)
         try:
-            if match is None:
-                raise ValueError
-            datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+            _start_of(self.value)
         except ValueError:
             raise InvalidValueError(
                 f"{self.value!r} is not a run id", hint="it looks like 20240602T040506789Z-7f3a9c21"
@@ -37,8 +34,7 @@ class RunId:
     @property
     def started_at(self) -> datetime:
         """When the run began, in UTC, to the millisecond."""
-        start = datetime.strptime(self.value[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-        return start.replace(microsecond=int(self.value[15:18]) * 1000)
+        return _start_of(self.value)
 
     @classmethod
     def compose(cls, started_at: datetime, entropy: bytes) -> RunId:
@@ -47,6 +43,16 @@ class RunId:
             raise InvalidValueError("a run id needs an aware time and four bytes of entropy")
         moment = started_at.astimezone(UTC)
         return cls(f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{entropy.hex()}")
+
+
+def _start_of(text: str) -> datetime:
+    """Raises `ValueError` for what is no run id."""
+    match = _RUN_ID.fullmatch(text)
+    if match is None:
+        raise ValueError
+    # strptime does the same and takes ten times as long, which a ledger of a million rows feels.
+    year, month, day, hour, minute, second, milliseconds = map(int, match.groups())
+    return datetime(year, month, day, hour, minute, second, milliseconds * 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)
