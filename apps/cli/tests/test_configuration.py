@@ -26,6 +26,28 @@ def test_the_template_is_a_configuration(tmp_path: Path) -> None:
     assert configuration.base == tmp_path
 
 
+def test_what_the_template_says_of_the_control_plane_is_what_holds_without_it(tmp_path: Path) -> None:
+    head, rest = WHOLE.split("\n[run]\n")
+    reports = rest[rest.index("\n# A packaged report") :]
+    assert "[quota]" not in head + reports
+    without = load_configuration(_written(tmp_path, head + reports))
+    assert load_configuration(_written(tmp_path, WHOLE)).control_plane == without.control_plane
+
+
+def test_what_the_template_has_as_a_comment_may_be_used(tmp_path: Path) -> None:
+    text = WHOLE
+    for line in ("backfill_since = 2024-01-01", "operations_per_day = 15000"):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    text = text.replace(
+        '# [[schedules]]\n# cron = "0 5 * * *"\n# reports', '[[schedules]]\ncron = "0 5 * * *"\nreports'
+    )
+    sections = load_configuration(_written(tmp_path, text)).control_plane
+    assert sections.cron_of("campaign") == "0 5 * * *"
+    assert sections.quota.operations_per_day == 15000
+    assert sections.run.backfill_since is not None
+
+
 def test_customer_ids_may_have_dashes_and_are_chosen_exactly(tmp_path: Path) -> None:
     text = WHOLE.replace("customer_ids = []", 'customer_ids = ["123-456-7890", "2223334444"]')
     configuration = load_configuration(_written(tmp_path, text))

@@ -49,6 +49,31 @@ silence_seconds = 300
 # Tables that gads-etl warehouse load keeps equal to what the ledger vouches for; with load_after_run each run does too.
 url = "duckdb:warehouse.duckdb"
 load_after_run = false
+
+[run]
+# Worker processes, and how long others wait for the work of one that was killed. `gads-etl serve` looks this often.
+workers = 1
+lease_seconds = 60
+look_seconds = 30
+# How far back `plan` and `serve` make up for days; without it they keep to each report's restatement window.
+# backfill_since = 2024-01-01
+
+[quota]
+# Operations a day that all who use this ledger may spend together, from midnight to midnight; without it the API counts.
+# operations_per_day = 15000
+time_zone = "UTC"
+
+[retry]
+# When what failed is attempted again: the delay doubles from failure to failure; then it is given up, on record.
+first_delay_minutes = 5
+largest_delay_minutes = 360
+max_attempts = 8
+max_age_days = 400
+
+# When `plan` and `serve` begin new days and restatements, in each account's own zone; without one, once they are due.
+# [[schedules]]
+# cron = "0 5 * * *"
+# reports = ["campaign"]
 """
 
 
