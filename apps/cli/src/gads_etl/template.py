@@ -59,7 +59,7 @@ look_seconds = 30
 # backfill_since = 2024-01-01
 
 [quota]
-# Operations a day that all who use this ledger may spend together, from midnight to midnight; without it the API counts.
+# Operations a day that all who use this ledger may spend together, from midnight to midnight; without it, no limit.
 # operations_per_day = 15000
 time_zone = "UTC"
 
