@@ -12,6 +12,10 @@ import typer
 from gads_domain.errors import ExitCode, GadsError
 
 
+_HELP_WANTED = "NoArgsIsHelpError"
+"""What typer raises where a command is left out, with the help as its message; the class itself is not public."""
+
+
 def guarded(action: Callable[[], object]) -> int:
     """Run `action` and return the process's exit status, writing an error and its hint to stderr.
 
@@ -20,6 +24,9 @@ def guarded(action: Callable[[], object]) -> int:
     try:
         status = action()
     except typer.TyperException as error:
+        if type(error).__name__ == _HELP_WANTED:
+            sys.stderr.write(f"{error.format_message()}\n")
+            return error.exit_code
         say_error(error.format_message(), "gads-etl COMMAND --help shows how it is meant")
         return error.exit_code
     except typer.Abort:
