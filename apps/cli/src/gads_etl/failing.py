@@ -11,7 +11,6 @@ import typer
 
 from gads_domain.errors import ExitCode, GadsError
 
-
 _HELP_WANTED = "NoArgsIsHelpError"
 """What typer raises where a command is left out, with the help as its message; the class itself is not public."""
 
