@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from gads_domain.errors import InvalidValueError
 
@@ -51,9 +52,20 @@ class PartitionKey:
         return cls(parts[0], parts[1], parts[2], parse_date(parts[3]))
 
 
+@lru_cache(maxsize=4096)
+def _is_name(text: str) -> bool:
+    """Remembered: a ledger of a million rows has few names."""
+    return _NAME.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=16_384)
+def _is_customer_id(text: str) -> bool:
+    return _CUSTOMER_ID.fullmatch(text) is not None
+
+
 def require_name(text: str, what: str) -> str:
     """Return `text` if it can name a source or a report; raises `InvalidValueError`."""
-    if not _NAME.fullmatch(text):
+    if not _is_name(text):
         raise InvalidValueError(
             f"{text!r} cannot be a {what}",
             hint="use lower-case letters, digits and underscores, a letter first, 63 characters at most",
@@ -63,7 +75,7 @@ def require_name(text: str, what: str) -> str:
 
 def require_customer_id(text: str) -> str:
     """Return `text` if it is an account number without dashes; raises `InvalidValueError`."""
-    if not _CUSTOMER_ID.fullmatch(text):
+    if not _is_customer_id(text):
         raise InvalidValueError(f"{text!r} is not a customer id", hint="write the digits alone: 1234567890")
     return text
 

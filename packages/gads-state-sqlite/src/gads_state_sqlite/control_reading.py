@@ -20,6 +20,7 @@ from gads_state_sqlite.rows import KEY, LOG, Row, key_columns, key_of, log_entry
 _BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 _SAME_KEY = " AND ".join(f"{{0}}.{column} = {{1}}.{column}" for column in KEY.split(", "))
 
+_STATUSES = {status.value: status for status in PartitionStatus}
 _MARKS = {Mark.HELD: "held", Mark.TERMINAL: "terminal"}
 _MARK_SETS = {
     (held, terminal): frozenset(mark for mark, on in ((Mark.HELD, held), (Mark.TERMINAL, terminal)) if on)
@@ -150,7 +151,7 @@ def _standing_of(row: Row) -> Standing:
     try:
         return Standing(
             key=key_of(row),
-            status=PartitionStatus(row[4]),
+            status=_STATUSES[row[4]],
             last_tried_at=None if row[5] is None else moment_of(row[5]),
             tries=row[6],
             failure=None if row[7] is None else _failure_of(row[7]),
