@@ -48,6 +48,13 @@ def test_what_is_no_url_is_refused_with_a_hint(url: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("url", ["S3://user:hunter2@host/bucket", "://hunter2", "hunter2", "s3;hunter2:x"])
+def test_what_is_no_url_may_hold_a_secret_and_is_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        sink_adapter(url)
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [

@@ -71,9 +71,10 @@ def warehouse_adapter(url: str) -> WarehouseAdapter:
 def _load(group: str, url: str, what: str) -> Any:
     match = _SCHEME.match(url)
     if match is None:
+        # Whoever mistypes a scheme may have typed a password after it, so the URL itself is not repeated.
         raise ConfigurationError(
-            f"{url!r} is not a {what} URL",
-            hint=f"begin it with a scheme: {', '.join(_known(group)) or 'none installed'}",
+            f"the {what} URL does not begin with a scheme",
+            hint=f"begin it with one, in lower case: {', '.join(_known(group)) or 'none installed'}",
         )
     found = [point for point in entry_points(group=group) if point.name == match[1]]
     if not found:
