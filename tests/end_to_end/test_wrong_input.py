@@ -51,7 +51,7 @@ def _files(folder: Path) -> set[str]:
         (TOML.replace('name = "campaign"', 'name = "Campaign!"'), r"reports\[0\]\.name"),
         (TOML.replace('name = "campaign"', 'name = "campaign"\nschema_version = 0'), r"reports\[0\]\.schema_version"),
         (TOML.replace("file:raw", "ftp:raw"), "ftp:"),
-        (TOML.replace("sqlite:state.db", "state.db"), "not a state URL"),
+        (TOML.replace("sqlite:state.db", "state.db"), "the state URL does not begin with a scheme"),
     ],
 )
 def test_configuration_that_cannot_be_used(gads_etl: Any, tmp_path: Path, text: str, pattern: str) -> None:
