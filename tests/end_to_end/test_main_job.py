@@ -78,7 +78,7 @@ def test_one_denied_account_changes_nothing_for_the_others(
     gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
 ) -> None:
     config = project(agency, [customers[0], "9999999999", customers[1]])
-    done = gads_etl("run", "-c", config, *DAYS, "--report", "account")
+    done = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--workers", 2)
     assert done.code == 1
     assert re.search(
         r"^not success: 9999999999 account 2024-03-01\.\.2024-03-05: .*USER_PERMISSION_DENIED", done.err, re.M

@@ -36,13 +36,9 @@ def selected(*accounts: Account) -> SelectedAccounts:
 
 
 def spans(configuration: Configuration, wish: RunWish, *accounts: Account) -> dict[tuple[str, str], tuple[str, str]]:
-    found: dict[tuple[str, str], tuple[str, str]] = {}
-    for request in scope(configuration, wish, selected(*accounts), NOW).requests:
-        for customer in request.customer_ids:
-            for report in request.reports:
-                assert (customer, report.name) not in found
-                found[customer, report.name] = (str(request.first), str(request.last))
-    return found
+    request = scope(configuration, wish, selected(*accounts), NOW).request
+    assert request.chosen is not None
+    return {asked: (str(days.first), str(days.last)) for asked, days in request.chosen.items()}
 
 
 def test_without_days_each_report_s_window_in_each_account_s_zone(configuration: Configuration) -> None:
@@ -81,25 +77,21 @@ def test_a_zone_that_nobody_knows_stops_nobody(configuration: Configuration) -> 
     odd = Account("4", time_zone="Mars/Olympus")
     found = scope(configuration, RunWish(reports=("account",)), selected(BERLIN, odd), NOW)
     assert any("no time zone 'Mars/Olympus'" in note for note in found.notes)
-    assert {number for request in found.requests for number in request.customer_ids} == {"1", "4"}
+    assert {account.customer_id for account in found.request.accounts} == {"1", "4"}
 
 
-def test_reports_of_the_same_accounts_and_days_are_one_request(configuration: Configuration) -> None:
+def test_with_days_that_are_over_everywhere_the_zones_change_nothing(configuration: Configuration) -> None:
     wish = RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("account", "keyword"))
-    for found in (
-        scope(configuration, wish, selected(BERLIN, ANGELES), NOW),
-        scope_without_zones(configuration, wish),
-    ):
-        (request,) = found.requests
-        assert request.customer_ids == ("1", "2")
-        assert [report.name for report in request.reports] == ["account", "keyword"]
+    by_zone = scope(configuration, wish, selected(BERLIN, ANGELES), NOW).request
+    without = scope_without_zones(configuration, wish, NOW).request
+    assert by_zone.chosen == without.chosen
+    assert [report.name for report in by_zone.reports] == ["account", "keyword"]
+    assert [a.customer_id for a in by_zone.accounts] == [a.customer_id for a in without.accounts] == ["1", "2"]
 
 
 def test_a_limit_of_a_query_is_a_day_s_limit(configuration: Configuration) -> None:
-    (request,) = scope_without_zones(
-        configuration, RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("top",))
-    ).requests
-    assert request.reports[0].max_days_per_request == 1
+    wish = RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("top",))
+    assert scope_without_zones(configuration, wish, NOW).request.reports[0].max_days_per_request == 1
 
 
 @pytest.mark.parametrize(

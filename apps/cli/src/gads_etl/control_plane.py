@@ -9,7 +9,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gads_domain.account_days import LAST_TO_END
 from gads_domain.clock import SystemClock
+from gads_domain.report import ReportKind
 from gads_etl.composition import ApiFiles, connected
 from gads_orchestrator.budget import CallGate
 from gads_orchestrator.carrying_out import Control
@@ -18,14 +20,12 @@ from gads_orchestrator.working import WorkRooms
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_domain.report import ReportDefinition
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
     from gads_extractor.extracting import SearchStreams
     from gads_orchestrator.events import Observer
     from gads_orchestrator.purposes import Wanting
-
-_UNKNOWN_ZONE = "Etc/GMT+12"
-"""Of an account that does not say: its days are taken to end last on earth."""
 
 
 class GatedStreams:
@@ -104,14 +104,25 @@ def control_of(configuration: Configuration, ledger: ControlPlaneLedger, observe
     )
 
 
+def bounded_by_its_query(report: ReportDefinition) -> ReportDefinition:
+    """The report with as many days a request as its query can bear."""
+    from gads_gaql.parser import parse
+    from gads_gaql.resource_rules import max_days_per_call
+
+    most = max_days_per_call(parse(report.query)) if report.kind is ReportKind.DAILY else None
+    if most is None or (report.max_days_per_request or most + 1) <= most:
+        return report
+    return replace(report, max_days_per_request=most)
+
+
 def named_accounts(customer_ids: Sequence[str]) -> tuple[Account, ...]:
     """Accounts whose zones do not matter, since the days that are asked for are over everywhere on earth."""
-    return tuple(Account(number, _UNKNOWN_ZONE) for number in customer_ids)
+    return tuple(Account(number, LAST_TO_END) for number in customer_ids)
 
 
 def accounts_of(selected: SelectedAccounts) -> tuple[Account, ...]:
     """The selected accounts with the zones of their days."""
-    return tuple(Account(number, account.time_zone or _UNKNOWN_ZONE) for number, account in selected.accounts.items())
+    return tuple(Account(number, account.time_zone or LAST_TO_END) for number, account in selected.accounts.items())
 
 
 def request_of(
@@ -125,14 +136,8 @@ def request_of(
 ) -> WorkRequest:
     """What a plan is made for, each report bounded by what one request for it may ask."""
     from gads_etl.schedule import opened_by
-    from gads_gaql.parser import parse
-    from gads_gaql.resource_rules import max_days_per_call
 
-    bounded = []
-    for report in configuration.reports(reports):
-        most = max_days_per_call(parse(report.query)) if report.kind.value == "daily" else None
-        least = [days for days in (most, report.max_days_per_request) if days is not None]
-        bounded.append(replace(report, max_days_per_request=min(least)) if least else report)
+    bounded = [bounded_by_its_query(report) for report in configuration.reports(reports)]
     return WorkRequest(
         tuple(accounts),
         tuple(bounded),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
 from gads_etl.composition import (
     api_access,
+    api_files,
+    connected,
     open_ledger_for_control_plane,
     open_ledger_for_validator,
     open_ledger_reader,
@@ -17,55 +19,73 @@ from gads_etl.composition import (
     report_source,
     validator_of,
 )
-from gads_etl.control_plane import GatedStreams
+from gads_etl.control_plane import GatedStreams, control_of
 from gads_etl.printing import say
 from gads_etl.progress import RunProgress
 from gads_etl.run_wish import RunScope, RunWish, needs_accounts, refusals, scope, scope_without_zones
+from gads_etl.working_together import spawned_workers, stopped_by_signals
 from gads_orchestrator.budget import CallGate
-from gads_orchestrator.planning import RunPlan, RunRequest, plan_run
-from gads_orchestrator.running import Rooms, RunResult, run_reports
+from gads_orchestrator.requested_run import RunPlan, RunResult, plan_run, run_requested
+from gads_orchestrator.workers import InThisProcess, Workers
+from gads_orchestrator.working import WorkRooms
 
 if TYPE_CHECKING:
-    from gads_domain.ports.report_source import ReportSource
+    from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_domain.ports.sink import RawSink
     from gads_domain.run import RunContext
+    from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
     from gads_extractor.connection import GoogleAdsConnection
-    from gads_extractor.extracting import SearchStreams
-    from gads_extractor.refusing import RefusalOf
-
-_Scoping = Callable[["GoogleAdsConnection"], "tuple[RunScope, RefusalOf | None]"]
 
 
-def execute(configuration: Configuration, request: RunRequest, run: RunContext) -> RunResult:
-    """Carry out `request` as the run `run`, with progress on stderr.
-
-    Sink and ledger are opened before the API is asked for anything, so that a run that could not be kept spends no
-    quota. Raises `ConfigurationError`, `LedgerError`, `StorageError` or `CredentialsError` before anything is written.
-    """
-    return _execute(configuration, run, lambda _: (RunScope((request,)), None))
-
-
-def fulfil(configuration: Configuration, wish: RunWish, run: RunContext) -> RunResult:
+def fulfil(configuration: Configuration, wish: RunWish, run: RunContext, workers: int | None = None) -> RunResult:
     """Carry out what somebody asked for, account by account in its own days; says on stderr what is left out.
 
-    What the API would surely refuse is put on record with its reason and not asked. Raises as `execute` and
-    `select_accounts` do, before anything is written.
+    With one worker the work is done in this process, with more in worker processes. Sink and ledger are opened before
+    the API is asked for anything, so that a run that could not be kept spends no quota. What the API would surely
+    refuse is put on record with its reason and not asked. Raises `ConfigurationError`, `LedgerError`, `StorageError`,
+    `CredentialsError`, or as `select_accounts` does, before anything is written.
     """
     _require_known_customers(configuration, wish)
-    return _execute(configuration, run, lambda access: _scoped(configuration, wish, access))
+    count = workers or configuration.control_plane.run.workers
+    with ExitStack() as opened:
+        sink = open_sink(configuration)
+        sink.check()
+        ledger = opened.enter_context(open_ledger_for_control_plane(configuration))
+        files = opened.enter_context(api_files(configuration))
+        access = opened.enter_context(connected(configuration, files))
+        found, selected = _scoped(configuration, wish, access)
+        plan = plan_run(found.request, ledger)
+        progress = opened.enter_context(RunProgress())
+        progress.planned(plan)
+        control = control_of(configuration, ledger, progress)
+        pool: Workers
+        stopping: Callable[[], bool] = _nobody_stops
+        if count == 1:
+            rooms = opened.enter_context(_rooms(configuration, sink, ledger, access, selected))
+            pool = InThisProcess(rooms, progress.saw)
+        else:
+            pool = spawned_workers(configuration, files, selected, count)
+            stopping = opened.enter_context(stopped_by_signals()).is_set
+        opened.callback(pool.close)
+        return run_requested(plan, run, control, pool, stopping)
 
 
 def foresee(configuration: Configuration, wish: RunWish) -> RunPlan:
     """What `fulfil` would attempt. No report is asked for; the list of accounts is, if the days hang on their zones."""
     _require_known_customers(configuration, wish)
-    if needs_accounts(configuration, wish, SystemClock().now()):
+    now = SystemClock().now()
+    if needs_accounts(configuration, wish, now):
         with api_access(configuration) as access:
             found, _ = _scoped(configuration, wish, access)
     else:
-        found = scope_without_zones(configuration, wish)
+        found = scope_without_zones(configuration, wish, now)
     with open_ledger_reader(configuration) as ledger:
-        plans = [plan_run(request, ledger) for request in found.requests]
-    return _joined_plans(plans)
+        return plan_run(found.request, ledger)
+
+
+def _nobody_stops() -> bool:
+    return False
 
 
 def _require_known_customers(configuration: Configuration, wish: RunWish) -> None:
@@ -76,70 +96,33 @@ def _require_known_customers(configuration: Configuration, wish: RunWish) -> Non
 
 def _scoped(
     configuration: Configuration, wish: RunWish, access: GoogleAdsConnection
-) -> tuple[RunScope, RefusalOf | None]:
+) -> tuple[RunScope, SelectedAccounts | None]:
     from gads_etl.account_selection import select_accounts
 
     now = SystemClock().now()
     if not needs_accounts(configuration, wish, now):
-        return scope_without_zones(configuration, wish), None
+        return scope_without_zones(configuration, wish, now), None
     selected = select_accounts(configuration, access, wish.customers)
     found = scope(configuration, wish, selected, now)
     for note in found.notes:
         say(note)
-    return found, partial(refusals, selected)
+    return found, selected
 
 
-def _execute(configuration: Configuration, run: RunContext, scoping: _Scoping) -> RunResult:
-    with ExitStack() as opened:
-        sink = open_sink(configuration)
-        sink.check()
-        ledger = opened.enter_context(open_ledger_for_validator(configuration))
-        control = opened.enter_context(open_ledger_for_control_plane(configuration))
-        access = opened.enter_context(api_access(configuration))
-        found, refusal_of = scoping(access)
-        gate = CallGate(control, configuration.control_plane.quota.budget, SystemClock())
-        rooms = Rooms(
-            source=_source(configuration, GatedStreams(access, gate), refusal_of),
-            sink=sink,
-            ledger=ledger,
-            control=control,
-            validator=validator_of(configuration, sink, ledger),
-            clock=SystemClock(),
-            gate=gate,
-        )
-        progress = opened.enter_context(RunProgress())
-        results = []
-        for request in found.requests:
-            results.append(run_reports(request, run, rooms, progress))
-            if results[-1].credentials is not None or results[-1].quota is not None:
-                break
-        return _joined_results(results)
-
-
-def _source(configuration: Configuration, access: SearchStreams, refusal_of: RefusalOf | None) -> ReportSource:
+@contextmanager
+def _rooms(
+    configuration: Configuration,
+    sink: RawSink,
+    control: ControlPlaneLedger,
+    access: GoogleAdsConnection,
+    selected: SelectedAccounts | None,
+) -> Iterator[WorkRooms]:
+    """What the one worker in this process needs, open as long as the context."""
     from gads_extractor.refusing import RefusingSource
 
-    source = report_source(configuration, access)
-    return source if refusal_of is None else RefusingSource(source, refusal_of)
-
-
-def _joined_plans(plans: list[RunPlan]) -> RunPlan:
-    return RunPlan(
-        tuple(stretch for plan in plans for stretch in plan.stretches),
-        tuple(key for plan in plans for key in plan.retried),
-        tuple(state for plan in plans for state in plan.left_alone),
-    )
-
-
-def _joined_results(results: list[RunResult]) -> RunResult:
-    """The requests of one run have no partition in common."""
-    joined = RunResult(results[0].run, _joined_plans([result.plan for result in results]))
-    for result in results:
-        joined.states |= result.states
-        joined.attempted |= result.attempted
-        joined.recovered |= result.recovered
-        joined.troubles |= result.troubles
-        joined.moved |= result.moved
-        joined.credentials = joined.credentials or result.credentials
-        joined.quota = joined.quota or result.quota
-    return joined
+    gate = CallGate(control, configuration.control_plane.quota.budget, SystemClock())
+    source = report_source(configuration, GatedStreams(access, gate))
+    if selected is not None:
+        source = RefusingSource(source, partial(refusals, selected))
+    with open_ledger_for_validator(configuration) as ledger:
+        yield WorkRooms(source, sink, validator_of(configuration, sink, ledger), gate, SystemClock())

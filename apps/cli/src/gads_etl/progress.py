@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import date, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gads_domain.state import PartitionStatus
+from gads_domain.state import AttemptOutcome
+from gads_orchestrator.events import (
+    Event,
+    PartitionJudged,
+    RowsReceived,
+    StretchDeferred,
+    StretchEnded,
+    StretchEvent,
+    StretchInterrupted,
+    StretchStarted,
+    WorkerLost,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from gads_domain.ports.validation import Verdict
-    from gads_domain.report import Stretch
-    from gads_orchestrator.planning import RunPlan
+    from gads_orchestrator.requested_run import RunPlan
 
 
 class RunProgress:
-    """A `RunObserver` that shows how far the run is."""
+    """An `Observer` that shows how far the run is."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
+    def __init__(self) -> None:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._rows = 0
-        self._current = 0
+        self._rows: dict[tuple[str, str, date], int] = {}
+        self._passed: set[tuple[str, str, date]] = set()
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
-        if not self._quiet and sys.stderr.isatty():
+        if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -58,37 +67,43 @@ class RunProgress:
         else:
             self._say(f"{partitions} partitions in {plan.operations} requests; {len(plan.left_alone)} left as they are")
 
-    def started(self, stretch: Stretch) -> None:
-        """Name the stretch in hand."""
-        self._rows += self._current
-        self._current = 0
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=f"{stretch.customer_id} {stretch.report.name}")
+    def saw(self, event: Event) -> None:
+        """Show what is of interest to who waits."""
+        if isinstance(event, StretchEvent):
+            self._saw_stretch(event, f"{event.customer_id} {event.report}")
+        elif isinstance(event, PartitionJudged) and event.outcome == AttemptOutcome.PASSED:
+            self._passed.add((event.customer_id, event.report, event.logical_date))
+        elif isinstance(event, WorkerLost):
+            self._say(f"worker {event.worker} died; another goes on from what it sealed")
 
-    def received(self, stretch: Stretch, rows: int) -> None:
-        """Count rows."""
-        self._current = rows
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, rows=self._rows + rows)
+    def _saw_stretch(self, event: StretchEvent, name: str) -> None:
+        if isinstance(event, StretchStarted):
+            self._describe(name)
+        elif isinstance(event, RowsReceived):
+            self._rows[event.customer_id, event.report, event.first] = event.rows
+            self._describe(name)
+        elif isinstance(event, StretchEnded):
+            self._ended(event, name)
+        elif isinstance(event, StretchInterrupted):
+            self._say(f"{name}: not judged: {event.reason}")
+        elif isinstance(event, StretchDeferred) and event.code == "leased":
+            self._say(f"{name} {event.first}..{event.last}: left to somebody else, who is at it")
 
-    def judged(self, verdicts: list[Verdict]) -> None:
-        """Advance by what was judged."""
-        good = sum(1 for verdict in verdicts if verdict.after.status is PartitionStatus.SUCCESS)
+    def _describe(self, name: str) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.advance(self._task, len(verdicts))
-        elif verdicts:
-            first, last = verdicts[0].after.key, verdicts[-1].after.key
-            self._say(
-                f"{first.customer_id} {first.report} {first.logical_date}..{last.logical_date}: "
-                f"{good} of {len(verdicts)} success ({time.monotonic() - self._began:.1f} s)"
-            )
+            self._bar.update(self._task, description=name, rows=sum(self._rows.values()))
 
-    def interrupted(self, stretch: Stretch, error: Exception) -> None:
-        """Say at once what could not be judged."""
-        self._say(f"{stretch.customer_id} {stretch.report.name}: not judged: {error}")
+    def _ended(self, event: StretchEnded, name: str) -> None:
+        days = [event.first + timedelta(days=n) for n in range((event.last - event.first).days + 1)]
+        if self._bar is not None and self._task is not None:
+            self._bar.advance(self._task, len(days))
+            return
+        good = sum((event.customer_id, event.report, day) in self._passed for day in days)
+        seconds = time.monotonic() - self._began
+        self._say(f"{name} {event.first}..{event.last}: {good} of {len(days)} passed ({seconds:.1f} s)")
 
     def _say(self, text: str) -> None:
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
-        elif not self._quiet:
+        else:
             sys.stderr.write(text + "\n")

@@ -11,8 +11,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionState, PartitionStatus
 from gads_domain.state_row import state_row
 from gads_etl.printing import print_table, say
-from gads_orchestrator.planning import RunPlan
-from gads_orchestrator.running import RunResult
+from gads_orchestrator.requested_run import RunPlan, RunResult
 
 _LINES_OF_FAILURES = 50
 

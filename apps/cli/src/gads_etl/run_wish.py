@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, default_days, last_complete_day, zone_named
 from gads_domain.errors import FailureReason, GadsError, UsageError
 from gads_domain.report import ReportDefinition, ReportKind
-from gads_orchestrator.planning import RunRequest
+from gads_etl.control_plane import bounded_by_its_query, named_accounts
+from gads_orchestrator.purposes import ByName
+from gads_orchestrator.work_plan import Account as PlannedAccount
+from gads_orchestrator.work_plan import WorkRequest
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
@@ -48,9 +51,9 @@ class RunWish:
 
 @dataclass(frozen=True, slots=True)
 class RunScope:
-    """What a wish comes to: requests that do not overlap, and a line for each thing that was left out."""
+    """What a wish comes to, and a line for each thing that was left out."""
 
-    requests: tuple[RunRequest, ...]
+    request: WorkRequest
     notes: tuple[str, ...] = ()
 
 
@@ -65,14 +68,15 @@ def needs_accounts(configuration: Configuration, wish: RunWish, now: datetime) -
     return not (named and dated) or snapshots
 
 
-def scope_without_zones(configuration: Configuration, wish: RunWish) -> RunScope:
+def scope_without_zones(configuration: Configuration, wish: RunWish, now: datetime) -> RunScope:
     """The scope of a wish that needs no accounts."""
     assert wish.since is not None
     assert wish.until is not None
-    customers = configuration.customers(wish.customers)
+    accounts = named_accounts(configuration.customers(wish.customers))
+    reports = _reports(configuration, wish)
     days = DayRange(wish.since, wish.until)
-    wanted = [(customers, report, days) for report in _reports(configuration, wish)]
-    return RunScope(tuple(_requests(configuration, wish, wanted)))
+    chosen = {(account.customer_id, report.name): days for account in accounts for report in reports}
+    return RunScope(_request(configuration, wish, accounts, reports, chosen, now))
 
 
 def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccounts, now: datetime) -> RunScope:
@@ -83,24 +87,24 @@ def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccount
     is left.
     """
     notes: list[str] = []
-    wanted: list[tuple[tuple[str, ...], ReportDefinition, DayRange]] = []
+    chosen: dict[tuple[str, str], DayRange] = {}
     cut: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     zones = {number: _zone_of(account, notes) for number, account in selected.accounts.items()}
-    for report in _reports(configuration, wish):
-        by_days: dict[DayRange, list[str]] = {}
+    reports = _reports(configuration, wish)
+    for report in reports:
         for number, zone in zones.items():
             days = _days_of(report, zone, now, wish)
             if days is not None:
-                by_days.setdefault(days, []).append(number)
+                chosen[number, report.name] = days
             if why := _what_is_cut(report, wish, days):
-                reports, numbers = cut.setdefault(why, ({}, {}))
-                reports[report.name] = numbers[number] = None
-        wanted += [(tuple(numbers), report, days) for days, numbers in by_days.items()]
-    notes += [f"left out: {why}: {_some(reports)} of {_some(numbers)}" for why, (reports, numbers) in cut.items()]
+                names, numbers = cut.setdefault(why, ({}, {}))
+                names[report.name] = numbers[number] = None
+    notes += [f"left out: {why}: {_some(names)} of {_some(numbers)}" for why, (names, numbers) in cut.items()]
     notes += [f"warning: no account fits {pattern!r} of the accounts section" for pattern in selected.unmatched]
-    if not wanted:
+    if not chosen:
         raise UsageError("none of these days can be asked for yet", hint="; ".join(notes[:3]))
-    return RunScope(tuple(_requests(configuration, wish, wanted)), tuple(notes))
+    accounts = [PlannedAccount(number, zone) for number, zone in zones.items()]
+    return RunScope(_request(configuration, wish, accounts, reports, chosen, now), tuple(notes))
 
 
 def refusals(selected: SelectedAccounts, stretch: Stretch) -> FailureReason | None:
@@ -119,18 +123,7 @@ def refusals(selected: SelectedAccounts, stretch: Stretch) -> FailureReason | No
 
 
 def _reports(configuration: Configuration, wish: RunWish) -> list[ReportDefinition]:
-    return [_bounded(report) for report in configuration.reports(wish.reports)]
-
-
-def _bounded(report: ReportDefinition) -> ReportDefinition:
-    """The report with as many days a request as its query can bear."""
-    from gads_gaql.parser import parse
-    from gads_gaql.resource_rules import max_days_per_call
-
-    most = max_days_per_call(parse(report.query)) if report.kind is ReportKind.DAILY else None
-    if most is None or (report.max_days_per_request or most + 1) <= most:
-        return report
-    return replace(report, max_days_per_request=most)
+    return [bounded_by_its_query(report) for report in configuration.reports(wish.reports)]
 
 
 def _zone_of(account: Account, notes: list[str]) -> str:
@@ -170,22 +163,19 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
-def _requests(
+def _request(
     configuration: Configuration,
     wish: RunWish,
-    wanted: Iterable[tuple[tuple[str, ...], ReportDefinition, DayRange]],
-) -> Iterable[RunRequest]:
-    """One request for each distinct group of accounts and days."""
-    groups: dict[tuple[tuple[str, ...], DayRange], list[ReportDefinition]] = {}
-    for customers, report, days in wanted:
-        groups.setdefault((customers, days), []).append(report)
-    for (customers, days), reports in groups.items():
-        yield RunRequest(
-            customer_ids=customers,
-            reports=tuple(reports),
-            first=days.first,
-            last=days.last,
-            reprocess=wish.reprocess,
-            retry_failed=wish.retry_failed,
-            max_days_per_request=configuration.extraction.max_days_per_request,
-        )
+    accounts: Iterable[PlannedAccount],
+    reports: Iterable[ReportDefinition],
+    chosen: Mapping[tuple[str, str], DayRange],
+    now: datetime,
+) -> WorkRequest:
+    return WorkRequest(
+        tuple(accounts),
+        tuple(reports),
+        now,
+        ByName(wish.reprocess, wish.retry_failed),
+        max_days_per_request=configuration.extraction.max_days_per_request,
+        chosen=chosen,
+    )

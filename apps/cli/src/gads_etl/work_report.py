@@ -12,6 +12,7 @@ from gads_domain.state import PartitionState, PartitionStatus
 from gads_domain.state_row import state_row
 from gads_etl.printing import print_table, say
 from gads_etl.run_report import failure_lines
+from gads_orchestrator.requested_run import states_of
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from gads_orchestrator.work_plan import WorkPlan
 
 _LINES = 50
-_KEYS_A_LOOKUP = 1000
 
 
 def work_plan_document(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: int | None) -> dict[str, Any]:
@@ -82,13 +82,9 @@ def print_work_plan(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: in
         say(f"quota: {quota.spent:,} of {limit:,} operations spent today, {rest:,} left")
 
 
-def states_of(plan: WorkPlan, ledger: StateReader) -> list[PartitionState]:
+def states_of_plan(plan: WorkPlan, ledger: StateReader) -> list[PartitionState]:
     """How each partition of the plan stands now, in key order."""
-    keys = sorted(key for planned in plan for key in planned.stretch.keys)
-    found: list[PartitionState] = []
-    for start in range(0, len(keys), _KEYS_A_LOOKUP):
-        found += ledger.get_many(keys[start : start + _KEYS_A_LOOKUP])
-    return found
+    return states_of(ledger, sorted(key for planned in plan for key in planned.stretch.keys))
 
 
 def why_not(states: list[PartitionState]) -> dict[PartitionKey, str]:

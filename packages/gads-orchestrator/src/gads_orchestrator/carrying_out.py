@@ -67,19 +67,23 @@ class Control:
 class WorkResult:
     """How a plan was carried out.
 
-    `reason` is `done`, or why it ended before its end: `stopped`, `enough`, `quota`,
-    `credentials`. `deferred` counts stretches
-    that were not asked for, by code.
+    `reason` is `done`, or why it ended before its end: `stopped`, `enough`, `quota`, `credentials`; `failure` is what
+    was said then, where something was. `deferred` counts stretches that were not asked for, by code.
     """
 
     run: RunContext
     reason: str = "done"
-    detail: str = ""
+    failure: FailureReason | None = None
     operations: int = 0
     stretches: int = 0
     deferred: Counter[str] = field(default_factory=Counter)
-    interrupted: list[tuple[Stretch, str]] = field(default_factory=list)
+    interrupted: list[tuple[Stretch, FailureReason]] = field(default_factory=list)
     given_up: int = 0
+
+    @property
+    def detail(self) -> str:
+        """The failure in a line; empty without one."""
+        return "" if self.failure is None else self.failure.message
 
 
 def carry_out(
@@ -168,10 +172,10 @@ class _Carrying:
         elif self._result.reason == "done" and self._enough():
             self._end("enough")
 
-    def _end(self, reason: str, detail: str = "") -> None:
+    def _end(self, reason: str, failure: FailureReason | None = None) -> None:
         """Begin nothing more; what is under work comes to its end."""
         if self._result.reason == "done":
-            self._result.reason, self._result.detail = reason, detail
+            self._result.reason, self._result.failure = reason, failure
         self._dispatcher.drop_all()
 
     def _hand_out(self) -> None:
@@ -273,24 +277,26 @@ class _Carrying:
         if result.ending is Ending.LEASED:
             self._defer(stretch, "leased")
         elif result.ending is Ending.INTERRUPTED:
-            self._result.interrupted.append((stretch, result.reason))
+            assert result.failure is not None
+            self._result.interrupted.append((stretch, result.failure))
             self._say(StretchInterrupted(*self._span(stretch), result.reason))
         elif result.ending is Ending.CREDENTIALS:
-            self._say(CredentialsRefused(*self._begin(), result.reason))
-            self._end("credentials", result.reason)
+            self._say(CredentialsRefused(*self._begin(), result.failure.message if result.failure else ""))
+            self._end("credentials", result.failure)
         elif result.ending in (Ending.QUOTA, Ending.API_QUOTA):
-            self._quota(stretch, result)
+            self._quota(under_work.planned, result)
 
-    def _quota(self, stretch: Stretch, result: TaskResult) -> None:
+    def _quota(self, planned: PlannedStretch, result: TaskResult) -> None:
         budget, by_api = self._control.budget, result.ending is Ending.API_QUOTA
         day = budget.day_of(self._control.clock.now())
-        if by_api:
+        # Who asks by name may ask again today, and finds out by one call whether the API still refuses.
+        if by_api and planned.purpose is not Purpose.REQUESTED:
             self._control.ledger.exhaust(budget.name, day)
         if result.operations == 0:
-            self._defer(stretch, "quota")
+            self._defer(planned.stretch, "quota")
         if self._result.reason != "quota":
             self._say(QuotaReached(*self._begin(), budget.name, day, by_api))
-        self._end("quota", result.reason)
+        self._end("quota", result.failure)
 
     def _lost(self, message: Lost) -> None:
         """The worker died: look at what it sealed and go on from there, unless the stretch itself is what kills."""
@@ -304,7 +310,7 @@ class _Carrying:
         task = replace(under_work.task, recover=True, give_up=reason if losses > MAX_LOSSES else None)
         if losses > 2 * MAX_LOSSES:
             self._free(under_work)
-            self._result.interrupted.append((task.stretch, str(reason)))
+            self._result.interrupted.append((task.stretch, reason))
             self._say(StretchInterrupted(*self._span(task.stretch), str(reason)))
             return
         self._under_work[message.worker] = _UnderWork(under_work.planned, task, losses)

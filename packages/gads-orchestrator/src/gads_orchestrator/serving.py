@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event as Flag
 
+from gads_domain.errors import FailureReason, QuotaExhaustedError
 from gads_domain.run import RunContext
 from gads_orchestrator.carrying_out import Control, WorkResult, carry_out
 from gads_orchestrator.work_plan import WorkRequest, plan_work
@@ -60,8 +61,9 @@ class Daemon:
         if plan.operations == 0 and not plan.give_up:
             return None
         if quota.exhausted or (budget.limit is not None and quota.spent >= budget.limit):
-            detail = f"the operations of {budget.day_of(now)} are spent"
-            return WorkResult(self.new_run(), "quota", detail, deferred=Counter(quota=plan.operations))
+            spent = QuotaExhaustedError(f"the operations of {budget.day_of(now)} are spent")
+            deferred = Counter(quota=plan.operations)
+            return WorkResult(self.new_run(), "quota", FailureReason.of(spent), deferred=deferred)
         replan_at = time.monotonic() + self.replan_seconds
         result = carry_out(
             plan,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from gads_domain.account_days import DayRange, last_complete_day, today_in, zone_named
 from gads_domain.control import Standing
-from gads_domain.errors import UsageError
+from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import StateReader
 from gads_domain.report import ReportDefinition, ReportKind, Stretch
 from gads_domain.state import PartitionStatus, StateFilter
-from gads_orchestrator.planning import DEFAULT_DAYS_PER_REQUEST
 from gads_orchestrator.purposes import Chosen, Days, LeftOut, Purpose, Wanting
+
+DEFAULT_DAYS_PER_REQUEST = 31
+"""The most days that one request asks for: a month, so that one account's failure costs at most that much again."""
 
 LATE_DAYS = 31
 """How long after a day has left its restatement window its last restatement is still made up for."""
@@ -34,15 +38,22 @@ class Account:
 
     def today(self, now: datetime) -> date:
         """The day that it is in the account at `now`; raises `UsageError` for a zone that is not known."""
-        return now.astimezone(zone_of(self.time_zone)).date()
+        zone_of(self.time_zone)
+        return today_in(self.time_zone, now)
 
 
 def zone_of(name: str) -> ZoneInfo:
     """The zone of an IANA name; raises `UsageError`."""
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise UsageError(f"{name!r} is not a time zone", hint="an IANA name, such as Europe/Berlin") from None
+        return zone_named(name)
+    except InvalidValueError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+@lru_cache(maxsize=1024)
+def _last_over(time_zone: str, now: datetime) -> date:
+    """Remembered: thousands of accounts share a few zones, and a plan has one moment."""
+    return last_complete_day(time_zone, now)
 
 
 def always_open(_account: Account, _report: ReportDefinition, _now: datetime) -> datetime | None:
@@ -57,7 +68,8 @@ class WorkRequest:
     `wanting` says what of it is attempted. `since` and `until` bound the days, both included; without them it is the
     days that the wanting itself is about, up to the last day that is over in the account's zone. `opened_at` gives the
     last firing of the schedule that begins new days and restatements of a report of an account, None where there is
-    none.
+    none. With `chosen` the days are those that it has for an account's number and a report's name, all of which can be
+    asked for; what it does not have is not looked at.
     """
 
     accounts: tuple[Account, ...]
@@ -68,6 +80,7 @@ class WorkRequest:
     until: date | None = None
     max_days_per_request: int = DEFAULT_DAYS_PER_REQUEST
     opened_at: Callable[[Account, ReportDefinition, datetime], datetime | None] = always_open
+    chosen: Mapping[tuple[str, str], DayRange] | None = None
 
     def __post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.until < self.since:
@@ -75,20 +88,30 @@ class WorkRequest:
                 f"the days are reversed: {self.since} is after {self.until}", hint="give the earlier day as --since"
             )
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the days were given; otherwise what is unfinished from long before is of interest too."""
+        return self.since is not None or self.chosen is not None
+
     def days_of(self, account: Account, report: ReportDefinition) -> Days:
         """The days of `report` that are looked at, and which of them are still restated."""
         today = account.today(self.now)
         is_snapshot = report.kind is ReportKind.SNAPSHOT
-        last = today if is_snapshot else today - timedelta(days=1)
+        last = today if is_snapshot else _last_over(account.time_zone, self.now)
         window_first = today if is_snapshot else today - timedelta(days=report.restatement_days)
         askable_first = date.min
         if is_snapshot:
             askable_first = today
         elif report.history_days is not None:
             askable_first = today - timedelta(days=report.history_days)
+        first = window_first - timedelta(days=LATE_DAYS) if self.since is None else self.since
+        last = last if self.until is None else min(last, self.until)
+        if self.chosen is not None:
+            chosen = self.chosen.get((account.customer_id, report.name))
+            first, last = (chosen.first, chosen.last) if chosen else (date.max, date.min)
         return Days(
-            first=window_first - timedelta(days=LATE_DAYS) if self.since is None else self.since,
-            last=last if self.until is None else min(last, self.until),
+            first=first,
+            last=last,
             today=today,
             window_first=window_first,
             backfill_first=window_first if self.since is None else self.since,
@@ -176,14 +199,18 @@ def plan_work(request: WorkRequest, ledger: StateReader) -> WorkPlan:
     names = tuple(report.name for report in request.reports)
     for number, account in enumerate(request.accounts):
         ranges = [request.days_of(account, report) for report in request.reports]
-        if not ranges or all(days.last < days.first for days in ranges):
+        asked = [days for days in ranges if days.first <= days.last]
+        if not asked:
             continue
         by_report: dict[str, list[Standing]] = {name: [] for name in names}
-        for standing in _standings(request, ledger, account, ranges):
+        for standing in _standings(request, ledger, account, asked):
             by_report[standing.key.report].append(standing)
         found: dict[Purpose, list[tuple[int, int, int]]] = {}
         for position, (report, days) in enumerate(zip(request.reports, ranges, strict=True)):
-            for chosen in choose(request.wanting, days, by_report.pop(report.name), request.now):
+            known = by_report.pop(report.name)
+            if request.is_bounded:
+                known = [standing for standing in known if days.first <= standing.key.logical_date <= days.last]
+            for chosen in choose(request.wanting, days, known, request.now):
                 _note(plan, found, account, position, report, chosen, request.max_days_per_request)
         for purpose, spans in found.items():
             spans.sort(key=purpose.order_within)
@@ -202,7 +229,7 @@ def _standings(
         since=min(days.first for days in ranges),
         until=max(days.last for days in ranges),
     )
-    if request.since is None and wanted.since is not None:
+    if not request.is_bounded and wanted.since is not None:
         unfinished = (PartitionStatus.PENDING, PartitionStatus.FAILED)
         before = wanted.since - timedelta(days=1)
         yield from ledger.standings(replace(wanted, since=None, until=before, statuses=unfinished))

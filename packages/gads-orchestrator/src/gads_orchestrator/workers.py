@@ -74,11 +74,19 @@ class Workers(Protocol):
         ...
 
 
-class InThisProcess:
-    """One worker, which works while `wait` is called."""
+def _nobody(_event: Event) -> None:
+    return None
 
-    def __init__(self, rooms: WorkRooms) -> None:
+
+class InThisProcess:
+    """One worker, which works while `wait` is called.
+
+    `rows_received` hears of rows as they come; everything else is told when the task is done.
+    """
+
+    def __init__(self, rooms: WorkRooms, rows_received: Callable[[Event], None] = _nobody) -> None:
         self._rooms = rooms
+        self._rows_received = rows_received
         self._task: Task | None = None
 
     def idle(self) -> Sequence[int]:
@@ -95,7 +103,12 @@ class InThisProcess:
             return []
         task, self._task = self._task, None
         events: list[Event] = []
-        result = work_on(task, self._rooms, events.extend)
+
+        def tell(told: list[Event]) -> None:
+            for event in told:
+                self._rows_received(event) if isinstance(event, RowsReceived) else events.append(event)
+
+        result = work_on(task, self._rooms, tell)
         return [Told(0, tuple(events)), Done(0, result)]
 
     def close(self) -> None:

@@ -83,7 +83,12 @@ class TaskResult:
 
     ending: Ending
     operations: int
-    reason: str = ""
+    failure: FailureReason | None = None
+
+    @property
+    def reason(self) -> str:
+        """The failure in a line; empty without one."""
+        return "" if self.failure is None else str(self.failure)
 
 
 Tell = Callable[[list[Event]], None]
@@ -97,17 +102,17 @@ def work_on(task: Task, rooms: WorkRooms, tell: Tell) -> TaskResult:
             _judge(
                 task, rooms, task.stretch.keys, _unsealed(task, dict.fromkeys(task.stretch.keys, task.give_up)), tell
             )
-            return TaskResult(Ending.DONE, 0, str(task.give_up))
+            return TaskResult(Ending.DONE, 0, task.give_up)
         missing = _recovered(task, rooms, tell) if task.recover else list(task.stretch.keys)
         for stretch in _joined(task.stretch, missing):
             result = _attempt(task, stretch, rooms, tell)
             spent += result.operations
             if result.ending is not Ending.DONE:
-                return TaskResult(result.ending, spent, result.reason)
+                return TaskResult(result.ending, spent, result.failure)
     except GadsError as error:
         if error.exit_code is not ExitCode.INCOMPLETE and not error.retryable:
             raise
-        return TaskResult(Ending.INTERRUPTED, spent + rooms.gate.granted, str(FailureReason.of(error)))
+        return TaskResult(Ending.INTERRUPTED, spent + rooms.gate.granted, FailureReason.of(error))
     return TaskResult(Ending.DONE, spent)
 
 
@@ -122,17 +127,17 @@ def _attempt(task: Task, stretch: Stretch, rooms: WorkRooms, tell: Tell) -> Task
     except CredentialsError as error:
         reason = FailureReason.of(error)
         _judge(task, rooms, stretch.keys, _unsealed(task, dict.fromkeys(stretch.keys, reason)), tell)
-        return TaskResult(Ending.CREDENTIALS, rooms.gate.granted, error.message)
+        return TaskResult(Ending.CREDENTIALS, rooms.gate.granted, reason)
     granted = rooms.gate.granted
     failed = {outcome.key: outcome.reason for outcome in outcomes if isinstance(outcome, Unsealed)}
     if granted == 0 and rooms.gate.refused is not None:
         ending = Ending.QUOTA if rooms.gate.refused is Spending.EXHAUSTED else Ending.LEASED
-        return TaskResult(ending, 0, str(next(iter(failed.values()), "")))
+        return TaskResult(ending, 0, next(iter(failed.values()), None))
     tell([_told(task, rooms, outcome) for outcome in outcomes])
     _judge(task, rooms, stretch.keys, _unsealed(task, failed), tell)
     if any(reason.code == _QUOTA for reason in failed.values()):
         by_us = rooms.gate.refused is Spending.EXHAUSTED
-        return TaskResult(Ending.QUOTA if by_us else Ending.API_QUOTA, granted, str(next(iter(failed.values()))))
+        return TaskResult(Ending.QUOTA if by_us else Ending.API_QUOTA, granted, next(iter(failed.values())))
     return TaskResult(Ending.DONE, granted)
 
 

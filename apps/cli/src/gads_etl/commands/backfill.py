@@ -52,7 +52,7 @@ def backfill(
     from gads_etl.work_report import (
         print_work,
         print_work_plan,
-        states_of,
+        states_of_plan,
         why_not,
         work_document,
         work_plan_document,
@@ -90,7 +90,7 @@ def backfill(
         confirm_above(_MANY, found.partitions, f"{found.partitions:,} partitions, {found.operations:,} requests", yes)
         run = new_run(" ".join(["gads-etl", *sys.argv[1:]]))
         result = carried_out(found, run, configuration, files, selected, ledger, EventLines(as_json=events), workers)
-        states = states_of(found, ledger)
+        states = states_of_plan(found, ledger)
     print_json(work_document(result, states)) if format_ is Format.JSON else print_work(result, states)
     if result.reason == "credentials":
         raise CredentialsError(result.detail)

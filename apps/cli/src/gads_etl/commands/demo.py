@@ -29,12 +29,12 @@ def demo(
     from gads_etl.composition import new_run
     from gads_etl.configuration import load_configuration
     from gads_etl.embedded_emulator import synthetic_settings
-    from gads_etl.execution import execute
+    from gads_etl.execution import fulfil
     from gads_etl.printing import print_json, say
     from gads_etl.run_report import print_run, run_document
+    from gads_etl.run_wish import RunWish
     from gads_etl.warehouse_access import print_sample, show_sample
     from gads_gaql.catalogue import latest
-    from gads_orchestrator.planning import RunRequest
 
     path = dir_ / "gads.toml"
     if not path.exists():
@@ -50,15 +50,9 @@ def demo(
         except OSError as error:
             raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another --dir") from None
     configuration = load_configuration(path)
-    request = RunRequest(
-        customer_ids=configuration.customers([]),
-        reports=configuration.reports(),
-        first=_DAYS[0],
-        last=_DAYS[1],
-        max_days_per_request=configuration.extraction.max_days_per_request,
-    )
+    wish = RunWish(*_DAYS)
     say("A local Google Ads API is started; the official client talks to it over TLS.")
-    result = execute(configuration, request, new_run("gads-etl demo"))
+    result = fulfil(configuration, wish, new_run("gads-etl demo"))
     sample = None if result.exit_code else show_sample(configuration)
     if format_ is Format.JSON:
         folder = {"folder": str(dir_.absolute()), "configuration": str(path)}

@@ -30,6 +30,7 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Order a retry of those that are failed; goes on record.")
     ] = False,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many at once.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be asked for, and ask for no report.")
     ] = False,
@@ -38,7 +39,8 @@ def run(
     """Extract every account, report and day that is not success yet, and have each validated.
 
     A day is a day of the account's time zone, and only days that are over there are taken. Without --since and --until
-    these are the days that each report still restates, and today for a snapshot.
+    these are the days that each report still restates, and today for a snapshot. What others on the same ledger are
+    at is left to them.
     """
     from gads_etl.checking import require_sound_reports
     from gads_etl.composition import new_run
@@ -56,7 +58,7 @@ def run(
         plan = foresee(configuration, wish)
         print_json(plan_document(plan)) if format_ is Format.JSON else print_plan(plan)
         return
-    result = fulfil(configuration, wish, new_run(" ".join(["gads-etl", *sys.argv[1:]])))
+    result = fulfil(configuration, wish, new_run(" ".join(["gads-etl", *sys.argv[1:]])), workers)
     print_json(run_document(result)) if format_ is Format.JSON else print_run(result)
     if configuration.warehouse.load_after_run:
         print_load(load_warehouse(configuration))

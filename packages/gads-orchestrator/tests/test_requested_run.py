@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
-from gads_domain.control import Mark
+from gads_domain.control import Mark, scope_of
 from gads_domain.errors import (
     CredentialsError,
     ExitCode,
     FailureReason,
     PermanentApiError,
     StorageError,
-    UsageError,
 )
 from gads_domain.metadata import ColumnSpec, PartitionFacts, TableSchema
 from gads_domain.partition_key import PartitionKey
@@ -32,8 +32,13 @@ from gads_domain.ports.validation import PartitionValidator
 from gads_domain.report import ReportDefinition, Stretch
 from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, PartitionStatus
-from gads_orchestrator.planning import RunRequest, plan_run
-from gads_orchestrator.running import Rooms, RunResult, run_reports
+from gads_orchestrator.budget import Budget, CallGate
+from gads_orchestrator.carrying_out import Control
+from gads_orchestrator.purposes import ByName
+from gads_orchestrator.requested_run import RunResult, plan_run, run_requested
+from gads_orchestrator.work_plan import Account, WorkRequest
+from gads_orchestrator.workers import InThisProcess
+from gads_orchestrator.working import WorkRooms
 from gads_payload.writing import PayloadWriter
 from gads_validator.validating import RawPartitionValidator
 
@@ -82,6 +87,13 @@ class ScriptedSource:
                 yield seal(sink, run, key, self.clicks, key.customer_id in self.wrong)
 
 
+def request_for(*customers: str, wanting: ByName | None = None, days: int = 31) -> WorkRequest:
+    accounts = tuple(Account(number) for number in customers)
+    chosen = {(number, REPORT.name): DayRange(FIRST, LAST) for number in customers}
+    now = SystemClock().now()
+    return WorkRequest(accounts, (REPORT,), now, wanting or ByName(), max_days_per_request=days, chosen=chosen)
+
+
 class House:
     """The rooms of one test, and runs through them."""
 
@@ -95,10 +107,11 @@ class House:
         self.validator: PartitionValidator = RawPartitionValidator(self.sink, self.ledger, SystemClock())
 
     def run(self, *customers: str, reprocess: bool = False, retry_failed: bool = False, days: int = 31) -> RunResult:
-        request = RunRequest(customers, (REPORT,), FIRST, LAST, reprocess, retry_failed, days)
         run = RunContext(RandomRunIds(SystemClock()).new_run_id(), "tester", "run")
-        rooms = Rooms(self.source, self.sink, self.ledger, self.control, self.validator, SystemClock())
-        return run_reports(request, run, rooms)
+        gate = CallGate(self.control, Budget(), SystemClock())
+        rooms = WorkRooms(self.source, self.sink, self.validator, gate, SystemClock())
+        plan = plan_run(request_for(*customers, wanting=ByName(reprocess, retry_failed), days=days), self.control)
+        return run_requested(plan, run, Control(self.control, SystemClock()), InThisProcess(rooms))
 
     def close(self) -> None:
         self.control.close()
@@ -123,7 +136,7 @@ def test_a_run_brings_every_day_to_success_in_one_request_an_account(house: Hous
     result = house.run("1", "2")
     assert result.exit_code is ExitCode.OK
     assert _statuses(result) == {"1": {"success"}, "2": {"success"}}
-    assert [(s.customer_id, len(s.days)) for s in house.source.asked] == [("1", 4), ("2", 4)]
+    assert sorted((s.customer_id, len(s.days)) for s in house.source.asked) == [("1", 4), ("2", 4)]
     assert {state.current_run_id for state in result.states.values()} == {result.run.run_id}
 
 
@@ -164,6 +177,7 @@ def test_what_is_held_is_left_alone_whatever_is_asked_for(house: House) -> None:
     house.control.mark(keys[1:2], Mark.HELD, act)
     result = house.run("1", reprocess=True, retry_failed=True)
     assert result.exit_code is ExitCode.INCOMPLETE
+    assert result.failures == {keys[1]: "pending: held by an operator"}
     assert {key for stretch in house.source.asked for key in stretch.keys} == {keys[0], *keys[2:]}
     house.control.unmark(keys[1:2], Mark.HELD, act)
     assert house.run("1").exit_code is ExitCode.OK
@@ -195,8 +209,11 @@ def test_refused_credentials_end_the_run_and_name_what_was_not_done(house: House
     result = house.run("1", "2", "3")
     assert result.exit_code is ExitCode.CREDENTIALS
     assert len(house.source.asked) == 2
-    assert _statuses(result) == {"1": {"success"}, "2": {"failed"}, "3": {"failed"}}
-    assert {reason.split(":")[0] for reason in result.failures.values()} == {"credentials"}
+    good, refused = house.source.asked[0].customer_id, house.source.asked[1].customer_id
+    unasked = next(number for number in "123" if number not in (good, refused))
+    assert _statuses(result) == {good: {"success"}, refused: {"failed"}, unasked: {"pending"}}
+    assert all("credentials: " in reason for reason in result.failures.values())
+    assert {key.customer_id for key in result.failures} == {refused, unasked}
 
 
 def test_a_sink_that_cannot_be_read_leaves_the_day_pending_and_the_others_go_on(house: House) -> None:
@@ -225,9 +242,37 @@ def test_a_sink_that_cannot_be_read_leaves_the_day_pending_and_the_others_go_on(
     assert (again.exit_code, len(house.source.asked)) == (ExitCode.OK, 2)
 
 
-def test_reversed_days_are_refused() -> None:
-    with pytest.raises(UsageError):
-        RunRequest(("1",), (REPORT,), LAST, FIRST)
+def test_what_somebody_else_is_at_is_left_to_them_and_said(house: House) -> None:
+    now = SystemClock().now()
+    scope = scope_of("google_ads", "1", REPORT.name)
+    (lease,) = house.control.take_leases([scope], "somebody", now, now + timedelta(minutes=5))
+    assert lease is not None
+    result = house.run("1", "2")
+    assert result.exit_code is ExitCode.INCOMPLETE
+    assert [s.customer_id for s in house.source.asked] == ["2"]
+    assert {key.customer_id for key in result.elsewhere} == {"1"}
+    assert all("somebody else is at it" in reason for reason in result.failures.values())
+    house.control.release_leases([lease])
+    assert house.run("1", "2").exit_code is ExitCode.OK
+
+
+def test_each_account_and_report_has_days_of_its_own(house: House) -> None:
+    other = replace(REPORT, name="other")
+    chosen = {
+        ("1", REPORT.name): DayRange(FIRST, FIRST),
+        ("1", "other"): DayRange(LAST, LAST),
+        ("2", REPORT.name): DayRange(FIRST, LAST),
+    }
+    house.source.denied = {"1"}
+    house.run("1")
+    accounts = (Account("1"), Account("2"))
+    now = SystemClock().now()
+    request = WorkRequest(accounts, (REPORT, other), now, ByName(retry_failed=True), chosen=chosen)
+    plan = plan_run(request, house.control)
+    assert {(s.customer_id, s.report.name, s.first, s.last) for s in plan.stretches} == {
+        (customer_id, report, days.first, days.last) for (customer_id, report), days in chosen.items()
+    }
+    assert (len(plan.keys), plan.left_alone) == (6, ())
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -251,7 +296,6 @@ def test_whatever_happens_every_day_has_one_honest_state(
         house.source = ScriptedSource()
         last = house.run("1", "2", retry_failed=True)
         assert (last.exit_code, _statuses(last)) == (ExitCode.OK, {"1": {"success"}, "2": {"success"}})
-        request = RunRequest(("1", "2"), (REPORT,), FIRST, LAST)
-        assert plan_run(request, house.ledger).stretches == ()
+        assert plan_run(request_for("1", "2"), house.ledger).stretches == ()
     finally:
         house.close()

@@ -1,0 +1,226 @@
+"""What somebody asks for by name: foreseen, carried out by whatever workers there are, and told day by day."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+from gads_domain.control import Mark
+from gads_domain.errors import CredentialsError, ExitCode, FailureReason
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.ledger import StateReader
+from gads_domain.report import Stretch
+from gads_domain.run import RunContext
+from gads_domain.state import PartitionState, PartitionStatus
+from gads_orchestrator.carrying_out import Control, WorkResult, carry_out
+from gads_orchestrator.events import (
+    Event,
+    Observer,
+    PartitionEvent,
+    PartitionJudged,
+    PartitionMoved,
+    PartitionRecovered,
+    StretchDeferred,
+)
+from gads_orchestrator.purposes import WhyNot
+from gads_orchestrator.work_plan import WorkPlan, WorkRequest, plan_work
+from gads_orchestrator.workers import Workers
+
+_KEYS_A_LOOKUP = 1000
+
+_ELSEWHERE = "somebody else is at it; run it again when they are done"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run will do, and what it will not.
+
+    `stretches` are asked of the API, one operation each; `retried` are the failed keys among them, whose retry is
+    ordered first and on record; `left_alone` are the states that stay as they are, held and terminal ones among them.
+    """
+
+    work: WorkPlan
+    stretches: tuple[Stretch, ...]
+    retried: tuple[PartitionKey, ...]
+    left_alone: tuple[PartitionState, ...]
+
+    @property
+    def keys(self) -> tuple[PartitionKey, ...]:
+        """Every partition that will be attempted."""
+        return tuple(key for stretch in self.stretches for key in stretch.keys)
+
+    @property
+    def operations(self) -> int:
+        """How many operations of the developer token's daily quota this costs, retries aside.
+
+        One SearchStream is one operation whatever it returns (Google Ads API, "API limits and quotas").
+        """
+        return len(self.stretches)
+
+    @property
+    def why_left_alone(self) -> dict[PartitionKey, WhyNot]:
+        """Why a day that is not good is left alone, such as a mark."""
+        found: dict[PartitionKey, WhyNot] = {}
+        for left in self.work.left_out:
+            days = range((left.last - left.first).days + 1)
+            for day in (left.first + timedelta(days=n) for n in days):
+                found[PartitionKey(GOOGLE_ADS, left.customer_id, left.report, day)] = left.why
+        return found
+
+
+@dataclass(slots=True)
+class RunResult:
+    """How every partition that was asked for stands after the run.
+
+    `states` holds each of them once; `attempted` are those that this run tried; `recovered` were sealed by an earlier
+    run that died before they were judged; `troubles` are failures that are not on the ledger, by partition.
+    `credentials` is set when the API refused who was asking, `quota` when the operations of the day were spent: what
+    was not asked for then is still as it was, as is what somebody else was at, `elsewhere`.
+    """
+
+    run: RunContext
+    plan: RunPlan
+    states: dict[PartitionKey, PartitionState] = field(default_factory=dict)
+    attempted: set[PartitionKey] = field(default_factory=set)
+    recovered: set[PartitionKey] = field(default_factory=set)
+    troubles: dict[PartitionKey, FailureReason] = field(default_factory=dict)
+    moved: set[PartitionKey] = field(default_factory=set)
+    elsewhere: set[PartitionKey] = field(default_factory=set)
+    credentials: CredentialsError | None = None
+    quota: FailureReason | None = None
+    stopped: bool = False
+
+    @property
+    def by_status(self) -> Counter[PartitionStatus]:
+        """How many partitions have each status."""
+        return Counter(state.status for state in self.states.values())
+
+    @property
+    def failures(self) -> dict[PartitionKey, str]:
+        """For each partition that this run tried and did not bring to a good end, and each left failed, the reason."""
+        found: dict[PartitionKey, str] = {}
+        left_alone = self.plan.why_left_alone
+        for key, state in sorted(self.states.items()):
+            why = left_alone.get(key)
+            if key in self.troubles:
+                found[key] = str(self.troubles[key])
+            elif state.status is PartitionStatus.PENDING:
+                found[key] = f"pending: {why.reason if why else self._why_not_asked(key)}"
+            elif state.status is PartitionStatus.FAILED:
+                mark = f" ({why.reason})" if why is not None and why.code in set(Mark) else ""
+                found[key] = f"{state.last_error or 'failed'}{mark}"
+            elif key in self.attempted and state.last_error:
+                found[key] = state.last_error
+        return found
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 if everything that was asked for is `success` and nothing that was tried failed."""
+        if self.credentials is not None:
+            return ExitCode.CREDENTIALS
+        return ExitCode.INCOMPLETE if self.failures else ExitCode.OK
+
+    def _why_not_asked(self, key: PartitionKey) -> str:
+        if key in self.elsewhere:
+            return f"not asked for; {_ELSEWHERE}"
+        if self.credentials is not None:
+            return f"not asked for; {FailureReason.of(self.credentials)}"
+        if self.stopped:
+            return "not asked for; the run was stopped"
+        return f"not asked for; {self.quota or 'not attempted'}"
+
+
+def plan_run(request: WorkRequest, ledger: StateReader) -> RunPlan:
+    """Compare `request` with the ledger; nothing is changed."""
+    work = plan_work(request, ledger)
+    planned = tuple(stretch.stretch for stretch in work)
+    keys = {key for stretch in planned for key in stretch.keys}
+    states = states_of(ledger, list(_keys_of(request)))
+    return RunPlan(
+        work,
+        planned,
+        tuple(state.key for state in states if state.key in keys and state.status is PartitionStatus.FAILED),
+        tuple(state for state in states if state.key not in keys),
+    )
+
+
+def run_requested(
+    plan: RunPlan,
+    run: RunContext,
+    control: Control,
+    workers: Workers,
+    stopping: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Carry out `plan`, as `carry_out` does, and look up how each partition of its request stands then."""
+    watch = _Watch(control.observer, run)
+    done = carry_out(plan.work, run, replace(control, observer=watch), workers, stopping)
+    result = RunResult(run, plan, stopped=done.reason == "stopped")
+    result.attempted, result.recovered, result.moved = watch.attempted, watch.recovered, watch.moved
+    result.elsewhere = watch.elsewhere
+    for stretch, failure in done.interrupted:
+        result.attempted.update(stretch.keys)
+        result.troubles.update(dict.fromkeys(stretch.keys, failure))
+    _note_end(result, done)
+    keys = [*plan.keys, *(state.key for state in plan.left_alone)]
+    result.states = {state.key: state for state in states_of(control.ledger, keys)}
+    return result
+
+
+def states_of(ledger: StateReader, keys: Sequence[PartitionKey]) -> list[PartitionState]:
+    """The states of any number of keys, in their order."""
+    found: list[PartitionState] = []
+    for start in range(0, len(keys), _KEYS_A_LOOKUP):
+        found += ledger.get_many(keys[start : start + _KEYS_A_LOOKUP])
+    return found
+
+
+def _note_end(result: RunResult, done: WorkResult) -> None:
+    if done.failure is None:
+        return
+    if done.reason == "credentials":
+        result.credentials = CredentialsError(done.failure.message, hint=done.failure.hint)
+    elif done.reason == "quota":
+        result.quota = done.failure
+
+
+def _keys_of(request: WorkRequest) -> Iterator[PartitionKey]:
+    for account in request.accounts:
+        for report in request.reports:
+            days = request.days_of(account, report)
+            for ordinal in range(days.first.toordinal(), days.last.toordinal() + 1):
+                yield PartitionKey(GOOGLE_ADS, account.customer_id, report.name, date.fromordinal(ordinal))
+
+
+class _Watch:
+    """Keeps what happened to each partition, and hands every event on."""
+
+    def __init__(self, observer: Observer, run: RunContext) -> None:
+        self._observer = observer
+        self._run = run.run_id.value
+        self.attempted: set[PartitionKey] = set()
+        self.recovered: set[PartitionKey] = set()
+        self.moved: set[PartitionKey] = set()
+        self.elsewhere: set[PartitionKey] = set()
+
+    def saw(self, event: Event) -> None:
+        if isinstance(event, PartitionEvent):
+            self._note(event)
+        elif isinstance(event, StretchDeferred) and event.code == "leased":
+            days = range((event.last - event.first).days + 1)
+            self.elsewhere |= {_key(event.customer_id, event.report, event.first + timedelta(days=n)) for n in days}
+        self._observer.saw(event)
+
+    def _note(self, event: PartitionEvent) -> None:
+        key = _key(event.customer_id, event.report, event.logical_date)
+        if isinstance(event, PartitionRecovered):
+            self.recovered.add(key)
+        elif isinstance(event, PartitionMoved):
+            self.moved.add(key)
+        elif isinstance(event, PartitionJudged) and event.judged_run == self._run:
+            self.attempted.add(key)
+
+
+def _key(customer_id: str, report: str, day: date) -> PartitionKey:
+    return PartitionKey(GOOGLE_ADS, customer_id, report, day)
