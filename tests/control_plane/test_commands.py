@@ -50,8 +50,10 @@ def test_a_backfill_and_what_operators_do_to_it(
     assert again.code == 1
     assert again.json["partitions"][0]["why_not"] == "the run was not judged here, or is revoked already"
 
-    held = run("state", "hold", "--customer", customers[0], "--since", "2024-05-03", "--until", "2024-05-04")
+    days = ("--since", "2024-05-03", "--until", "2024-05-04")
+    held = run("state", "hold", "--customer", customers[0], *days, "--json-events")
     assert (held.code, held.json["done"]) == (0, 2)
+    assert [json.loads(line)["event"] for line in held.err.splitlines()] == ["partition_held"] * 2
     assert run("state", "retry", key, f"google_ads/{customers[1]}/account/2024-05-02").code == 1
     found = run("state", "gaps", "--since", "2024-05-01", "--until", "2024-05-04", "--customer", customers[0])
     assert found.code == 1

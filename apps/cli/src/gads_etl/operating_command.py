@@ -25,6 +25,7 @@ from gads_etl.composition import (
 )
 from gads_etl.configuration import load_configuration
 from gads_etl.confirming import confirm_above
+from gads_etl.event_lines import EventLines
 from gads_etl.options import require_order
 from gads_etl.printing import Format, print_json, print_table
 from gads_orchestrator.events import NobodyWatches
@@ -70,16 +71,18 @@ class Chosen:
         return " ".join(parts) or "all"
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How it is done and told."""
+
+    dry_run: bool = False
+    yes: bool = False
+    format: Format = Format.TABLE
+    json_events: bool = False
+
+
 def operate_on(
-    operation: Operation,
-    config: Path,
-    chosen: Chosen,
-    reason: str,
-    *,
-    dry_run: bool,
-    yes: bool,
-    format_: Format,
-    run_id: RunId | None = None,
+    operation: Operation, config: Path, chosen: Chosen, reason: str, manner: Manner, run_id: RunId | None = None
 ) -> None:
     """Choose, ask, act, and print what came of each partition; exits with 1 if any was left as it was."""
     configuration = load_configuration(config)
@@ -87,20 +90,21 @@ def operate_on(
         configuration.sections(chosen.reports)
     with open_ledger_reader(configuration) as reader:
         keys = _chosen_keys(operation, chosen, configuration, reader, run_id)
-        if dry_run or not keys:
+        if manner.dry_run or not keys:
             states = reader.get_many(keys)
-            _print(operation, [Outcome(key) for key in keys], states, format_, dry_run=True)
+            _print(operation, [Outcome(key) for key in keys], states, manner.format, dry_run=True)
             return
-    confirm_above(MANY, len(keys), f"{len(keys):,} partitions", yes)
+    confirm_above(MANY, len(keys), f"{len(keys):,} partitions", manner.yes)
     command = " ".join(["gads-etl", *sys.argv[1:]])
     act = OperatorAct(SystemClock().now(), actor_name(), command, reason, str(chosen))
     with open_ledger_for_control_plane(configuration) as ledger:
-        outcomes = operate(operation, keys, ledger, act, NobodyWatches(), run_id)
+        observer = EventLines(as_json=True) if manner.json_events else NobodyWatches()
+        outcomes = operate(operation, keys, ledger, act, observer, run_id)
     if operation is Operation.REVOKE:
         _carry_out(configuration, [outcome.key for outcome in outcomes])
     with open_ledger_reader(configuration) as reader:
         states = reader.get_many(keys)
-    _print(operation, outcomes, states, format_, dry_run=False)
+    _print(operation, outcomes, states, manner.format, dry_run=False)
     if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 

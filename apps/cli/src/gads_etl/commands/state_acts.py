@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -18,93 +19,44 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Goes on record.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say which partitions are meant, and change nothing.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every partition to which it applies.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+EventsOption = Annotated[bool, typer.Option("--json-events", help="Events on stderr as JSON lines.")]
 
 
-def retry(
-    keys: KeysArgument = None,
-    config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    all_: AllOption = False,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
-) -> None:
-    """Move failed partitions back to pending, lift terminal marks; the next run attempts them."""
-    from gads_etl.operating_command import Chosen, operate_on
-    from gads_orchestrator.operating import Operation
-
-    chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
-    operate_on(Operation.RETRY, config, chosen, reason, dry_run=dry_run, yes=yes, format_=format_)
-
-
-def hold(
-    keys: KeysArgument = None,
-    config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    all_: AllOption = False,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
-) -> None:
-    """Attempt nothing of these partitions until they are released.
+_ACTS = {
+    "retry": "Move failed partitions back to pending, lift terminal marks; the next run attempts them.",
+    "hold": """Attempt nothing of these partitions until they are released.
 
     With --since and --until also days that were never attempted, of the accounts and reports named or configured.
-    """
-    from gads_etl.operating_command import Chosen, operate_on
-    from gads_orchestrator.operating import Operation
-
-    chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
-    operate_on(Operation.HOLD, config, chosen, reason, dry_run=dry_run, yes=yes, format_=format_)
+    """,
+    "release": "Lift holds; what was due before is due again.",
+    "mark-terminal": "Give partitions up: nothing of them is attempted until `state retry` takes them up again.",
+}
 
 
-def release(
-    keys: KeysArgument = None,
-    config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    all_: AllOption = False,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
-) -> None:
-    """Lift holds; what was due before is due again."""
-    from gads_etl.operating_command import Chosen, operate_on
-    from gads_orchestrator.operating import Operation
+def _act(name: str) -> Callable[..., None]:
+    """The command of an act that needs nothing but the partitions it is about."""
 
-    chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
-    operate_on(Operation.RELEASE, config, chosen, reason, dry_run=dry_run, yes=yes, format_=format_)
+    def act(
+        keys: KeysArgument = None,
+        config: ConfigOption = DEFAULT_FILE,
+        customer: CustomerOption = None,
+        report: ReportOption = None,
+        since: SinceOption = None,
+        until: UntilOption = None,
+        all_: AllOption = False,
+        reason: ReasonOption = "",
+        dry_run: DryRunOption = False,
+        yes: YesOption = False,
+        format_: FormatOption = Format.TABLE,
+        events: EventsOption = False,
+    ) -> None:
+        from gads_etl.operating_command import Chosen, Manner, operate_on
+        from gads_orchestrator.operating import Operation
 
+        chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
+        operate_on(Operation(name), config, chosen, reason, Manner(dry_run, yes, format_, events))
 
-def mark_terminal(
-    keys: KeysArgument = None,
-    config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    all_: AllOption = False,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
-) -> None:
-    """Give partitions up: nothing of them is attempted until `state retry` takes them up again."""
-    from gads_etl.operating_command import Chosen, operate_on
-    from gads_orchestrator.operating import Operation
-
-    chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
-    operate_on(Operation.MARK_TERMINAL, config, chosen, reason, dry_run=dry_run, yes=yes, format_=format_)
+    return act
 
 
 def revoke(
@@ -120,23 +72,22 @@ def revoke(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     format_: FormatOption = Format.TABLE,
+    events: EventsOption = False,
 ) -> None:
     """Withdraw a run for good: the newest other good run is believed instead, or without one the day is failed.
 
     The control plane puts the order on record; the validator carries it out before this ends.
     """
     from gads_domain.run import RunId
-    from gads_etl.operating_command import Chosen, operate_on
+    from gads_etl.operating_command import Chosen, Manner, operate_on
     from gads_orchestrator.operating import Operation
 
     chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
-    operate_on(Operation.REVOKE, config, chosen, reason, dry_run=dry_run, yes=yes, format_=format_, run_id=RunId(run))
+    operate_on(Operation.REVOKE, config, chosen, reason, Manner(dry_run, yes, format_, events), RunId(run))
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the commands under `gads-etl state`."""
-    app.command("retry")(retry)
-    app.command("hold")(hold)
-    app.command("release")(release)
-    app.command("mark-terminal")(mark_terminal)
+    for name, text in _ACTS.items():
+        app.command(name, help=text)(_act(name))
     app.command("revoke")(revoke)
