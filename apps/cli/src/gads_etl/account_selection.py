@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gads_domain.account import Account
 from gads_domain.errors import ApiError, ConfigurationError, FailureReason, PermanentApiError, UsageError
 from gads_etl.account_patterns import AccountPattern
+from gads_etl.control_plane import GatedStreams
 
 if TYPE_CHECKING:
     from gads_domain.ports.accounts import AccountDirectory
     from gads_etl.configuration import Configuration
     from gads_extractor.connection import GoogleAdsConnection
+    from gads_extractor.extracting import SearchStreams
 
 _MANAGER = "a manager has no metrics of its own"
 
@@ -47,18 +49,19 @@ def select_accounts(
     chosen: Sequence[str] = (),
     *,
     whole_tree: bool = False,
+    count: Callable[[], None] | None = None,
 ) -> SelectedAccounts:
     """Ask the API for the accounts that the configuration means; `chosen` narrows them down.
 
     With `google_ads.customer_ids` (or without an `accounts` section, those `chosen`) these and no others, managers
     too: what the API's list does not have is asked one by one, so that the API itself says why. Otherwise all clients
     below `accounts.root`, or below the login customer, that fit its patterns. `whole_tree` also lists what is not
-    selected, and costs a request a manager below the root.
+    selected, and costs a request a manager below the root. `count` is called before each request.
 
     Raises `ConfigurationError` or `UsageError` if nobody could be meant, `PermanentApiError` if the root is refused,
     `CredentialsError`, `TransientApiError` or `QuotaExhaustedError` if the API could not be asked.
     """
-    directory = directory_of(configuration, connection)
+    directory = directory_of(configuration, connection if count is None else GatedStreams(connection, count))
     section = configuration.accounts
     root = section.root or connection.login_customer_id
     if configuration.google_ads.customer_ids or (chosen and section.is_empty):
@@ -77,7 +80,7 @@ def select_accounts(
     return _narrowed(select(listed, section.include, section.exclude), chosen)
 
 
-def directory_of(configuration: Configuration, connection: GoogleAdsConnection) -> AccountDirectory:
+def directory_of(configuration: Configuration, connection: SearchStreams) -> AccountDirectory:
     """The API's own list, asked as patiently as the configuration says."""
     from gads_extractor.accounts import GoogleAdsAccountDirectory
     from gads_extractor.retrying import RetryPolicy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class GatedStreams:
     """A connection whose every call, a repeated one too, has to pass the gate first."""
 
-    def __init__(self, connection: SearchStreams, gate: CallGate) -> None:
+    def __init__(self, connection: SearchStreams, gate: Callable[[], None]) -> None:
         self._connection = connection
         self._gate = gate
 

@@ -24,7 +24,7 @@ from gads_etl.printing import say
 from gads_etl.progress import RunProgress
 from gads_etl.run_wish import RunScope, RunWish, needs_accounts, refusals, scope, scope_without_zones
 from gads_etl.working_together import spawned_workers, stopped_by_signals
-from gads_orchestrator.budget import CallGate
+from gads_orchestrator.budget import CallGate, counting
 from gads_orchestrator.requested_run import RunPlan, RunResult, plan_run, run_requested
 from gads_orchestrator.workers import InThisProcess, Workers
 from gads_orchestrator.working import WorkRooms
@@ -47,25 +47,26 @@ def fulfil(configuration: Configuration, wish: RunWish, run: RunContext, workers
     `CredentialsError`, or as `select_accounts` does, before anything is written.
     """
     _require_known_customers(configuration, wish)
-    count = workers or configuration.control_plane.run.workers
+    at_once = workers or configuration.control_plane.run.workers
     with ExitStack() as opened:
         sink = open_sink(configuration)
         sink.check()
         ledger = opened.enter_context(open_ledger_for_control_plane(configuration))
         files = opened.enter_context(api_files(configuration))
         access = opened.enter_context(connected(configuration, files))
-        found, selected = _scoped(configuration, wish, access)
+        count = counting(ledger, configuration.control_plane.quota.budget, SystemClock())
+        found, selected = _scoped(configuration, wish, access, count)
         plan = plan_run(found.request, ledger)
         progress = opened.enter_context(RunProgress())
         progress.planned(plan)
         control = control_of(configuration, ledger, progress)
         pool: Workers
         stopping: Callable[[], bool] = _nobody_stops
-        if count == 1:
+        if at_once == 1:
             rooms = opened.enter_context(_rooms(configuration, sink, ledger, access, selected))
             pool = InThisProcess(rooms, progress.saw)
         else:
-            pool = spawned_workers(configuration, files, selected, count)
+            pool = spawned_workers(configuration, files, selected, at_once)
             stopping = opened.enter_context(stopped_by_signals()).is_set
         opened.callback(pool.close)
         return run_requested(plan, run, control, pool, stopping)
@@ -95,14 +96,14 @@ def _require_known_customers(configuration: Configuration, wish: RunWish) -> Non
 
 
 def _scoped(
-    configuration: Configuration, wish: RunWish, access: GoogleAdsConnection
+    configuration: Configuration, wish: RunWish, access: GoogleAdsConnection, count: Callable[[], None] | None = None
 ) -> tuple[RunScope, SelectedAccounts | None]:
     from gads_etl.account_selection import select_accounts
 
     now = SystemClock().now()
     if not needs_accounts(configuration, wish, now):
         return scope_without_zones(configuration, wish, now), None
-    selected = select_accounts(configuration, access, wish.customers)
+    selected = select_accounts(configuration, access, wish.customers, count=count)
     found = scope(configuration, wish, selected, now)
     for note in found.notes:
         say(note)

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from gads_domain.clock import SystemClock
 from gads_etl.composition import ApiFiles, connected
 from gads_etl.control_plane import WorkerRooms, control_of
+from gads_orchestrator.budget import counting
 from gads_orchestrator.carrying_out import WorkResult, carry_out
 from gads_orchestrator.workers import SpawnedWorkers
 
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
     from gads_orchestrator.work_plan import WorkPlan
 
 
-def selected_by(configuration: Configuration, files: ApiFiles, chosen: Sequence[str]) -> SelectedAccounts:
-    """The accounts that are meant, as the API lists them."""
+def selected_by(
+    configuration: Configuration, files: ApiFiles, chosen: Sequence[str], ledger: ControlPlaneLedger
+) -> SelectedAccounts:
+    """The accounts that are meant, as the API lists them; what that costs is counted."""
     from gads_etl.account_selection import select_accounts
 
     with connected(configuration, files) as connection:
-        return select_accounts(configuration, connection, chosen)
+        count = counting(ledger, configuration.control_plane.quota.budget, SystemClock())
+        return select_accounts(configuration, connection, chosen, count=count)
 
 
 def spawned_workers(

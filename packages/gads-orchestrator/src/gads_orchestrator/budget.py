@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -26,6 +27,19 @@ class Budget:
     def day_of(self, moment: datetime) -> date:
         """The day to which an operation at `moment` is counted."""
         return moment.astimezone(zone_of(self.time_zone)).date()
+
+
+def counting(control: ControlPlaneLedger, budget: Budget, clock: Clock) -> Callable[[], None]:
+    """What counts a call against the budget and lets it through whatever is left.
+
+    For calls without which nothing can be planned, such as the list of accounts.
+    """
+
+    def count() -> None:
+        now = clock.now()
+        control.spend(budget.name, budget.day_of(now), 1, None, None, now)
+
+    return count
 
 
 class CallGate:

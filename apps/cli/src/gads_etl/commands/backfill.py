@@ -73,7 +73,7 @@ def backfill(
     open_sink(configuration).check()
     with api_files(configuration) as files, open_ledger_for_control_plane(configuration) as ledger:
         if needs_accounts(configuration, wish, now):
-            selected = selected_by(configuration, files, wish.customers)
+            selected = selected_by(configuration, files, wish.customers, ledger)
             accounts = accounts_of(selected)
         else:
             accounts = named_accounts(configuration.customers(wish.customers))

@@ -50,7 +50,7 @@ def serve(
         api_files(configuration) as files,
         open_ledger_for_control_plane(configuration) as ledger,
     ):
-        selected = selected_by(configuration, files, customer or [])
+        selected = selected_by(configuration, files, customer or [], ledger)
         accounts, listed_at = accounts_of(selected), SystemClock().now()
         wanting = ByPolicy(sections.retry.policy)
 
@@ -59,7 +59,7 @@ def serve(
             if now - listed_at >= _ACCOUNTS_LAST:
                 listed_at = now
                 try:
-                    accounts = accounts_of(selected_by(configuration, files, customer or []))
+                    accounts = accounts_of(selected_by(configuration, files, customer or [], ledger))
                 except GadsError as error:
                     say(f"the accounts could not be listed anew, those known before are used: {error.message}")
             return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
