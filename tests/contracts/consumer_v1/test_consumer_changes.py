@@ -1,0 +1,234 @@
+"""Holds gads-consumer to contracts/consumer/v1: changes and completeness."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from consumer_pipeline import (
+    Pipeline,
+    key_of,
+    run_of,
+)
+from jsonschema import Draft202012Validator
+from promised import SCHEMAS, applied, day, story
+
+from gads_consumer.changes import ChangeKind
+from gads_consumer.consumer import Consumer
+from gads_consumer.errors import (
+    IncompleteError,
+    PastUnknownError,
+)
+from gads_consumer.gap import Gap
+from gads_domain.errors import InvalidValueError
+from gads_domain.state import OperatorAct, PartitionStatus
+
+# Changes
+
+
+def test_c19_the_feed_holds_every_move_of_authority(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust(key_of(1, 0), 1)
+    pipeline.fail(key_of(1, 1), 1)
+    pipeline.trust(key_of(1, 0), 2, 4)
+    pipeline.fail(key_of(1, 0), 3)
+    pipeline.control_plane.retry([key_of(1, 1)], OperatorAct(pipeline.clock.now(), "me", "retry", "again"))
+    pipeline.trust(key_of(1, 1), 4)
+    pipeline.withdraw(key_of(1, 1), 4)
+    pipeline.trust(key_of(2, 0), 5)
+    told = [
+        (change.kind, change.key, change.previous_run_id, change.partition and change.partition.run_id)
+        for change in consumer.changes()
+    ]
+    assert told == [
+        (ChangeKind.VOUCHED, key_of(1, 0), None, run_of(1)),
+        (ChangeKind.RESTATED, key_of(1, 0), run_of(1), run_of(2)),
+        (ChangeKind.VOUCHED, key_of(1, 1), None, run_of(4)),
+        (ChangeKind.WITHDRAWN, key_of(1, 1), run_of(4), None),
+        (ChangeKind.VOUCHED, key_of(2, 0), None, run_of(5)),
+    ]
+    moves = [entry for entry in pipeline.ledger.log() if entry.moves_authority]
+    assert [(c.position, c.at) for c in consumer.changes()] == [(e.sequence, e.at) for e in moves]
+    assert [c.key for c in consumer.changes(customers="2")] == [key_of(2, 0)]
+    assert list(consumer.changes(reports="keyword")) == []
+    validator = Draft202012Validator(SCHEMAS["change"])
+    for change in consumer.changes():
+        assert [error.message for error in validator.iter_errors(json.loads(json.dumps(change.to_record())))] == []
+
+
+def test_c20_the_feed_goes_on_from_every_cursor(
+    pipeline: Pipeline, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story(pipeline)
+    monkeypatch.setattr("gads_consumer.changes.PAGE", 2)
+    whole = list(consumer.changes())
+    feed = consumer.changes()
+    assert feed.cursor.startswith("v1:0:")
+    for number, change in enumerate(whole):
+        rest = list(consumer.changes(after=feed.cursor))
+        assert rest == whole[number:]
+        assert next(feed) == change
+        assert feed.cursor == change.cursor
+        assert list(consumer.changes(after=change.cursor)) == whole[number + 1 :]
+    assert list(feed) == []
+    assert feed.cursor == consumer.cursor()
+    assert list(consumer.changes(after=feed.cursor)) == []
+    # What is of no interest is not looked at again.
+    none = consumer.changes(customers="777")
+    assert list(none) == []
+    assert none.cursor == consumer.cursor()
+    pipeline.trust(key_of(1, 9), 9)
+    assert [change.key for change in consumer.changes(after=feed.cursor)] == [key_of(1, 9)]
+
+
+def test_c20_a_feed_ends_where_the_log_ended_when_it_was_asked(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust_days(range(2))
+    feed = consumer.changes()
+    next(feed)
+    pipeline.trust_days(range(2, 4))
+    assert [change.key for change in feed] == [key_of(1, 1)]
+    assert [change.key for change in consumer.changes(after=feed.cursor)] == [key_of(1, 2), key_of(1, 3)]
+
+
+def test_c21_applying_changes_ends_in_a_fresh_snapshot(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust(key_of(1, 9), 1)
+    starts = [consumer.snapshot("campaign", as_of=0)]
+    starts.append(consumer.snapshot("campaign"))
+    story(pipeline)
+    starts.append(consumer.snapshot("campaign", as_of=4))
+    fresh = {one.key: one for one in consumer.snapshot("campaign").partitions}
+    for start in starts:
+        changes = list(consumer.changes(after=start.cursor, reports="campaign"))
+        begun = {one.key: one for one in start.partitions}
+        once = applied(changes, begun)
+        assert once == fresh
+        assert applied(changes, once) == fresh
+        delta = consumer.delta("campaign", after=start.cursor)
+        stepped = {key: one for key, one in begun.items() if key not in delta.replaced}
+        assert stepped | {one.key: one for one in delta.snapshot.partitions} == fresh
+        assert set(delta.withdrawn) == set(delta.replaced) - {one.key for one in delta.snapshot.partitions}
+        assert delta.cursor == consumer.cursor()
+    everything = consumer.delta("campaign")
+    assert {one.key: one for one in everything.snapshot.partitions} == fresh
+
+
+def test_c22_a_foreign_or_rolled_back_cursor_is_an_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    pipeline.trust_days(range(2))
+    other = Pipeline(tmp_path / "other")
+    other.trust_days(range(5))
+    foreign = other.consumer().cursor()
+    other.close()
+    backup = {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()}
+    pipeline.trust_days(range(2, 4))
+    with pipeline.consumer() as consumer:
+        late = consumer.cursor()
+        early = consumer.snapshot("campaign", as_of=1).cursor
+        with pytest.raises(PastUnknownError, match="is of the ledger"):
+            consumer.changes(after=foreign)
+    pipeline.close()
+    for path in (tmp_path / "state").iterdir():
+        path.unlink()
+    for name, data in backup.items():
+        (tmp_path / "state" / name).write_bytes(data)
+    restored = Pipeline(tmp_path)
+    with restored.consumer() as consumer:
+        with pytest.raises(PastUnknownError, match="has no move 4"):
+            consumer.changes(after=late)
+        restored.trust(key_of(5, 0), 7)
+        restored.trust(key_of(5, 1), 7)
+        for ask in (lambda: consumer.changes(after=late), lambda: consumer.snapshot("campaign", as_of=late)):
+            with pytest.raises(PastUnknownError, match="rolled back"):
+                ask()
+        assert len(list(consumer.changes(after=early))) == 3
+        for wrong in ("", "4", late.upper(), late[3:]):
+            with pytest.raises(InvalidValueError):
+                consumer.changes(after=wrong)
+    restored.close()
+
+
+# Completeness
+
+
+def test_c23_gaps_are_what_is_expected_and_not_vouched_for(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust_days([0, 1, 4])
+    pipeline.fail(key_of(1, 2), 2)
+    pipeline.report_unsealed(key_of(1, 3), 2)
+    pipeline.fail(key_of(1, 1), 9)
+    pipeline.control_plane.retry([key_of(1, 3)], OperatorAct(pipeline.clock.now(), "me", "retry", "again"))
+    pipeline.trust(key_of(1, 0, "keyword"), 1)
+    gaps = consumer.gaps("campaign", since=day(0), until="2024-06-06", customers=["2", "1"])
+    assert [(gap.customer_id, gap.logical_date, gap.status) for gap in gaps] == [
+        ("1", day(2), PartitionStatus.FAILED),
+        ("1", day(3), PartitionStatus.PENDING),
+        ("1", day(5), PartitionStatus.PENDING),
+        *(("2", day(number), PartitionStatus.PENDING) for number in range(6)),
+    ]
+    assert "record_count" in (gaps[0].reason or "")
+    assert gaps[2].reason is None
+    assert all(gap.reason is None for gap in gaps[3:])
+    both = consumer.gaps(["keyword", "campaign"], since=day(0), until=day(1), customers="1")
+    assert [(gap.report, gap.logical_date) for gap in both] == [("keyword", day(1))]
+    assert consumer.gaps("campaign", since=day(0), until=day(1), customers="1") == []
+
+
+def test_c24_the_watermark_is_the_end_of_what_is_unbroken(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust_days([2, 3, 4, 6])
+    pipeline.trust_days([4, 5, 6, 7], customer=2)
+    pipeline.fail(key_of(3, 0), 1)
+    pipeline.trust_days([1], customer=3)
+    assert consumer.watermark("campaign", customers="1") == day(4)
+    assert consumer.watermark("campaign", customers="2") == day(7)
+    assert consumer.watermark("campaign", customers=["1", "2"]) == day(4)
+    assert consumer.watermark("campaign", customers="3") is None
+    assert consumer.watermark("campaign", customers="3", since=day(1)) == day(1)
+    assert consumer.watermark("campaign", customers=["1", "99"]) is None
+    assert consumer.watermark("campaign", customers="1", since=day(2)) == day(4)
+    assert consumer.watermark("campaign", customers="1", since=day(3)) == day(4)
+    assert consumer.watermark("campaign", customers="1", since=day(1)) is None
+    assert consumer.watermark("campaign", customers="1", since=day(5)) is None
+    assert consumer.watermark("campaign", customers="1", since=day(6)) == day(6)
+    then = consumer.snapshot("campaign").position
+    pipeline.trust_days([5])
+    assert consumer.watermark("campaign", customers="1") == day(6)
+    assert consumer.watermark("campaign", customers="1", as_of=then) == day(4)
+
+
+def test_c25_readiness_is_of_one_position(pipeline: Pipeline, consumer: Consumer) -> None:
+    for customer in (1, 2):
+        pipeline.trust_days(range(3), customer=customer)
+    answer = consumer.ready("campaign", day=day(2), customers=["1", "2"])
+    assert answer
+    assert answer.gaps == ()
+    assert answer.watermarks == {"campaign": day(2)}
+    pipeline.withdraw(key_of(2, 2), 1)
+    pinned = consumer.snapshot("campaign", since=answer.since, until=answer.day, as_of=answer.position, complete=True)
+    assert len(pinned.partitions) == 2
+    assert consumer.snapshot("campaign", as_of=answer.cursor).position == answer.position
+    now = consumer.ready("campaign", day=day(2), customers=["1", "2"])
+    assert not now
+    assert [gap.key for gap in now.gaps] == [key_of(2, 2)]
+    assert now.watermarks == {"campaign": day(1)}
+    assert "2024-06-03 is failed" in str(now)
+    assert consumer.ready("campaign", day=day(1), since=day(0), customers=["1", "2"])
+    pipeline.trust(key_of(1, 2, "keyword"), 1)
+    assert not consumer.ready(["campaign", "keyword"], day=day(1), customers="1")
+    assert consumer.ready(["campaign", "keyword"], day=day(2), customers="1")
+
+
+def test_c26_what_is_missing_is_listed_and_can_be_demanded_to_be_nothing(
+    pipeline: Pipeline, consumer: Consumer
+) -> None:
+    pipeline.trust_days([1, 3])
+    pipeline.fail(key_of(1, 2), 1)
+    snapshot = consumer.snapshot("campaign", since=day(0), until=day(3), customers=["1", "2"])
+    pending, failed = PartitionStatus.PENDING, PartitionStatus.FAILED
+    assert snapshot.missing == (
+        Gap(key_of(1, 0), pending),
+        Gap(key_of(1, 2), failed),
+        *(Gap(key_of(2, number), pending) for number in range(4)),
+    )
+    assert consumer.snapshot("campaign").missing == (Gap(key_of(1, 2), failed),)
+    assert [gap.key.customer_id for gap in consumer.snapshot("campaign", customers=["1", "7"]).missing] == ["1", *"777"]
+    with pytest.raises(IncompleteError, match=r"6 partitions .*2024-06-01 is pending"):
+        consumer.snapshot("campaign", since=day(0), until=day(3), customers=["1", "2"], complete=True)
+    assert len(consumer.snapshot("campaign", since=day(3), until=day(3), customers="1", complete=True).partitions) == 1

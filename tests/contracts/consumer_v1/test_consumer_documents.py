@@ -1,0 +1,342 @@
+"""Holds gads-consumer to contracts/consumer/v1: versions, manifests, exports, errors, documents by schema."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from consumer_pipeline import (
+    CAMPAIGN,
+    CLICKS,
+    COLUMNS,
+    COST,
+    DATE,
+    LABELS,
+    NAME,
+    RUN_NUMBER,
+    SINK,
+    STATE,
+    Pipeline,
+    faults_of_reading,
+    key_of,
+    run_of,
+)
+from jsonschema import Draft202012Validator
+from promised import CONTRACT, EXAMPLES, SCHEMAS, day, flip
+
+import gads_consumer.errors as consumer_errors
+from gads_consumer.consumer import Consumer, load_snapshot
+from gads_consumer.errors import (
+    LedgerAbsentError,
+    ManifestError,
+    NewerContractError,
+    PartitionAlteredError,
+    PartitionGoneError,
+    PastUnknownError,
+    SchemaMismatchError,
+    UnknownReportError,
+)
+from gads_consumer.exporting import ExportFormat, export, manifest_path, preview
+from gads_consumer.manifest import decode_manifest, encode_manifest
+from gads_domain.errors import GadsError, InvalidValueError
+
+# Schema versions
+
+OLD = (DATE, CAMPAIGN, NAME, RUN_NUMBER)
+NEW = (DATE, CAMPAIGN, COST, CLICKS, RUN_NUMBER)
+
+
+def test_c27_several_schema_versions_are_refused_with_what_differs(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust(key_of(1, 0), 1, columns=OLD)
+    pipeline.trust(key_of(1, 1), 1, columns=NEW, schema_version=2)
+    snapshot = consumer.snapshot("campaign")
+    assert snapshot.schema_versions == (1, 2)
+    reads: list[Callable[[], object]] = [
+        snapshot.to_table,
+        lambda: pa.table(snapshot),
+        snapshot.scan(["campaign_id"]).to_table,
+    ]
+    for read in reads:
+        with pytest.raises(SchemaMismatchError) as caught:
+            read()
+        assert "campaign_name: string -> absent" in caught.value.message
+        assert "metrics_clicks: absent -> int64" in caught.value.message
+        assert "unify" in caught.value.hint
+    assert consumer.snapshot("campaign", since=day(1)).to_table().num_rows == 3
+
+
+def test_c27_the_same_columns_with_another_meaning_are_refused_too(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust(key_of(1, 0), 1)
+    pipeline.trust(key_of(1, 1), 1, schema_version=2)
+    with pytest.raises(SchemaMismatchError, match="meaning"):
+        consumer.snapshot("campaign").to_table()
+    assert consumer.snapshot("campaign").to_table(unify=True).num_rows == 6
+
+
+def test_c28_unified_the_missing_is_null_and_nothing_is_cast(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust(key_of(1, 0), 1, columns=OLD)
+    pipeline.trust(key_of(1, 1), 1, columns=NEW, schema_version=2)
+    snapshot = consumer.snapshot("campaign")
+    table = snapshot.to_table(unify=True, identity=True)
+    assert table.column_names[:-3] == [column.name for column in (*NEW, NAME)]
+    assert table["campaign_name"].to_pylist() == ["Campaign 0", "Campaign 1", "Campaign 2", None, None, None]
+    assert table["metrics_clicks"].to_pylist() == [None, None, None, 1, 4, 7]
+    assert faults_of_reading(table, snapshot.partitions) == []
+    some = snapshot.scan(["metrics_clicks", "campaign_name"], pc.field("metrics_clicks") > 1, unify=True)
+    assert some.to_table().to_pylist() == [{"metrics_clicks": n, "campaign_name": None} for n in (4, 7)]
+    as_text = (DATE, CAMPAIGN, type(CLICKS)(CLICKS.name, CLICKS.field, "double"), RUN_NUMBER)
+    pipeline.trust(key_of(1, 2), 1, columns=as_text, schema_version=3)
+    mixed = consumer.snapshot("campaign")
+    with pytest.raises(SchemaMismatchError, match=r"metrics_clicks is int64 in schema version 2 and double"):
+        mixed.to_table(unify=True)
+    assert mixed.scan(["campaign_id"], unify=True).to_table().num_rows == 9
+    with pytest.raises(SchemaMismatchError):
+        mixed.scan(["campaign_id"], pc.field("metrics_clicks") > 1, unify=True).to_table()
+
+
+# Manifests and exports
+
+
+def test_c29_a_manifest_pins_for_good(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+    pipeline.trust_days(range(3))
+    pipeline.fail(key_of(1, 3), 1)
+    snapshot = consumer.snapshot("campaign", since=day(0), until=day(5), customers="1")
+    rows = snapshot.to_table(identity=True)
+    path = tmp_path / "report.json"
+    snapshot.save(path)
+    assert [
+        error.message for error in Draft202012Validator(SCHEMAS["manifest"]).iter_errors(json.loads(path.read_bytes()))
+    ] == []
+    pipeline.trust(key_of(1, 1), 2, 9)
+    loaded = [consumer.load(path), load_snapshot(path, sink=SINK, base=pipeline.base)]
+    pipeline.close()
+    for ledger in (pipeline.base / "state").iterdir():
+        ledger.unlink()
+    loaded.append(load_snapshot(path, sink=SINK, base=pipeline.base))
+    for one in loaded:
+        assert one.partitions == snapshot.partitions
+        assert one.to_table(identity=True).equals(rows)
+        assert (one.position, one.cursor, one.ledger_id) == (snapshot.position, snapshot.cursor, snapshot.ledger_id)
+        assert (one.missing, one.resolved_at) == (snapshot.missing, snapshot.resolved_at)
+        assert encode_manifest(one.manifest()) == path.read_bytes()
+
+
+def test_c30_a_manifest_that_is_not_as_saved_is_refused(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+    pipeline.trust_days(range(2))
+    path = tmp_path / "report.json"
+    consumer.snapshot("campaign").save(path)
+    stored = path.read_bytes()
+    for at in range(0, len(stored), 11):
+        if stored[at : at + 1].isspace():
+            continue
+        path.write_bytes(stored[:at] + bytes([stored[at] ^ 1]) + stored[at + 1 :])
+        with pytest.raises((ManifestError, NewerContractError)):
+            consumer.load(path)
+    path.write_bytes(stored)
+    other = Pipeline(tmp_path / "other")
+    other.trust_days(range(1))
+    with other.consumer() as foreign, pytest.raises(ManifestError, match="is of the ledger"):
+        foreign.load(path)
+    other.close()
+    with pytest.raises(ManifestError, match="cannot be read"):
+        consumer.load(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize("kind", list(ExportFormat))
+def test_c31_an_export_appears_whole_with_its_manifest(
+    pipeline: Pipeline, consumer: Consumer, tmp_path: Path, kind: ExportFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.trust_days(range(3), rows=40)
+    snapshot = consumer.snapshot("campaign")
+    out = tmp_path / "out"
+    out.mkdir()
+    path = out / f"campaign.{kind}"
+    scan = snapshot.scan(["campaign_name", "metrics_clicks", "_logical_date"], pc.field("metrics_clicks") > 9)
+    export(snapshot, path, scan=scan)
+    document = json.loads(manifest_path(path).read_bytes())
+    assert [error.message for error in Draft202012Validator(SCHEMAS["manifest"]).iter_errors(document)] == []
+    assert document["export"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert document["export"]["bytes"] == path.stat().st_size
+    assert document["export"]["rows"] == scan.count_rows()
+    readers: dict[ExportFormat, Callable[[], pa.Table]] = {
+        ExportFormat.PARQUET: lambda: pq.read_table(path),
+        ExportFormat.CSV: lambda: pa.csv.read_csv(path),
+        ExportFormat.ARROW: lambda: pa.ipc.open_file(str(path)).read_all(),
+    }
+    assert readers[kind]().equals(scan.to_table())
+    assert consumer.load(manifest_path(path)).partitions == snapshot.partitions
+    before = {one.name: one.read_bytes() for one in out.iterdir()}
+    assert sorted(before) == sorted([path.name, manifest_path(path).name])
+    with pytest.raises(InvalidValueError, match="there already"):
+        export(snapshot, path)
+    pipeline.payload(key_of(1, 2), run_of(1)).unlink()
+    with pytest.raises(PartitionGoneError):
+        export(snapshot, path, overwrite=True)
+    assert {one.name: one.read_bytes() for one in out.iterdir()} == before
+
+
+def test_c31_what_a_format_cannot_hold_is_said_first(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+    pipeline.trust(key_of(1, 0), 1, columns=(*COLUMNS, LABELS))
+    snapshot = consumer.snapshot("campaign")
+    for name in ("campaign.csv", "campaign.xlsx", "campaign"):
+        with pytest.raises(InvalidValueError):
+            export(snapshot, tmp_path / "out" / name)
+    assert not (tmp_path / "out").exists()
+    assert preview(snapshot, 2).num_rows == 2
+    assert preview(snapshot, 0).num_rows == 0
+    assert "_run_id" in preview(snapshot).column_names
+
+
+# Errors
+
+
+def test_c32_nothing_to_ask_is_no_empty_answer(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+    with pytest.raises(LedgerAbsentError):
+        Consumer.open(state="sqlite:nowhere/ledger.db", sink=SINK, base=tmp_path)
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(UnknownReportError):
+        consumer.snapshot("campaign")
+    pipeline.trust_days(range(2))
+    pipeline.fail(key_of(1, 0, "keyword"), 1)
+    customers = {"customers": "1"}
+    for ask in (
+        lambda: consumer.snapshot("campain"),
+        lambda: consumer.gaps(["campaign", "campain"], since=day(0), until=day(0), **customers),
+        lambda: consumer.watermark("campain", **customers),
+        lambda: consumer.ready("campain", day=day(0), **customers),
+        lambda: consumer.delta("campain"),
+    ):
+        with pytest.raises(UnknownReportError) as caught:
+            ask()
+        assert caught.value.hint == "it knows campaign, keyword"
+    assert consumer.reports() == ["campaign", "keyword"]
+    for wrong in (
+        lambda: consumer.snapshot("campaign", since=day(1), until=day(0)),
+        lambda: consumer.snapshot("campaign", customers=[]),
+        lambda: consumer.snapshot("campaign", customers="123-456-7890"),
+        lambda: consumer.snapshot("campaign", customers=[1234567890]),  # type: ignore[list-item]  # on purpose
+        lambda: consumer.snapshot("campaign", since="2024-6-1"),
+        lambda: consumer.snapshot("campaign", since=datetime(2024, 6, 1, tzinfo=UTC)),
+        lambda: consumer.snapshot("Campaign"),
+        lambda: consumer.gaps([], since=day(0), until=day(0), customers="1"),
+        lambda: consumer.changes(customers=[]),
+    ):
+        with pytest.raises(InvalidValueError):
+            wrong()
+
+
+def test_c32_a_ledger_that_goes_away_or_is_replaced_is_noticed(tmp_path: Path) -> None:
+    mine, other = Pipeline(tmp_path / "mine"), Pipeline(tmp_path / "other")
+    for pipeline in (mine, other):
+        pipeline.trust_days(range(1))
+    mine.close()
+    other.close()
+    with mine.consumer() as consumer:
+        (tmp_path / "other/state/ledger.db").replace(tmp_path / "mine/state/ledger.db")
+        with pytest.raises(PastUnknownError, match="replaced"):
+            consumer.snapshot("campaign")
+        (tmp_path / "mine/state/ledger.db").unlink()
+        for ask in (lambda: consumer.snapshot("campaign"), consumer.changes, consumer.reports, consumer.cursor):
+            with pytest.raises(LedgerAbsentError):
+                ask()
+
+
+def test_c33_every_error_says_what_to_do() -> None:
+    kinds = [
+        kind
+        for _, kind in inspect.getmembers(consumer_errors, inspect.isclass)
+        if issubclass(kind, GadsError) and kind.__module__ == consumer_errors.__name__
+    ]
+    assert len(kinds) >= 11
+    assert len({kind.code for kind in kinds}) == len(kinds)
+    source = "".join(path.read_text() for path in Path(inspect.getfile(Consumer)).parent.glob("*.py"))
+    for kind in kinds:
+        raised = re.findall(
+            rf"raise {kind.__name__}\(\n?((?:.|\n)*?)\n? +\)(?: from|\n)|raise {kind.__name__}\((.*)\)", source
+        )
+        assert raised or kind.default_hint, kind
+        if not kind.default_hint:
+            assert all("hint=" in "".join(text) for text in raised), kind
+
+
+# Copies
+
+
+def test_c34_a_copy_is_what_was_sealed_or_an_error(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+    pipeline.trust_days(range(3))
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    partitions = consumer.snapshot("campaign").partitions
+    copies = list(consumer.copy_payloads(partitions, folder))
+    assert [copy.partition for copy in copies] == list(partitions)
+    for copy in copies:
+        assert copy.path.read_bytes() == pipeline.payload(copy.partition.key, copy.partition.run_id).read_bytes()
+    flip(pipeline.payload(partitions[1].key, partitions[1].run_id), 100)
+    again = consumer.copy_payloads(partitions, folder)
+    with pytest.raises(PartitionAlteredError):
+        list(again)
+
+
+# The contract itself
+
+
+def test_every_way_to_ask_has_its_promises() -> None:
+    asked = {name for name, _ in inspect.getmembers(Consumer) if not name.startswith("_")} - {"open", "close"}
+    table = re.findall(r"^\| `(\w+)` \| .*C[0-9]+", (CONTRACT / "README.md").read_text(), re.MULTILINE)
+    assert set(table) == asked
+
+
+def test_every_promise_has_a_test_and_every_test_a_promise() -> None:
+    promised = {
+        int(number)
+        for number in re.findall(r"^- \*\*C([0-9]+)\.\*\*", (CONTRACT / "README.md").read_text(), re.MULTILINE)
+    }
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    tested = {int(number) for number in re.findall(r"^def test_c([0-9]+)_", sources, re.MULTILINE)}
+    assert promised == set(range(1, max(promised) + 1))
+    assert tested == promised
+
+
+@pytest.mark.parametrize("kind", sorted(SCHEMAS))
+def test_a_schema_is_a_schema(kind: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[kind])
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}")
+def test_an_example_is_what_its_folder_says(path: Path) -> None:
+    kind, verdict = path.parts[-3], path.parts[-2]
+    data = path.read_bytes()
+    if path.stem == "code-not-json":
+        faults: list[str] = []
+    else:
+        faults = [error.message for error in Draft202012Validator(SCHEMAS[kind]).iter_errors(json.loads(data))]
+    assert bool(faults) == path.stem.startswith("schema-"), faults
+    if kind == "manifest":
+        if verdict == "invalid":
+            with pytest.raises((ManifestError, NewerContractError)):
+                decode_manifest(data, path.name)
+        else:
+            manifest = decode_manifest(data, path.name)
+            assert verdict == "later-minor" or encode_manifest(manifest) == data
+
+
+def test_documents_have_the_members_of_their_schemas(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust_days(range(1))
+    (change,) = consumer.changes()
+    assert set(change.to_record()) == set(SCHEMAS["change"]["properties"]) == set(SCHEMAS["change"]["required"])
+    document = json.loads(encode_manifest(consumer.snapshot("campaign").manifest()))
+    assert set(document) == set(SCHEMAS["manifest"]["required"]) == set(SCHEMAS["manifest"]["properties"]) - {"export"}
+
+
+def test_the_state_url_of_the_tests_is_the_readers(pipeline: Pipeline) -> None:
+    with Consumer.open(state=STATE, sink=SINK, base=pipeline.base) as opened:
+        assert opened.reports() == []
