@@ -17,6 +17,18 @@ from gads_orchestrator.workers import Workers
 
 _LONGEST_PAUSE = 600.0
 
+LOOKING_SHARE = 0.1
+"""How much of its time a daemon with nothing to do may spend on looking for something."""
+
+
+def pause_between_looks(look_seconds: float, planning_seconds: float, troubles: int) -> float:
+    """How long to wait, in seconds, after a look that took `planning_seconds` to plan and `troubles` in a row.
+
+    Troubles double the wait, up to ten minutes. A ledger of millions of rows is looked at less often.
+    """
+    wished = min(look_seconds * 2.0 ** min(troubles, 10), max(_LONGEST_PAUSE, look_seconds))
+    return max(wished, planning_seconds * (1 / LOOKING_SHARE - 1))
+
 
 @dataclass(slots=True)
 class Daemon:
@@ -24,8 +36,9 @@ class Daemon:
 
     `request_at` says what is wanted at a moment, `new_run` names each run. Between two looks it waits `look_seconds`,
     and after trouble that a look would only meet again (refused credentials, a sink that cannot be read) twice as long
-    each time, up to ten minutes. While work is plentiful it plans anew every `replan_seconds`, so that a day that has
-    become due waits for stretches in hand and never for a backfill.
+    each time, up to ten minutes; and longer where a look itself takes long (`pause_between_looks`). While work is
+    plentiful it plans anew every `replan_seconds`, so that a day that has become due waits for stretches in hand and
+    never for a backfill.
 
     Several daemons on one ledger share the work by leases; each may be killed at any moment, and none has anything to
     remember.
@@ -40,6 +53,7 @@ class Daemon:
     replan_seconds: float = 120.0
     ended: Callable[[WorkResult], None] = lambda _result: None
     _troubles: int = field(default=0, init=False)
+    _planning_seconds: float = field(default=0.0, init=False)
 
     def serve(self) -> None:
         """Until `stop` is set; raises what no waiting can cure, such as a ledger that is damaged."""
@@ -55,7 +69,9 @@ class Daemon:
         """One plan, carried out; None if there was nothing to do. With a spent budget nothing is begun: `quota`."""
         now = self.control.clock.now()
         request = self.request_at(now)
+        began = time.monotonic()
         plan = plan_work(request, self.control.ledger)
+        self._planning_seconds = time.monotonic() - began
         budget = self.control.budget
         quota = self.control.ledger.quota(budget.name, budget.day_of(now))
         if plan.operations == 0 and not plan.give_up:
@@ -64,7 +80,7 @@ class Daemon:
             spent = QuotaExhaustedError(f"the operations of {budget.day_of(now)} are spent")
             deferred = Counter(quota=plan.operations)
             return WorkResult(self.new_run(), "quota", FailureReason.of(spent), deferred=deferred)
-        replan_at = time.monotonic() + self.replan_seconds
+        replan_at = time.monotonic() + pause_between_looks(self.replan_seconds, self._planning_seconds, 0)
         result = carry_out(
             plan,
             self.new_run(),
@@ -79,4 +95,4 @@ class Daemon:
     def _pause(self, result: WorkResult | None) -> float:
         is_trouble = result is not None and (result.reason == "credentials" or bool(result.interrupted))
         self._troubles = self._troubles + 1 if is_trouble else 0
-        return min(self.look_seconds * 2.0 ** min(self._troubles, 10), max(_LONGEST_PAUSE, self.look_seconds))
+        return pause_between_looks(self.look_seconds, self._planning_seconds, self._troubles)
