@@ -1,0 +1,238 @@
+"""Holds the warehouse to contracts/warehouse/v1, what is shown and loading: each promise by its number."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from consumer_pipeline import (
+    CAMPAIGN,
+    COLUMNS,
+    DATE,
+    LABELS,
+    key_of,
+    run_of,
+)
+from warehouse_house import CONTRACT, WIDER, House
+
+from gads_domain.ports.warehouse import LoadStep
+from gads_warehouse_duckdb.verifying import verify
+from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
+
+
+def test_every_promise_has_a_test() -> None:
+    promised = set(re.findall(r"\*\*(W\d+)\.\*\*", CONTRACT.read_text()))
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    quoted = set(re.findall(r"\"\"\"(W\d+):", sources))
+    assert promised == quoted
+    numbers = sorted(int(one[1:]) for one in promised)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_only_what_is_vouched_for_is_shown(loaded: House) -> None:
+    """W1: a failed restatement takes nothing away, an unjudged run adds nothing, a failed day is not there."""
+    loaded.pipeline.fail(key_of(1, 0), 2)
+    loaded.pipeline.seal(key_of(1, 1), 3)
+    loaded.pipeline.fail(key_of(3, 0), 2)
+    loaded.load()
+    loaded.require_true()
+    assert {row["_run_id"] for row in loaded.shown()} == {run_of(1).value}
+    assert loaded.query("SELECT count(*) FROM gads.pointers WHERE customer_id = '3'") == [(0,)]
+
+
+def test_a_partition_shows_one_run(loaded: House) -> None:
+    """W2: rows and pointers agree on one run for each partition, after any number of restatements."""
+    for run in range(2, 5):
+        loaded.pipeline.trust(key_of(1, 1), run, rows=run)
+        loaded.pipeline.trust(key_of(2, 1), run, rows=0 if run == 3 else 4)
+        loaded.load()
+        runs = loaded.query(
+            "SELECT _customer_id, _logical_date, count(DISTINCT _run_id) AS n FROM campaign GROUP BY ALL"
+        )
+        assert {n for _, _, n in runs} == {1}
+        assert loaded.query("SELECT count(*) FROM campaign ANTI JOIN gads.pointers ON _run_id = run_id") == [(0,)]
+        loaded.require_true()
+
+
+def test_the_tables_equal_the_ledger_at_their_position(house: House) -> None:
+    """W3: whatever the ledger did, and even when it has moved on since."""
+    house.pipeline.trust_days(range(3))
+    house.pipeline.trust(key_of(2, 0, "account"), 1, columns=(*COLUMNS, LABELS))
+    house.load()
+    house.pipeline.trust(key_of(1, 1), 2, rows=5)
+    ((position,),) = house.query("SELECT position FROM gads.state")
+    assert house.shown() == house.vouched(position=position)
+    assert house.shown() != house.vouched()
+    house.load()
+    house.require_true()
+    house.require_true("account")
+
+
+def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W4: rows, pointers, records and position as seen by another connection, before the last statement and after."""
+    question = """
+        SELECT (SELECT count(*) FROM campaign), (SELECT sum(record_count) FROM gads.pointers),
+            (SELECT position FROM gads.state), (SELECT max(load_id) FROM gads.load_records)
+    """
+    before = loaded.query(question)[0]
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.pipeline.withdraw(key_of(2, 0), 1)
+    seen = []
+    from gads_warehouse_duckdb.applying import Application
+
+    carried_out = Application.carry_out
+
+    def look_then_commit(application: Application) -> Any:
+        done = carried_out(application)
+        with duckdb.connect(str(loaded.path)) as connection:
+            seen.append(connection.execute(question).fetchone())
+        return done
+
+    monkeypatch.setattr(Application, "carry_out", look_then_commit)
+    loaded.load()
+    after = loaded.query(question)[0]
+    assert seen == [before]
+    assert after[0] == after[1] == before[0] + 6 - 3
+    assert after[2] > before[2]
+    assert after[3] == before[3] + 1
+
+
+def test_an_empty_day_is_known_to_be_empty(house: House) -> None:
+    """W5: it has a pointer, no rows, and is no gap."""
+    house.pipeline.trust_days([0, 2])
+    house.pipeline.trust(key_of(1, 1), 1, rows=0)
+    house.load()
+    assert house.query("SELECT record_count FROM gads.pointers ORDER BY logical_date") == [(3,), (0,), (3,)]
+    assert house.query("SELECT count(*) FROM reporting.gaps") == [(0,)]
+
+
+def test_a_load_goes_on_from_where_it_was(house: House) -> None:
+    """W6: the first load reads what is vouched for now, a later one what moved since."""
+    for run in (1, 2, 3):
+        house.pipeline.trust(key_of(1, 0), run)
+    first = house.load()
+    assert (first.mode.value, first.added, first.rows) == ("reconcile", 1, 3)
+    assert house.query("SELECT run_id, previous_run_id FROM gads.load_records") == [(run_of(3).value, None)]
+    house.pipeline.trust(key_of(1, 1), 4)
+    second = house.load()
+    assert (second.mode.value, second.added, second.replaced, second.rows) == ("feed", 1, 0, 3)
+
+
+@pytest.mark.parametrize("options", [{}, {"reconcile": True}, {"dry_run": True}, {"reconcile": True, "dry_run": True}])
+def test_nothing_to_do_changes_no_byte(loaded: House, options: dict[str, bool]) -> None:
+    """W7: not even where the ledger recorded what moves no authority."""
+    loaded.pipeline.fail(key_of(1, 1), 2)
+    before = {path: path.read_bytes() for path in loaded.base.glob("tables*")}
+    report = loaded.load(**options)
+    assert not report.changed
+    assert report.steps == 0
+    assert {path: path.read_bytes() for path in loaded.base.glob("tables*")} == before
+
+
+LOADER = """
+import os, signal, sys
+from pathlib import Path
+from gads_consumer.consumer import Consumer
+from gads_warehouse_duckdb.applying import Application
+from gads_warehouse_duckdb.database_file import DatabaseFile
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
+
+base, place, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+reached = 0
+
+def die(*_):
+    global reached
+    reached += 1
+    if reached == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+owner = {"_insert": Application, "_move": Application, "_record_step": Application, "carry_out": Application}[place]
+whole = getattr(owner, place)
+
+def and_die(self, *arguments):
+    done = whole(self, *arguments)
+    die()
+    return done
+
+setattr(owner, place, and_die)
+with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) as consumer:
+    WarehouseLoader(consumer, DuckDbWarehouse(base / "tables.duckdb"), step_partitions=2).load()
+"""
+
+
+@pytest.mark.parametrize(("place", "number"), [("_move", 1), ("_insert", 2), ("_record_step", 1), ("carry_out", 2)])
+def test_a_killed_load_is_gone_on_with(loaded: House, place: str, number: int) -> None:
+    """W8: SIGKILL after each kind of statement, in the first step or the second."""
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.pipeline.trust(key_of(1, 3), 2, rows=0)
+    loaded.pipeline.trust(key_of(4, 0), 2, columns=WIDER, schema_version=2)
+    loaded.pipeline.trust(key_of(4, 1), 2, columns=(DATE, CAMPAIGN), schema_version=3)
+    killed = subprocess.run([sys.executable, "-c", LOADER, str(loaded.base), place, str(number)], check=False)
+    assert killed.returncode == -9
+    ((position,),) = loaded.query("SELECT position FROM gads.state")
+    assert loaded.shown() == loaded.vouched(position=position)
+    loaded.load()
+    loaded.require_true()
+    with loaded.pipeline.consumer() as consumer:
+        assert verify(consumer, loaded.warehouse)
+
+
+def test_restated_and_withdrawn_in_one_step(loaded: House) -> None:
+    """W9: the new rows in place of the old, and the withdrawn ones gone with their pointer."""
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=5)
+    loaded.pipeline.withdraw(key_of(2, 1), 1)
+    report = loaded.load()
+    assert (report.steps, report.added, report.replaced, report.removed) == (1, 0, 1, 1)
+    loaded.require_true()
+    assert loaded.query("SELECT count(*) FROM gads.pointers") == [(7,)]
+    actions = "SELECT action, run_id, previous_run_id FROM gads.load_records WHERE load_id = 2 ORDER BY action"
+    assert loaded.query(actions) == [
+        ("removed", None, run_of(1).value),
+        ("replaced", run_of(2).value, run_of(1).value),
+    ]
+
+
+def test_the_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
+    """W10: in one load, day by day, and a backfill from the end."""
+    found = []
+    for name, days, each in (("one", range(6), False), ("each", range(6), True), ("back", range(5, -1, -1), True)):
+        (tmp_path / name).mkdir()
+        house = House(tmp_path / name)
+        for day in days:
+            house.pipeline.trust(
+                key_of(1, day), day + 1, rows=day, columns=COLUMNS if day < 3 else WIDER, schema_version=1 + day // 3
+            )
+            if each:
+                house.load()
+        house.load()
+        house.require_true()
+        found.append(house.shown())
+        house.pipeline.close()
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_step_ends_at_a_move_of_the_log(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W11: the tables equal the ledger at the position of each step, in steps of any size."""
+    for day in range(5):
+        loaded.pipeline.trust(key_of(1, day), 2, rows=day)
+        loaded.pipeline.trust(key_of(1, day), 3, rows=day + 1)
+    apply = DuckDbWarehouse.apply
+    positions = []
+
+    def and_look(self: DuckDbWarehouse, step: LoadStep) -> Any:
+        done = apply(self, step)
+        positions.append(step.to.position)
+        assert loaded.shown() == loaded.vouched(position=step.to.position)
+        return done
+
+    monkeypatch.setattr(DuckDbWarehouse, "apply", and_look)
+    report = loaded.load(step_partitions=2)
+    assert report.steps == len(positions) > 2
+    assert positions == sorted(positions)
+    loaded.require_true()

@@ -1,0 +1,222 @@
+"""Holds the warehouse to contracts/warehouse/v1, reconciling, damage and who holds it: each promise by its number."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from consumer_pipeline import (
+    Pipeline,
+    key_of,
+    run_of,
+)
+from warehouse_house import WIDER, House
+
+from gads_consumer.errors import PartitionAlteredError, PartitionGoneError, PastUnknownError
+from gads_domain.adapters import warehouse_adapter
+from gads_domain.errors import ConfigurationError, HeldElsewhereError, LedgerConflictError
+from gads_domain.ports.warehouse import LoadStep
+from gads_warehouse_duckdb.errors import (
+    NewerWarehouseError,
+    OtherLedgerError,
+    WarehouseDamagedError,
+    WarehouseHeldError,
+)
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.status import status
+from gads_warehouse_duckdb.verifying import verify
+from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
+
+
+def test_reconciling_puts_right_whatever_differs(loaded: House) -> None:
+    """W12: rows lost and added by hand, pointers lost and added by hand, and what moved."""
+    loaded.pipeline.trust(key_of(2, 0), 2, rows=8)
+    loaded.pipeline.trust(key_of(3, 0), 2)
+    day = key_of().logical_date
+    loaded.tamper(f"DELETE FROM campaign WHERE _customer_id = '1' AND _logical_date = DATE '{day}' AND campaign_id = 1")
+    loaded.tamper(
+        f"INSERT INTO campaign BY NAME SELECT '77' AS _customer_id, DATE '{day}' AS _logical_date, 'x' AS _run_id"
+    )
+    loaded.tamper(
+        f"DELETE FROM gads.pointers WHERE customer_id = '1' AND logical_date = DATE '{day + timedelta(days=1)}'"
+    )
+    loaded.tamper(
+        "UPDATE gads.pointers SET customer_id = '9' WHERE customer_id = '2' AND logical_date = DATE '2024-06-02'"
+    )
+    loaded.load(reconcile=True)
+    loaded.require_true()
+    with loaded.pipeline.consumer() as consumer:
+        assert verify(consumer, loaded.warehouse)
+        assert status(consumer, loaded.warehouse)
+
+
+@pytest.mark.parametrize("reconcile", [False, True])
+def test_a_dry_run_says_and_does_nothing(loaded: House, reconcile: bool) -> None:
+    """W13: the counts are those of the load that follows; an absent file is not created."""
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=5)
+    loaded.pipeline.trust(key_of(1, 1), 3, rows=6)
+    loaded.pipeline.trust(key_of(5, 1), 3, rows=6)
+    loaded.pipeline.withdraw(key_of(2, 1), 1)
+    before = loaded.path.read_bytes()
+    told = loaded.load(dry_run=True, reconcile=reconcile)
+    assert loaded.path.read_bytes() == before
+    done = loaded.load(reconcile=reconcile)
+    assert (told.added, told.replaced, told.removed, told.rows) == (1, 1, 1, 12)
+    assert (done.added, done.replaced, done.removed, done.rows) == (1, 1, 1, 12)
+    elsewhere = DuckDbWarehouse(loaded.base / "absent.duckdb")
+    with loaded.pipeline.consumer() as consumer:
+        assert WarehouseLoader(consumer, elsewhere).load(dry_run=True).added == 8
+    assert not elsewhere.path.exists()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_damage_ends_a_load_until_it_is_withdrawn(loaded: House, gone: bool) -> None:
+    """W14: nothing of the step is loaded; a recheck withdraws the authority, and the load gets past."""
+    loaded.pipeline.trust(key_of(1, 0), 2, rows=7)
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=7)
+    payload = loaded.pipeline.payload(key_of(1, 1), run_of(2))
+    payload.chmod(0o644)
+    payload.unlink() if gone else payload.write_bytes(payload.read_bytes()[:-1] + b"x")
+    before = loaded.shown()
+    with pytest.raises(PartitionGoneError if gone else PartitionAlteredError) as caught:
+        loaded.load()
+    assert caught.value.hint
+    assert loaded.shown() == before
+    loaded.pipeline.validate(key_of(1, 1), recheck=True)
+    loaded.load(step_partitions=1)
+    loaded.require_true()
+
+
+def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: House, tmp_path: Path) -> None:
+    """W15: a warehouse is of one ledger for good; of a log that was rolled back only a comparison makes sense."""
+    (tmp_path / "other").mkdir()
+    other = House(tmp_path / "other")
+    other.pipeline.trust_days(range(2))
+    with other.pipeline.consumer() as consumer:
+        for options in ({}, {"reconcile": True}):
+            with pytest.raises(OtherLedgerError, match="ledger") as caught:
+                WarehouseLoader(consumer, loaded.warehouse).load(**options)
+            assert caught.value.hint
+    other.pipeline.close()
+    loaded.require_true()
+    # A backup of the ledger is restored, and goes on differently.
+    ledger = loaded.base / "state" / "ledger.db"
+    loaded.pipeline.close()
+    backup = ledger.read_bytes()
+    loaded.pipeline = Pipeline(loaded.base)
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.load()
+    loaded.pipeline.close()
+    for leftover in ledger.parent.glob("ledger.db-*"):
+        leftover.unlink()
+    ledger.write_bytes(backup)
+    loaded.pipeline = Pipeline(loaded.base)
+    loaded.pipeline.trust(key_of(1, 2), 3, rows=1)
+    with pytest.raises(PastUnknownError):
+        loaded.load()
+    loaded.load(reconcile=True)
+    loaded.require_true()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_file_that_is_open_elsewhere_is_held(loaded: House, read_only: bool) -> None:
+    """W16: by a reader or a writer of another process; afterwards the load goes on."""
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    code = f"""
+import duckdb, sys
+connection = duckdb.connect({str(loaded.path)!r}, read_only={read_only})
+print("open", flush=True)
+sys.stdin.read()
+"""
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(WarehouseHeldError) as caught:
+            loaded.load()
+        assert isinstance(caught.value, HeldElsewhereError)
+        assert caught.value.hint
+    finally:
+        holder.communicate(b"", timeout=30)
+    loaded.load()
+    loaded.require_true()
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from gads_consumer.consumer import Consumer
+from gads_domain.errors import StorageFullError
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
+
+base, most = Path(sys.argv[1]), int(sys.argv[2])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) as consumer:
+    try:
+        WarehouseLoader(consumer, DuckDbWarehouse(base / "tables.duckdb")).load()
+    except StorageFullError as error:
+        assert error.hint
+        sys.exit(9)
+"""
+
+
+def test_no_space_left_changes_nothing(loaded: House) -> None:
+    """W17: a file that may not grow ends the load; with space it goes on."""
+    loaded.pipeline.trust(key_of(1, 0), 2, 20_000, columns=WIDER, schema_version=2)
+    before = loaded.shown()
+    most = 400_000
+    assert loaded.path.stat().st_size > most
+    done = subprocess.run([sys.executable, "-c", FULL, str(loaded.base), str(most)], check=False, capture_output=True)
+    assert done.returncode == 9, done.stderr.decode()
+    assert loaded.shown() == before
+    loaded.load()
+    assert loaded.query(f"SELECT count(*) FROM campaign WHERE _run_id = '{run_of(2)}'") == [(20_000,)]
+
+
+def test_of_two_loaders_one_wins(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W18: the one that comes later finds another position than it started from."""
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    apply = DuckDbWarehouse.apply
+    overtaken = threading.Event()
+
+    def overtaken_first(self: DuckDbWarehouse, step: LoadStep) -> Any:
+        if not overtaken.is_set():
+            overtaken.set()
+            loaded.load()
+        return apply(self, step)
+
+    monkeypatch.setattr(DuckDbWarehouse, "apply", overtaken_first)
+    with pytest.raises(LedgerConflictError):
+        loaded.load()
+    loaded.require_true()
+    assert loaded.query("SELECT count(*) FROM gads.loads") == [(2,)]
+
+
+def test_what_is_no_warehouse_is_not_touched(loaded: House) -> None:
+    """W19: another file, a damaged one, one of another major version; a minor one is read."""
+    alien = loaded.base / "alien.duckdb"
+    alien.write_bytes(b"not a database" * 1000)
+    with loaded.pipeline.consumer() as consumer:
+        with pytest.raises(WarehouseDamagedError):
+            WarehouseLoader(consumer, DuckDbWarehouse(alien)).load()
+        assert alien.read_bytes() == b"not a database" * 1000
+        with pytest.raises(ConfigurationError):
+            WarehouseLoader(consumer, DuckDbWarehouse(loaded.base / "absent" / "tables.duckdb")).load()
+    for name in ("gads", "reporting", "google_ads", "main"):
+        with pytest.raises(ConfigurationError):
+            warehouse_adapter("duckdb:x").open_warehouse(f"duckdb:{name}.duckdb", loaded.base)
+    loaded.tamper("UPDATE gads.state SET contract_version = '1.7'")
+    loaded.load()
+    loaded.tamper("UPDATE gads.state SET contract_version = '2.0'")
+    before = loaded.path.read_bytes()
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    with pytest.raises(NewerWarehouseError):
+        loaded.load()
+    assert loaded.path.read_bytes() == before

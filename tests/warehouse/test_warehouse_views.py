@@ -1,0 +1,179 @@
+"""Holds the warehouse to contracts/warehouse/v1, views, status and verification: each promise by its number."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from consumer_pipeline import (
+    key_of,
+    run_of,
+)
+from warehouse_house import CONTRACT, House, doubles
+
+from gads_domain.errors import GadsError
+from gads_domain.partition_key import PartitionKey
+from gads_warehouse_duckdb.status import status
+from gads_warehouse_duckdb.verifying import DifferenceKind, verify
+
+
+def test_money_stands_beside_micros(agency: House) -> None:
+    """W29: exact, with the account's name, currency and time zone."""
+    rows = agency.query(
+        "SELECT DISTINCT metrics_cost_micros, metrics_cost, "
+        "metrics_average_cpc_in_currency * 1e6 = metrics_average_cpc, _account_name, _currency_code, _time_zone "
+        "FROM reporting.campaign WHERE _customer_id = '1' ORDER BY 1 LIMIT 2"
+    )
+    account = (True, "Account of run 5", "EUR", "Europe/Zurich")
+    assert rows == [(0, Decimal("0.000000"), *account), (1_234_567, Decimal("1.234567"), *account)]
+    assert agency.query("SELECT DISTINCT _currency_code FROM reporting.campaign WHERE _customer_id = '2'") == [(None,)]
+
+
+def test_accounts_are_as_last_told(agency: House) -> None:
+    """W30: one row an account, named by its latest day; one that no report tells of is there without a name."""
+    assert agency.query(
+        "SELECT customer_id, account_name, currency_code, as_of FROM reporting.accounts ORDER BY 1"
+    ) == [
+        ("1", "Account of run 5", "EUR", date(2024, 6, 3)),
+        ("2", None, None, None),
+    ]
+
+
+def test_campaigns_by_day(agency: House) -> None:
+    """W31: one row a day a campaign, and the sums are those of the table."""
+    counts = "SELECT count(*), count(DISTINCT (day, customer_id, campaign_id)) FROM reporting.campaign_daily"
+    assert agency.query(counts) == [(10, 10)]
+    for name in ("clicks", "cost_micros", "cost", "conversions"):
+        daily = agency.query(f"SELECT sum({name}) FROM reporting.campaign_daily")
+        assert daily == agency.query(f"SELECT sum(metrics_{name}) FROM reporting.campaign")
+
+
+def test_freshness_and_gaps(loaded: House) -> None:
+    """W32: from the pointers, so that a withdrawn day is a gap."""
+    loaded.pipeline.withdraw(key_of(1, 2), 1)
+    loaded.load()
+    rows = loaded.query(
+        "SELECT customer_id, first_day, last_day, complete_until, days, missing_days, record_count "
+        "FROM reporting.freshness ORDER BY 1"
+    )
+    assert rows == [
+        ("1", date(2024, 6, 1), date(2024, 6, 5), date(2024, 6, 2), 4, 1, 12),
+        ("2", date(2024, 6, 1), date(2024, 6, 3), date(2024, 6, 3), 3, 0, 9),
+    ]
+    assert loaded.query("SELECT customer_id, logical_date FROM reporting.gaps ORDER BY ALL") == [
+        ("1", date(2024, 6, 3)),
+        ("2", date(2024, 6, 4)),
+        ("2", date(2024, 6, 5)),
+    ]
+
+
+DBT_COLUMNS = {
+    "account_history": {"id", "updated_at", "currency_code", "auto_tagging_enabled", "time_zone", "descriptive_name"},
+    "campaign_history": {
+        "id", "customer_id", "updated_at", "name", "status", "serving_status", "start_date", "end_date",
+        "advertising_channel_type", "advertising_channel_subtype", "tracking_url_template",
+    },
+    "campaign_stats": {
+        "customer_id", "date", "id", "ad_network_type", "device", "clicks", "cost_micros", "impressions",
+        "conversions", "conversions_value", "view_through_conversions",
+    },
+}  # fmt: skip
+
+
+def test_dbt_finds_its_sources(agency: House) -> None:
+    """W33: with the columns that the package documents, and only where the reports are loaded."""
+    there = {name for (name,) in agency.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
+    assert there == {"account_history", "campaign_history"}  # no impressions, so no stats
+    for name in there:
+        columns = {column for column, *_ in agency.query(f"DESCRIBE google_ads.{name}")}
+        assert columns > DBT_COLUMNS[name] | {"_fivetran_active", "_fivetran_synced"}
+    active = agency.query("SELECT id, descriptive_name FROM google_ads.account_history WHERE _fivetran_active")
+    assert active == [(1, "Account of run 5")]
+
+
+def test_dbt_sources_from_the_packaged_reports(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W33: every source of the package, from the reports that come with gads-etl."""
+    from gads_gaql.catalogue import latest, load
+    from gads_gaql.columns import table_schema
+    from gads_gaql.parser import parse
+    from gads_reports.catalogue import builtin
+
+    doubles(monkeypatch)
+    names = (
+        "customer", "account", "campaign_settings", "campaign", "ad_group_settings", "ad_group", "ad_settings", "ad",
+        "ad_group_criterion", "keyword", "search_term_keyword",
+    )  # fmt: skip
+    for name in names:
+        columns = table_schema(parse(builtin()[name].query), load(latest())).columns
+        house.pipeline.trust(key_of(1, 0, name), 1, rows=0, columns=columns)
+    house.load()
+    there = {name for (name,) in house.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
+    promised = re.search(r"\*\*W33\.\*\*(.*?)with the columns", CONTRACT.read_text(), re.DOTALL)
+    assert promised is not None
+    assert there == set(re.findall(r"`(\w+)`", promised[1])) - {"google_ads"}
+    for name, expected in DBT_COLUMNS.items():
+        assert expected <= {column for column, *_ in house.query(f"DESCRIBE google_ads.{name}")}
+    for schema, name in house.query("SELECT schema_name, view_name FROM gads.views"):
+        house.query(f'SELECT count(*) FROM {schema}."{name}"')
+
+
+def test_status_names_what_differs(loaded: House) -> None:
+    """W34: behind, orphaned and untrue, by report."""
+    with loaded.pipeline.consumer() as consumer:
+        assert status(consumer, loaded.warehouse)
+        loaded.pipeline.trust(key_of(1, 0), 2)
+        loaded.pipeline.trust(key_of(9, 0), 2)
+        loaded.pipeline.withdraw(key_of(2, 0), 1)
+        loaded.tamper("DELETE FROM campaign WHERE _customer_id = '2' AND _logical_date = DATE '2024-06-02'")
+        found = status(consumer, loaded.warehouse)
+        assert not found
+        (report,) = found.reports
+        assert (report.partitions, report.behind, report.orphaned, report.untrue) == (8, 2, 1, 1)
+        assert (report.first_day, report.last_day) == (date(2024, 6, 1), date(2024, 6, 5))
+
+
+def test_verify_names_every_difference(loaded: House) -> None:
+    """W35: rows lost, sums changed, values changed, rows of nobody, what is behind."""
+    day = "_customer_id = '1' AND _logical_date = DATE '2024-06-0{}'"
+    loaded.tamper(f"DELETE FROM campaign WHERE {day.format(1)} AND campaign_id = 0")
+    loaded.tamper(f"UPDATE campaign SET metrics_clicks = metrics_clicks + 1 WHERE {day.format(2)} AND campaign_id = 0")
+    loaded.tamper(f"UPDATE campaign SET campaign_name = 'other' WHERE {day.format(3)} AND campaign_id = 0")
+    loaded.tamper(
+        "INSERT INTO campaign BY NAME SELECT '9' AS _customer_id, DATE '2024-06-01' AS _logical_date, 'z' AS _run_id"
+    )
+    loaded.tamper("UPDATE campaign SET _run_id = '20240701T040509000Z-00000000' WHERE _customer_id = '9'")
+    loaded.pipeline.trust(key_of(1, 3), 2)
+    loaded.pipeline.trust(key_of(8, 0), 2)
+    before = loaded.path.read_bytes()
+    with loaded.pipeline.consumer() as consumer:
+        found = verify(consumer, loaded.warehouse)
+    assert loaded.path.read_bytes() == before
+    named = {(one.kind, _short(one.key), one.column, one.expected, one.found) for one in found.differences}
+    assert named == {
+        (DifferenceKind.ROWS, "1 1", None, "3", "2"),
+        (DifferenceKind.SUM, "1 1", "metrics_clicks", "12", "11"),
+        (DifferenceKind.SUM, "1 1", "metrics_run", "3", "2"),
+        (DifferenceKind.SUM, "1 2", "metrics_clicks", "12", "13"),
+        (DifferenceKind.VALUES, "1 3", None, "the sealed rows", "other values"),
+        (DifferenceKind.ORPHANED, "9 1", None, None, "rows alone"),
+        (DifferenceKind.OUTDATED, "1 4", None, run_of(2).value, run_of(1).value),
+        (DifferenceKind.ABSENT, "8 1", None, run_of(2).value, None),
+    }
+    loaded.load(reconcile=True)
+    with loaded.pipeline.consumer() as consumer:
+        left = {one.kind for one in verify(consumer, loaded.warehouse).differences}
+    assert left == {DifferenceKind.SUM, DifferenceKind.VALUES}
+
+
+def test_every_error_says_what_to_do() -> None:
+    import gads_warehouse_duckdb.errors as errors
+
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and one.__module__ == errors.__name__]
+    assert len({one.code for one in kinds if issubclass(one, GadsError)}) == len(kinds)
+    assert all(one.default_hint for one in kinds if issubclass(one, GadsError))
+
+
+def _short(key: PartitionKey) -> str:
+    return f"{key.customer_id} {key.logical_date.day}"
