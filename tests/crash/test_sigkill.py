@@ -126,5 +126,6 @@ def test_killed_runs_lose_nothing_and_leave_nothing_partial(
 ) -> None:
     settings = SyntheticSettings(seed=5, accounts=2, campaigns=4)
     client = emulator("--synthetic", "--seed", 5, "--accounts", 2, "--campaigns", 4)
-    config = project(client, list(SyntheticAgency(settings).client_ids), REPORTS)
+    # What a killed run was at is taken up when its lease ends.
+    config = project(client, list(SyntheticAgency(settings).client_ids), REPORTS, "[run]\nlease_seconds = 5\n")
     _kill_runs(tmp_path, gads_etl, gads_etl_script, config, kills, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -254,6 +255,28 @@ def test_what_somebody_else_is_at_is_left_to_them_and_said(house: House) -> None
     assert all("somebody else is at it" in reason for reason in result.failures.values())
     house.control.release_leases([lease])
     assert house.run("1", "2").exit_code is ExitCode.OK
+
+
+def test_the_lease_of_a_dead_process_is_waited_for(house: House) -> None:
+    now = SystemClock().now()
+    scope = scope_of("google_ads", "1", REPORT.name)
+    house.control.take_leases([scope], "somebody who was killed", now, now + timedelta(seconds=1))
+    result = house.run("1", "2")
+    assert (result.exit_code, result.elsewhere) == (ExitCode.OK, set())
+    assert [s.customer_id for s in house.source.asked] == ["2", "1"]
+
+
+def test_a_lease_that_is_renewed_is_not_waited_for(house: House) -> None:
+    now = SystemClock().now()
+    scope = scope_of("google_ads", "1", REPORT.name)
+    (lease,) = house.control.take_leases([scope], "somebody", now, now + timedelta(seconds=50))
+    assert lease is not None
+    renewed = threading.Timer(0.5, lambda: house.control.renew_leases([lease], now, now + timedelta(seconds=55)))
+    renewed.start()
+    result = house.run("1")
+    renewed.join()
+    assert {key.customer_id for key in result.elsewhere} == {"1"}
+    assert house.source.asked == []
 
 
 def test_each_account_and_report_has_days_of_its_own(house: House) -> None:

@@ -86,6 +86,8 @@ class RunProgress:
             self._ended(event, name)
         elif isinstance(event, StretchInterrupted):
             self._say(f"{name}: not judged: {event.reason}")
+        elif isinstance(event, StretchDeferred) and event.code == "awaited":
+            self._say(f"{name} {event.first}..{event.last}: somebody is at it, or was killed over it; waiting to see")
         elif isinstance(event, StretchDeferred) and event.code == "leased":
             self._say(f"{name} {event.first}..{event.last}: left to somebody else, who is at it")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from gads_domain.clock import Clock
-from gads_domain.control import Mark, scope_of
+from gads_domain.control import Lease, Mark, scope_of
 from gads_domain.errors import FailureReason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
@@ -46,6 +46,8 @@ MAX_LOSSES = 2
 
 LEASE_SECONDS = 60.0
 """How long a lease lasts without being renewed; after a crash others wait at most so long."""
+
+_LOOK_AT_LEASES_SECONDS = 0.2
 
 GRACE_SECONDS = 4.0
 """How long a run that is stopped waits for the stretches under work before it drops them."""
@@ -139,6 +141,7 @@ class _Carrying:
         self._under_work: dict[int, _UnderWork] = {}
         self._result = WorkResult(run)
         self._give_up_at: float | None = None
+        self._awaited: list[tuple[PlannedStretch, Lease]] = []
         owner = f"{run.actor} {run.run_id}"
         self.leases = LeasesHeld(control.ledger, owner, control.clock, control.lease_length)
 
@@ -156,6 +159,8 @@ class _Carrying:
             self._check_stop()
             self._hand_out()
             if not self._under_work:
+                if self._await_leases():
+                    continue
                 break
             if self._give_up_at is not None and time.monotonic() >= self._give_up_at:
                 break
@@ -204,7 +209,7 @@ class _Carrying:
         scope = scope_of(GOOGLE_ADS, stretch.customer_id, stretch.report.name)
         lease = self.leases.take(scope)
         if lease is None:
-            self._defer(stretch, "leased")
+            self._leave_or_await(planned, scope)
             return None
         wanted, failed = self._still_wanted(planned)
         if failed:
@@ -221,6 +226,38 @@ class _Carrying:
         wanting = self._plan.request.wanting
         restates = planned.purpose is Purpose.RESTATEMENT or not wanting.recovers
         return Task(parts[0], self._run, lease, recover=wanting.recovers, restates=restates)
+
+    def _leave_or_await(self, planned: PlannedStretch, scope: str) -> None:
+        """Somebody else has the lease; whoever asks by name waits for what may be the lease of a dead process."""
+        now = self._control.clock.now()
+        held = next((lease for lease in self._control.ledger.leases(now) if lease.scope == scope), None)
+        if held is None:
+            self._dispatcher.put_back(planned)
+        elif planned.purpose is Purpose.REQUESTED and held.expires_at - now <= self._control.lease_length:
+            self._awaited.append((planned, held))
+            self._say(StretchDeferred(*self._span(planned.stretch), "awaited"))
+        else:
+            self._defer(planned.stretch, "leased")
+
+    def _await_leases(self) -> bool:
+        """Take up what has become free, leave what was renewed to its holder; False if there is nothing to wait for."""
+        awaited, self._awaited = self._awaited, []
+        if self._result.reason != "done":
+            for planned, _ in awaited:
+                self._defer(planned.stretch, "leased")
+            return False
+        leases = {lease.scope: lease for lease in self._control.ledger.leases(self._control.clock.now())}
+        for planned, seen in awaited:
+            held = leases.get(seen.scope)
+            if held is None:
+                self._dispatcher.put_back(planned)
+            elif held == seen:
+                self._awaited.append((planned, seen))
+            else:
+                self._defer(planned.stretch, "leased")
+        if awaited and len(self._awaited) == len(awaited):
+            time.sleep(_LOOK_AT_LEASES_SECONDS)
+        return bool(awaited)
 
     def _still_wanted(self, planned: PlannedStretch) -> tuple[list[PartitionKey], list[PartitionKey]]:
         """Of the stretch's days those that the ledger still wants attempted, and those of them that are failed."""

@@ -64,7 +64,10 @@ class RowsReceived(StretchEvent):
 
 @dataclass(frozen=True, slots=True)
 class StretchDeferred(StretchEvent):
-    """A stretch was not asked for after all: `code` is `leased`, `quota`, `done` or `stopped`."""
+    """A stretch was not asked for after all: `code` is `leased`, `quota` or `done`.
+
+    `awaited` says that it may still be: somebody has its lease, who may be dead.
+    """
 
     code: str
 
