@@ -112,7 +112,7 @@ class House:
         gate = CallGate(self.control, Budget(), SystemClock())
         rooms = WorkRooms(self.source, self.sink, self.validator, gate, SystemClock())
         plan = plan_run(request_for(*customers, wanting=ByName(reprocess, retry_failed), days=days), self.control)
-        return run_requested(plan, run, Control(self.control, SystemClock()), InThisProcess(rooms))
+        return run_requested(plan, run, Control(self.control, SystemClock(), awaits_leases=True), InThisProcess(rooms))
 
     def close(self) -> None:
         self.control.close()

@@ -92,7 +92,9 @@ class WorkerRooms:
             )
 
 
-def control_of(configuration: Configuration, ledger: ControlPlaneLedger, observer: Observer) -> Control:
+def control_of(
+    configuration: Configuration, ledger: ControlPlaneLedger, observer: Observer, *, awaits_leases: bool
+) -> Control:
     """What carrying out a plan is done with."""
     sections = configuration.control_plane
     return Control(
@@ -101,6 +103,7 @@ def control_of(configuration: Configuration, ledger: ControlPlaneLedger, observe
         sections.quota.budget,
         observer,
         lease_length=timedelta(seconds=sections.run.lease_seconds),
+        awaits_leases=awaits_leases,
     )
 
 

@@ -59,7 +59,7 @@ def fulfil(configuration: Configuration, wish: RunWish, run: RunContext, workers
         plan = plan_run(found.request, ledger)
         progress = opened.enter_context(RunProgress())
         progress.planned(plan)
-        control = control_of(configuration, ledger, progress)
+        control = control_of(configuration, ledger, progress, awaits_leases=True)
         pool: Workers
         stopping: Callable[[], bool] = _nobody_stops
         if at_once == 1:

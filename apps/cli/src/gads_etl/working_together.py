@@ -58,7 +58,8 @@ def carried_out(
     pool = spawned_workers(configuration, files, selected, workers)
     try:
         with stopped_by_signals() as stop:
-            return carry_out(plan, run, control_of(configuration, ledger, observer), pool, stop.is_set)
+            control = control_of(configuration, ledger, observer, awaits_leases=True)
+            return carry_out(plan, run, control, pool, stop.is_set)
     finally:
         pool.close()
 

@@ -55,7 +55,11 @@ GRACE_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What carrying out a plan is done with."""
+    """What carrying out a plan is done with.
+
+    With `awaits_leases` a stretch that somebody else has is looked at again until their lease ends, or is renewed: they
+    may be dead, and whoever asked wants to have it now. A daemon comes back anyway.
+    """
 
     ledger: ControlPlaneLedger
     clock: Clock
@@ -63,6 +67,7 @@ class Control:
     observer: Observer = field(default_factory=NobodyWatches)
     lease_length: timedelta = timedelta(seconds=LEASE_SECONDS)
     grace_seconds: float = GRACE_SECONDS
+    awaits_leases: bool = False
 
 
 @dataclass(slots=True)
@@ -228,12 +233,12 @@ class _Carrying:
         return Task(parts[0], self._run, lease, recover=wanting.recovers, restates=restates)
 
     def _leave_or_await(self, planned: PlannedStretch, scope: str) -> None:
-        """Somebody else has the lease; whoever asks by name waits for what may be the lease of a dead process."""
+        """Somebody else has the lease, or a dead process had."""
         now = self._control.clock.now()
         held = next((lease for lease in self._control.ledger.leases(now) if lease.scope == scope), None)
         if held is None:
             self._dispatcher.put_back(planned)
-        elif planned.purpose is Purpose.REQUESTED and held.expires_at - now <= self._control.lease_length:
+        elif self._control.awaits_leases and held.expires_at - now <= self._control.lease_length:
             self._awaited.append((planned, held))
             self._say(StretchDeferred(*self._span(planned.stretch), "awaited"))
         else:

@@ -67,7 +67,7 @@ def serve(
         daemon = Daemon(
             request_at,
             lambda: new_run("gads-etl serve"),
-            control_of(configuration, ledger, EventLines(as_json=events)),
+            control_of(configuration, ledger, EventLines(as_json=events), awaits_leases=once),
             spawned_workers(configuration, files, selected, workers),
             stop,
             look_seconds=sections.run.look_seconds,
