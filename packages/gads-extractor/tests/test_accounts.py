@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from google.ads.googleads.v26.enums.types.customer_status import CustomerStatusEnum
 from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamResponse
 
+from gads_conformance.account_directory_laws import AccountDirectoryLaws, KnownTree
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import CredentialsError, QuotaExhaustedError, TransientApiError
 from gads_domain.ports.accounts import AccountDirectory
@@ -252,3 +253,41 @@ def test_the_emulator_s_agency_is_the_agency_s_accounts(tmp_path_factory: pytest
         (a.customer_id, a.name, a.currency, a.time_zone, a.manager, a.status, a.parent)
         for a in agency.accounts.values()
     }
+
+
+class TestGoogleAdsAccountDirectory(AccountDirectoryLaws):
+    """The laws of the port, as any directory is held to them."""
+
+    @pytest.fixture(autouse=True)
+    def _the_tree_is_played(self, stage: Any) -> None:
+        played = Played(DEEP)
+
+        def script(call: Call, real: Answer) -> Iterator[bytes]:
+            if call.customer_id not in DEEP:
+                yield from real(call)
+            elif " FROM customer " in f"{call.request.query} ":
+                page = SearchGoogleAdsStreamResponse.pb()()
+                page.results.add().customer.id = int(call.customer_id)
+                yield bytes(page.SerializeToString())
+            else:
+                yield from played(call, real)
+
+        stage.script = script
+
+    @pytest.fixture
+    def directory(self, connection: GoogleAdsConnection) -> AccountDirectory:
+        return GoogleAdsAccountDirectory(connection, retry=RetryPolicy(attempts=1))
+
+    @pytest.fixture
+    def tree(self) -> KnownTree:
+        return KnownTree(
+            root="10",
+            parents={number: parent for number, (parent, _, _) in DEEP.items()},
+            statuses={n: AccountStatus(status) for n, (_, _, status) in DEEP.items() if status != "ENABLED"},
+            hidden=frozenset({"32"}),
+            refused="1234567890",
+        )
+
+    @pytest.fixture
+    def queries_asked(self, stage: Any) -> Callable[[], list[str]]:
+        return lambda: [call.request.query for call in stage.calls]

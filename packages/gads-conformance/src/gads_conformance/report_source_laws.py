@@ -1,0 +1,162 @@
+"""The laws of `ReportSource`, each test named by its number in the port.
+
+A source's tests subclass `ReportSourceLaws` and give `source`, `sink`, `stretch`, `other_stretch` and `api`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pytest
+
+from gads_conformance.failing_sink import FailingSink, Step, WatchedSink
+from gads_domain.errors import CredentialsError, StorageFullError
+from gads_domain.metadata_codec import decode_metadata
+from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
+from gads_domain.ports.sink import RawSink
+from gads_domain.report import Stretch
+from gads_domain.run import RunContext, RunId
+
+
+class PlayedApi(Protocol):
+    """The other side of the source, which answers well until it is told otherwise."""
+
+    def answer_nothing(self) -> None:
+        """From now on every stream ends well and has no row."""
+        ...
+
+    def break_off(self, customer_id: str) -> None:
+        """From now on every stream of this account sends rows of several days and then breaks, however often asked."""
+        ...
+
+    def refuse_login(self) -> None:
+        """From now on nobody is signed in."""
+        ...
+
+
+def new_run(number: int) -> RunContext:
+    """The `number`-th run of a test."""
+    return RunContext(RunId.compose(datetime(2024, 7, 1, tzinfo=UTC), number.to_bytes(4, "big")))
+
+
+RUN, NEXT_RUN = new_run(1), new_run(2)
+
+
+class ReportSourceLaws:
+    """Every law of a report source."""
+
+    @pytest.fixture
+    def source(self) -> ReportSource:
+        """The source to be held to them; it must not sleep between its tries."""
+        raise NotImplementedError("the suite of a source gives the fixture source")
+
+    @pytest.fixture
+    def sink(self) -> RawSink:
+        """An empty sink."""
+        raise NotImplementedError("the suite of a source gives the fixture sink")
+
+    @pytest.fixture
+    def stretch(self) -> Stretch:
+        """At least three days of which two or more have rows."""
+        raise NotImplementedError("the suite of a source gives the fixture stretch")
+
+    @pytest.fixture
+    def other_stretch(self) -> Stretch:
+        """A stretch of another account that has rows too."""
+        raise NotImplementedError("the suite of a source gives the fixture other_stretch")
+
+    @pytest.fixture
+    def api(self) -> PlayedApi:
+        """What the source asks."""
+        raise NotImplementedError("the suite of a source gives the fixture api")
+
+    def test_law_1_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, stretch: Stretch) -> None:
+        """What is said to be sealed is sealed, as it is said to be."""
+        outcomes = list(source.extract(stretch, RUN, sink))
+        assert sorted(outcome.key for outcome in outcomes) == sorted(stretch.keys)
+        for outcome in outcomes:
+            assert isinstance(outcome, Sealed)
+            assert decode_metadata(sink.metadata_bytes(outcome.key, RUN.run_id)) == outcome.metadata
+        assert sum(isinstance(one, Sealed) and one.metadata.facts.record_count > 0 for one in outcomes) > 1
+
+    def test_law_1_a_failure_of_the_api_is_an_outcome_of_each_day(
+        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+    ) -> None:
+        """With a reason for people and one for programs, and no exception."""
+        api.break_off(stretch.customer_id)
+        outcomes = list(source.extract(stretch, RUN, sink))
+        assert sorted(outcome.key for outcome in outcomes) == sorted(stretch.keys)
+        for outcome in outcomes:
+            assert isinstance(outcome, Unsealed)
+            assert outcome.reason.code
+            assert outcome.reason.message
+
+    @pytest.mark.parametrize("step", list(Step))
+    @pytest.mark.parametrize("after", [0, 1])
+    @pytest.mark.parametrize("error", [StorageFullError("the storage is full"), OSError("of no kind that is known")])
+    def test_law_1_a_failure_of_the_sink_is_an_outcome(
+        self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, stretch: Stretch
+    ) -> None:
+        """Whatever it fails at, and with whatever; what was sealed before is told as sealed, and all else as not."""
+        failing = FailingSink(sink, step, after, error)
+        outcomes = list(source.extract(stretch, RUN, failing))
+        assert failing.failed
+        assert sorted(outcome.key for outcome in outcomes) == sorted(stretch.keys)
+        told = sorted((outcome.key, RUN.run_id) for outcome in outcomes if isinstance(outcome, Sealed))
+        assert told == list(sink.sealed())
+        assert len(told) < len(stretch.keys)
+
+    def test_law_2_a_stream_that_breaks_seals_nothing(
+        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+    ) -> None:
+        """Not even the days whose rows all came before it broke."""
+        api.break_off(stretch.customer_id)
+        list(source.extract(stretch, RUN, sink))
+        assert list(sink.sealed()) == []
+
+    def test_law_2_a_day_without_rows_is_sealed_with_none(
+        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+    ) -> None:
+        """Proof of absence, not absence of proof."""
+        api.answer_nothing()
+        outcomes = list(source.extract(stretch, RUN, sink))
+        assert [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes] == [0] * len(
+            stretch.keys
+        )
+        assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(stretch.keys)]
+
+    def test_law_3_every_byte_is_written_under_the_run(
+        self, source: ReportSource, sink: RawSink, stretch: Stretch
+    ) -> None:
+        """The same stretch in a new run is sealed beside the first, and the first stays as it was."""
+        watched = WatchedSink(sink)
+        list(source.extract(stretch, RUN, watched))
+        assert set(watched.opened) == {(key, RUN.run_id) for key in stretch.keys}
+        before = {key: sink.metadata_bytes(key, RUN.run_id) for key in stretch.keys}
+        list(source.extract(stretch, NEXT_RUN, sink))
+        assert {key: sink.metadata_bytes(key, RUN.run_id) for key in stretch.keys} == before
+        assert all(sink.runs(key) == [RUN.run_id, NEXT_RUN.run_id] for key in stretch.keys)
+
+    def test_law_4_one_stretch_s_failure_changes_nothing_for_another(
+        self, source: ReportSource, sink: RawSink, stretch: Stretch, other_stretch: Stretch, api: PlayedApi
+    ) -> None:
+        """Neither before nor after it."""
+        api.break_off(stretch.customer_id)
+        before = list(source.extract(other_stretch, RUN, sink))
+        failed = list(source.extract(stretch, RUN, sink))
+        after = list(source.extract(other_stretch, NEXT_RUN, sink))
+        assert all(isinstance(outcome, Unsealed) for outcome in failed)
+        assert all(isinstance(outcome, Sealed) for outcome in [*before, *after])
+        assert [one.key for one in before] == [one.key for one in after]
+
+    def test_credentials_that_are_refused_are_raised_before_anything_is_written(
+        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+    ) -> None:
+        """The one thing that is no outcome: nobody else would fare better."""
+        api.refuse_login()
+        watched = WatchedSink(sink)
+        with pytest.raises(CredentialsError):
+            list(source.extract(stretch, RUN, watched))
+        assert watched.opened == []
+        assert list(sink.sealed()) == []
