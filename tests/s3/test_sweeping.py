@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
 from gads_conformance.sink_worker import Order, SinkWorker
 from gads_domain.adapters import sink_adapter
 from gads_domain.layout import partition_prefix
@@ -91,3 +92,17 @@ def test_a_writer_at_work_survives_a_sweep(sink: RawSink, storage: Any) -> None:
         writer.abort()
     seal(sink, KEY, sample_run(), [payload])
     assert stored_payload(sink, KEY, sample_run()) == payload
+
+
+class TestSweepOfAnS3Sink(SweepLaws):
+    @pytest.fixture
+    def sink_url(self, storage: Any) -> str:
+        return str(storage.url)
+
+    @pytest.fixture
+    def backdoor(self, storage: Any) -> Any:
+        return storage
+
+    @pytest.fixture
+    def sweep_ahead(self, storage: Any) -> SweepAhead:
+        return lambda ahead, dry_run: swept(storage, ahead, dry_run=dry_run)

@@ -17,6 +17,9 @@ from gads_emulator.synthetic import SyntheticAgency
 from gads_emulator.synthetic_accounts import SyntheticSettings
 from gads_extractor.connection import GoogleAdsConnection
 
+# Laws are asserts in an installed package; rewritten, they say what they compared.
+pytest.register_assert_rewrite("gads_conformance")
+
 API_VERSION = "v26"
 
 Script = Callable[[Call, Answer], Iterator[bytes]]

@@ -1,8 +1,12 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gads_conformance.sink_laws import SinkLaws
+from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
+from gads_domain.ports.sink import LEAST_SWEEP_AGE
+from gads_sink_local.sweeping import sweep
 
 
 class Folder:
@@ -32,3 +36,18 @@ class TestLocalSink(SinkLaws):
     @pytest.fixture
     def backdoor(self, base: Path) -> Folder:
         return Folder(base / "store" / "raw")
+
+
+class TestSweepOfALocalSink(SweepLaws):
+    @pytest.fixture
+    def sink_url(self) -> str:
+        return "file:store/raw"
+
+    @pytest.fixture
+    def backdoor(self, base: Path) -> Folder:
+        return Folder(base / "store" / "raw")
+
+    @pytest.fixture
+    def sweep_ahead(self, base: Path) -> SweepAhead:
+        root = base / "store" / "raw"
+        return lambda ahead, dry_run: list(sweep(root, LEAST_SWEEP_AGE, dry_run=dry_run, now=datetime.now(UTC) + ahead))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
-from gads_domain.errors import InvalidValueError, StorageError
+from gads_domain.errors import StorageError
 from gads_domain.layout import partition_prefix
-from gads_domain.ports.sink import LEAST_SWEEP_AGE, Leftover, LeftoverKind, SweepableSink
+from gads_domain.ports.sink import LEAST_SWEEP_AGE, Leftover, LeftoverKind
 from gads_sink_local.sink import LocalSink
 from gads_sink_local.sweeping import sweep
 
@@ -69,14 +69,6 @@ def test_a_writer_swept_too_early_gets_an_error_and_seals_nothing(tmp_path: Path
         with pytest.raises(StorageError):
             writer.finalize(sample_facts())
     assert sink.runs(sample_key()) == []
-
-
-def test_an_age_that_a_writer_may_have_is_refused_at_once(tmp_path: Path) -> None:
-    sink = LocalSink(tmp_path)
-    assert isinstance(sink, SweepableSink)
-    with pytest.raises(InvalidValueError, match="too young"):
-        sink.sweep(timedelta(hours=35), dry_run=True)
-    assert list(sink.sweep(LEAST_SWEEP_AGE, dry_run=False)) == []
 
 
 def test_what_is_linked_from_elsewhere_is_not_swept(tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ class LedgerRaceLaws:
         """Whoever polls by cursor while others commit sees every entry once, in order."""
         _check_following(ledger_url, base, writers=3, rounds=10)
 
-    def test_a_killed_writer_leaves_all_of_a_batch_or_nothing(self, ledger_url: str, base: Path) -> None:
+    def test_validator_law_2_a_killed_writer_leaves_all_of_a_batch_or_nothing(
+        self, ledger_url: str, base: Path
+    ) -> None:
         """SIGKILL loses nothing that was acknowledged and leaves no part of what was not."""
         _check_killing(ledger_url, base, kills=3)
 
@@ -55,7 +57,9 @@ class LedgerRaceLaws:
         _check_following(ledger_url, base, writers=4, rounds=300)
 
     @pytest.mark.campaign
-    def test_a_writer_killed_often_leaves_all_of_a_batch_or_nothing(self, ledger_url: str, base: Path) -> None:
+    def test_validator_law_2_a_writer_killed_often_leaves_all_of_a_batch_or_nothing(
+        self, ledger_url: str, base: Path
+    ) -> None:
         """The same, sixty times."""
         _check_killing(ledger_url, base, kills=60)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ class _BrokenOffError(Exception):
 class WarehouseLaws(WarehouseSuite):
     """Every law of a warehouse; see `WarehouseSuite` for what a subclass gives."""
 
-    def test_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, read_rows: ReadRows) -> None:
+    def test_law_3_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, read_rows: ReadRows) -> None:
         """Several chunks, reports and a day without rows; then replacement, withdrawal and new days in one step."""
         first = [story.replacement(key_of(day), 1, day) for day in range(4)]
         other = [story.replacement(key_of(0, 2, "account"), 1)]
@@ -153,6 +154,30 @@ class WarehouseLaws(WarehouseSuite):
         with pytest.raises(UsageError):
             warehouse.apply(replace(step(position_of(3), position_of(5)), source="elsewhere"))
         assert warehouse.position() == position_of(3)
+
+    def test_law_4_pointers_come_and_go_with_their_rows(
+        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    ) -> None:
+        """In whichever of the steps, there is no pointer without its rows and no row without its pointer."""
+
+        def of_each() -> list[tuple[date, str]]:
+            return [(one.key.logical_date, one.run_id.value) for one in sorted(warehouse.pointers("campaign"))]
+
+        def of_rows() -> list[tuple[date, str]]:
+            return sorted({(row["_logical_date"], row["_run_id"]) for row in read_rows("campaign")})
+
+        steps = [
+            step(None, position_of(2), [[story.replacement(key_of(day), 1) for day in range(3)]]),
+            step(position_of(2), position_of(4), [[story.replacement(key_of(0), 2)]], [key_of(1)]),
+            step(position_of(4), position_of(5), [[story.replacement(key_of(1), 3)]], [key_of(0), key_of(2)]),
+            step(position_of(5), position_of(6), [], [key_of(1)]),
+        ]
+        counts = []
+        for one in steps:
+            warehouse.apply(one)
+            assert of_each() == of_rows()
+            counts.append(len(of_each()))
+        assert counts == [3, 2, 1, 0]
 
     def test_law_5_reading_an_absent_warehouse_creates_nothing(self, warehouse: Warehouse, base: Path) -> None:
         """It is empty, and stays absent."""
