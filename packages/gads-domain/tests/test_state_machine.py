@@ -209,6 +209,20 @@ def test_unsealed_and_then_sealed_counts_by_the_seal(outcome: AttemptOutcome) ->
         assert (history.state.current_run_id is not None) == (outcome is PASSED)
 
 
+@pytest.mark.parametrize("order", [(PASSED, UNSEALED), (UNSEALED, PASSED)])
+def test_unsealed_beside_a_judged_seal_says_nothing_in_either_order(order: tuple[AttemptOutcome, ...]) -> None:
+    (effective,) = effective_attempts(judged(1, outcome) for outcome in order)
+    assert effective.outcome is PASSED
+
+
+def test_a_withdrawn_newest_run_is_no_error_while_another_is_believed() -> None:
+    both = [judged(1, PASSED), judged(2, PASSED, "b")]
+    state = story(both, frozenset({run_id(2)})).state
+    assert (state.current_run_id, state.last_error) == (run_id(1), None)
+    alone = story(both[1:], frozenset({run_id(2)})).state
+    assert alone.last_error == f"revoked: run {run_id(2)} was withdrawn"
+
+
 def test_a_seal_found_damaged_later_loses_its_authority_to_the_run_before() -> None:
     history = story([judged(1, PASSED, "a"), judged(2, PASSED, "b"), judged(2, REJECTED, "b")])
     assert history.state.status is PartitionStatus.SUCCESS

@@ -78,6 +78,16 @@ def test_bytes_are_bounded_as_well(sink: RawSink, run: RunContext) -> None:
     assert not list(sink.sealed())
 
 
+def test_rows_wait_for_a_large_row_group_while_there_is_room(sink: RawSink, run: RunContext) -> None:
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), buffered_rows=3000)
+    for days in interleaved():
+        splitter.add(page(days))
+    assert splitter.buffered_rows == 3000
+    splitter.add(page([DAYS[0]]))
+    assert splitter.buffered_rows <= 1500
+    splitter.abort()
+
+
 def test_aborting_leaves_the_days_open_for_another_try(sink: RawSink, run: RunContext) -> None:
     for _ in range(2):
         splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id))
