@@ -12,7 +12,9 @@ from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
 from gads_domain.ports.sink import RawReader, RawSink
 
 FEW = settings(EXAMPLES, max_examples=3)
-"""The machine sends some twenty requests a step; the campaign plays as many games as anywhere."""
+"""The machine sends some twenty requests a step."""
+LONG = settings(EXAMPLES, max_examples=60, stateful_step_count=50)
+"""Some 50,000 requests: minutes, where the games that a file system plays would take an hour."""
 
 
 class TestS3SinkOnARealServer(SinkLaws):
@@ -26,6 +28,11 @@ class TestS3SinkOnARealServer(SinkLaws):
 
     def test_sink_behaves_as_its_model(self, sink_url: str, base: Path) -> None:
         run_sink_machine(sink_url, base, FEW)
+
+    @pytest.mark.campaign
+    @pytest.mark.timeout(1800)
+    def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
+        run_sink_machine(sink_url, base, LONG)
 
     def test_writer_5_a_killed_writer_leaves_no_trace(
         self, sink_url: str, base: Path, sink: RawSink, reader: RawReader
@@ -47,6 +54,10 @@ class TestS3SinkOfASingleWriter(SinkLaws):
 
     def test_sink_behaves_as_its_model(self, sink_url: str, base: Path) -> None:
         run_sink_machine(sink_url, base, FEW)
+
+    @pytest.mark.timeout(1800)
+    def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
+        run_sink_machine(sink_url, base, LONG)
 
 
 for _race in ("test_writer_3_of_racing_processes_one_seals", "test_writer_3_of_racing_processes_one_seals_campaign"):
