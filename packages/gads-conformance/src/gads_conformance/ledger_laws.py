@@ -28,6 +28,7 @@ class LedgerModelLaws(LedgerSuite):
         check_against_model(adapter, ledger_url, base, examples=25, steps=15)
 
     @pytest.mark.campaign
+    @pytest.mark.timeout(900)
     def test_many_long_stories_agree_with_the_model(self, adapter: LedgerAdapter, ledger_url: str, base: Path) -> None:
         """The same, for a minute."""
         check_against_model(adapter, ledger_url, base, examples=150, steps=60)

@@ -47,16 +47,19 @@ class LedgerRaceLaws:
         _check_killing(ledger_url, base, kills=3)
 
     @pytest.mark.campaign
+    @pytest.mark.timeout(900)
     def test_of_many_competing_changes_exactly_one_wins_a_version(self, ledger_url: str, base: Path) -> None:
         """The same, for a minute."""
         _check_competition(ledger_url, base, rounds=60)
 
     @pytest.mark.campaign
+    @pytest.mark.timeout(900)
     def test_a_follower_of_a_long_log_misses_nothing(self, ledger_url: str, base: Path) -> None:
         """The same, for a minute."""
         _check_following(ledger_url, base, writers=4, rounds=300)
 
     @pytest.mark.campaign
+    @pytest.mark.timeout(900)
     def test_validator_law_2_a_writer_killed_often_leaves_all_of_a_batch_or_nothing(
         self, ledger_url: str, base: Path
     ) -> None:

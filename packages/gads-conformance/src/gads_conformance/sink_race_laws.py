@@ -31,6 +31,7 @@ class RaceLaws(SinkSuite):
         race(sink_url, base, reader, backdoor, rounds=20, processes=4)
 
     @pytest.mark.campaign
+    @pytest.mark.timeout(1800)
     def test_writer_3_of_racing_processes_one_seals_campaign(
         self, sink_url: str, base: Path, reader: RawReader, backdoor: Backdoor
     ) -> None:
@@ -44,6 +45,7 @@ class RaceLaws(SinkSuite):
         kill_writers(sink_url, base, sink, reader, rounds=5)
 
     @pytest.mark.campaign
+    @pytest.mark.timeout(1800)
     def test_writer_5_a_killed_writer_leaves_no_trace_campaign(
         self, sink_url: str, base: Path, sink: RawSink, reader: RawReader
     ) -> None:
