@@ -133,6 +133,7 @@ def test_api_that_is_not_there(gads_etl: Any, tmp_path: Path, project: Callable[
         done = gads_etl("run", "-c", config, *DAYS, "--report", "account")
     assert done.code == 1
     assert re.search(r"^not success: 1234567890 account 2024-03-01\.\.2024-03-02: api_transient", done.err, re.M)
+    assert len(re.findall(r"^hint: ", done.err, re.M)) == 1
     rows = gads_etl("state", "inspect", "-c", config, "--format", "json").json
     assert [row["status"] for row in rows] == ["failed", "failed"]
 
@@ -180,7 +181,11 @@ def test_full_disk(
     days = ("--since", "2024-03-01", "--until", "2024-03-31")
     done = gads_etl("run", "-c", config, *days)
     assert done.code == 1
-    assert "storage_full" in done.err
+    full = [line for line in done.err.splitlines() if "storage_full" in line]
+    assert len(full) == len({line.split()[3] for line in full}), "more than a line a report"
+    assert re.findall(r"^hint: .*", done.err, re.M) == [
+        "hint: free space or point storage.sink elsewhere, then run again with --retry-failed"
+    ]
     rows = gads_etl("state", "inspect", "-c", config, "--format", "json").json
     assert "storage_full" in {row["last_error"].split(":")[0] for row in rows if row["status"] == "failed"}
     # What was sealed before the disk was full is whole, and what was not leaves no trace.

@@ -25,6 +25,14 @@ def test_adjacent_days_with_one_reason_are_one_line() -> None:
     ]
 
 
+def test_one_trouble_of_many_days_is_one_line() -> None:
+    failures = {_key(day): f"storage_full: cannot write {_key(day)} of run 1" for day in (0, 1, 2, 7)}
+    assert list(failure_lines(failures)) == [
+        "not success: 1 campaign 2024-05-01..2024-05-03: storage_full: cannot write the partition of run 1",
+        f"not success: 1 campaign 2024-05-08: storage_full: cannot write {_key(7)} of run 1",
+    ]
+
+
 @given(st.dictionaries(st.builds(_key, st.integers(0, 40), st.sampled_from(["1", "2"])), st.sampled_from("ab")))
 def test_no_day_is_left_out(failures: dict[PartitionKey, str]) -> None:
     named = 0

@@ -192,6 +192,8 @@ def test_a_failed_restatement_keeps_the_good_day_and_says_so(house: House) -> No
     assert _statuses(second) == {"1": {"success"}}
     assert second.exit_code is ExitCode.INCOMPLETE
     assert all("logical_date" in reason for reason in second.failures.values())
+    assert len(second.hints) == 1
+    assert second.hints[0].startswith("reprocess the partition")
 
 
 def test_what_a_dead_run_sealed_is_judged_and_not_asked_for_again(house: House) -> None:
@@ -215,6 +217,7 @@ def test_refused_credentials_end_the_run_and_name_what_was_not_done(house: House
     assert _statuses(result) == {good: {"success"}, refused: {"failed"}, unasked: {"pending"}}
     assert all("credentials: " in reason for reason in result.failures.values())
     assert {key.customer_id for key in result.failures} == {refused, unasked}
+    assert result.hints == (), "the hint of refused credentials goes with their own error"
 
 
 def test_a_sink_that_cannot_be_read_leaves_the_day_pending_and_the_others_go_on(house: House) -> None:

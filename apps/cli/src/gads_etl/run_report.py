@@ -11,6 +11,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionState, PartitionStatus
 from gads_domain.state_row import state_row
 from gads_etl.printing import print_table, say
+from gads_orchestrator.advice import reason_apart_from
 from gads_orchestrator.requested_run import RunPlan, RunResult
 
 _LINES_OF_FAILURES = 50
@@ -34,6 +35,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
             }
             for key, state in sorted(result.states.items())
         ],
+        "hints": list(result.hints),
         "summary": {status.value: result.by_status[status] for status in PartitionStatus},
     }
 
@@ -98,6 +100,8 @@ def print_run(result: RunResult) -> None:
         say(line)
     if len(lines) > _LINES_OF_FAILURES:
         say(f"… and {len(lines) - _LINES_OF_FAILURES} more; gads-etl state inspect --status failed lists them all")
+    for hint in result.hints:
+        say(f"hint: {hint}")
     if result.quota is not None:
         say(f"ended early: {result.quota.message}. {result.quota.hint}")
     left = Counter(s.status for s in result.plan.left_alone)
@@ -106,14 +110,18 @@ def print_run(result: RunResult) -> None:
 
 
 def failure_lines(failures: dict[PartitionKey, str]) -> Iterable[str]:
-    """One line for each unbroken range of days of one account and report that has one reason."""
+    """One line for each unbroken range of days of one account and report that has one reason.
+
+    Reasons that differ in nothing but the partition's name are one; a range has it without the name.
+    """
     pending: tuple[PartitionKey, PartitionKey, str] | None = None
     for key, reason in sorted(failures.items()):
         if pending is not None:
             first, last, said = pending
             adjacent = key.logical_date - last.logical_date == timedelta(days=1)
-            if adjacent and said == reason and (key.customer_id, key.report) == (last.customer_id, last.report):
-                pending = (first, key, said)
+            same = reason_apart_from(last, said) == reason_apart_from(key, reason)
+            if adjacent and same and (key.customer_id, key.report) == (last.customer_id, last.report):
+                pending = (first, key, reason_apart_from(key, reason))
                 continue
             yield _failure_line(*pending)
         pending = (key, key, reason)

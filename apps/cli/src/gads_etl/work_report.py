@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.clock import iso_utc
@@ -96,8 +97,8 @@ def why_not(states: list[PartitionState]) -> dict[PartitionKey, str]:
     }
 
 
-def work_document(result: WorkResult, states: list[PartitionState]) -> dict[str, Any]:
-    """What came of a plan as JSON: every partition that was in it."""
+def work_document(result: WorkResult, states: list[PartitionState], hints: Sequence[str]) -> dict[str, Any]:
+    """What came of a plan as JSON: every partition that was in it, and what can be done about failures."""
     reasons = why_not(states)
     summary = Counter(state.status for state in states)
     return {
@@ -107,12 +108,13 @@ def work_document(result: WorkResult, states: list[PartitionState]) -> dict[str,
         "operations": result.operations,
         "deferred": dict(result.deferred),
         "partitions": [{**state_row(state), "reason": reasons.get(state.key)} for state in states],
+        "hints": list(hints),
         "summary": {status.value: summary[status] for status in PartitionStatus},
     }
 
 
-def print_work(result: WorkResult, states: list[PartitionState]) -> None:
-    """What came of a plan as a line for each account and report, and the failures by name."""
+def print_work(result: WorkResult, states: list[PartitionState], hints: Sequence[str]) -> None:
+    """What came of a plan as a line for each account and report, the failures by name, and what can be done."""
     groups: dict[tuple[str, str], list[PartitionState]] = {}
     for state in states:
         groups.setdefault((state.key.customer_id, state.key.report), []).append(state)
@@ -137,5 +139,7 @@ def print_work(result: WorkResult, states: list[PartitionState]) -> None:
         say(line)
     if len(lines) > _LINES:
         say(f"… and {len(lines) - _LINES} more; --format json lists them all")
+    for hint in hints:
+        say(f"hint: {hint}")
     if result.reason != "done":
         say(f"ended early: {result.reason}" + (f" ({result.detail})" if result.detail else ""))

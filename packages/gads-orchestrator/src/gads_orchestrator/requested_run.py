@@ -14,6 +14,7 @@ from gads_domain.ports.ledger import StateReader
 from gads_domain.report import Stretch
 from gads_domain.run import RunContext
 from gads_domain.state import PartitionState, PartitionStatus
+from gads_orchestrator.advice import advice
 from gads_orchestrator.carrying_out import Control, WorkResult, carry_out
 from gads_orchestrator.events import (
     Event,
@@ -77,7 +78,8 @@ class RunResult:
     `states` holds each of them once; `attempted` are those that this run tried; `recovered` were sealed by an earlier
     run that died before they were judged; `troubles` are failures that are not on the ledger, by partition.
     `credentials` is set when the API refused who was asking, `quota` when the operations of the day were spent: what
-    was not asked for then is still as it was, as is what somebody else was at, `elsewhere`.
+    was not asked for then is still as it was, as is what somebody else was at, `elsewhere`. `hints` say what can be
+    done about the failures.
     """
 
     run: RunContext
@@ -91,6 +93,7 @@ class RunResult:
     credentials: CredentialsError | None = None
     quota: FailureReason | None = None
     stopped: bool = False
+    hints: tuple[str, ...] = ()
 
     @property
     def by_status(self) -> Counter[PartitionStatus]:
@@ -165,6 +168,7 @@ def run_requested(
     _note_end(result, done)
     keys = [*plan.keys, *(state.key for state in plan.left_alone)]
     result.states = {state.key: state for state in states_of(control.ledger, keys)}
+    result.hints = _hints(result, control.ledger)
     return result
 
 
@@ -174,6 +178,15 @@ def states_of(ledger: StateReader, keys: Sequence[PartitionKey]) -> list[Partiti
     for start in range(0, len(keys), _KEYS_A_LOOKUP):
         found += ledger.get_many(keys[start : start + _KEYS_A_LOOKUP])
     return found
+
+
+def _hints(result: RunResult, ledger: StateReader) -> tuple[str, ...]:
+    """Those of the failures; the hint of refused credentials goes with their own error."""
+    on_record = {key: reason for key, reason in result.failures.items() if key not in result.troubles}
+    troubles = (failure.hint for failure in result.troubles.values())
+    found = dict.fromkeys((*troubles, *advice(on_record, ledger)))
+    apart = {"", result.credentials.hint if result.credentials else ""}
+    return tuple(hint for hint in found if hint not in apart)
 
 
 def _note_end(result: RunResult, done: WorkResult) -> None:

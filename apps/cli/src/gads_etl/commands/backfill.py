@@ -58,6 +58,7 @@ def backfill(
         work_plan_document,
     )
     from gads_etl.working_together import carried_out, selected_by
+    from gads_orchestrator.advice import advice
     from gads_orchestrator.purposes import ByPolicy, Purpose
     from gads_orchestrator.work_plan import always_open, plan_work
 
@@ -91,7 +92,8 @@ def backfill(
         run = new_run(" ".join(["gads-etl", *sys.argv[1:]]))
         result = carried_out(found, run, configuration, files, selected, ledger, EventLines(as_json=events), workers)
         states = states_of_plan(found, ledger)
-    print_json(work_document(result, states)) if format_ is Format.JSON else print_work(result, states)
+        hints = advice(why_not(states), ledger)
+    print_json(work_document(result, states, hints)) if format_ is Format.JSON else print_work(result, states, hints)
     if result.reason == "credentials":
         raise CredentialsError(result.detail)
     if why_not(states):
