@@ -205,3 +205,8 @@ def test_read_only_folder(
     done = gads_etl("run", "-c", config, *DAYS)
     _fails(done, 2, "(?i)read-only")
     assert not (config.parent / "state.db").exists()
+    config.write_text(config.read_text().replace(f"file:{small_disk}/raw", "file:raw"))
+    config.write_text(re.sub(r'state = ".*"', f'state = "sqlite:{small_disk}/state.db"', config.read_text()))
+    for command in (("run", *DAYS), ("check",)):
+        assert gads_etl(command[0], "-c", config, *command[1:]).code == 2, command
+    assert not (config.parent / "raw").exists()

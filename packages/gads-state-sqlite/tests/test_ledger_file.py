@@ -197,6 +197,40 @@ def test_migrations_lead_from_nothing_to_now_and_on(file: Path) -> None:
         use("open_reader", file.parent)
 
 
+def test_what_an_older_version_recorded_is_there_after_the_migration(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    create(path, 1, MIGRATIONS[:1])
+    key, run = "'google_ads', '1', 'campaign', '2024-05-01'", "20240602T040506789Z-7f3a9c21"
+    now, seal = "2024-06-02T04:05:06.789000Z", "0" * 64
+    failure = '{"code": "api", "message": "no", "retryable": true, "hint": ""}'
+    connection = raw(path)
+    for statement in (
+        f"INSERT INTO partition_state VALUES ({key}, 'success', '{run}', 1, 5, '{seal}', 2, '{now}', NULL, 3)",
+        f"INSERT INTO attempts VALUES ({key}, 1, '20240601T040506789Z-7f3a9c21', 'unsealed', '{now}', '[]', "
+        f"'{failure}', NULL, NULL, NULL, NULL, NULL)",
+        f"INSERT INTO attempts VALUES ({key}, 3, '{run}', 'passed', '{now}', '[]', NULL, 1, 5, '{seal}', NULL, NULL)",
+        f"INSERT INTO operator_acts VALUES (1, {key}, 'retry', '{now}', 'ann', 'gads-etl', 'why', 'failed', 'pending')",
+        f"INSERT INTO authority_log VALUES (1, {key}, NULL, NULL, 'pending', 'failed', NULL, NULL, NULL, '{now}', "
+        "'validate')",
+        f"INSERT INTO authority_log VALUES (2, {key}, NULL, NULL, 'failed', 'pending', NULL, NULL, NULL, '{now}', "
+        "'retry')",
+        f"INSERT INTO authority_log VALUES (3, {key}, NULL, '{run}', 'pending', 'success', 1, 5, '{seal}', '{now}', "
+        "'validate')",
+    ):
+        connection.execute(statement)
+    connection.close()
+    partition = key_of(1)
+    with ADAPTER.open_for_control_plane(URL, tmp_path) as ledger:
+        assert ledger._file.read(version_of) == len(MIGRATIONS)
+        (state,) = ledger.find(StateFilter())
+        assert (state.key.report, str(state.current_run_id), state.version) == (partition.report, run, 3)
+        assert [str(one.outcome) for one in ledger.history(state.key).attempts] == ["unsealed", "passed"]
+        assert [move.cause for move in ledger.moves(state.key)] == ["validate", "retry", "validate"]
+        (act,) = ledger.acts(state.key)
+        assert (act.act.actor, act.act.reason, act.act.filter) == ("ann", "why", "")
+        assert ledger.marks(state.key) == frozenset()
+
+
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(file: Path) -> None:
     with pytest.raises(LedgerError):
         open_for_writing(file, 1, allow, (*LATER, ("CREATE TABLE this is no sql",)))

@@ -118,6 +118,14 @@ class Adapter:
     def open_for_control_plane(self, url, base):
         return self.kind(ADAPTER.open_for_control_plane(url, base))
 
+    def check(self, url, base):
+        ADAPTER.check(url, base)
+
+
+class CreatesWhenChecked(Adapter):
+    def check(self, url, base):
+        ADAPTER.open_for_control_plane(url, base).close()
+
 
 class CreatesWhenRead(Adapter):
     def open_reader(self, url, base):
@@ -152,6 +160,7 @@ _CAUGHT_BY = {
     "Adapter(ExcludesTheLastDay)": "test_find_matches_exactly_and_in_key_order",
     "Adapter(FindsOverSeveralMoments)": "test_reader_law_3_find_is_of_one_moment",
     "CreatesWhenRead(Sound)": "test_reader_law_2_an_absent_ledger_reads_as_empty_and_is_not_created",
+    "CreatesWhenChecked(Sound)": "test_a_check_of_the_adapter_leaves_no_trace",
     "OneForAll(Sound)": "test_authority_is_cut",
 }
 

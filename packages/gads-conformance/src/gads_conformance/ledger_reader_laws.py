@@ -47,6 +47,18 @@ class StateReaderLaws(LedgerSuite):
             assert ledger.history(absent).state == PartitionState(absent)
             assert ledger.acts(absent) == []
 
+    def test_a_check_of_the_adapter_leaves_no_trace(self, adapter: LedgerAdapter, ledger_url: str, base: Path) -> None:
+        """The adapter's `check` makes no ledger where there is none, and changes nothing where there is one."""
+        adapter.check(ledger_url, base)
+        with adapter.open_reader(ledger_url, base) as reader:
+            assert reader.ledger_id() is None
+        with adapter.open_for_validator(ledger_url, base) as validator:
+            record_one(validator, judged(key_of(1), 1))
+            before = everything(validator, [key_of(1)])
+        adapter.check(ledger_url, base)
+        with adapter.open_reader(ledger_url, base) as reader:
+            assert everything(reader, [key_of(1)]) == before
+
     def test_reader_law_2_an_absent_ledger_reads_as_empty_and_is_not_created(
         self, reader: StateReader, adapter: LedgerAdapter, ledger_url: str, base: Path
     ) -> None:

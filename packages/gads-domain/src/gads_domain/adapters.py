@@ -52,6 +52,13 @@ class LedgerAdapter(Protocol):
         """Open with the authority to order retries, and none over `success` or `failed`."""
         ...
 
+    def check(self, url: str, base: Path) -> None:
+        """Make sure that the ledger could be written, or made where there is none; no reader can tell that it was.
+
+        Raises `LedgerError`, `UnsupportedContractError` or `HeldElsewhereError`.
+        """
+        ...
+
 
 def sink_adapter(url: str) -> SinkAdapter:
     """The adapter of a sink's URL; raises `ConfigurationError` for a scheme that nothing installed answers to."""

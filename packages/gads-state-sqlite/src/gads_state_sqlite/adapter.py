@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gads_domain.local_path import path_of
 from gads_state_sqlite.control_plane_ledger import ControlPlanePartitionStateRepository
-from gads_state_sqlite.ledger_file import BUSY_SECONDS
+from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
 from gads_state_sqlite.reading import ReadOnlyFile
 from gads_state_sqlite.repository import PartitionStateRepository
 from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
@@ -32,6 +32,10 @@ class SqliteLedgerAdapter:
     def open_for_control_plane(self, url: str, base: Path) -> ControlPlanePartitionStateRepository:
         """Open with the authority to order retries alone; creates an absent file and its folders."""
         return ControlPlanePartitionStateRepository(path_of(url, base), self._busy_seconds)
+
+    def check(self, url: str, base: Path) -> None:
+        """Make sure that the ledger could be written, or made where there is none, and leave nothing behind."""
+        require_writable(path_of(url, base), self._busy_seconds)
 
 
 ADAPTER = SqliteLedgerAdapter()

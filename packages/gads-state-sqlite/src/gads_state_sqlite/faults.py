@@ -31,8 +31,8 @@ def translated(error: sqlite3.Error, path: Path) -> GadsError | None:
         return damaged(path, str(error))
     if primary == sqlite3.SQLITE_FULL:
         return LedgerError(
-            f"no space is left for the ledger {path}; nothing was recorded",
-            hint="free space, then run the command again",
+            f"no space is left for the ledger {path}; it keeps what it had recorded",
+            hint="free space, then run the command again: what is sealed and not recorded is judged then",
         )
     if primary == sqlite3.SQLITE_IOERR:
         return LedgerError(f"the disk failed under the ledger {path}: {error}", hint="check the disk, then run again")

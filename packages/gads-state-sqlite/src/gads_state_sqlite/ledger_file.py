@@ -6,7 +6,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from gads_domain.clock import SystemClock, iso_utc
@@ -74,26 +74,53 @@ def create(path: Path, busy_seconds: float, migrations: Sequence[Migration] = MI
 
     It is built beside its place and then linked into it, so that no half-made ledger ever has the name.
     """
-    building = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with faults_of(path):
-            connection = connect(uri_of(building, mode="rwc"), busy_seconds)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                migrate(connection, migrations)
-                connection.execute(
-                    "INSERT INTO ledger_meta (only_row, ledger_id, created_at) VALUES (1, ?, ?)",
-                    (str(uuid.uuid4()), iso_utc(SystemClock().now())),
-                )
-            finally:
-                connection.close()
+    with _built(path, busy_seconds, migrations) as building:
         try:
             os.link(building, path)
         except FileExistsError:
             return
         _sync_folder(path.parent)
+
+
+def require_writable(path: Path, busy_seconds: float) -> None:
+    """Make sure that the ledger at `path` could be written, or made where there is none, and leave nothing behind.
+
+    Raises `LedgerError`, `UnsupportedContractError`, `HeldElsewhereError`.
+    """
+    if path.exists():
+        require_file(path)
+        with faults_of(path), closing(connect(uri_of(path, mode="rw"), busy_seconds)) as connection:
+            require_ledger(connection, path, len(MIGRATIONS))
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        return
+    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    try:
+        with _built(path, busy_seconds, MIGRATIONS) as building:
+            linked = building.with_suffix(".check")
+            os.link(building, linked)
+            linked.unlink()
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@contextmanager
+def _built(path: Path, busy_seconds: float, migrations: Sequence[Migration]) -> Iterator[Path]:
+    """An empty ledger beside `path`, gone at the end; an `OSError` of the block says that none can be created."""
+    building = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with faults_of(path), closing(connect(uri_of(building, mode="rwc"), busy_seconds)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection, migrations)
+            connection.execute(
+                "INSERT INTO ledger_meta (only_row, ledger_id, created_at) VALUES (1, ?, ?)",
+                (str(uuid.uuid4()), iso_utc(SystemClock().now())),
+            )
+        yield building
     except OSError as error:
         raise LedgerError(
             f"no ledger can be created at {path}: {error.strerror}",
