@@ -113,11 +113,13 @@ def test_missing_credentials(gads_etl: Any, tmp_path: Path) -> None:
     done = gads_etl("run", *DAYS, cwd=tmp_path)
     _fails(done, 4, "")
     assert "very-secret" not in done.err
+    assert _files(tmp_path) == {"gads.toml", "google-ads.yaml"}
 
 
 def test_missing_client_file(gads_etl: Any, tmp_path: Path) -> None:
     (tmp_path / "gads.toml").write_text(TOML)
     _fails(gads_etl("run", *DAYS, cwd=tmp_path), 2, r"google-ads\.yaml")
+    assert _files(tmp_path) == {"gads.toml"}
 
 
 def test_api_that_is_not_there(gads_etl: Any, tmp_path: Path, project: Callable[..., Path], agency: Path) -> None:
@@ -182,7 +184,7 @@ def test_full_disk(
     done = gads_etl("run", "-c", config, *days)
     assert done.code == 1
     full = [line for line in done.err.splitlines() if "storage_full" in line]
-    assert len(full) == len({line.split()[3] for line in full}), "more than a line a report"
+    assert 0 < len(full) < 10, "a line a day"
     assert re.findall(r"^hint: .*", done.err, re.M) == [
         "hint: free space or point storage.sink elsewhere, then run again with --retry-failed"
     ]

@@ -101,3 +101,15 @@ def test_garbage_is_a_configuration_error_and_nothing_else(
     path.write_bytes(data)
     with pytest.raises(GadsError):
         load_configuration(path)
+
+
+def test_each_fault_is_said_once_in_words_of_the_file(tmp_path: Path) -> None:
+    text = '[google_ads]\nextra = 1\n[storage]\nsink = "file:raw"\n[[reports]]\nname = "x"\nschema_version = 0\n'
+    path = _written(tmp_path, text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(path)
+    assert caught.value.message.removeprefix(f"{path}: ").split("; ") == [
+        "google_ads.extra: there is no such key",
+        "storage.state: is missing",
+        "reports[0].schema_version: Input should be greater than or equal to 1",
+    ]

@@ -125,10 +125,9 @@ def _sink(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _ledger(configuration: Configuration) -> str:
-    from gads_domain.adapters import ledger_adapter
-    from gads_etl.composition import open_ledger_reader
+    from gads_etl.composition import check_ledger, open_ledger_reader
 
-    ledger_adapter(configuration.storage.state).check(configuration.storage.state, configuration.base)
+    check_ledger(configuration)
     with open_ledger_reader(configuration) as ledger:
         if ledger.ledger_id() is None:
             return f"{configuration.storage.state} does not exist yet; the first run creates it"

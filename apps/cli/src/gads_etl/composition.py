@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from gads_validator.checks.declared import DeclaredChecks
 
 
+def check_ledger(configuration: Configuration) -> None:
+    """Make sure that the ledger could be written, or made, and leave nothing behind; raises as its adapter does."""
+    url = configuration.storage.state
+    ledger_adapter(url).check(url, configuration.base)
+
+
 def open_ledger_reader(configuration: Configuration) -> StateReader:
     """The ledger, read-only."""
     url = configuration.storage.state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -256,6 +256,9 @@ class Configuration:
             raise ConfigurationError(f"report {section.name}: cannot read {path}: {_reason(error)}") from None
 
 
+_SAID = {"extra_forbidden": "there is no such key", "missing": "is missing"}
+
+
 def load_configuration(path: Path) -> Configuration:
     """Read and check `path`; raises `ConfigurationError` that names the key of each fault."""
     try:
@@ -275,10 +278,19 @@ def load_configuration(path: Path) -> Configuration:
     try:
         return Configuration(path, _Document.model_validate(document))
     except ValidationError as error:
-        faults = "; ".join(f"{_key(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
         raise ConfigurationError(
-            f"{path}: {faults}", hint="gads-etl init --print shows every key with a comment"
+            f"{path}: {'; '.join(_faults(error))}", hint="gads-etl init --print shows every key with a comment"
         ) from None
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    """A line each; items that are faulty are not also missed as items that are not there."""
+    found = error.errors()
+    for fault in found:
+        place, kind = fault["loc"], fault["type"]
+        if kind == "too_short" and any(other["loc"][: len(place)] == place and other is not fault for other in found):
+            continue
+        yield f"{_key(place)}: {_SAID.get(kind) or fault['msg'].removeprefix('Value error, ')}"
 
 
 def _key(location: tuple[int | str, ...]) -> str:
@@ -286,10 +298,6 @@ def _key(location: tuple[int | str, ...]) -> str:
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text or "the file"
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ from gads_domain.clock import SystemClock
 from gads_etl.composition import (
     api_access,
     api_files,
+    check_ledger,
     connected,
     open_ledger_for_control_plane,
     open_ledger_for_validator,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 def fulfil(configuration: Configuration, wish: RunWish, run: RunContext, workers: int | None = None) -> RunResult:
     """Carry out what somebody asked for, account by account in its own days; says on stderr what is left out.
 
-    With one worker the work is done in this process, with more in worker processes. Sink and ledger are opened before
+    With one worker the work is done in this process, with more in worker processes. Sink and ledger are tried before
     the API is asked for anything, so that a run that could not be kept spends no quota. What the API would surely
     refuse is put on record with its reason and not asked. Raises `ConfigurationError`, `LedgerError`, `StorageError`,
     `CredentialsError`, or as `select_accounts` does, before anything is written.
@@ -51,9 +52,10 @@ def fulfil(configuration: Configuration, wish: RunWish, run: RunContext, workers
     with ExitStack() as opened:
         sink = open_sink(configuration)
         sink.check()
-        ledger = opened.enter_context(open_ledger_for_control_plane(configuration))
+        check_ledger(configuration)
         files = opened.enter_context(api_files(configuration))
         access = opened.enter_context(connected(configuration, files))
+        ledger = opened.enter_context(open_ledger_for_control_plane(configuration))
         count = counting(ledger, configuration.control_plane.quota.budget, SystemClock())
         found, selected = _scoped(configuration, wish, access, count)
         plan = plan_run(found.request, ledger)
