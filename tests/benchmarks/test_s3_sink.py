@@ -1,4 +1,4 @@
-"""What the S3 sink costs: memory of a large payload, and the rate of many small partitions; on radosgw.
+"""What the S3 sink costs: memory of a large payload, the rate of many small partitions, reading both; on radosgw.
 
     pytest -m benchmark tests/benchmarks/test_s3_sink.py -s
 
@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow.fs as pafs
 import pytest
 from minio import Minio
 
 from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
-from gads_domain.metadata_codec import encode_metadata
+from gads_domain.layout import partition_prefix
+from gads_domain.metadata_codec import decode_metadata, encode_metadata
+from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 
 sys.path.append(str(Path(__file__).parents[1] / "s3" / "servers"))
@@ -38,6 +41,8 @@ GIGABYTES = float(os.environ.get("GADS_BENCHMARK_GIGABYTES", "5"))
 PARTITIONS = 2_000
 ROUNDS = 8  # taking turns, so that whatever else the machine does falls on both
 WRITERS = 16
+READ = 200
+LARGE_MEBIBYTES = 128
 PAYLOAD = sample_payload(1, 20_000)
 
 _STREAM = """
@@ -145,6 +150,70 @@ def test_small_partitions_keep_up_with_bare_puts(url: str, server: Server) -> No
     assert listed == PARTITIONS + 1
     assert stored_payload(sink, sample_key(1), run_of(1)) == PAYLOAD
     assert rate["sink"] >= 0.7 * rate["bare"]
+
+
+def test_the_sinks_reader_keeps_up_with_arrows_file_system(url: str, server: Server) -> None:
+    """Consumers read through the sink's reader; Arrow's own S3 file system is the other way there is."""
+    sink = sink_adapter(url).open_sink(url, Path("/"))
+    small = [(sample_key(number % 28), run_of(number)) for number in range(READ)]
+    with ThreadPoolExecutor(WRITERS) as threads:
+        list(threads.map(lambda pair: seal(sink, pair[0], pair[1], [PAYLOAD]), small))
+    large = (sample_key(0), sample_run(0))
+    seal(sink, large[0], large[1], [sample_payload(2, 1024 * 1024)] * LARGE_MEBIBYTES)
+    reader = sink_adapter(url).open_reader(url, Path("/"))
+    arrow = pafs.S3FileSystem(
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+        endpoint_override=server.endpoint.removeprefix("http://"),
+        scheme="http",
+        region="us-east-1",
+    )
+    root = url.removeprefix("s3://").partition("?")[0]
+
+    def by_sink(key: PartitionKey, run_id: RunId) -> None:
+        metadata = decode_metadata(reader.metadata_bytes(key, run_id))
+        with reader.open_payload(key, run_id, metadata.payload_name) as stream:
+            assert sum_of(stream) == metadata.payload_sha256
+
+    def by_arrow(key: PartitionKey, run_id: RunId) -> None:
+        metadata = decode_metadata(reader.metadata_bytes(key, run_id))
+        path = f"{root}/{partition_prefix(key, run_id)}/{metadata.payload_name}"
+        with arrow.open_input_stream(path) as stream:
+            assert sum_of(stream) == metadata.payload_sha256
+
+    ways: list[tuple[str, Callable[[PartitionKey, RunId], None]]] = [("sink", by_sink), ("arrow", by_arrow)]
+    taken = dict.fromkeys(((name, what) for name, _ in ways for what in ("large", "one by one", "8 at once")), 0.0)
+    with ThreadPoolExecutor(8) as threads:
+        for turn in range(ROUNDS):
+            for name, read in ways if turn % 2 else reversed(ways):
+                begun = time.monotonic()
+                read(*large)
+                taken[name, "large"] += time.monotonic() - begun
+                begun = time.monotonic()
+                for pair in small:
+                    read(*pair)
+                taken[name, "one by one"] += time.monotonic() - begun
+                begun = time.monotonic()
+                list(threads.map(lambda pair, read=read: read(*pair), small))
+                taken[name, "8 at once"] += time.monotonic() - begun
+    for name, _ in ways:
+        megabytes = LARGE_MEBIBYTES * 1.048576 * ROUNDS / taken[name, "large"]
+        rates = [READ * ROUNDS / taken[name, what] for what in ("one by one", "8 at once")]
+        print(
+            f"\n{name}: {LARGE_MEBIBYTES} MiB at {megabytes:.0f} MB/s; {len(PAYLOAD)} bytes {rates[0]:.0f}/s in turn, "
+            f"{rates[1]:.0f}/s 8 at once",
+            end="",
+        )
+    print()
+    for what in ("large", "one by one", "8 at once"):
+        assert taken["sink", what] < 1.25 * taken["arrow", what], what
+
+
+def sum_of(stream: Any) -> str:
+    found = hashlib.sha256()
+    while piece := stream.read(8 * 1024 * 1024):
+        found.update(piece)
+    return found.hexdigest()
 
 
 def run_of(number: int) -> RunId:

@@ -13,6 +13,7 @@ from moto.s3.models import s3_backends
 from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal
 from gads_domain.adapters import sink_adapter
 from gads_domain.layout import partition_prefix
+from gads_sink_s3.seals_seen import SealsSeen
 
 KEY = sample_key()
 RUN = sample_run()
@@ -65,7 +66,10 @@ def test_a_reader_sends_gets_alone_and_lists_no_more_than_was_asked(
     sent.clear()
     reader.metadata_bytes(KEY, RUN)
     reader.open_payload(KEY, RUN, metadata.payload_name).read()
-    assert sent == ["GET metadata.json", "GET metadata.json", f"GET {metadata.payload_name}"]
+    assert sent == ["GET metadata.json", f"GET {metadata.payload_name}"]
+    sent.clear()
+    reader.open_payload(KEY, RUN, metadata.payload_name).read()
+    assert sent == ["GET metadata.json", f"GET {metadata.payload_name}"], "a seal that was read is good for one payload"
     sent.clear()
     reader.runs(KEY)
     list(reader.sealed(source=KEY.source, customer_id=KEY.customer_id))
@@ -74,6 +78,25 @@ def test_a_reader_sends_gets_alone_and_lists_no_more_than_was_asked(
     folder = partition_prefix(KEY, RUN).replace("=", "%3D")
     assert day.replace("%2F", "/") == "deep/raw/" + folder.rpartition("/")[0] + "/"
     assert account.replace("%2F", "/") == "deep/raw/" + "/".join(folder.split("/")[:2]) + "/"
+
+
+def test_a_seal_that_was_read_a_while_ago_is_read_again(
+    sink_url: str, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = seal(sink_adapter(sink_url).open_sink(sink_url, tmp_path), KEY, RUN)
+    reader = sink_adapter(sink_url).open_reader(sink_url, tmp_path)
+    monkeypatch.setattr("gads_sink_s3.seals_seen._FRESH_SECONDS", 0.0)
+    reader.metadata_bytes(KEY, RUN)
+    sent.clear()
+    reader.open_payload(KEY, RUN, metadata.payload_name).read()
+    assert sent == ["GET metadata.json", f"GET {metadata.payload_name}"]
+
+
+def test_no_more_than_some_thousand_seals_are_remembered() -> None:
+    seen = SealsSeen()
+    for number in range(5000):
+        seen.note(KEY, sample_run(number))
+    assert [seen.take(KEY, sample_run(number)) for number in (0, 903, 904, 4999)] == [False, False, True, True]
 
 
 def test_a_listing_takes_one_request_a_thousand_objects(

@@ -152,7 +152,7 @@ class StateMachineLaws(SinkSuite):
         run_sink_machine(sink_url, base, EXAMPLES)
 
     @pytest.mark.campaign
-    @pytest.mark.timeout(3600)
+    @pytest.mark.timeout(7200)
     def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
         """The same, for longer."""
         run_sink_machine(sink_url, base, _CAMPAIGN)

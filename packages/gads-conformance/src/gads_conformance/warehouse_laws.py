@@ -299,7 +299,7 @@ class WarehouseLaws(WarehouseSuite):
         check_against_model(adapter, base, write_payload, scheme=scheme, examples=6, steps=6)
 
     @pytest.mark.campaign
-    @pytest.mark.timeout(1800)
+    @pytest.mark.timeout(3600)
     def test_many_long_stories_agree_with_the_model(
         self, adapter: WarehouseAdapter, warehouse_url: str, base: Path, write_payload: WritePayload
     ) -> None:

@@ -138,7 +138,8 @@ def as_gads_error(fault: S3RequestError, doing: str, place: str) -> GadsError:
     if fault.status in {405, 501} or fault.code in {"InvalidBucketName", "NotImplemented"}:
         return ConfigurationError(message, hint="this server cannot do what a sink needs")
     if not fault.status:
-        return StorageError(message, hint="check the endpoint and the network; what was not sealed stays invisible")
+        hint = "check the endpoint (http or https?) and the network; what was not sealed stays invisible"
+        return StorageError(message, hint=hint)
     return StorageError(message)
 
 

@@ -21,6 +21,7 @@ from gads_domain.run import RunId
 from gads_sink_s3.bucket import Bucket, Piece
 from gads_sink_s3.faults import S3RequestError, as_gads_error, reported
 from gads_sink_s3.payload_stream import FIRST_FETCH, Fetch, PayloadStream
+from gads_sink_s3.seals_seen import SealsSeen
 
 
 class S3Reader:
@@ -28,6 +29,7 @@ class S3Reader:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+        self._seals_seen = SealsSeen()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._bucket.location)!r})"
@@ -44,20 +46,20 @@ class S3Reader:
 
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
         """The bytes of the seal as stored; raises `NotSealedError`."""
-        with self._reported(f"cannot read the seal of {key} in run {run_id}"):
-            seal = self._bucket.read(f"{partition_prefix(key, run_id)}/{METADATA_NAME}")
-        if seal is None:
-            raise NotSealedError(f"{key} has no sealed partition of run {run_id}")
+        seal = self._seal(key, run_id)
+        self._seals_seen.note(key, run_id)
         return seal
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """Open a payload of the sealed `(key, run_id)`; up to 1 MiB comes at once, the rest as it is read.
 
+        A seal that `metadata_bytes` has just handed out is not read again, once.
         Raises `InvalidValueError` for a name that no payload has, `NotSealedError`, `DamagedPartitionError` if it is
         not there. Reading on raises `DamagedPartitionError` once it is no longer what was opened.
         """
         require_payload_name(payload_name)
-        self.metadata_bytes(key, run_id)
+        if not self._seals_seen.take(key, run_id):
+            self._seal(key, run_id)
         path = f"{partition_prefix(key, run_id)}/{payload_name}"
         what = f"{payload_name} of {key} in run {run_id}"
         with self._reported(f"cannot read {what}"):
@@ -65,6 +67,13 @@ class S3Reader:
         if opening is None:
             raise DamagedPartitionError(f"{what} is missing")
         return io.BufferedReader(PayloadStream(opening, self._fetch(path, what, opening.etag)), 64 * 1024)
+
+    def _seal(self, key: PartitionKey, run_id: RunId) -> bytes:
+        with self._reported(f"cannot read the seal of {key} in run {run_id}"):
+            seal = self._bucket.read(f"{partition_prefix(key, run_id)}/{METADATA_NAME}")
+        if seal is None:
+            raise NotSealedError(f"{key} has no sealed partition of run {run_id}")
+        return seal
 
     def _fetch(self, path: str, what: str, etag: str) -> Fetch:
         def fetch(start: int, length: int) -> Piece:
