@@ -303,6 +303,6 @@ class WarehouseLaws(WarehouseSuite):
     def test_many_long_stories_agree_with_the_model(
         self, adapter: WarehouseAdapter, warehouse_url: str, base: Path, write_payload: WritePayload
     ) -> None:
-        """The same, for a minute or two."""
+        """The same, for minutes."""
         scheme = warehouse_url.split(":", 1)[0] + ":"
         check_against_model(adapter, base, write_payload, scheme=scheme, examples=100, steps=25)
