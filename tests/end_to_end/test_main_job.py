@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,21 +133,34 @@ metrics.clicks, metrics.impressions, metrics.cost_micros FROM campaign'''
     assert names == [(f"Кампания {n}", 2**40 + n) for n in range(1, 6)]
 
 
-def test_every_changed_byte_is_found_and_authority_falls_back(
+def test_every_damage_and_loss_is_found_and_authority_falls_back(
     gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
 ) -> None:
     config = project(agency, customers[:1])
-    day = ("--since", "2024-03-01", "--until", "2024-03-01", "--report", "account")
-    assert gads_etl("run", "-c", config, *day).code == 0
-    (payload,) = (config.parent / "raw").rglob("payload-*.parquet")
+    days = ("--since", "2024-03-01", "--until", "2024-03-04", "--report", "account")
+    assert gads_etl("run", "-c", config, *days).code == 0
+    raw = config.parent / "raw"
+    changed, unsealed, gone, _ = sorted(path.parent for path in raw.rglob("metadata.json"))
+    (payload,) = changed.glob("payload-*.parquet")
     data = bytearray(payload.read_bytes())
     data[len(data) // 2] ^= 1
     payload.write_bytes(data)
+    (unsealed / "metadata.json").unlink()
+    shutil.rmtree(gone)
+
+    raw.rename(config.parent / "elsewhere")
+    unmounted = gads_etl("validate", "-c", config, "--recheck")
+    assert (unmounted.code, unmounted.out) == (2, "")
+    (config.parent / "elsewhere").rename(raw)
+
     found = gads_etl("validate", "-c", config, "--recheck", "--format", "json")
-    assert found.code == 1
-    (rejected,) = found.json["rejected_runs"]
-    assert "payload_sha256" in rejected["failed_checks"]
-    assert rejected["status"] == "failed"
+    assert (found.code, found.json["partitions"]) == (1, 4)
+    failed = [(row["logical_date"], row["status"], row["failed_checks"]) for row in found.json["rejected_runs"]]
+    assert failed == [
+        ("2024-03-01", "failed", ["payload_sha256"]),
+        ("2024-03-02", "failed", ["seal"]),
+        ("2024-03-03", "failed", ["seal"]),
+    ]
 
 
 def test_demo_leaves_a_configuration_with_which_all_goes_on(gads_etl: Any, tmp_path: Path) -> None:

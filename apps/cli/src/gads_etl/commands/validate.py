@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def validate(
     since: SinceOption = None,
     until: UntilOption = None,
     recheck: Annotated[
-        bool, typer.Option("--recheck", help="Also read again what was judged before, to find later damage.")
+        bool, typer.Option("--recheck", help="Also read again what was judged before, to find later damage and loss.")
     ] = False,
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
@@ -36,34 +37,25 @@ def validate(
     Exit code 1 if any partition that was looked at is not success, or its newest run was rejected.
     """
     from gads_domain.errors import ExitCode
-    from gads_domain.partition_key import PartitionKey
     from gads_domain.ports.validation import Verdict
-    from gads_domain.state import AttemptOutcome, PartitionStatus
+    from gads_domain.state import AttemptOutcome, PartitionStatus, StateFilter
     from gads_domain.state_row import state_row
     from gads_etl.composition import open_ledger_for_validator, open_sink_reader, validator_of
     from gads_etl.configuration import load_configuration
     from gads_etl.printing import print_json, print_table, say
+    from gads_etl.validation_scope import keys_to_recheck, sealed_keys
 
     require_order(since, until)
     configuration = load_configuration(config)
     names = [section.name for section in configuration.sections(report or [])] if report else []
     reader = open_sink_reader(configuration)
+    wanted = StateFilter(customer_ids=tuple(customer or ()), reports=tuple(names), since=since, until=until)
     verdicts: list[Verdict] = []
     with open_ledger_for_validator(configuration) as ledger:
         judge = validator_of(configuration, reader, ledger)
-        batch: list[PartitionKey] = []
-        seen: PartitionKey | None = None
-        for key, _run_id in reader.sealed():
-            if key == seen or (customer and key.customer_id not in customer) or (names and key.report not in names):
-                continue
-            if (since and key.logical_date < since) or (until and key.logical_date > until):
-                continue
-            seen = key
-            batch.append(key)
-            if len(batch) == _KEYS_A_BATCH:
-                verdicts += judge.validate(batch, recheck=recheck)
-                batch = []
-        verdicts += judge.validate(batch, recheck=recheck)
+        keys = keys_to_recheck(reader, ledger, wanted) if recheck else sealed_keys(reader, wanted)
+        while batch := list(islice(keys, _KEYS_A_BATCH)):
+            verdicts += judge.validate(batch, recheck=recheck)
     judged = [(verdict, attempt) for verdict in verdicts for attempt in verdict.attempts]
     rejected = [(v, a) for v, a in judged if a.outcome is not AttemptOutcome.PASSED]
     unwell = [v for v in verdicts if v.after.status is not PartitionStatus.SUCCESS or v.after.last_error]
