@@ -1,21 +1,32 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+sys.path.append(str(Path(__file__).parent / "staged"))
+
+from staged_extraction import FIRST, LAST, REPORT, FixedClock, Naps
+
 from gads_domain.adapters import sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
-from gads_domain.ports.sink import RawSink
-from gads_domain.run import RunContext
+from gads_domain.metadata import PartitionFacts, PartitionMetadata
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.sink import PartitionWriter, RawSink
+from gads_domain.report import Stretch
+from gads_domain.run import RunContext, RunId
 from gads_emulator.api import Answer, Call
 from gads_emulator.client_configuration import trust_process_authority
 from gads_emulator.server import EmulatorServer
 from gads_emulator.synthetic import SyntheticAgency
 from gads_emulator.synthetic_accounts import SyntheticSettings
 from gads_extractor.connection import GoogleAdsConnection
+from gads_extractor.extracting import GoogleAdsReportSource
+from gads_extractor.retrying import RetryPolicy
 
 # Laws are asserts in an installed package; rewritten, they say what they compared.
 pytest.register_assert_rewrite("gads_conformance")
@@ -95,3 +106,53 @@ def sink(tmp_path: Path) -> RawSink:
 @pytest.fixture
 def run() -> RunContext:
     return RunContext(RandomRunIds(SystemClock()).new_run_id())
+
+
+@pytest.fixture
+def naps() -> Naps:
+    return Naps()
+
+
+@pytest.fixture
+def source(connection: GoogleAdsConnection, naps: Naps) -> GoogleAdsReportSource:
+    retry = RetryPolicy(attempts=3, sleep=naps, chance=lambda: 0.5)
+    return GoogleAdsReportSource(connection, clock=FixedClock(), retry=retry)
+
+
+@pytest.fixture
+def stretch(account: str) -> Stretch:
+    return Stretch(account, REPORT, FIRST, LAST)
+
+
+@pytest.fixture
+def every_writer_is_ended(sink: RawSink, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever happens: a writer that was opened is sealed or aborted, and not left to the garbage collector."""
+    kind: Any = type(sink)
+    real = kind.open_writer
+    opened: list[_WatchedWriter] = []
+
+    def open_writer(self: RawSink, key: PartitionKey, run_id: RunId) -> _WatchedWriter:
+        opened.append(_WatchedWriter(real(self, key, run_id)))
+        return opened[-1]
+
+    monkeypatch.setattr(kind, "open_writer", open_writer)
+    yield
+    assert all(writer.ended for writer in opened)
+
+
+class _WatchedWriter:
+    def __init__(self, inner: PartitionWriter) -> None:
+        self._inner = inner
+        self.ended = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        return self._inner.write(data)
+
+    def finalize(self, facts: PartitionFacts) -> PartitionMetadata:
+        sealed = self._inner.finalize(facts)
+        self.ended = True
+        return sealed
+
+    def abort(self) -> None:
+        self._inner.abort()
+        self.ended = True
