@@ -144,7 +144,8 @@ def test_all_problems_are_told_in_the_order_of_the_text() -> None:
     text = """SELECT campagn.id,
        metrics.click
 FROM campain
-WHERE campaign.status = 'ENABELD'"""
+WHERE campaign.status = 'ENABELD'
+PARAMETERS include_drafts = maybe, drafts = true"""
     found = check(parse(text), load("v26"))
     assert [(p.line, p.column, p.code) for p in found] == [
         (1, 8, "unrecognized_field"),
@@ -152,6 +153,8 @@ WHERE campaign.status = 'ENABELD'"""
         (3, 6, "bad_resource_type_in_from_clause"),
         (3, 6, "day_not_selected"),
         (4, 7, "bad_enum_constant"),
+        (5, 12, "bad_parameter_value"),
+        (5, 36, "bad_parameter_name"),
     ]
     assert [p.hint for p in found if p.hint.startswith("did")] == [
         "did you mean campaign.id?",

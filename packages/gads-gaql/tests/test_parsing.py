@@ -20,6 +20,7 @@ from gads_gaql.syntax import (
     FieldRef,
     Literal,
     Ordering,
+    Parameter,
     Query,
 )
 
@@ -59,7 +60,9 @@ queries = st.builds(
     conditions=st.lists(st.sampled_from(sorted(OPERATORS)).flatmap(condition), max_size=5).map(tuple),
     orderings=st.lists(st.builds(Ordering, fields, st.booleans()), max_size=3).map(tuple),
     limit=st.none() | st.integers(1, 2**63 - 1),
-    parameters=st.lists(st.tuples(st.from_regex(r"[a-z_]{1,10}", fullmatch=True), literals), max_size=2).map(tuple),
+    parameters=st.lists(st.builds(Parameter, st.from_regex(r"[a-z_]{1,10}", fullmatch=True), literals), max_size=2).map(
+        tuple
+    ),
 )
 
 
@@ -133,7 +136,10 @@ def test_a_whole_query() -> None:
     ]
     assert query.orderings == (Ordering(FieldRef("campaign.id"), True), Ordering(FieldRef("segments.date")))
     assert query.limit == 10
-    assert query.parameters == (("include_drafts", "true"), ("omit_unselected_resource_names", "true"))
+    assert query.parameters == (
+        Parameter("include_drafts", "true"),
+        Parameter("omit_unselected_resource_names", "true"),
+    )
     assert parse(render(query)) == query
     assert "--" not in render(query)
 

@@ -121,7 +121,8 @@ def _resolve(schema: Schema, query: Query) -> dict[str, Field]:
 
 def _columns(schema: Schema, query: Query, fields: dict[str, Field]) -> tuple[Field, ...]:
     columns = {name: fields[name] for name in query.field_names}
-    if dict(query.parameters).get("omit_unselected_resource_names", "false").lower() == "true":
+    given = {parameter.name: parameter.value.lower() for parameter in query.parameters}
+    if given.get("omit_unselected_resource_names") == "true":
         return tuple(columns.values())
     for resource in dict.fromkeys([query.resource, *(field.resource for field in columns.values())]):
         name = schema.field(f"{resource}.resource_name")
@@ -131,7 +132,8 @@ def _columns(schema: Schema, query: Query, fields: dict[str, Field]) -> tuple[Fi
 
 
 def _check_parameters(query: Query) -> None:
-    for name, value in query.parameters:
+    for parameter in query.parameters:
+        name, value = parameter.name, parameter.value
         if name not in _PARAMETERS:
             raise query_failure("BAD_PARAMETER_NAME", f"Error in query: unknown parameter '{name}'.", trigger=name)
         if value.lower() not in ("true", "false"):

@@ -143,11 +143,13 @@ def _parameter_problems(query: Query) -> Iterator[Problem]:
     Source: https://developers.google.com/google-ads/api/docs/query/structure; `BAD_PARAMETER_NAME`,
     `BAD_PARAMETER_VALUE`.
     """
-    for name, value in query.parameters:
+    for given in query.parameters:
+        line, column, name = given.line, given.column, given.name
         if name not in _PARAMETERS:
-            yield Problem(0, 0, "bad_parameter_name", f"there is no parameter {name!r}", " and ".join(_PARAMETERS))
-        elif value.lower() not in ("true", "false"):
-            yield Problem(0, 0, "bad_parameter_value", f"{name} is true or false, not {value!r}")
+            message = f"there is no parameter {name!r}"
+            yield Problem(line, column, "bad_parameter_name", message, f"known: {' and '.join(_PARAMETERS)}")
+        elif given.value.lower() not in ("true", "false"):
+            yield Problem(line, column, "bad_parameter_value", f"{name} is true or false, not {str(given.value)!r}")
 
 
 def _report_problems(query: Query) -> Iterator[Problem]:

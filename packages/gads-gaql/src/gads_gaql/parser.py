@@ -10,7 +10,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from gads_domain.errors import QueryError
-from gads_gaql.syntax import Condition, FieldRef, Literal, Ordering, Query
+from gads_gaql.syntax import Condition, FieldRef, Literal, Ordering, Parameter, Query
 
 _GRAMMAR_PAGE = "the grammar is at https://developers.google.com/google-ads/api/docs/query/grammar"
 _MAX_LIMIT = 2**63 - 1
@@ -156,10 +156,11 @@ def _limit(token: _Node | Token) -> int:
     return int(digits)
 
 
-def _parameter(node: _Node | Token) -> tuple[str, str]:
+def _parameter(node: _Node | Token) -> Parameter:
     assert isinstance(node, Tree)
     name, value = node.children
-    return str(name), _literal(value)
+    assert isinstance(name, Token)
+    return Parameter(str(name), _literal(value), name.line or 0, name.column or 0)
 
 
 def _error(line: int, column: int, message: str, hint: str) -> QueryError:

@@ -25,7 +25,9 @@ def render(query: Query) -> str:
     if query.limit is not None:
         parts.append(f"LIMIT {query.limit}")
     if query.parameters:
-        parts.append("PARAMETERS " + ", ".join(f"{name} = {_parameter(value)}" for name, value in query.parameters))
+        parts.append(
+            "PARAMETERS " + ", ".join(f"{given.name} = {_parameter(given.value)}" for given in query.parameters)
+        )
     return " ".join(parts)
 
 

@@ -117,8 +117,18 @@ class Ordering:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """One setting of PARAMETERS. `line` and `column` are its name's, count from 1 and are no part of equality."""
+
+    name: str
+    value: str
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A whole query. `resource` is the FROM clause's; `parameters` are name and value as texts.
+    """A whole query. `resource` is the FROM clause's.
 
     `resource_line` and `resource_column` tell where the resource stands and are no part of equality.
     """
@@ -128,7 +138,7 @@ class Query:
     conditions: tuple[Condition, ...] = ()
     orderings: tuple[Ordering, ...] = ()
     limit: int | None = None
-    parameters: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     resource_line: int = field(default=0, compare=False)
     resource_column: int = field(default=0, compare=False)
 
