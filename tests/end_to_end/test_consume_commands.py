@@ -103,7 +103,14 @@ def test_comparing_versions_names_what_would_break(gads_etl: Any, tmp_path: Path
     )
     done = gads_etl("check", "-c", config, "--api-version", "v24", "--api-version", "v26", "--format", "json")
     assert done.code == 2
-    assert [f["subject"] for f in done.json if not f["ok"]] == ["report campaign_lifecycle_goal"]
+    faults = [f for f in done.json if not f["ok"]]
+    assert {f["subject"] for f in faults} == {
+        "report campaign_lifecycle_goal",
+        "report campaign_lifecycle_goal, v24 to v26",
+    }
+    lost = [f["message"] for f in faults if ": v26 has no field " in f["message"]]
+    assert len(lost) == 5, "column by column"
+    assert all(message.split(": ")[1].startswith("campaign_lifecycle_goal_") for message in lost)
     assert any(f["subject"] == "report campaign, v24 to v26" and f["ok"] for f in done.json)
 
 

@@ -47,9 +47,11 @@ def version_findings(configuration: Configuration, versions: Sequence[str]) -> I
         for section in configuration.report_sections:
             try:
                 report = configuration.report(section)
-                if not report.supports(older) or not report.supports(newer):
+                if not report.supports(older):
                     continue
                 broken = compare_versions(parse(report.query), load(older), load(newer))
+                if not broken and not report.supports(newer):
+                    continue
             except GadsError as error:
                 yield Finding(f"report {section.name}, {step}", False, error.message, error.hint, error.exit_code)
                 continue
