@@ -301,6 +301,8 @@ def test_a_plan_is_read_back_from_json_and_toml(tmp_path: Path) -> None:
         ({"faults": [{"state": "UNAVAILABLE"}]}, "no 'state'"),
         ({"faults": [{"status": "OK"}]}, "'OK' is no gRPC status"),
         ({"faults": [{"error": "RESOURCE_EXHAUSTED"}]}, "no Google Ads error"),
+        ({"faults": [{"error": "quota_error.RESOURCE_EXHAUSTEDD"}]}, "no Google Ads error"),
+        ({"faults": [{"resources": ["campain"]}]}, "no resource 'campain'"),
         ({"faults": [{"methods": ["Mutate"]}]}, "no method 'Mutate'"),
         ({"faults": [{"oauth_error": "invalid_grant"}]}, "token endpoint"),
         ({"faults": [{"first": "one"}]}, "'first' is of the wrong type"),

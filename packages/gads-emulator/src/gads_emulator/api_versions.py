@@ -63,6 +63,14 @@ def load_version(name: str) -> ApiVersion:
     return _loaded[name]
 
 
+@functools.cache
+def error_codes(name: str) -> frozenset[str]:
+    """Return every Google Ads error of version `name`, as `quota_error.RESOURCE_EXHAUSTED`; imports the version."""
+    failure = load_version(name).failure.DESCRIPTOR
+    groups = failure.fields_by_name["errors"].message_type.fields_by_name["error_code"].message_type.fields
+    return frozenset(f"{group.name}.{code}" for group in groups for code in group.enum_type.values_by_name)
+
+
 def _import(name: str) -> ApiVersion:
     base = f"google.ads.googleads.{name}"
     service = importlib.import_module(f"{base}.services.types.google_ads_service")

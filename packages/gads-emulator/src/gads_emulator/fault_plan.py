@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import grpc
 
 from gads_domain.errors import ConfigurationError
+from gads_emulator.api_versions import error_codes, installed_versions
 from gads_emulator.methods import METHODS
+from gads_gaql.catalogue import latest, load, versions
 
 TOKEN = "Token"
 """The name under which a rule hits the OAuth token endpoint."""
@@ -74,8 +77,16 @@ class FaultRule:
                 raise _wrong(f"no method {name!r}", f"methods: {', '.join(sorted(_KNOWN_METHODS))}")
         if self.status and (self.status == "OK" or self.status not in grpc.StatusCode.__members__):
             raise _wrong(f"{self.status!r} is no gRPC status of a failure", "for example UNAVAILABLE")
-        if self.error and ("." not in self.error or self.error.split(".")[0] != self.error.split(".")[0].lower()):
-            raise _wrong(f"{self.error!r} is no Google Ads error", "for example quota_error.RESOURCE_EXHAUSTED")
+        newest_first = installed_versions()[::-1]
+        if self.error and not any(self.error in error_codes(version) for version in newest_first):
+            near = get_close_matches(self.error, error_codes(newest_first[0]), n=1)
+            hint = f"did you mean {near[0]}?" if near else "for example quota_error.RESOURCE_EXHAUSTED"
+            raise _wrong(f"{self.error!r} is no Google Ads error", hint)
+        for name in self.resources:
+            if not any(name in load(version).resources() for version in reversed(versions())):
+                near_resource = load(latest()).closest(name)
+                hint = f"did you mean {near_resource}?" if near_resource else "for example campaign"
+                raise _wrong(f"there is no resource {name!r}", hint)
         if self.oauth_error and self.methods != (TOKEN,):
             raise _wrong("oauth_error is for the token endpoint", 'add methods = ["Token"]')
         if self.retry_delay is not None and not self.error:
@@ -196,5 +207,7 @@ def _refuse(name: str) -> Any:
     raise _wrong(f"the value of {name!r} is of the wrong type")
 
 
-def _wrong(message: str, hint: str | None = None) -> ConfigurationError:
+def _wrong(
+    message: str, hint: str = "the README of gads-emulator has a table of what a fault may say"
+) -> ConfigurationError:
     return ConfigurationError(f"fault plan: {message}", hint=hint)
