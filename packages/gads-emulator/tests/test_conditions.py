@@ -80,6 +80,9 @@ def test_operators(condition: str, yes: list[Any], no: list[Any]) -> None:
         ("campaign.name REGEXP_MATCH '('", "BAD_VALUE"),
         ("campaign.network_settings.target_google_search = 'perhaps'", "BAD_VALUE"),
         ("segments.date = 'yesterday'", "INVALID_DATE_FORMAT"),
+        ("segments.week = '2024-06-05'", "MISALIGNED_DATE_FOR_FILTER"),
+        ("segments.quarter = '2024-05-01'", "MISALIGNED_DATE_FOR_FILTER"),
+        ("campaign.network_settings IS NULL", "PROHIBITED_FIELD_IN_WHERE_CLAUSE"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(condition: str, code: str) -> None:

@@ -188,10 +188,13 @@ def test_the_tree_of_accounts(service: Any, agency: SyntheticAgency) -> None:
             "SELECT campaign.id FROM campaign WHERE segments.device = 'MOBILE'",
             "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
         ),
+        ("SELECT campaign.id FROM campaign WHERE segments.date >= '2024-01-01'", "EXPECTED_FILTERS_ON_DATE_RANGE"),
         (
             "SELECT campaign.id FROM campaign ORDER BY metrics.clicks",
             "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
         ),
+        ("SELECT campaign.id FROM campaign ORDER BY customer.id", "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE"),
+        ("SELECT campaign.id FROM campaign ORDER BY campaign.labels", "PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE"),
     ],
 )
 def test_a_bad_query_is_named(failure_of: Callable[..., GoogleAdsException], query: str, code: str) -> None:

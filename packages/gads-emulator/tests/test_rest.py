@@ -122,6 +122,11 @@ def test_a_refusal_carries_the_failure(
         assert said["details"][0]["errors"][0]["errorCode"] == error
 
 
+def test_the_version_that_is_gone_is_named(post: Post) -> None:
+    _, body = post("search", version="v3")
+    assert body["error"]["details"][0]["errors"][0]["message"].startswith("Version v3 is deprecated.")
+
+
 def test_metrics_of_a_manager_are_refused(post: Post, agency: SyntheticAgency) -> None:
     _, body = post("search", "SELECT metrics.clicks FROM customer", customer=agency.login_customer_id)
     assert body["error"]["details"][0]["errors"][0]["errorCode"] == {"queryError": "REQUESTED_METRICS_FOR_MANAGER"}

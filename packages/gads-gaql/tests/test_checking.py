@@ -50,8 +50,19 @@ def with_condition(condition: str) -> str:
         ),
         (
             "expected_referenced_field_in_select_clause",
-            f"{BASE} ORDER BY campaign.name",
-            f"{BASE} ORDER BY campaign.id, metrics.cost_micros",
+            f"{BASE} ORDER BY metrics.cost_micros",
+            f"{BASE} ORDER BY campaign.id, campaign.name, metrics.clicks",
+        ),
+        (
+            "expected_referenced_field_in_select_clause",
+            f"{BASE} ORDER BY customer.id",
+            f"{BASE} ORDER BY segments.date",
+        ),
+        ("prohibited_field_in_order_by_clause", f"{BASE} ORDER BY campaign.labels", f"{BASE} ORDER BY campaign.status"),
+        (
+            "prohibited_field_in_order_by_clause",
+            f"{BASE} ORDER BY campaign.network_settings",
+            f"{BASE} ORDER BY campaign.network_settings.target_google_search",
         ),
         ("bad_parameter_name", f"{BASE} PARAMETERS foo = true", f"{BASE} PARAMETERS include_drafts = true"),
         ("bad_parameter_value", f"{BASE} PARAMETERS include_drafts = 2", f"{BASE} PARAMETERS include_drafts = 'TRUE'"),
@@ -84,7 +95,12 @@ def test_each_rule_has_what_breaks_it_and_what_does_not(code: str, failing: str,
         ("operator_field_mismatch", "campaign.name DURING TODAY", "campaign.start_date_time DURING TODAY"),
         ("operator_field_mismatch", "campaign.status > 'ENABLED'", "campaign.status != 'ENABLED'"),
         ("operator_field_mismatch", "customer.manager BETWEEN TRUE AND FALSE", "customer.manager = TRUE"),
-        ("operator_field_mismatch", "campaign.frequency_caps = 1", "campaign.frequency_caps IS NOT NULL"),
+        ("prohibited_field_in_where_clause", "campaign.frequency_caps IS NOT NULL", "campaign.labels IS NOT NULL"),
+        (
+            "prohibited_field_in_where_clause",
+            "campaign.network_settings IS NULL",
+            "campaign.network_settings.target_google_search IS NULL",
+        ),
         ("bad_value", "metrics.clicks > 'abc'", "metrics.clicks > 5"),
         ("bad_value", "metrics.clicks > 1.5", "metrics.clicks > '5'"),
         ("bad_value", "metrics.clicks > 9223372036854775808", "metrics.clicks > -9223372036854775808"),
@@ -115,6 +131,17 @@ def test_days_are_written_both_ways(day: str) -> None:
 @pytest.mark.parametrize("day", ["'2024-06-31'", "'2024-06-01 10:00:00'", "20240631", "'1.6.2024'", "'2024-W01-1'"])
 def test_what_is_no_day(day: str) -> None:
     assert codes(f"{BASE} WHERE segments.date = {day}", expects_days=False) == ["invalid_date_format"]
+
+
+@pytest.mark.parametrize(
+    ("segment", "first", "inside"),
+    [("week", "2024-06-03", "2024-06-05"), ("month", "20240601", "20240630"), ("quarter", "2024-04-01", "2024-05-01")],
+)
+def test_a_period_is_named_by_its_first_day(segment: str, first: str, inside: str) -> None:
+    assert codes(f"{BASE} WHERE segments.{segment} = '{first}'", expects_days=False) == []
+    (found,) = check(parse(f"{BASE} WHERE segments.{segment} = '{inside}'"), load("v26"), expects_days=False)
+    assert (found.code, found.message) == ("misaligned_date_for_filter", f"no {segment} begins on {inside}")
+    assert first.replace("-", "") in found.hint.replace("-", "")
 
 
 def test_a_query_sent_as_it_stands_bounds_its_days() -> None:

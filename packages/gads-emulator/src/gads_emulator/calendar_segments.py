@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
+from gads_gaql.periods import PERIODS
+
 _DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _MONTHS = (
     "JANUARY",
@@ -23,10 +25,10 @@ _MONTHS = (
 
 DERIVED: dict[str, Callable[[date], str | int]] = {
     "segments.day_of_week": lambda day: _DAYS[day.weekday()],
-    "segments.week": lambda day: (day - timedelta(days=day.weekday())).isoformat(),
-    "segments.month": lambda day: day.replace(day=1).isoformat(),
+    "segments.week": lambda day: PERIODS["segments.week"](day).isoformat(),
+    "segments.month": lambda day: PERIODS["segments.month"](day).isoformat(),
     "segments.month_of_year": lambda day: _MONTHS[day.month - 1],
-    "segments.quarter": lambda day: date(day.year, day.month - (day.month - 1) % 3, 1).isoformat(),
+    "segments.quarter": lambda day: PERIODS["segments.quarter"](day).isoformat(),
     "segments.year": lambda day: day.year,
 }
 """Segments that a row with `segments.date` has without saying so."""

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from gads_emulator.calendar_segments import during
 from gads_emulator.failures import query_failure
 from gads_emulator.schema import Field
+from gads_gaql.periods import PERIODS
 from gads_gaql.syntax import Condition
 
 Test: TypeAlias = Callable[[Any], bool]
@@ -35,13 +36,17 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
     Source: https://developers.google.com/google-ads/api/docs/query/case-sensitivity
     """
     name, values = condition.operator, condition.values
+    if field.kind == "message":
+        raise query_failure(
+            "PROHIBITED_FIELD_IN_WHERE_CLAUSE", f"Error in query: '{field.path}' cannot be filtered on.", field.path
+        )
     if name == "IS NULL":
         return lambda value: value is None
     if name == "IS NOT NULL":
         return lambda value: value is not None
     if name.startswith("CONTAINS"):
         return _contains(field, name, values)
-    if field.repeated or field.kind == "message":
+    if field.repeated:
         raise _mismatch(field, name)
     if name in ("IN", "NOT IN"):
         wanted = frozenset(_value(field, text) for text in values)
@@ -138,7 +143,7 @@ def _range(field: Field, name: str, values: tuple[str, ...], today: date) -> tup
 
 
 def _contains(field: Field, name: str, values: tuple[str, ...]) -> Test:
-    if not field.repeated or field.kind == "message":
+    if not field.repeated:
         raise _mismatch(field, name)
     wanted = frozenset(_value(field, text) for text in values)
     if name == "CONTAINS ALL":
@@ -193,7 +198,10 @@ def _value(field: Field, text: str) -> Any:
                 return text
             raise query_failure("BAD_ENUM_CONSTANT", f"Invalid enum constant '{text}' for {field.path}.", text)
     if field.path in _DATES:
-        return read_date(text).isoformat()
+        day = read_date(text)
+        if field.path in PERIODS and PERIODS[field.path](day) != day:
+            raise query_failure("MISALIGNED_DATE_FOR_FILTER", f"No period of {field.path} begins on {text}.", text)
+        return day.isoformat()
     # A Literal compares as its text; plain str keeps what is cached and compared simple.
     return str(text)
 

@@ -43,7 +43,7 @@ class Plan:
     segmented: bool
     """Whether SELECT or WHERE names a segment: then rows without activity are dropped."""
     extra_metrics: tuple[Field, ...]
-    """Metrics that are filtered or ordered by without being selected."""
+    """Metrics that are filtered by without being selected."""
 
     @property
     def selects_metrics(self) -> bool:
@@ -148,20 +148,26 @@ def _check_segments(query: Query, fields: dict[str, Field], first: date | None, 
         name = condition.field.name
         if fields[name].is_segment and name not in selected and name not in CORE_DATE_SEGMENTS:
             raise _missing_in_select("WHERE", name)
+    resources = {query.resource, *(fields[name].resource for name in selected)}
     for ordering in query.orderings:
         name = ordering.field.name
-        if (fields[name].is_segment or fields[name].is_metric) and name not in selected:
+        field = fields[name]
+        if field.repeated or field.kind == "message":
+            raise query_failure(
+                "PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"Error in query: rows cannot be ordered by '{name}'.", name
+            )
+        if name not in selected and (field.is_segment or field.is_metric or field.resource not in resources):
             raise _missing_in_select("ORDER BY", name)
     if query.resource in _ONE_DAY_RESOURCES and (first is None or first != last):
         raise query_failure(
             "EXPECTED_FILTERS_ON_DATE_RANGE",
             f"Error in query: {query.resource} needs a filter on segments.date that leaves exactly one day.",
         )
-    dated = [name for name in query.field_names if name in CORE_DATE_SEGMENTS]
+    dated = [reference.name for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
     if dated and not _has_finite_range(query, first, last):
         raise query_failure(
             "EXPECTED_FILTERS_ON_DATE_RANGE",
-            f"Error in query: {dated[0]} is selected, so WHERE must bound the days on both sides.",
+            f"Error in query: {dated[0]} is asked for, so WHERE must bound the days on both sides.",
             dated[0],
         )
 

@@ -91,11 +91,12 @@ class RestService:
     def _call(
         self, method: Method, name: str, bound: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> RestResponse:
-        known = name in installed_versions()
-        version = load_version(name if known else installed_versions()[-1])
+        # The refusal of a version that is gone has the newest one's form.
+        refusal = None if name in installed_versions() else unsupported_version(name)
+        version = load_version(name if refusal is None else installed_versions()[-1])
         call = Call(version, method.name, None, headers)
         reply = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id}
-        responses = self._responses(method, version, call, bound, body, known=known)
+        responses = self._responses(method, version, call, bound, body, refusal)
         try:
             first = next(responses, None)
         except _FailedError as failed:
@@ -107,12 +108,18 @@ class RestService:
         return RestResponse(200, reply, _as_list(first, responses), streams=True)
 
     def _responses(
-        self, method: Method, version: ApiVersion, call: Call, bound: Mapping[str, str], body: bytes, *, known: bool
+        self,
+        method: Method,
+        version: ApiVersion,
+        call: Call,
+        bound: Mapping[str, str],
+        body: bytes,
+        refusal: ApiFailureError | None,
     ) -> Iterator[dict[str, Any]]:
         response_class = method.response_class(version)
         try:
-            if not known:
-                raise unsupported_version(version.name)
+            if refusal is not None:
+                raise refusal
             request = _read(method.request_class(version), bound, body)
             for encoded in self._answer(Call(version, method.name, request, call.metadata, call.request_id)):
                 yield json_format.MessageToDict(response_class.FromString(encoded))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gads_gaql.catalogue import FieldCatalogue
-from gads_gaql.conditions import condition_problems
+from gads_gaql.conditions import condition_problems, described
 from gads_gaql.problems import Problem as Problem
 from gads_gaql.resource_rules import bounds, can_have_metrics, change_problems, click_problems
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Query
@@ -30,6 +30,7 @@ def check(query: Query, catalogue: FieldCatalogue, *, expects_days: bool = True)
         *_field_problems(query, catalogue),
         *_selection_problems(query),
         *_reference_problems(query),
+        *_ordering_problems(query, catalogue),
         *_parameter_problems(query),
         *change_problems(query),
     ]
@@ -116,16 +117,18 @@ def _selection_problems(query: Query) -> Iterator[Problem]:
 def _reference_problems(query: Query) -> Iterator[Problem]:
     """What WHERE and ORDER BY mention is selected where the API asks for it.
 
-    Segments in WHERE, the core date segments excepted (https://developers.google.com/google-ads/api/docs/reporting/
-    segmentation), and fields of resources and segments in ORDER BY: `EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE`.
+    Segments in WHERE, the core date segments excepted; metrics, segments and the attributes of other resources in
+    ORDER BY: `EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE`. An attribute of a resource of which something is selected
+    need not be selected itself. Source: https://developers.google.com/google-ads/api/docs/query/ordering-limiting
     """
     selected = frozenset(query.field_names)
+    resources = {query.resource, *(name.split(".")[0] for name in selected)} - {"metrics", "segments"}
     filtered = [
         condition.field
         for condition in query.conditions
         if condition.field.name.startswith("segments.") and condition.field.name not in CORE_DATE_SEGMENTS
     ]
-    ordered = [term.field for term in query.orderings if not term.field.name.startswith("metrics.")]
+    ordered = [term.field for term in query.orderings if term.field.name.split(".")[0] not in resources]
     for clause, references in (("WHERE", filtered), ("ORDER BY", ordered)):
         for reference in references:
             if reference.name not in selected:
@@ -135,6 +138,19 @@ def _reference_problems(query: Query) -> Iterator[Problem]:
                     f"{clause} mentions {reference}, which is not selected",
                     f"add {reference} to SELECT",
                 )
+
+
+def _ordering_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem]:
+    """Rows have an order by single values alone (`QueryError.PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE`)."""
+    for term in query.orderings:
+        found = catalogue.get(term.field.name)
+        if found is not None and (found.repeated or found.kind == "message"):
+            yield Problem.at(
+                term.field,
+                "prohibited_field_in_order_by_clause",
+                f"rows cannot be ordered by {term.field}, which is {described(found)}",
+                "order by a field that holds a single value",
+            )
 
 
 def _parameter_problems(query: Query) -> Iterator[Problem]:

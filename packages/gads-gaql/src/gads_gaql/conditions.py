@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from gads_gaql.catalogue import FieldCatalogue, FieldType
+from gads_gaql.periods import PERIODS
 from gads_gaql.problems import Problem
 from gads_gaql.syntax import (
     CORE_DATE_SEGMENTS,
@@ -28,12 +29,18 @@ def condition_problems(condition: Condition, found: FieldType, catalogue: FieldC
     """What is wrong with a condition on a field of type `found`; nothing if the API could take it.
 
     Sources: https://developers.google.com/google-ads/api/docs/query/grammar ("Rules and limitations": LIKE takes a
-    string field and no array) and https://developers.google.com/google-ads/api/docs/query/date-ranges, and
-    `QueryError.OPERATOR_FIELD_MISMATCH`, `BAD_VALUE`, `BAD_ENUM_CONSTANT`, `INVALID_DATE_FORMAT`.
+    string field and no array), https://developers.google.com/google-ads/api/docs/query/ordering-limiting (no filter on
+    a message) and https://developers.google.com/google-ads/api/docs/query/date-ranges, and
+    `QueryError.OPERATOR_FIELD_MISMATCH`, `BAD_VALUE`, `BAD_ENUM_CONSTANT`, `INVALID_DATE_FORMAT` and others.
     """
+    if found.kind == "message":
+        message = f"{condition.field} is {described(found)}, which cannot be filtered on"
+        hint = "a whole message can only be selected: filter on a field inside it"
+        yield Problem.at(condition.field, "prohibited_field_in_where_clause", message, hint)
+        return
     reason = _mismatch(condition.operator, found)
     if reason:
-        message = f"{condition.operator} does not fit {condition.field}, which is {_described(found)}"
+        message = f"{condition.operator} does not fit {condition.field}, which is {described(found)}"
         yield Problem.at(condition.field, "operator_field_mismatch", message, reason)
         return
     if condition.operator == "DURING":
@@ -47,8 +54,6 @@ def _mismatch(operator: str, found: FieldType) -> str:
     """Why the operator does not fit, as a hint; empty if it does."""
     if operator in NULL_OPERATORS:
         return ""
-    if found.kind == "message":
-        return "a whole message can be selected, and tested with IS NULL or IS NOT NULL"
     if found.repeated:
         return "" if operator in _CONTAINS else "a repeated field takes CONTAINS ANY, CONTAINS ALL or CONTAINS NONE"
     if operator in _CONTAINS:
@@ -62,7 +67,8 @@ def _mismatch(operator: str, found: FieldType) -> str:
     return ""
 
 
-def _described(found: FieldType) -> str:
+def described(found: FieldType) -> str:
+    """The type as a message names it: `a text`, `int64`, `repeated (string)`."""
     kind = {"message": "a message", "enum": "an enum", "string": "a text", "bool": "a bool"}.get(found.kind, found.kind)
     return f"repeated ({found.kind})" if found.repeated else kind
 
@@ -97,6 +103,12 @@ def _value_problems(condition: Condition, found: FieldType, value: str, catalogu
             yield Problem.at(field, "bad_value", f"{field} is TRUE or FALSE, not {value!r}")
     elif found.is_date and not _is_date(value, day_only=field.name in CORE_DATE_SEGMENTS):
         yield Problem.at(field, "invalid_date_format", f"{field} is a date, not {value!r}", "write it as '2024-06-01'")
+    elif field.name in PERIODS:
+        day = date.fromisoformat(value)
+        begin = PERIODS[field.name](day)
+        if day != begin:
+            message = f"no {field.name.removeprefix('segments.')} begins on {value}"
+            yield Problem.at(field, "misaligned_date_for_filter", message, f"name its first day, '{begin}'")
 
 
 def _is_date(value: str, *, day_only: bool) -> bool:
