@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gads_domain.partition_key import PartitionKey
-from gads_etl.run_report import failure_lines
+from gads_domain.run import RunId
+from gads_domain.state import PartitionState, PartitionStatus
+from gads_etl.run_report import failure_lines, left_lines
+from gads_orchestrator.purposes import NOT_RETRIED, PAST, LeftOut, WhyNot
+from gads_orchestrator.requested_run import RunPlan
 
 DAY = date(2024, 5, 1)
 
@@ -41,3 +47,29 @@ def test_no_day_is_left_out(failures: dict[PartitionKey, str]) -> None:
         first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
         named += (last - first).days + 1
     assert named == len(failures)
+
+
+def test_a_plan_offers_an_option_only_where_it_helps() -> None:
+    run = RunId("20240602T040506789Z-7f3a9c21")
+    held, failed = (
+        WhyNot("held", "held by an operator"),
+        WhyNot(NOT_RETRIED, "failed with x, and no retry was asked for"),
+    )
+    work: Any = SimpleNamespace(
+        left_out=[
+            LeftOut("1", "campaign", DAY, DAY + timedelta(days=1), PAST),
+            LeftOut("1", "campaign", DAY + timedelta(days=2), DAY + timedelta(days=2), failed),
+            LeftOut("1", "campaign", DAY + timedelta(days=3), DAY + timedelta(days=3), held),
+        ]
+    )
+    states = (
+        *(PartitionState(_key(day)) for day in (0, 1)),
+        *(PartitionState(_key(day), PartitionStatus.FAILED) for day in (2, 3)),
+        PartitionState(_key(4), PartitionStatus.SUCCESS, run, 1, 0, "0" * 64),
+    )
+    assert list(left_lines(RunPlan(work, (), (), states))) == [
+        "1 failed partitions would be left as they are: held by an operator",
+        "1 failed partitions would be left as they are; --retry-failed takes them too",
+        "2 pending partitions would be left as they are: the API has nothing of this day any more",
+        "1 success partitions would be left as they are; --reprocess takes them too",
+    ]

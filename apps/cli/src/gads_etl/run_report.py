@@ -12,6 +12,7 @@ from gads_domain.state import PartitionState, PartitionStatus
 from gads_domain.state_row import state_row
 from gads_etl.printing import print_table, say
 from gads_orchestrator.advice import reason_apart_from
+from gads_orchestrator.purposes import NOT_RETRIED
 from gads_orchestrator.requested_run import RunPlan, RunResult
 
 _LINES_OF_FAILURES = 50
@@ -67,9 +68,23 @@ def print_plan(plan: RunPlan) -> None:
         ["account", "report", "since", "until", "#days"],
         [[s.customer_id, s.report.name, s.first, s.last, len(s.days)] for s in plan.stretches],
     )
-    for status, count in sorted(Counter(state.status for state in plan.left_alone).items()):
-        flag = "--reprocess" if status is PartitionStatus.SUCCESS else "--retry-failed"
-        say(f"{count:,} {status} partitions would be left as they are; {flag} takes them too")
+    for line in left_lines(plan):
+        say(line)
+
+
+def left_lines(plan: RunPlan) -> Iterable[str]:
+    """One line for each way to stand in which partitions would stay: why, or which option takes them too."""
+    reasons = plan.why_left_alone
+    lines: Counter[tuple[str, str]] = Counter()
+    for state in plan.left_alone:
+        why = reasons.get(state.key)
+        if why is not None and why.code != NOT_RETRIED:
+            lines[state.status, f": {why.reason}"] += 1
+        else:
+            flag = "--reprocess" if state.status is PartitionStatus.SUCCESS else "--retry-failed"
+            lines[state.status, f"; {flag} takes them too"] += 1
+    for (status, end), count in sorted(lines.items()):
+        yield f"{count:,} {status} partitions would be left as they are{end}"
 
 
 def print_run(result: RunResult) -> None:
@@ -104,9 +119,9 @@ def print_run(result: RunResult) -> None:
         say(f"hint: {hint}")
     if result.quota is not None:
         say(f"ended early: {result.quota.message}. {result.quota.hint}")
-    left = Counter(s.status for s in result.plan.left_alone)
-    if left[PartitionStatus.FAILED]:
-        say(f"{left[PartitionStatus.FAILED]:,} failed earlier and were left alone; --retry-failed takes them again")
+    left = sum(why.code == NOT_RETRIED for why in result.plan.why_left_alone.values())
+    if left:
+        say(f"{left:,} failed earlier and were left alone; --retry-failed takes them again")
 
 
 def failure_lines(failures: dict[PartitionKey, str]) -> Iterable[str]:

@@ -96,6 +96,9 @@ class WhyNot:
     is_final: bool = False
 
 
+NOT_RETRIED = "failed"
+"""The code of what failed before and is left out because nobody asked for a retry."""
+
 PAST = WhyNot("past", "the API has nothing of this day any more", is_final=True)
 """Of a day that can never be asked for again."""
 
@@ -235,7 +238,7 @@ class ByName:
             return replace(PAST, is_final=False)
         if standing.status is PartitionStatus.FAILED and not self.retry_failed:
             code = "unknown" if standing.failure is None else standing.failure.code
-            return WhyNot("failed", f"failed with {code}, and no retry was asked for")
+            return WhyNot(NOT_RETRIED, f"failed with {code}, and no retry was asked for")
         return Purpose.REQUESTED
 
 
