@@ -303,12 +303,17 @@ def test_a_fault_of_everybody_keeps_what_was_done_before_it(
     assert job.trusted() == expected
 
 
-@pytest.mark.parametrize(
-    ("oauth_error", "blamed"), [("invalid_grant", "refresh_token"), ("invalid_client", "client_id and client_secret")]
-)
+AT_THE_START = {
+    "refresh token refused at the start": ("invalid_grant", "refresh_token"),
+    "client refused at the start": ("invalid_client", "client_id and client_secret"),
+}
+
+
+@pytest.mark.parametrize("name", AT_THE_START)
 def test_a_token_that_is_refused_at_the_start_leaves_nothing(
-    oauth_error: str, blamed: str, server: EmulatorServer, job: Job, expected: Rows
+    name: str, server: EmulatorServer, job: Job, expected: Rows
 ) -> None:
+    oauth_error, blamed = AT_THE_START[name]
     server.faults.plan = FaultPlan(rules=(FaultRule(methods=(TOKEN,), oauth_error=oauth_error),))
     with pytest.raises(CredentialsError, match=oauth_error) as caught:
         job.run()
@@ -332,6 +337,14 @@ def test_an_account_that_the_list_calls_cancelled_is_on_record_without_being_ask
     assert {key.customer_id for key in result.failures} == {gone}
     assert all("CUSTOMER_NOT_ENABLED" in reason and "CANCELED" in reason for reason in result.failures.values())
     assert job.trusted() == expected
+
+
+def test_the_guide_has_a_row_for_each_fault() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
+    rows = [line.split("|")[1].strip() for line in guide.splitlines() if line.startswith("|")]
+    named = [name for name in rows if name != "fault" and set(name) != {"-"}]
+    alone = ["account cancelled in the list", "slow account"]
+    assert sorted(named) == sorted([*LASTING, *PASSING, *OF_EVERYBODY, *AT_THE_START, *alone])
 
 
 def test_all_of_it_at_once(
