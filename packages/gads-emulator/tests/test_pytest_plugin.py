@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,17 @@ def test_settings_rows_faults_and_versions_are_the_tests_own(
         _names(client, "1234567890")
     recorded.faults.clear()
     assert _names(client, "1234567890") == ["Mine"]
+
+
+def test_the_readme_s_tests_run_as_they_stand(google_ads_emulator: Any, google_ads_client: Any) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    with_plugin, without = re.findall(r"```python\n((?:import|from) .*?)```", readme, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(with_plugin, names)
+    names["test_my_report"](google_ads_client)
+    names["test_mine"](google_ads_emulator, google_ads_client)
+    exec(without, names)
+    assert "emulator" in names
 
 
 def test_loading_the_plugin_imports_nothing_heavy() -> None:
