@@ -113,3 +113,13 @@ def test_each_fault_is_said_once_in_words_of_the_file(tmp_path: Path) -> None:
         "storage.state: is missing",
         "reports[0].schema_version: Input should be greater than or equal to 1",
     ]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "gads.toml"
+    query = "SELECT customer.id, segments.date FROM customer"
+    text = WHOLE[: WHOLE.index("[[reports]]")] + '[[reports]]\nname = "own"\nfile = "own.gaql"\n'
+    path.write_text(text, encoding="utf-8-sig")
+    (tmp_path / "own.gaql").write_text(query, encoding="utf-8-sig")
+    (report,) = load_configuration(path).reports(())
+    assert report.query == query

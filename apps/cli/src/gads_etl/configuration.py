@@ -251,7 +251,7 @@ class Configuration:
         assert section.file is not None
         path = self.base / section.file
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"report {section.name}: cannot read {path}: {_reason(error)}") from None
 
@@ -270,7 +270,7 @@ def load_configuration(path: Path) -> Configuration:
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {_reason(error)}") from None
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        document = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
