@@ -10,6 +10,7 @@ from gads_domain.errors import UsageError
 from gads_domain.report import ReportDefinition, ReportKind, Stretch
 from gads_etl.account_selection import SelectedAccounts
 from gads_etl.configuration import Configuration, load_configuration
+from gads_etl.control_plane import accounts_of
 from gads_etl.run_wish import RunWish, needs_accounts, refusals, scope, scope_without_zones
 
 NOW = datetime(2024, 6, 3, 5, tzinfo=UTC)
@@ -78,6 +79,16 @@ def test_a_zone_that_nobody_knows_stops_nobody(configuration: Configuration) -> 
     found = scope(configuration, RunWish(reports=("account",)), selected(BERLIN, odd), NOW)
     assert any("no time zone 'Mars/Olympus'" in note for note in found.notes)
     assert {account.customer_id for account in found.request.accounts} == {"1", "4"}
+
+
+def test_a_zone_that_nobody_knows_stops_no_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = Account("4", time_zone="Mars/Olympus")
+    planned = {account.customer_id: account for account in accounts_of(selected(BERLIN, odd, NOWHERE))}
+    assert planned["1"].time_zone == "Europe/Berlin"
+    assert planned["4"].today(NOW) == planned["3"].today(NOW) == date(2024, 6, 2)
+    said = capsys.readouterr().err
+    assert "account 4: there is no time zone 'Mars/Olympus'" in said
+    assert said.count("\n") == 1
 
 
 def test_with_days_that_are_over_everywhere_the_zones_change_nothing(configuration: Configuration) -> None:

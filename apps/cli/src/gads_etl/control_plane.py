@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from gads_domain.account_days import LAST_TO_END
 from gads_domain.clock import SystemClock
 from gads_domain.report import ReportKind
+from gads_etl.account_zones import zones_of
 from gads_etl.composition import ApiFiles, connected
+from gads_etl.printing import say
 from gads_orchestrator.budget import CallGate
 from gads_orchestrator.carrying_out import Control
 from gads_orchestrator.work_plan import Account, WorkRequest
@@ -124,8 +126,11 @@ def named_accounts(customer_ids: Sequence[str]) -> tuple[Account, ...]:
 
 
 def accounts_of(selected: SelectedAccounts) -> tuple[Account, ...]:
-    """The selected accounts with the zones of their days."""
-    return tuple(Account(number, account.time_zone or LAST_TO_END) for number, account in selected.accounts.items())
+    """The selected accounts with the zones of their days; says on stderr whose zone is not known."""
+    zones, notes = zones_of(selected)
+    for note in notes:
+        say(note)
+    return tuple(Account(number, zone) for number, zone in zones.items())
 
 
 def request_of(

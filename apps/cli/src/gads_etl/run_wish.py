@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, default_days, last_complete_day, zone_named
-from gads_domain.errors import FailureReason, GadsError, UsageError
+from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, default_days, last_complete_day
+from gads_domain.errors import FailureReason, UsageError
 from gads_domain.report import ReportDefinition, ReportKind
+from gads_etl.account_zones import zones_of
 from gads_etl.control_plane import bounded_by_its_query, named_accounts
 from gads_orchestrator.purposes import ByName
 from gads_orchestrator.work_plan import Account as PlannedAccount
 from gads_orchestrator.work_plan import WorkRequest
 
 if TYPE_CHECKING:
-    from gads_domain.account import Account
     from gads_domain.report import Stretch
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
@@ -86,10 +86,9 @@ def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccount
     are over. An account whose zone is not known is taken to be where a day ends last. Raises `UsageError` if nothing
     is left.
     """
-    notes: list[str] = []
+    zones, notes = zones_of(selected)
     chosen: dict[tuple[str, str], DayRange] = {}
     cut: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    zones = {number: _zone_of(account, notes) for number, account in selected.accounts.items()}
     reports = _reports(configuration, wish)
     for report in reports:
         for number, zone in zones.items():
@@ -124,19 +123,6 @@ def refusals(selected: SelectedAccounts, stretch: Stretch) -> FailureReason | No
 
 def _reports(configuration: Configuration, wish: RunWish) -> list[ReportDefinition]:
     return [bounded_by_its_query(report) for report in configuration.reports(wish.reports)]
-
-
-def _zone_of(account: Account, notes: list[str]) -> str:
-    if not account.time_zone:
-        return LAST_TO_END
-    try:
-        zone_named(account.time_zone)
-    except GadsError as error:
-        notes.append(
-            f"warning: account {account.customer_id}: {error.message}; its days are taken to end last on earth"
-        )
-        return LAST_TO_END
-    return account.time_zone
 
 
 def _days_of(report: ReportDefinition, zone: str, now: datetime, wish: RunWish) -> DayRange | None:
