@@ -77,6 +77,7 @@ def test_operators(condition: str, yes: list[Any], no: list[Any]) -> None:
         ("campaign.labels = 'x'", "OPERATOR_FIELD_MISMATCH"),
         ("campaign.name CONTAINS ANY ('x')", "OPERATOR_FIELD_MISMATCH"),
         ("campaign.name DURING TODAY", "OPERATOR_FIELD_MISMATCH"),
+        ("metrics.conversions_by_conversion_date DURING TODAY", "OPERATOR_FIELD_MISMATCH"),
         ("campaign.name REGEXP_MATCH '('", "BAD_VALUE"),
         ("campaign.network_settings.target_google_search = 'perhaps'", "BAD_VALUE"),
         ("segments.date = 'yesterday'", "INVALID_DATE_FORMAT"),

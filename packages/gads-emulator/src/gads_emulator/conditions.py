@@ -137,7 +137,8 @@ def _range(field: Field, name: str, values: tuple[str, ...], today: date) -> tup
     days = during(values[0], today)
     if days is None:
         raise query_failure("INVALID_VALUE_WITH_DURING_OPERATOR", f"'{values[0]}' is not a date range.", values[0])
-    if field.path not in _DATES and not field.path.endswith(("date", "date_time")):
+    # Metrics by conversion date end like a date, and are numbers.
+    if field.path not in _DATES and not (field.kind == "str" and field.path.endswith(("date", "date_time"))):
         raise _mismatch(field, name)
     return days[0].isoformat(), days[1].isoformat()
 
