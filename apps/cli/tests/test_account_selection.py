@@ -13,6 +13,7 @@ from gads_domain.errors import (
     GadsError,
     InvalidValueError,
     PermanentApiError,
+    QuotaExhaustedError,
     TransientApiError,
     UsageError,
 )
@@ -199,3 +200,20 @@ def test_the_section_is_checked(configured: Configured) -> None:
         configured(accounts='[accounts]\ninclude = ["label:"]')
     with pytest.raises(ConfigurationError, match="not both"):
         configured(ids='["12"]', accounts='[accounts]\nexclude = ["12"]')
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (TransientApiError("UNAVAILABLE: gone"), "run it again later"),
+        (QuotaExhaustedError("RESOURCE_EXHAUSTED: spent", hint="go on after 8"), "go on after 8"),
+    ],
+    ids=["passes", "quota"],
+)
+def test_that_the_list_of_accounts_failed_is_said(
+    error: GadsError, hint: str, configured: Configured, directory: Directory
+) -> None:
+    directory.tree = error
+    with pytest.raises(type(error), match=f"the accounts below 1 cannot be listed: {error.message}") as caught:
+        chosen(configured())
+    assert hint in caught.value.hint

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gads_domain.account import Account
-from gads_domain.errors import ApiError, ConfigurationError, FailureReason, PermanentApiError, UsageError
+from gads_domain.errors import (
+    ApiError,
+    ConfigurationError,
+    FailureReason,
+    PermanentApiError,
+    QuotaExhaustedError,
+    TransientApiError,
+    UsageError,
+)
 from gads_etl.account_patterns import AccountPattern
 from gads_etl.control_plane import GatedStreams
 
@@ -18,6 +26,8 @@ if TYPE_CHECKING:
     from gads_extractor.extracting import SearchStreams
 
 _MANAGER = "a manager has no metrics of its own"
+_UNLISTED = "the accounts below {} cannot be listed"
+_LATER = "nothing was asked for yet: run it again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +83,14 @@ def select_accounts(
             "client's login_customer_id",
         )
     patterns = bool(section.include or section.exclude)
-    listed = directory.below(root, with_parents=patterns or whole_tree)
+    try:
+        listed = directory.below(root, with_parents=patterns or whole_tree)
+    except (TransientApiError, QuotaExhaustedError) as error:
+        hint = _LATER if isinstance(error, TransientApiError) else error.hint
+        raise type(error)(f"{_UNLISTED.format(root)}: {error.message}", hint=hint) from error
     if listed[0].refusal is not None and len(listed) == 1:
         refusal = listed[0].refusal
-        raise PermanentApiError(f"the accounts below {root} cannot be listed: {refusal.message}", hint=refusal.hint)
+        raise PermanentApiError(f"{_UNLISTED.format(root)}: {refusal.message}", hint=refusal.hint)
     return _narrowed(select(listed, section.include, section.exclude), chosen)
 
 
