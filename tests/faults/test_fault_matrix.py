@@ -286,6 +286,8 @@ def test_a_fault_of_everybody_keeps_what_was_done_before_it(
         result.states[key] for key, reason in result.failures.items() if reason.startswith("pending: not asked for")
     ]
     assert {state.status for state in left} <= {PartitionStatus.PENDING}
+    hit = {result.states[key].status for key in set(result.failures) - {state.key for state in left}}
+    assert hit == {PartitionStatus.FAILED}
     assert job.trusted() == {key: rows for key, rows in expected.items() if key in good}
     end = result.credentials or result.quota
     if meant.hint:
