@@ -65,10 +65,19 @@ def test_gaps_answers_whether_to_publish(gads_etl: Any, demo: Path) -> None:
 
 
 def test_what_the_ledger_does_not_know_is_an_error_and_not_an_empty_answer(gads_etl: Any, demo: Path) -> None:
-    done = gads_etl("consume", "preview", "nonsense", "-c", demo)
-    assert done.code != 0
-    assert "nonsense" in done.err
-    assert "hint: " in done.err
+    out = demo.parent / "nothing.parquet"
+    for code, said, *asked in (
+        (2, "nonsense", "preview", "nonsense"),
+        (2, "nonsense", "changes", "--report", "nonsense"),
+        (2, "no move 99999999999999999999", "preview", "campaign", "--as-of", "99999999999999999999"),
+        (2, "neither a moment nor a cursor", "preview", "campaign", "--as-of", "²"),
+        (1, "2024-05-15 is pending", "export", "campaign", out, "--complete", "--since", "2024-05-15"),
+    ):
+        done = gads_etl("consume", *asked, "-c", demo, *(["--until", "2024-05-15"] if out in asked else []))
+        assert (done.code, done.out) == (code, ""), done.err
+        assert said in done.err
+        assert "hint: " in done.err
+    assert not out.exists()
 
 
 def test_reports_are_listed_and_shown(gads_etl: Any, demo: Path) -> None:

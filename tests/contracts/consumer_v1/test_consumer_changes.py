@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from consumer_pipeline import (
@@ -50,7 +51,7 @@ def test_c19_the_feed_holds_every_move_of_authority(pipeline: Pipeline, consumer
     moves = [entry for entry in pipeline.ledger.log() if entry.moves_authority]
     assert [(c.position, c.at) for c in consumer.changes()] == [(e.sequence, e.at) for e in moves]
     assert [c.key for c in consumer.changes(customers="2")] == [key_of(2, 0)]
-    assert list(consumer.changes(reports="keyword")) == []
+    assert list(consumer.changes(customers="7")) == []
     validator = Draft202012Validator(SCHEMAS["change"])
     for change in consumer.changes():
         assert [error.message for error in validator.iter_errors(json.loads(json.dumps(change.to_record())))] == []
@@ -108,6 +109,8 @@ def test_c21_applying_changes_ends_in_a_fresh_snapshot(pipeline: Pipeline, consu
         assert stepped | {one.key: one for one in delta.snapshot.partitions} == fresh
         assert set(delta.withdrawn) == set(delta.replaced) - {one.key for one in delta.snapshot.partitions}
         assert delta.cursor == consumer.cursor()
+        # What did not move is not missing from what did.
+        assert delta.snapshot.missing == ()
     everything = consumer.delta("campaign")
     assert {one.key: one for one in everything.snapshot.partitions} == fresh
 
@@ -140,9 +143,12 @@ def test_c22_a_foreign_or_rolled_back_cursor_is_an_error(pipeline: Pipeline, tmp
             with pytest.raises(PastUnknownError, match="rolled back"):
                 ask()
         assert len(list(consumer.changes(after=early))) == 3
-        for wrong in ("", "4", late.upper(), late[3:]):
+        beyond = late.replace(f":{late.split(':')[1]}:", f":{10**30}:")
+        with pytest.raises(PastUnknownError, match="has no move 1000"):
+            consumer.changes(after=beyond)
+        for wrong in ("", "4", late.upper(), late[3:], 4):
             with pytest.raises(InvalidValueError):
-                consumer.changes(after=wrong)
+                consumer.changes(after=wrong)  # type: ignore[arg-type]  # one of them on purpose
     restored.close()
 
 
@@ -232,3 +238,25 @@ def test_c26_what_is_missing_is_listed_and_can_be_demanded_to_be_nothing(
     with pytest.raises(IncompleteError, match=r"6 partitions .*2024-06-01 is pending"):
         consumer.snapshot("campaign", since=day(0), until=day(3), customers=["1", "2"], complete=True)
     assert len(consumer.snapshot("campaign", since=day(3), until=day(3), customers="1", complete=True).partitions) == 1
+
+
+def test_c26_what_is_demanded_is_not_nothing_and_of_no_fewer_accounts(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust_days([0, 1])
+    pipeline.trust_days([0], customer=2)
+    nothing: list[dict[str, Any]] = [
+        {"customers": "9"},
+        {"customers": "9", "since": day(0)},
+        {"since": day(5)},
+        {"since": day(5), "until": day(6)},
+        {"as_of": 0},
+        {"as_of": "2000-01-01T00:00:00Z"},
+    ]
+    for asked in nothing:
+        with pytest.raises(IncompleteError):
+            consumer.snapshot("campaign", complete=True, **asked)
+        assert consumer.snapshot("campaign", **asked).partitions == ()
+    # The second account was never attempted for this day, and so has no row there.
+    with pytest.raises(IncompleteError, match="google_ads/2/campaign/2024-06-02 is pending"):
+        consumer.snapshot("campaign", since=day(1), until=day(1), complete=True)
+    assert len(consumer.snapshot("campaign", since=day(0), until=day(0), complete=True).partitions) == 2
+    assert len(consumer.snapshot("campaign", since=day(1), customers="1", complete=True).partitions) == 1

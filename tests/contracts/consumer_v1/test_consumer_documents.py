@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import inspect
 import json
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -47,7 +49,7 @@ from gads_consumer.errors import (
 )
 from gads_consumer.exporting import ExportFormat, export, manifest_path, preview
 from gads_consumer.manifest import decode_manifest, encode_manifest
-from gads_domain.errors import GadsError, InvalidValueError
+from gads_domain.errors import GadsError, InvalidValueError, StorageError
 
 # Schema versions
 
@@ -130,6 +132,21 @@ def test_c29_a_manifest_pins_for_good(pipeline: Pipeline, consumer: Consumer, tm
         assert encode_manifest(one.manifest()) == path.read_bytes()
 
 
+def test_c29_a_delta_is_pinned_as_one(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+    pipeline.trust_days(range(3))
+    cursor = consumer.cursor()
+    pipeline.trust(key_of(1, 0), 2, 4)
+    pipeline.trust(key_of(1, 2), 2, 4)
+    snapshot = consumer.delta("campaign", after=cursor).snapshot
+    snapshot.save(tmp_path / "delta.json")
+    document = json.loads((tmp_path / "delta.json").read_bytes())
+    assert [error.message for error in Draft202012Validator(SCHEMAS["manifest"]).iter_errors(document)] == []
+    assert document["after"] == cursor
+    again = consumer.load(tmp_path / "delta.json")
+    assert again.to_table().equals(snapshot.to_table())
+    assert again.missing == snapshot.missing == ()
+
+
 def test_c30_a_manifest_that_is_not_as_saved_is_refused(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
     pipeline.trust_days(range(2))
     path = tmp_path / "report.json"
@@ -182,6 +199,29 @@ def test_c31_an_export_appears_whole_with_its_manifest(
     with pytest.raises(PartitionGoneError):
         export(snapshot, path, overwrite=True)
     assert {one.name: one.read_bytes() for one in out.iterdir()} == before
+    folder = out / f"folder.{kind}"
+    folder.mkdir()
+    with pytest.raises(StorageError, match="is a folder"):
+        export(consumer.snapshot("campaign", until=day(1)), folder, overwrite=True)
+    folder.rmdir()
+    assert {one.name: one.read_bytes() for one in out.iterdir()} == before
+
+
+def test_c31_an_export_that_cannot_be_made_durable_leaves_no_manifest(
+    pipeline: Pipeline, consumer: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.trust_days(range(1), rows=3_000)
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def full_for_the_rows(file: int) -> None:
+        if os.fstat(file).st_size > 10_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gads_consumer.atomic_file.os.fsync", full_for_the_rows)
+    with pytest.raises(StorageError, match="No space left"):
+        export(consumer.snapshot("campaign"), out / "campaign.parquet")
+    assert list(out.iterdir()) == []
 
 
 def test_c31_what_a_format_cannot_hold_is_said_first(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
@@ -214,6 +254,8 @@ def test_c32_nothing_to_ask_is_no_empty_answer(pipeline: Pipeline, consumer: Con
         lambda: consumer.watermark("campain", **customers),
         lambda: consumer.ready("campain", day=day(0), **customers),
         lambda: consumer.delta("campain"),
+        lambda: consumer.delta("campain", after=consumer.cursor()),
+        lambda: consumer.changes(reports=["campaign", "campain"]),
     ):
         with pytest.raises(UnknownReportError) as caught:
             ask()
@@ -229,6 +271,11 @@ def test_c32_nothing_to_ask_is_no_empty_answer(pipeline: Pipeline, consumer: Con
         lambda: consumer.snapshot("Campaign"),
         lambda: consumer.gaps([], since=day(0), until=day(0), customers="1"),
         lambda: consumer.changes(customers=[]),
+        lambda: consumer.snapshot("campaign", since=20240601),  # type: ignore[arg-type]  # on purpose
+        lambda: consumer.snapshot("campaign", customers=1234567890),  # type: ignore[arg-type]  # on purpose
+        lambda: consumer.snapshot(["campaign", "keyword"]),  # type: ignore[arg-type]  # on purpose
+        lambda: consumer.delta(["campaign", "keyword"]),  # type: ignore[arg-type]  # on purpose
+        lambda: consumer.watermark(["campaign", "keyword"], **customers),  # type: ignore[arg-type]  # on purpose
     ):
         with pytest.raises(InvalidValueError):
             wrong()
@@ -334,7 +381,11 @@ def test_documents_have_the_members_of_their_schemas(pipeline: Pipeline, consume
     (change,) = consumer.changes()
     assert set(change.to_record()) == set(SCHEMAS["change"]["properties"]) == set(SCHEMAS["change"]["required"])
     document = json.loads(encode_manifest(consumer.snapshot("campaign").manifest()))
-    assert set(document) == set(SCHEMAS["manifest"]["required"]) == set(SCHEMAS["manifest"]["properties"]) - {"export"}
+    assert (
+        set(document)
+        == set(SCHEMAS["manifest"]["required"])
+        == set(SCHEMAS["manifest"]["properties"]) - {"after", "export"}
+    )
 
 
 def test_the_state_url_of_the_tests_is_the_readers(pipeline: Pipeline) -> None:

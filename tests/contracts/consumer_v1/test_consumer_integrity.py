@@ -148,7 +148,7 @@ def test_c17_the_answer_as_of_a_position_never_changes(pipeline: Pipeline, consu
         cursor = consumer.snapshot("campaign", as_of=position).cursor
         assert held(consumer, as_of=cursor) == then
     assert held(consumer, as_of=0) == {}
-    for wrong in (consumer.snapshot("campaign").position + 1, -1):
+    for wrong in (consumer.snapshot("campaign").position + 1, -1, 2**63, 10**30):
         with pytest.raises(PastUnknownError):
             consumer.snapshot("campaign", as_of=wrong)
 
@@ -165,9 +165,17 @@ def test_c18_a_moment_is_the_last_move_stamped_by_then(pipeline: Pipeline, consu
     assert consumer.snapshot("campaign", as_of=east).position == entries[3].sequence
     with pytest.raises(ClockSkewError, match="not come yet"):
         consumer.snapshot("campaign", as_of=pipeline.clock.moment + timedelta(hours=1))
-    for wrong in ("yesterday", "2024-07-01T04:05:06"):
+    for wrong in (
+        "yesterday",
+        "2024-07-01T04:05:06",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        day(0),
+        1.5,
+        True,
+    ):
         with pytest.raises(InvalidValueError):
-            consumer.snapshot("campaign", as_of=wrong)
+            consumer.snapshot("campaign", as_of=wrong)  # type: ignore[arg-type]  # some on purpose
 
 
 def test_c18_a_ledger_ahead_of_the_clock_answers_no_moment(pipeline: Pipeline) -> None:

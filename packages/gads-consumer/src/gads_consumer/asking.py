@@ -13,6 +13,8 @@ from gads_domain.state import PartitionStatus, StateFilter
 Day = date | str
 """A date, or its text as YYYY-MM-DD."""
 
+_DAY_FORMS = "give a date or text as YYYY-MM-DD"
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -54,8 +56,12 @@ def question(
 def as_day(day: Day | None) -> date | None:
     """The date of a day given as a date or as text; raises `InvalidValueError`."""
     if isinstance(day, datetime):
-        raise InvalidValueError(f"{day.isoformat()} is a time, not a day", hint="give a date or text as YYYY-MM-DD")
-    return parse_date(day) if isinstance(day, str) else day
+        raise InvalidValueError(f"{day.isoformat()} is a time, not a day", hint=_DAY_FORMS)
+    if day is None or isinstance(day, date):
+        return day
+    if not isinstance(day, str):
+        raise InvalidValueError(f"{day!r} is not a day", hint=_DAY_FORMS)
+    return parse_date(day)
 
 
 def days(since: date, until: date) -> list[date]:
@@ -74,12 +80,38 @@ def expected_keys(asked: Question, customers: Iterable[str], since: date, until:
     )
 
 
+class Wanted:
+    """Whose changes are looked for."""
+
+    def __init__(self, source: str, reports: frozenset[str] | None, customers: frozenset[str] | None) -> None:
+        self._source = source
+        self._reports = reports
+        self._customers = customers
+
+    def __call__(self, key: PartitionKey) -> bool:
+        """Whether a move of `key` is of interest."""
+        return (
+            key.source == self._source
+            and (self._reports is None or key.report in self._reports)
+            and (self._customers is None or key.customer_id in self._customers)
+        )
+
+
+def one_report(report: str) -> str:
+    """`report`, if it is the name of one; several in one snapshot would be rows of several tables."""
+    if not isinstance(report, str):
+        raise InvalidValueError(f"{report!r} is not the name of one report", hint="ask for each report by itself")
+    return report
+
+
 def _several(values: str | Iterable[str], what: str) -> list[str]:
     """The values once each and sorted; a lone text is one value and not its letters."""
-    found = [values] if isinstance(values, str) else sorted(set(values))
+    if not isinstance(values, Iterable):
+        raise InvalidValueError(f"{values!r} is no text for {what}", hint="write names and ids as text")
+    found = [values] if isinstance(values, str) else list(values)
     if not found:
         raise InvalidValueError(f"no {what} are named", hint=f"name at least one; an empty list is not all {what}")
     for value in found:
         if not isinstance(value, str):
             raise InvalidValueError(f"{value!r} among {what} is not text", hint="write names and ids as text")
-    return found
+    return sorted(set(found))

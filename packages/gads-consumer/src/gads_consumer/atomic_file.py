@@ -12,18 +12,24 @@ from typing import BinaryIO
 from gads_domain.errors import StorageError
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], announce: Callable[[], object] | None = None
+) -> None:
     """Let `write` fill a file beside `path`, make it durable and give it the name, replacing what had it.
 
-    Whatever fails, the name keeps what it had and nothing is left beside it; raises `StorageError` for the disk's
-    failures.
+    `announce` is called in between, when all is on the disk and nothing but the name is left to give. Whatever fails,
+    the name keeps what it had and nothing is left beside it; raises `StorageError` for the disk's failures.
     """
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder", hint="name a file")
     building = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with building.open("xb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
+        if announce is not None:
+            announce()
         building.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

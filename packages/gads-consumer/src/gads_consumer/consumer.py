@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gads_consumer.asking import Day, Question, as_day, question
+from gads_consumer.asking import Day, Question, Wanted, as_day, one_report, question
 from gads_consumer.changes import Change, Changes, Delta
 from gads_consumer.completeness import Readiness, gaps_at, watermark_at
 from gads_consumer.cursor import Cursor, confirmed, cursor_at, is_cursor
@@ -30,13 +31,15 @@ from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
-from gads_domain.state import PartitionStatus
+from gads_domain.state import PartitionStatus, StateFilter
 
 if TYPE_CHECKING:
     from gads_consumer.manifest import Manifest
 
 AsOf = datetime | int | str
 """A moment (aware), a position of the log, or the text of a cursor or of a moment as ISO-8601 with its zone."""
+
+_MOMENT_FORM = "write a moment as 2024-06-02T04:05:06Z, or give a position of the log as a number"
 
 CLOCKS_AGREE = timedelta(minutes=5)
 """How far the ledger's last move may lie ahead of this machine's clock before a time is no answer any more."""
@@ -112,16 +115,20 @@ class Consumer:
         """Resolve once what is vouched for, now or `as_of` a past position or moment, and pin it.
 
         `since` and `until` are both included; None means no bound, and for `customers` all that are known. With
-        `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`). A moment means
-        the last move stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`, `ClockSkewError`,
+        `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`), or all is;
+        without `customers` it expects every account that the ledger has ever known of the report. A moment means the
+        last move stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`, `ClockSkewError`,
         `InvalidValueError`.
         """
-        asked = question(self._source, report, since, until, customers)
+        asked = question(self._source, one_report(report), since, until, customers)
         at = self._at(as_of)
-        snapshot = self._resolved(asked, at)
+        snapshot = self._resolved(asked, at, complete=complete)
         if complete and snapshot.missing:
             some = "; ".join(str(gap) for gap in snapshot.missing[:3])
             raise IncompleteError(f"{len(snapshot.missing)} partitions are not vouched for: {some}")
+        if complete and not snapshot.partitions:
+            # Without bounds, or without accounts, there are no days to name.
+            raise IncompleteError(f"of what was asked of {report} nothing is vouched for")
         return snapshot
 
     def load(self, path: Path | str) -> Snapshot:
@@ -148,7 +155,8 @@ class Consumer:
 
         Keep `Changes.cursor` once the changes are applied, in one transaction with them if possible, and pass it
         next time: then each is met at least once, and one that is met again changes nothing. Raises
-        `PastUnknownError` for another ledger's cursor or a log that was rolled back, `InvalidValueError`.
+        `PastUnknownError` for another ledger's cursor or a log that was rolled back, `UnknownReportError`,
+        `InvalidValueError`.
         """
         wanted = self._wanted(reports, customers)
         end = self._at(None)
@@ -157,18 +165,19 @@ class Consumer:
     def delta(self, report: str, *, after: str | None = None, customers: str | Iterable[str] | None = None) -> Delta:
         """All that moved in one report behind the cursor `after` (None: everything that is vouched for), as one step.
 
-        Several moves of one partition come as one. Raises what `changes` raises.
+        Several moves of one partition come as one. The snapshot of a delta holds what moved and lists nothing as
+        missing; `gaps` and `ready` tell what is. Raises what `changes` raises.
         """
-        asked = question(self._source, report, None, None, customers)
+        asked = question(self._source, one_report(report), None, None, customers)
         if after is None:
             snapshot = self._resolved(asked, self._at(None))
             return Delta(tuple(one.key for one in snapshot.partitions), (), snapshot, snapshot.cursor)
-        end = self._at(None)
-        feed = Changes(self._ledger, self._from(after), end, self._wanted(report, asked.customers))
+        end, start = self._at(None), self._from(after)
+        feed = Changes(self._ledger, start, end, self._wanted(report, asked.customers))
         last: dict[PartitionKey, Change] = {change.key: change for change in feed}
         kept = tuple(sorted(change.partition for change in last.values() if change.partition is not None))
         withdrawn = tuple(sorted(key for key, change in last.items() if change.partition is None))
-        pinned = Pinned(asked, end, self._clock.now(), kept, {})
+        pinned = Pinned(asked, end, self._clock.now(), kept, {}, start)
         snapshot = Snapshot(pinned, self._reader, integrity=self._integrity)
         return Delta(tuple(sorted(last)), withdrawn, snapshot, str(end))
 
@@ -201,7 +210,7 @@ class Consumer:
         first day of any account is missing already, or nothing is known of it. Days behind a gap do not count.
         Raises `UnknownReportError`, `InvalidValueError`.
         """
-        asked = question(self._source, report, since, None, customers)
+        asked = question(self._source, one_report(report), since, None, customers)
         self._require_known(asked)
         return watermark_at(self._ledger, asked, self._at(as_of).position)
 
@@ -271,11 +280,17 @@ class Consumer:
             return cursor_at(self._ledger, ledger_id, self._ledger.position())
         if isinstance(as_of, datetime):
             return cursor_at(self._ledger, ledger_id, self._position_at(as_of))
+        if type(as_of) is not int:
+            raise InvalidValueError(f"{as_of!r} is neither a position, a moment nor a cursor", hint=_MOMENT_FORM)
         return cursor_at(self._ledger, ledger_id, as_of)
 
     def _position_at(self, moment: datetime) -> int:
-        if moment.tzinfo is None:
+        if moment.utcoffset() is None:
             raise InvalidValueError(f"{moment.isoformat()} is a time without a zone", hint="say which, such as UTC")
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            raise InvalidValueError(f"{moment.isoformat()} is beyond all times", hint=_MOMENT_FORM) from None
         now = self._clock.now()
         last = last_entry(self._ledger, self._ledger.position())
         if last is not None and last.at > now + CLOCKS_AGREE:
@@ -294,7 +309,7 @@ class Consumer:
         ledger_id = self._known_ledger()
         return Cursor.after(ledger_id, None) if after is None else confirmed(self._ledger, ledger_id, after)
 
-    def _resolved(self, asked: Question, at: Cursor) -> Snapshot:
+    def _resolved(self, asked: Question, at: Cursor, *, complete: bool = False) -> Snapshot:
         entries = list(self._ledger.as_of(asked.filter(), at.position))
         if not entries:
             self._require_known(asked)
@@ -306,8 +321,15 @@ class Consumer:
                 others[entry.key] = entry.status_after
             else:
                 partitions.append(partition)
+        if complete and asked.customers is None:
+            asked = replace(asked, customers=self._accounts(asked, at))
         pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others)
         return Snapshot(pinned, self._reader, integrity=self._integrity)
+
+    def _accounts(self, asked: Question, at: Cursor) -> tuple[str, ...] | None:
+        """All accounts that the ledger knew of the report at `at`, whatever the days; None if there were none."""
+        ever = StateFilter(asked.source, reports=asked.reports)
+        return tuple(sorted({entry.key.customer_id for entry in self._ledger.as_of(ever, at.position)})) or None
 
     def _require_known(self, asked: Question) -> None:
         known = self.reports()
@@ -318,29 +340,17 @@ class Consumer:
                 hint=f"it knows {', '.join(known)}" if known else "it holds no partition at all yet",
             )
 
-    def _wanted(self, reports: str | Iterable[str] | None, customers: str | Iterable[str] | None) -> _Wanted:
-        asked_reports = None if reports is None else question(self._source, reports).reports
+    def _wanted(self, reports: str | Iterable[str] | None, customers: str | Iterable[str] | None) -> Wanted:
+        asked_reports = None
+        if reports is not None:
+            asked = question(self._source, reports)
+            self._require_known(asked)
+            asked_reports = asked.reports
         asked_customers = None if customers is None else question(self._source, "any", customers=customers).customers
-        return _Wanted(
+        return Wanted(
             self._source,
             None if asked_reports is None else frozenset(asked_reports),
             None if asked_customers is None else frozenset(asked_customers),
-        )
-
-
-class _Wanted:
-    """Whose changes are looked for."""
-
-    def __init__(self, source: str, reports: frozenset[str] | None, customers: frozenset[str] | None) -> None:
-        self._source = source
-        self._reports = reports
-        self._customers = customers
-
-    def __call__(self, key: PartitionKey) -> bool:
-        return (
-            key.source == self._source
-            and (self._reports is None or key.report in self._reports)
-            and (self._customers is None or key.customer_id in self._customers)
         )
 
 
@@ -360,7 +370,8 @@ def _pinned_by(manifest: Manifest, reader: RawReader, *, integrity: bool) -> Sna
         manifest.source, manifest.report, as_day(manifest.since), as_day(manifest.until), manifest.customers
     )
     at = Cursor.parse(manifest.cursor)
-    pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.trusted(), manifest.others())
+    behind = None if manifest.after is None else Cursor.parse(manifest.after)
+    pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.trusted(), manifest.others(), behind)
     return Snapshot(pinned, reader, integrity=integrity)
 
 
@@ -368,6 +379,4 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidValueError(
-            f"{text!r} is neither a moment nor a cursor", hint="write a moment as 2024-06-02T04:05:06Z"
-        ) from None
+        raise InvalidValueError(f"{text!r} is neither a moment nor a cursor", hint=_MOMENT_FORM) from None

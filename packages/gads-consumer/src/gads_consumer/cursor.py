@@ -31,7 +31,7 @@ class Cursor:
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """Read what `str()` wrote; raises `InvalidValueError`."""
-        match = _FORM.fullmatch(text)
+        match = _FORM.fullmatch(text if isinstance(text, str) else "")  # type: ignore[redundant-expr]  # at the edge
         if match is None:
             raise InvalidValueError(f"{text!r} is not a cursor", hint="keep cursors as they were handed out")
         return cls(match[3], int(match[1]), match[2])

@@ -48,7 +48,7 @@ def manifest_path(path: Path) -> Path:
 
 def export(
     snapshot: Snapshot,
-    path: Path,
+    path: Path | str,
     *,
     scan: Scan | None = None,
     format: ExportFormat | None = None,  # noqa: A002 -- it is what the option is called
@@ -61,6 +61,7 @@ def export(
     sha256, so that a file left behind by a crash between the two is told from its own. Without `overwrite` raises
     `InvalidValueError` if either is there. Raises what reading raises (see `Scan`), and `StorageError`.
     """
+    path = Path(path)
     kind = format or format_of(path)
     reading = scan or snapshot.scan()
     if not overwrite:
@@ -68,29 +69,31 @@ def export(
             if taken.exists():
                 raise InvalidValueError(f"{taken} is there already", hint="choose another name, or allow overwriting")
     _require_writable(reading.schema, kind)
-    exported: list[Manifest] = []
+    written: list[ExportedFile] = []
 
     def write(stream: BinaryIO) -> None:
         counted = _Summed(stream)
         rows = _WRITERS[kind](reading, counted)
-        manifest = snapshot.manifest().model_copy(
-            update={
-                "export": ExportedFile(
-                    file=path.name,
-                    format=kind.value,
-                    bytes=counted.size,
-                    sha256=counted.sha256,
-                    rows=rows,
-                    columns=tuple(reading.schema.names),
-                )
-            }
+        written.append(
+            ExportedFile(
+                file=path.name,
+                format=kind.value,
+                bytes=counted.size,
+                sha256=counted.sha256,
+                rows=rows,
+                columns=tuple(reading.schema.names),
+            )
         )
-        data = encode_manifest(manifest)
-        write_atomically(manifest_path(path), lambda beside: beside.write(data))
-        exported.append(manifest)
 
-    write_atomically(path, write)
-    return exported[0]
+    def told() -> Manifest:
+        return snapshot.manifest().model_copy(update={"export": written[0]})
+
+    def announce() -> None:
+        data = encode_manifest(told())
+        write_atomically(manifest_path(path), lambda beside: beside.write(data))
+
+    write_atomically(path, write, announce)
+    return told()
 
 
 def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify: bool = True) -> pa.Table:

@@ -18,7 +18,7 @@ from gads_domain.partition_key import PartitionKey, parse_date
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
 
-MANIFEST_VERSION = "1.0"
+MANIFEST_VERSION = "1.1"
 """`major.minor` of the manifest; a reader refuses another major and accepts any minor."""
 
 _SUM = "manifest_sha256"
@@ -89,6 +89,8 @@ class Manifest(_Document):
     since: _Day | None
     until: _Day | None
     customers: tuple[_CustomerId, ...] | None
+    after: str | None = None
+    """The cursor behind which a delta begins, which holds no more than what moved since; None for all else."""
     partitions: tuple[ManifestPartition, ...]
     not_vouched_for: tuple[ManifestGap, ...]
     export: ExportedFile | None = None
@@ -117,8 +119,9 @@ class Manifest(_Document):
 def encode_manifest(manifest: Manifest) -> bytes:
     """The document, with a sum over all the rest of it."""
     document = manifest.model_dump(mode="json", exclude_none=False)
-    if manifest.export is None:
-        del document["export"]
+    for optional in ("after", "export"):
+        if document[optional] is None:
+            del document[optional]
     document[_SUM] = _sum_of(document)
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -143,10 +146,13 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
         manifest = Manifest.model_validate(document)
         trusted = manifest.trusted()
         cursor = Cursor.parse(manifest.cursor)
+        behind = Cursor.parse(manifest.after) if manifest.after is not None else None
     except (ValidationError, InvalidValueError) as error:
         raise ManifestError(f"{name} is not a sound manifest: {_first(error)}", hint="save it anew") from None
     if (cursor.ledger_id, cursor.position) != (manifest.ledger_id, manifest.position):
         raise ManifestError(f"{name} has the cursor of another position", hint="save it anew")
+    if behind is not None and (behind.ledger_id != cursor.ledger_id or behind.position > cursor.position):
+        raise ManifestError(f"{name} begins behind its own position, or in another ledger", hint="save it anew")
     if list(trusted) != sorted(trusted) or len({one.key for one in trusted}) != len(trusted):
         raise ManifestError(f"{name} names a partition twice or out of order", hint="save it anew")
     return manifest

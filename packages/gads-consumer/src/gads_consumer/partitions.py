@@ -48,9 +48,13 @@ def vouched_for(entry: LogEntry) -> TrustedPartition | None:
     return TrustedPartition(entry.key, entry.to_run, entry.record_count, entry.schema_version, entry.seal_sha256)
 
 
+_MOST_MOVES = 2**63
+"""No ledger numbers further than a signed 64-bit integer does."""
+
+
 def last_entry(ledger: StateReader, position: int) -> LogEntry | None:
     """The move with the number `position`, if the log has one."""
-    if position < 1:
+    if not 1 <= position < _MOST_MOVES:
         return None
     found = ledger.log(after=position - 1, limit=1)
     return found[0] if found and found[0].sequence == position else None

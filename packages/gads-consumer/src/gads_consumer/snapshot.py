@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Pinned:
     """What makes a snapshot: the question, the place in the log that answers it, and the partitions of the answer.
 
-    `others` has the status of the partitions that are known and not vouched for, as far as the ledger was asked.
+    `others` has the status of the partitions that are known and not vouched for, as far as the ledger was asked. Of a
+    delta `behind` is where it begins: nothing is held and nothing expected but what moved since.
     """
 
     asked: Question
@@ -39,6 +40,7 @@ class Pinned:
     resolved_at: datetime
     partitions: tuple[TrustedPartition, ...]
     others: Mapping[PartitionKey, PartitionStatus]
+    behind: Cursor | None = None
 
 
 class Snapshot:
@@ -98,8 +100,11 @@ class Snapshot:
         """The days asked for that are not vouched for as of this snapshot, for each account.
 
         Where no bound was given it is the first or last day that the ledger knows of the report and accounts; where
-        no account was named, the accounts are those that it knows of the report in those days.
+        no account was named, the accounts are those that it knows of the report in those days. A delta's snapshot was
+        asked for what moved, and lists none.
         """
+        if self._pinned.behind is not None:
+            return ()
         asked = self._pinned.asked
         known = [*(one.key for one in self.partitions), *self._pinned.others]
         found = [key.logical_date for key in known]
@@ -165,6 +170,7 @@ class Snapshot:
             since=asked.since,
             until=asked.until,
             customers=asked.customers,
+            after=None if self._pinned.behind is None else str(self._pinned.behind),
             partitions=tuple(
                 ManifestPartition(
                     customer_id=one.customer_id,

@@ -23,6 +23,7 @@ from gads_etl.printing import Format
 
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
+    from gads_etl.configuration import Configuration
 
 app = typer.Typer(help="Read what the ledger vouches for.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -63,10 +64,11 @@ def preview(
 ) -> None:
     """Show the first rows of a report with the account, day and run that each is from."""
     from gads_consumer.exporting import preview as first_rows
+    from gads_etl.configuration import load_configuration
     from gads_etl.printing import print_json, print_table, say
 
     require_order(since, until)
-    with _consumer(config) as consumer:
+    with _consumer(load_configuration(config)) as consumer:
         snapshot = consumer.snapshot(report, since=since, until=until, customers=customer or None, as_of=_moment(as_of))
         table = first_rows(snapshot, rows)
         missing = len(snapshot.missing)
@@ -86,7 +88,10 @@ def export(
     until: UntilOption = None,
     customer: CustomerOption = None,
     as_of: AsOfOption = None,
-    complete: Annotated[bool, typer.Option("--complete", help="Refuse if a day that is asked for is missing.")] = False,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="Refuse if a day is missing of these accounts, or else of those configured."),
+    ] = False,
     identity: Annotated[
         bool, typer.Option("--identity", help="Add _customer_id, _logical_date and _run_id to every row.")
     ] = False,
@@ -99,12 +104,15 @@ def export(
     """Write a report's trusted rows to a file; it appears whole or not at all."""
     from gads_consumer.exporting import export as write_file
     from gads_consumer.exporting import manifest_path
+    from gads_etl.configuration import load_configuration
     from gads_etl.printing import print_json, print_table
 
     require_order(since, until)
-    with _consumer(config) as consumer:
+    configuration = load_configuration(config)
+    named = customer or (configuration.google_ads.customer_ids if complete else None) or None
+    with _consumer(configuration) as consumer:
         snapshot = consumer.snapshot(
-            report, since=since, until=until, customers=customer or None, as_of=_moment(as_of), complete=complete
+            report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
         )
         manifest = write_file(snapshot, path, scan=snapshot.scan(identity=identity, unify=unify), overwrite=overwrite)
     assert manifest.export is not None
@@ -133,9 +141,10 @@ def changes(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """List the moves of authority in order. The last cursor is where the next reading goes on."""
+    from gads_etl.configuration import load_configuration
     from gads_etl.printing import print_json, print_table, say
 
-    with _consumer(config) as consumer:
+    with _consumer(load_configuration(config)) as consumer:
         feed = consumer.changes(after=after, reports=report or None, customers=customer or None)
         records: list[dict[str, Any]] = []
         cursor = feed.cursor
@@ -175,7 +184,7 @@ def gaps(
     require_order(since, until)
     configuration = load_configuration(config)
     names = [section.name for section in configuration.sections(report or [])]
-    with _consumer(config) as consumer:
+    with _consumer(configuration) as consumer:
         answer = consumer.ready(names, day=until, since=since, customers=configuration.customers(customer or []))
     rows = [
         {
@@ -199,18 +208,16 @@ def gaps(
 
 
 @contextmanager
-def _consumer(config: Path) -> Iterator[Consumer]:
+def _consumer(configuration: Configuration) -> Iterator[Consumer]:
     from gads_consumer.consumer import Consumer
-    from gads_etl.configuration import load_configuration
 
-    configuration = load_configuration(config)
     storage = configuration.storage
     with Consumer.open(state=storage.state, sink=storage.sink, base=configuration.base) as consumer:
         yield consumer
 
 
 def _moment(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
 
 
 def _iso(day: date | None) -> str | None:
