@@ -55,6 +55,68 @@ def test_reconciling_puts_right_whatever_differs(loaded: House) -> None:
         assert status(consumer, loaded.warehouse)
 
 
+def _day(number: int, customer: int = 1) -> str:
+    return f"customer_id = '{customer}' AND logical_date = DATE '2024-06-0{number}'"
+
+
+_ROW = "INSERT INTO campaign BY NAME SELECT DATE '2024-06-01' AS _logical_date"
+_NOBODYS = f"{_ROW}, '9' AS _customer_id, '{run_of(1)}' AS _run_id"
+_TWICE = f"INSERT INTO gads.pointers SELECT * FROM gads.pointers WHERE {_day(1)}"
+TOGETHER = (
+    f"{_ROW}, 'abc' AS _customer_id, '{run_of(1)}' AS _run_id",
+    f"{_ROW}, '1' AS _customer_id",
+    f"{_ROW}, '1' AS _customer_id, 'x' AS _run_id",
+    f"UPDATE gads.pointers SET run_id = '{run_of(5)}' WHERE {_day(1)}",
+    f"UPDATE gads.pointers SET run_id = 'x' WHERE {_day(2)}",
+    f"UPDATE gads.pointers SET customer_id = NULL WHERE {_day(3)}",
+    f"UPDATE gads.pointers SET report = 'No Report' WHERE {_day(4)}",
+    f"UPDATE gads.pointers SET report = 'nowhere' WHERE {_day(5)}",
+    f"UPDATE gads.pointers SET record_count = 4 WHERE {_day(1, 2)}",
+    f"UPDATE gads.pointers SET seal_sha256 = 'x' WHERE {_day(2, 2)}",
+    f"UPDATE gads.pointers SET schema_version = 2 WHERE {_day(3, 2)}",
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "counts"),
+    [
+        (_NOBODYS, (0, 0, 0, 1)),
+        ("INSERT INTO campaign BY NAME SELECT 7 AS campaign_id FROM range(2)", (0, 0, 0, 2)),
+        (_TWICE, (0, 1, 0, 0)),
+        ("; ".join(TOGETHER), (4, 4, 1, 6)),
+    ],
+    ids=["rows of nobody", "rows without identity", "a pointer twice", "all kinds"],
+)
+def test_what_a_stranger_put_there_is_put_right(loaded: House, sql: str, counts: tuple[int, ...]) -> None:
+    """W12: also where it is all that differs; foreseen by a dry run, and done once."""
+    loaded.tamper(sql)
+    told, done, again = (loaded.load(reconcile=True, **how) for how in ({"dry_run": True}, {}, {}))
+    for one in (told, done):
+        assert (one.added, one.replaced, one.removed, one.strays) == counts
+    assert (again.changed, again.steps) == (False, 0)
+    loaded.require_true()
+    assert loaded.query("SELECT count(*), count(DISTINCT (customer_id, logical_date)) FROM gads.pointers") == [(8, 8)]
+
+
+def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: House) -> None:
+    """W19: a column, the table itself, the position, the cursor: each an error with a hint, and nothing is touched."""
+    whole = loaded.path.read_bytes()
+    for sql in (
+        "ALTER TABLE campaign RENAME COLUMN metrics_clicks TO clicks",
+        "DROP TABLE campaign",
+        "UPDATE gads.state SET position = 99",
+        "UPDATE gads.state SET cursor = 'junk'",
+    ):
+        loaded.path.write_bytes(whole)
+        loaded.tamper(sql)
+        before = loaded.path.read_bytes()
+        with loaded.pipeline.consumer() as consumer, pytest.raises(WarehouseDamagedError) as caught:
+            verify(consumer, loaded.warehouse)
+        assert caught.value.hint
+        assert "\n" not in caught.value.message
+        assert loaded.path.read_bytes() == before
+
+
 @pytest.mark.parametrize("reconcile", [False, True])
 def test_a_dry_run_says_and_does_nothing(loaded: House, reconcile: bool) -> None:
     """W13: the counts are those of the load that follows; an absent file is not created."""

@@ -167,6 +167,27 @@ def test_verify_names_every_difference(loaded: House) -> None:
     assert left == {DifferenceKind.SUM, DifferenceKind.VALUES}
 
 
+def test_verify_names_pointers_and_what_is_of_no_partition(loaded: House) -> None:
+    """W35: another count, a second pointer, rows without identity; the rows behind such a pointer are compared too."""
+    first, second = (f"customer_id = '1' AND logical_date = DATE '2024-06-0{number}'" for number in (1, 2))
+    loaded.tamper(f"UPDATE gads.pointers SET record_count = 4 WHERE {first}")
+    loaded.tamper(
+        "UPDATE campaign SET metrics_clicks = 8 WHERE campaign_id = 0 AND _customer_id = '1' "
+        "AND _logical_date = DATE '2024-06-01'"
+    )
+    loaded.tamper(f"INSERT INTO gads.pointers SELECT * FROM gads.pointers WHERE {second}")
+    loaded.tamper("INSERT INTO campaign BY NAME SELECT 7 AS campaign_id FROM range(2)")
+    with loaded.pipeline.consumer() as consumer:
+        found = verify(consumer, loaded.warehouse)
+        assert status(consumer, loaded.warehouse).unplaced == {"main.campaign": 2}
+    assert found.unplaced == {"main.campaign": 2}
+    assert [(one.kind, _short(one.key), one.column) for one in found.differences] == [
+        (DifferenceKind.POINTER, "1 1", None),
+        (DifferenceKind.SUM, "1 1", "metrics_clicks"),
+        (DifferenceKind.POINTER, "1 2", None),
+    ]
+
+
 def test_every_error_says_what_to_do() -> None:
     import gads_warehouse_duckdb.errors as errors
 

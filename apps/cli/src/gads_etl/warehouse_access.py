@@ -50,6 +50,7 @@ def load_document(report: LoadReport) -> dict[str, Any]:
         "replaced": report.replaced,
         "removed": report.removed,
         "rows": report.rows,
+        "strays": report.strays,
     }
 
 
@@ -59,7 +60,8 @@ def print_load(report: LoadReport) -> None:
 
     would = "would be " if report.dry_run else ""
     counts = f"{report.added:,} {would}added, {report.replaced:,} {would}replaced, {report.removed:,} {would}removed"
-    say(f"warehouse at move {report.after.position} of the ledger: {counts}; {report.rows:,} rows")
+    strays = f"; {report.strays:,} that were nobody's {would}removed" if report.strays else ""
+    say(f"warehouse at move {report.after.position} of the ledger: {counts}; {report.rows:,} rows{strays}")
 
 
 SAMPLE_QUERY = """SELECT campaign_name, sum(clicks) AS clicks, sum(cost) AS cost,

@@ -186,6 +186,7 @@ class WarehouseLaws(WarehouseSuite):
         assert warehouse.reports() == []
         assert warehouse.pointers("campaign") == []
         assert warehouse.untrue() == []
+        assert dict(warehouse.unplaced()) == {}
         assert list(warehouse.contents("campaign")) == []
         assert warehouse.is_current()
         assert sorted(base.rglob("*")) == before

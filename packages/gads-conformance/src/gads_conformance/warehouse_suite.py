@@ -63,6 +63,7 @@ class WarehouseSuite:
         found = [row | {"_report": report} for report in reports for row in read_rows(report)]
         assert _sorted(found) == _sorted(expected)
         assert warehouse.untrue() == []
+        assert dict(warehouse.unplaced()) == {}
         for report in reports:
             contents = {(one.key, one.run_id): one.record_count for one in warehouse.contents(report)}
             assert contents == {

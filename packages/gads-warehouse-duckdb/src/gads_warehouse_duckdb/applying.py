@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from gads_domain.errors import LedgerConflictError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import LoadedPartition, LoadedStep, LoadStep, Replacement
+from gads_domain.ports.warehouse import LoadedPartition, LoadedStep, LoadMode, LoadStep, Replacement
 from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.errors import OtherLedgerError
 from gads_warehouse_duckdb.layout import CONTRACT_VERSION, CUSTOMER_ID, LOGICAL_DATE, RECORDS, quoted
 from gads_warehouse_duckdb.payload_rows import payload_rows, require_counts
 from gads_warehouse_duckdb.report_tables import ReportTable, ReportTables
 from gads_warehouse_duckdb.state import WarehouseState, find_state, naive_utc, write_state
+from gads_warehouse_duckdb.unplaced import discard_unplaced
 
 _MOVING = "moving_partitions"
 _SAME_KEY = (
@@ -49,6 +50,8 @@ class Application:
     def carry_out(self) -> LoadedStep:
         """Do it all; the caller commits."""
         self._require_base()
+        if self._step.mode is LoadMode.RECONCILE:
+            discard_unplaced(self._connection, self._tables.all())
         for chunk in self._step.replace:
             for (report, version), group in groupby(chunk, key=_place_of):
                 self._replace(report, version, list(group))

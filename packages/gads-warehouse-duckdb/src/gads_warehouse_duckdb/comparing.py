@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from gads_consumer.consumer import Consumer
 from gads_consumer.cursor import Cursor
 from gads_consumer.partitions import TrustedPartition
+from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadedPartition, Warehouse, WarehousePosition
-from gads_warehouse_duckdb.errors import OtherLedgerError
+from gads_warehouse_duckdb.errors import OtherLedgerError, WarehouseDamagedError
 
 
 @dataclass(frozen=True, slots=True)
 class ReportComparison:
     """One report: what is vouched for, what is shown, and what differs.
 
-    `absent` is vouched for and not shown, `outdated` is shown of another run, `untrue` is shown and its rows are not
-    those that were loaded, `orphaned` is shown and no longer vouched for, `strays` are rows without either.
+    `absent` is vouched for and not shown, `outdated` is shown of another run or by another pointer, `untrue` is shown
+    and its rows are not those that were loaded, `orphaned` is shown and no longer vouched for, `strays` are rows
+    without either.
     """
 
     report: str
@@ -37,6 +40,8 @@ class Comparison:
 
     position: WarehousePosition
     reports: tuple[ReportComparison, ...]
+    unplaced: Mapping[str, int]
+    """Rows and pointers that can be of no partition, by table."""
 
     @property
     def absent(self) -> list[TrustedPartition]:
@@ -89,7 +94,7 @@ def compare(consumer: Consumer, warehouse: Warehouse) -> Comparison:
                 tuple(sorted(key for key in wrong if key not in vouched and key not in shown)),
             )
         )
-    return Comparison(position_of(cursor), tuple(found))
+    return Comparison(position_of(cursor), tuple(found), warehouse.unplaced())
 
 
 def position_of(cursor: str) -> WarehousePosition:
@@ -99,10 +104,23 @@ def position_of(cursor: str) -> WarehousePosition:
 
 
 def require_same_ledger(consumer: Consumer, position: WarehousePosition | None) -> None:
-    """Raise `OtherLedgerError` if the tables at `position` are of another ledger than the consumer's."""
+    """Raise `OtherLedgerError` if the tables at `position` are of another ledger than the consumer's.
+
+    Raises `WarehouseDamagedError` if the position and its cursor do not agree.
+    """
     found = position_of(consumer.cursor()).ledger_id
-    if position is not None and position.ledger_id != found:
+    if position is None:
+        return
+    if position.ledger_id != found:
         raise OtherLedgerError(f"the tables are of the ledger {position.ledger_id}; storage.state is {found}")
+    try:
+        agreed = position_of(position.cursor) == position
+    except InvalidValueError:
+        agreed = False
+    if not agreed:
+        raise WarehouseDamagedError(
+            f"the tables say that they are at move {position.position} and have the cursor {position.cursor!r}"
+        )
 
 
 def loading_order(partition: TrustedPartition) -> tuple[str, int, date, str]:
@@ -112,4 +130,9 @@ def loading_order(partition: TrustedPartition) -> tuple[str, int, date, str]:
 
 
 def _same(vouched: TrustedPartition, shown: LoadedPartition) -> bool:
-    return (vouched.run_id, vouched.seal_sha256) == (shown.run_id, shown.seal_sha256)
+    return (vouched.run_id, vouched.seal_sha256, vouched.record_count, vouched.schema_version) == (
+        shown.run_id,
+        shown.seal_sha256,
+        shown.record_count,
+        shown.schema_version,
+    )

@@ -13,6 +13,7 @@ from gads_domain.run import RunId
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, quoted
 from gads_warehouse_duckdb.payload_rows import payload_rows
 from gads_warehouse_duckdb.report_tables import ReportTable
+from gads_warehouse_duckdb.unplaced import POSSIBLE_ROW
 
 _IDENTITY = f"{CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID}"
 
@@ -41,7 +42,7 @@ def _summed(
     hashed = ", ".join(quoted(column.name) for column in table.columns)
     found = connection.execute(
         f"SELECT {', '.join([_IDENTITY, 'count(*)', f'sum(hash({hashed})::HUGEINT)', *sums])} FROM {rows} "
-        f"GROUP BY {_IDENTITY} ORDER BY {_IDENTITY}"
+        f"GROUP BY {_IDENTITY} HAVING {POSSIBLE_ROW} ORDER BY {_IDENTITY}"
     )
     while page := found.fetchmany(1_000):
         for customer, day, run, count, digest, *values in page:

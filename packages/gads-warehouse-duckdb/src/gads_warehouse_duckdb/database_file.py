@@ -85,7 +85,8 @@ class DatabaseFile:
                 hint="free some and load again; the tables are as they were before",
             )
         if "not a valid DuckDB database file" in text or isinstance(
-            error, duckdb.SerializationException | duckdb.FatalException | duckdb.CatalogException
+            error,
+            duckdb.SerializationException | duckdb.FatalException | duckdb.CatalogException | duckdb.BinderException,
         ):
             return WarehouseDamagedError(f"{self.path} is not a warehouse that can be read: {text}")
         if isinstance(error, duckdb.TransactionException) and "onflict" in text:

@@ -5,6 +5,7 @@ It knows a warehouse by its port alone, and sees of ledger and sink what `gads_c
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,10 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What a load came to, or with `dry_run` would come to; `before` is None for a warehouse that was empty."""
+    """What a load came to, or with `dry_run` would come to; `before` is None for a warehouse that was empty.
+
+    `strays` are partitions and rows that were there, although no pointer spoke of them, and that a comparison removed.
+    """
 
     mode: LoadMode
     before: WarehousePosition | None
@@ -50,12 +54,13 @@ class LoadReport:
     replaced: int
     removed: int
     rows: int
+    strays: int = 0
     dry_run: bool = False
 
     @property
     def changed(self) -> bool:
-        """Whether a partition came, went or was replaced."""
-        return bool(self.added or self.replaced or self.removed)
+        """Whether anything came, went or was replaced."""
+        return bool(self.added or self.replaced or self.removed or self.strays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,10 @@ class WarehouseLoader:
         added, replaced, removed = len(found.absent), len(found.outdated) + len(found.untrue), len(found.orphaned)
         wanted = [*found.absent, *found.outdated, *found.untrue]
         rows = sum(one.record_count for one in wanted)
-        done = LoadReport(LoadMode.RECONCILE, before, found.position, 0, added, replaced, removed, rows, dry_run)
+        strays = len(found.strays) + sum(found.unplaced.values())
+        done = LoadReport(
+            LoadMode.RECONCILE, before, found.position, 0, added, replaced, removed, rows, strays, dry_run
+        )
         if dry_run:
             return done
         if before is not None and not done.changed and self._warehouse.is_current():
@@ -124,7 +132,7 @@ class WarehouseLoader:
         remove = [*found.orphaned, *found.strays]
         step = self._step(LoadMode.RECONCILE, before, found.position, wanted, remove)
         self._warehouse.apply(step)
-        return LoadReport(LoadMode.RECONCILE, before, found.position, 1, added, replaced, removed, rows)
+        return dataclasses.replace(done, steps=1)
 
     def _follow(self, before: WarehousePosition, *, dry_run: bool) -> LoadReport:
         feed = self._consumer.changes(after=before.cursor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -35,9 +36,11 @@ class WarehouseStatus:
     loaded: WarehousePosition | None
     ledger: WarehousePosition
     reports: tuple[ReportStatus, ...]
+    unplaced: Mapping[str, int]
+    """Rows and pointers that can be of no partition, by table."""
 
     def __bool__(self) -> bool:
-        return not any(one.behind or one.orphaned or one.untrue for one in self.reports)
+        return not self.unplaced and not any(one.behind or one.orphaned or one.untrue for one in self.reports)
 
 
 def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:
@@ -45,7 +48,7 @@ def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:
     loaded = warehouse.position()
     require_same_ledger(consumer, loaded)
     found = compare(consumer, warehouse)
-    return WarehouseStatus(loaded, found.position, tuple(_of_report(one) for one in found.reports))
+    return WarehouseStatus(loaded, found.position, tuple(_of_report(one) for one in found.reports), found.unplaced)
 
 
 def _of_report(found: ReportComparison) -> ReportStatus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
@@ -12,7 +12,13 @@ from pathlib import Path
 from gads_consumer.consumer import Consumer
 from gads_consumer.partitions import TrustedPartition
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import PartitionContent, Replacement, Warehouse, WarehousePosition
+from gads_domain.ports.warehouse import (
+    LoadedPartition,
+    PartitionContent,
+    Replacement,
+    Warehouse,
+    WarehousePosition,
+)
 from gads_domain.run import RunId
 from gads_warehouse_duckdb.comparing import compare, loading_order, require_same_ledger
 from gads_warehouse_duckdb.loading import loaded
@@ -35,6 +41,8 @@ class DifferenceKind(StrEnum):
     """The sum of a metric is another."""
     VALUES = "values"
     """Rows and sums agree, and some value does not."""
+    POINTER = "pointer"
+    """The run is the one vouched for, and the pointer has another count, version or seal, or is there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,11 @@ class Verification:
     partitions: int
     rows: int
     differences: tuple[Difference, ...]
+    unplaced: Mapping[str, int]
+    """Rows and pointers that can be of no partition, by table."""
 
     def __bool__(self) -> bool:
-        return not self.differences
+        return not self.differences and not self.unplaced
 
 
 def verify(
@@ -83,12 +93,18 @@ def verify(
     differences: list[Difference] = []
     partitions = rows = 0
     for report in found.reports:
-        differing = {one.key for one in (*report.absent, *report.outdated)}
-        differences += [Difference(DifferenceKind.ABSENT, one.key, None, str(one.run_id)) for one in report.absent]
         shown = {one.key: one for one in report.shown}
+        outdated = [one for one in report.outdated if one.run_id != shown[one.key].run_id]
+        differing = {one.key for one in (*report.absent, *outdated)}
+        differences += [Difference(DifferenceKind.ABSENT, one.key, None, str(one.run_id)) for one in report.absent]
         differences += [
             Difference(DifferenceKind.OUTDATED, one.key, None, str(one.run_id), str(shown[one.key].run_id))
+            for one in outdated
+        ]
+        differences += [
+            Difference(DifferenceKind.POINTER, one.key, None, _pointer(loaded(one)), _pointer(shown[one.key]))
             for one in report.outdated
+            if one.key not in differing
         ]
         differences += [
             Difference(
@@ -104,13 +120,21 @@ def verify(
             (one for one in report.vouched if one.key not in differing and one.key not in orphaned), key=loading_order
         )
         done = 0
+        suspect = {one.key for one in report.untrue}
         for expected in _measured(consumer, warehouse, wanted, folder):
-            differences += _compared(expected, contents.get(expected.key, {}))
+            different = _compared(expected, contents.get(expected.key, {}))
+            if expected.key in suspect and not different:
+                different.append(Difference(DifferenceKind.POINTER, expected.key, None, "one pointer", "several"))
+            differences += different
             partitions, rows, done = partitions + 1, rows + expected.record_count, done + 1
             if progress is not None and done % _CHUNK == 0:
                 progress(partitions)
     differences.sort(key=lambda one: (one.key, one.kind, one.column or ""))
-    return Verification(position, found.position, partitions, rows, tuple(differences))
+    return Verification(position, found.position, partitions, rows, tuple(differences), found.unplaced)
+
+
+def _pointer(one: LoadedPartition) -> str:
+    return f"{one.record_count} rows of schema version {one.schema_version} sealed {one.seal_sha256[:12]}"
 
 
 def _measured(

@@ -28,6 +28,7 @@ from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, RUN_ID, is_laid_out, lay_out, quoted
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import read_state
+from gads_warehouse_duckdb.unplaced import POSSIBLE_POINTER, count_unplaced, possible
 
 
 class DuckDbWarehouse:
@@ -49,7 +50,7 @@ class DuckDbWarehouse:
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""
         with self._opened() as found:
-            return [] if found is None else sorted({table.report for table in ReportTables(found).all()})
+            return [] if found is None else _reports(found, ReportTables(found))
 
     def pointers(self, report: str) -> list[LoadedPartition]:
         """What is shown of `report`, in key order."""
@@ -59,7 +60,7 @@ class DuckDbWarehouse:
             source = read_state(found).source
             rows = found.execute(
                 "SELECT customer_id, logical_date, run_id, record_count, schema_version, seal_sha256 "
-                f"FROM {RECORDS}.pointers WHERE report = ? ORDER BY customer_id, logical_date",
+                f"FROM {RECORDS}.pointers WHERE report = ? AND {POSSIBLE_POINTER} ORDER BY customer_id, logical_date",
                 [report],
             ).fetchall()
         return [
@@ -68,29 +69,37 @@ class DuckDbWarehouse:
         ]
 
     def untrue(self) -> list[PartitionKey]:
-        """The keys whose rows are not as many as their pointer says, or of another run: somebody else wrote there."""
+        """The keys with more or fewer rows than their pointer says, rows of another run, or several pointers."""
         keys: set[PartitionKey] = set()
         with self._opened() as found:
             if found is None:
                 return []
             source = read_state(found).source
             tables = ReportTables(found)
-            for report in {table.report for table in tables.all()}:
+            for report in _reports(found, tables):
+                nothing = f"SELECT customer_id, logical_date, run_id FROM {RECORDS}.pointers WHERE false"
                 rows = " UNION ALL ".join(
                     f"SELECT {CUSTOMER_ID} AS customer_id, {LOGICAL_DATE} AS logical_date, {RUN_ID} AS run_id "
                     f"FROM main.{quoted(table.name)}"
                     for table in tables.of(report)
                 )
                 wrong = found.execute(
-                    f"WITH counted AS (SELECT *, count(*) AS found FROM ({rows}) GROUP BY ALL), "
-                    f"shown AS (SELECT * FROM {RECORDS}.pointers WHERE report = ?) "
+                    f"WITH counted AS (SELECT *, count(*) AS found FROM ({rows or nothing}) GROUP BY ALL), "
+                    "shown AS (SELECT *, count(*) OVER (PARTITION BY customer_id, logical_date) AS times "
+                    f"FROM {RECORDS}.pointers WHERE report = ?) "
                     "SELECT DISTINCT customer_id, logical_date FROM counted FULL JOIN shown "
                     "USING (customer_id, logical_date, run_id) "
-                    "WHERE coalesce(found, 0) <> coalesce(record_count, -1)",
+                    "WHERE (coalesce(found, 0) <> coalesce(record_count, -1) OR times > 1) "
+                    f"AND {possible('customer_id', 'logical_date', 'run_id')}",
                     [report],
                 ).fetchall()
                 keys.update(PartitionKey(source, customer, report, day) for customer, day in wrong)
         return sorted(keys)
+
+    def unplaced(self) -> dict[str, int]:
+        """How many rows and pointers can be of no partition, by the table that they are in, if any are."""
+        with self._opened() as found:
+            return {} if found is None else count_unplaced(found, ReportTables(found).all())
 
     def contents(self, report: str) -> Iterator[PartitionContent]:
         """What the tables of `report` hold, rows without a pointer included."""
@@ -148,6 +157,12 @@ class DuckDbWarehouse:
             return
         with self._file.reading() as connection:
             yield connection if is_laid_out(connection) else None
+
+
+def _reports(connection: duckdb.DuckDBPyConnection, tables: ReportTables) -> list[str]:
+    """The reports that have a table or a pointer."""
+    pointed = connection.execute(f"SELECT DISTINCT report FROM {RECORDS}.pointers WHERE {POSSIBLE_POINTER}").fetchall()
+    return sorted({*(table.report for table in tables.all()), *(report for (report,) in pointed)})
 
 
 def _of_one_version(one: Replacement) -> tuple[str, int]:

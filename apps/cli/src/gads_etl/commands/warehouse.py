@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +61,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         print_table("", columns, (list(asdict(one).values()) for one in found.reports))
         at = "nothing is loaded" if found.loaded is None else f"the tables are at move {found.loaded.position}"
         say(f"{at}; the ledger is at move {found.ledger.position}")
+        _say_unplaced(found.unplaced)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
@@ -84,8 +86,16 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         say(
             f"{found.partitions:,} partitions with {found.rows:,} rows compared: {len(found.differences):,} differences"
         )
+        _say_unplaced(found.unplaced)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _say_unplaced(unplaced: Mapping[str, int]) -> None:
+    from gads_etl.printing import say
+
+    for place, number in unplaced.items():
+        say(f"{number:,} in {place} can be of no partition; gads-etl warehouse load --reconcile removes them")
 
 
 def _status_document(found: WarehouseStatus) -> dict[str, Any]:
@@ -94,6 +104,7 @@ def _status_document(found: WarehouseStatus) -> dict[str, Any]:
         "ledger_position": found.ledger.position,
         "current": bool(found),
         "reports": [asdict(one) for one in found.reports],
+        "unplaced": dict(found.unplaced),
     }
 
 
@@ -104,6 +115,7 @@ def _verification_document(found: Verification) -> dict[str, Any]:
         "partitions": found.partitions,
         "rows": found.rows,
         "differences": _differences(found),
+        "unplaced": dict(found.unplaced),
     }
 
 

@@ -115,6 +115,8 @@ class Warehouse(Protocol):
     7. `contents` of what was applied equals `measure` of the payloads that were.
     8. A payload with another number of rows than its partition's is refused with `DamagedPartitionError`.
     9. Somebody who reads while a step is applied sees the position, pointers and rows of before or of after.
+    10. Nothing but `unplaced` speaks of rows and pointers whose account, day or run is none; a step of
+        `LoadMode.RECONCILE` removes them.
 
     Any method raises `HeldElsewhereError` if another process holds what it needs, `StorageError` if the storage fails,
     `UnsupportedContractError` for a warehouse of another major version of the contract.
@@ -133,7 +135,14 @@ class Warehouse(Protocol):
         ...
 
     def untrue(self) -> list[PartitionKey]:
-        """The keys whose rows are not as many as their pointer says, or of another run: somebody else wrote there."""
+        """The keys whose rows are not as many as their pointer says, or of another run, or that have several pointers.
+
+        Somebody else wrote there.
+        """
+        ...
+
+    def unplaced(self) -> Mapping[str, int]:
+        """How many rows and pointers can be of no partition, by the table that they are in, if any are."""
         ...
 
     def contents(self, report: str) -> Iterator[PartitionContent]:
