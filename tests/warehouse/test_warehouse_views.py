@@ -8,12 +8,15 @@ from decimal import Decimal
 
 import pytest
 from consumer_pipeline import (
+    CAMPAIGN,
+    CLICKS,
     key_of,
     run_of,
 )
-from warehouse_house import CONTRACT, House, doubles
+from warehouse_house import CONTRACT, COST_MICROS, House, doubles
 
 from gads_domain.errors import GadsError
+from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
 from gads_warehouse_duckdb.status import status
 from gads_warehouse_duckdb.verifying import DifferenceKind, verify
@@ -69,17 +72,46 @@ def test_freshness_and_gaps(loaded: House) -> None:
     ]
 
 
+_STATS = {
+    "customer_id", "date", "clicks", "cost_micros", "impressions", "conversions", "conversions_value",
+    "view_through_conversions",
+}  # fmt: skip
+_OF_DEVICES = {*_STATS, "ad_network_type", "device"}
 DBT_COLUMNS = {
-    "account_history": {"id", "updated_at", "currency_code", "auto_tagging_enabled", "time_zone", "descriptive_name"},
+    "account_history": {
+        "id", "updated_at", "currency_code", "auto_tagging_enabled", "time_zone", "descriptive_name",
+        "_fivetran_active",
+    },
+    "account_stats": _OF_DEVICES,
     "campaign_history": {
         "id", "customer_id", "updated_at", "name", "status", "serving_status", "start_date", "end_date",
-        "advertising_channel_type", "advertising_channel_subtype", "tracking_url_template",
+        "advertising_channel_type", "advertising_channel_subtype", "tracking_url_template", "ad_network_type", "device",
+        "_fivetran_active",
     },
-    "campaign_stats": {
-        "customer_id", "date", "id", "ad_network_type", "device", "clicks", "cost_micros", "impressions",
-        "conversions", "conversions_value", "view_through_conversions",
+    "campaign_stats": {*_OF_DEVICES, "id"},
+    "ad_group_history": {
+        "id", "updated_at", "type", "campaign_id", "campaign_name", "name", "status", "_fivetran_active",
+    },
+    "ad_group_stats": {*_OF_DEVICES, "id", "campaign_id"},
+    "ad_group_criterion_history": {
+        "id", "ad_group_id", "base_campaign_id", "updated_at", "type", "status", "keyword_match_type", "keyword_text",
+        "_fivetran_active",
+    },
+    "ad_history": {
+        "ad_group_id", "id", "updated_at", "name", "display_url", "type", "status", "final_urls", "_fivetran_active",
+    },
+    "ad_stats": {
+        *_OF_DEVICES, "ad_id", "ad_group", "ad_group_id", "campaign_id", "keyword_ad_group_criterion",
+    },
+    "keyword_stats": {*_OF_DEVICES, "ad_group_id", "_fivetran_id", "campaign_id", "ad_group_criterion_criterion_id"},
+    "search_term_keyword_stats": {
+        *_STATS, "_fivetran_id", "_fivetran_synced", "resource_name", "search_term", "campaign_id", "ad_group_id",
+        "search_term_match_type", "keyword_ad_group_criterion", "status", "info_text",
+        "absolute_top_impression_percentage", "top_impression_percentage", "average_cpc", "ctr",
+        "conversions_from_interactions_rate", "conversions_from_interactions_value_per_interaction",
     },
 }  # fmt: skip
+"""What models/staging/src_google_ads.yml of the package documents, and its staging models read."""
 
 
 def test_dbt_finds_its_sources(agency: House) -> None:
@@ -113,10 +145,36 @@ def test_dbt_sources_from_the_packaged_reports(house: House, monkeypatch: pytest
     promised = re.search(r"\*\*W33\.\*\*(.*?)with the columns", CONTRACT.read_text(), re.DOTALL)
     assert promised is not None
     assert there == set(re.findall(r"`(\w+)`", promised[1])) - {"google_ads"}
+    assert there == set(DBT_COLUMNS)
     for name, expected in DBT_COLUMNS.items():
-        assert expected <= {column for column, *_ in house.query(f"DESCRIBE google_ads.{name}")}
+        assert expected - {column for column, *_ in house.query(f"DESCRIBE google_ads.{name}")} == set(), name
     for schema, name in house.query("SELECT schema_name, view_name FROM gads.views"):
         house.query(f'SELECT count(*) FROM {schema}."{name}"')
+
+
+def test_rows_of_a_source_have_ids_of_their_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W33: a null is not nothing, so that `_fivetran_id` tells rows apart that differ in where they have one."""
+    doubles(monkeypatch)
+    columns = (
+        CAMPAIGN,
+        ColumnSpec("segments_device", "segments.device", "string"),
+        ColumnSpec("segments_ad_network_type", "segments.ad_network_type", "string"),
+        CLICKS,
+        ColumnSpec("metrics_impressions", "metrics.impressions", "int64"),
+        COST_MICROS,
+    )
+    house.pipeline.trust(key_of(), 1, rows=4, columns=columns)
+    house.load()
+    house.tamper("UPDATE campaign SET segments_device = NULL WHERE campaign_id % 2 = 0")
+    house.tamper("UPDATE campaign SET segments_ad_network_type = NULL WHERE campaign_id % 2 = 1")
+    house.tamper("UPDATE campaign SET campaign_id = 7")
+    assert house.query("SELECT count(*), count(DISTINCT _fivetran_id) FROM google_ads.campaign_stats") == [(4, 2)]
+    told = house.query(
+        "SELECT sum(clicks), sum(impressions), sum(cost_micros), any_value(id) FROM google_ads.campaign_stats"
+    )
+    assert told == house.query(
+        "SELECT sum(metrics_clicks), sum(metrics_impressions), sum(metrics_cost_micros), 7 FROM campaign"
+    )
 
 
 def test_status_names_what_differs(loaded: House) -> None:

@@ -64,6 +64,14 @@ def _stats(*identifying: _Column) -> tuple[_Column, ...]:
 _CAMPAIGN = _Column("campaign_id", _NUMBER, ("campaign_id",))
 _AD_GROUP = _Column("ad_group_id", _NUMBER, ("ad_group_id",))
 _CRITERION = "ad_group_criterion_criterion_id"
+_RATES = (
+    "absolute_top_impression_percentage",
+    "top_impression_percentage",
+    "average_cpc",
+    "ctr",
+    "conversions_from_interactions_rate",
+    "conversions_from_interactions_value_per_interaction",
+)
 _SPENT = ("metrics_clicks", "metrics_impressions", "metrics_cost_micros")
 
 _SOURCES = (
@@ -98,6 +106,9 @@ _SOURCES = (
             _Column("serving_status", _TEXT, ("campaign_serving_status",)),
             _Column("advertising_channel_type", _TEXT, ("campaign_advertising_channel_type",)),
             _Column("advertising_channel_subtype", _TEXT, ("campaign_advertising_channel_sub_type",)),
+            # The package documents these two of a campaign, too, which has neither but by its numbers.
+            _Column("ad_network_type", _TEXT),
+            _Column("device", _TEXT),
             _Column("start_date", _TEXT, ("campaign_start_date_time", "campaign_start_date")),
             _Column("end_date", _TEXT, ("campaign_end_date_time", "campaign_end_date")),
             _Column("tracking_url_template", _TEXT, ("campaign_tracking_url_template",)),
@@ -196,10 +207,12 @@ _SOURCES = (
             _AD_GROUP,
             _CAMPAIGN,
             _Column("keyword_ad_group_criterion", _TEXT, ("segments_keyword_ad_group_criterion",)),
+            _Column("resource_name", _TEXT, ("search_term_view_resource_name",)),
             _Column("search_term", _TEXT, ("search_term_view_search_term",)),
             _Column("search_term_match_type", _TEXT, ("segments_search_term_match_type",)),
             _Column("info_text", _TEXT, ("segments_keyword_info_text",)),
             _Column("status", _TEXT, ("search_term_view_status",)),
+            *(_Column(name, _REAL, (f"metrics_{name}",)) for name in _RATES),
         ),
     ),
 )
@@ -233,11 +246,16 @@ def _history(source: _Source, table: ReportTable) -> ViewDefinition:
 
 def _of_days(source: _Source, table: ReportTable) -> ViewDefinition:
     present = _present(table)
-    grain = [column.name for column in table.columns if not column.is_metric and not column.type.startswith("list<")]
+    # A null is a value of its own, and no value holds the separator: two rows of a grain have two ids.
+    grain = [
+        f"coalesce({quoted(column.name)}::VARCHAR, chr(30))"
+        for column in table.columns
+        if not column.is_metric and not column.type.startswith("list<")
+    ]
     columns = ", ".join(f"{column.expression(present)} AS {column.name}" for column in source.columns)
     query = (
         f"SELECT {CUSTOMER_ID}::BIGINT AS customer_id, {LOGICAL_DATE} AS date, "
-        f"md5(concat_ws('|', {CUSTOMER_ID}, {LOGICAL_DATE}, {', '.join(map(quoted, grain))})) AS _fivetran_id, "
+        f"md5(concat_ws(chr(31), {', '.join([CUSTOMER_ID, LOGICAL_DATE, *grain])})) AS _fivetran_id, "
         f"{columns}, {_synced()} AS _fivetran_synced FROM main.{quoted(table.name)}"
     )
     return ViewDefinition(
