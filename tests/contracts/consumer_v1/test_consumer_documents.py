@@ -49,7 +49,7 @@ from gads_consumer.errors import (
 )
 from gads_consumer.exporting import ExportFormat, export, manifest_path, preview
 from gads_consumer.manifest import decode_manifest, encode_manifest
-from gads_domain.errors import GadsError, InvalidValueError, StorageError
+from gads_domain.errors import GadsError, InvalidValueError, StorageError, StorageFullError
 
 # Schema versions
 
@@ -219,7 +219,7 @@ def test_c31_an_export_that_cannot_be_made_durable_leaves_no_manifest(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("gads_consumer.atomic_file.os.fsync", full_for_the_rows)
-    with pytest.raises(StorageError, match="No space left"):
+    with pytest.raises(StorageFullError, match="no space is left"):
         export(consumer.snapshot("campaign"), out / "campaign.parquet")
     assert list(out.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from gads_domain.errors import StorageError
+from gads_domain.errors import StorageError, StorageFullError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_atomically(
@@ -37,7 +40,14 @@ def write_atomically(
         finally:
             os.close(folder)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}", hint="check the folder") from error
+        raise storage_error(error, str(path)) from error
     finally:
         with suppress(OSError):
             building.unlink(missing_ok=True)
+
+
+def storage_error(error: OSError, what: str) -> StorageError:
+    """The disk's failure to take `what`, in our words."""
+    if error.errno in _FULL:
+        return StorageFullError(f"no space is left for {what}", hint="free space there, or choose another place")
+    return StorageError(f"{what} cannot be written: {error.strerror or error}", hint="check the folder")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from gads_consumer.atomic_file import storage_error
 from gads_consumer.partitions import TrustedPartition
 from gads_consumer.payloads import PayloadReader, fetched
 from gads_consumer.seals import Seal, SealReader
-from gads_domain.errors import StorageError, StorageFullError
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.sink import RawReader
 
@@ -47,7 +46,7 @@ def copied(
                     else:
                         path.write_bytes(payload.data)
                 except OSError as error:
-                    raise _storage_error(error, folder) from error
+                    raise storage_error(error, f"copies of payloads in {folder}") from error
                 yield PayloadCopy(payload.seal.partition, payload.seal.schema, path, payload.seal.payload_bytes)
 
 
@@ -59,9 +58,3 @@ def _stream(seal: Seal, payloads: PayloadReader, path: Path) -> None:
             digest.update(data)
             target.write(data)
     payloads.require_copied(seal, digest.hexdigest())
-
-
-def _storage_error(error: OSError, folder: Path) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFullError(f"no space is left for copies of payloads in {folder}", hint="free space there")
-    return StorageError(f"cannot copy payloads to {folder}: {error.strerror or error}")
