@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -14,6 +15,8 @@ from consumer_pipeline import COLUMNS, Pipeline, key_of, run_of
 
 import gads_consumer.payloads
 from gads_consumer.errors import PartitionAlteredError
+from gads_consumer.payloads import PayloadReader
+from gads_consumer.seals import Seal
 from gads_domain.errors import StorageError
 
 
@@ -62,4 +65,43 @@ def test_a_folder_that_is_not_there_is_told(pipeline: Pipeline, tmp_path: Path, 
     with pipeline.consumer() as consumer:
         copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path / "absent")
         with pytest.raises(StorageError, match="absent"):
+            list(copies)
+
+
+@pytest.mark.parametrize("integrity", [True, False])
+def test_a_payload_of_another_size_is_not_handed_out(
+    pipeline: Pipeline, tmp_path: Path, how: str, integrity: bool
+) -> None:
+    payload = pipeline.payload(key_of(1, 1), run_of(1))
+    payload.chmod(0o644)
+    payload.write_bytes(payload.read_bytes() + b"more")
+    with pipeline.consumer(integrity=integrity) as consumer:
+        copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path)
+        with pytest.raises(PartitionAlteredError, match="bytes"):
+            list(copies)
+
+
+def test_what_changes_while_it_is_copied_is_not_handed_out(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A streamed payload is read twice, to be summed and to be copied; what is summed last is what was copied."""
+    monkeypatch.setattr(gads_consumer.payloads, "IN_MEMORY_BYTES", 0)
+    pipeline.trust(key_of(1, 7), 1, 50_000)
+    payload = pipeline.payload(key_of(1, 7), run_of(1))
+    payload.chmod(0o644)
+    real = PayloadReader.open
+
+    def then_altered(self: PayloadReader, seal: Seal) -> BinaryIO:
+        opened = real(self, seal)
+        with payload.open("r+b") as file:
+            file.seek(-1_000, 2)
+            file.write(b"other")
+        return opened
+
+    monkeypatch.setattr(PayloadReader, "open", then_altered)
+    with pipeline.consumer() as consumer:
+        copies = consumer.copy_payloads(
+            consumer.snapshot("campaign", since=key_of(1, 7).logical_date).partitions, tmp_path
+        )
+        with pytest.raises(PartitionAlteredError, match="sha256"):
             list(copies)

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.ledger_samples import FIRST_DAY, judged, key_of, record_one
+from gads_consumer.asking import question
+from gads_consumer.completeness import gaps_at
 from gads_consumer.consumer import Consumer
 from gads_domain.adapters import ledger_adapter, sink_adapter
+from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.state import AttemptOutcome, PartitionStatus
 
@@ -90,6 +93,16 @@ def test_an_account_that_was_never_attempted_is_a_gap_every_day(ledger: Validato
     assert [(gap.customer_id, gap.status, gap.reason) for gap in gaps] == [(absent, PartitionStatus.PENDING, None)]
     assert consumer.watermark("campaign", customers=["9"]) == FIRST_DAY
     assert consumer.watermark("campaign", customers=["9", absent]) is None
+
+
+def test_a_reason_of_now_is_not_told_of_then(ledger: ValidatorLedger) -> None:
+    asked = question(GOOGLE_ADS, "campaign", FIRST_DAY, FIRST_DAY, "5")
+    then = ledger.position()
+    record_one(ledger, judged(key_of(5), 90, AttemptOutcome.REJECTED))
+    (before,), (now,) = (gaps_at(ledger, asked, position) for position in (then, ledger.position()))
+    assert (before.status, before.reason) == (PartitionStatus.PENDING, None)
+    assert now.status is PartitionStatus.FAILED
+    assert "rows_differ" in (now.reason or "")
 
 
 def test_a_failure_says_why(ledger: ValidatorLedger, consumer: Consumer) -> None:

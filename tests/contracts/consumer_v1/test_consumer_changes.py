@@ -89,6 +89,9 @@ def test_c20_a_feed_ends_where_the_log_ended_when_it_was_asked(pipeline: Pipelin
     pipeline.trust_days(range(2, 4))
     assert [change.key for change in feed] == [key_of(1, 1)]
     assert [change.key for change in consumer.changes(after=feed.cursor)] == [key_of(1, 2), key_of(1, 3)]
+    unread = consumer.changes()
+    pipeline.trust_days(range(4, 6))
+    assert [change.key for change in unread] == [key_of(1, number) for number in range(4)]
 
 
 def test_c21_applying_changes_ends_in_a_fresh_snapshot(pipeline: Pipeline, consumer: Consumer) -> None:

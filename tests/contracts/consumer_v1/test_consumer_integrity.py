@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -49,12 +50,26 @@ def test_c13_the_seal_is_the_one_that_was_judged(pipeline: Pipeline, consumer: C
             snapshot.to_table()
         seal.write_bytes(stored)
     forged = replace(sealed, facts=replace(sealed.facts, api_version="v25"))
-    for other in (encode_metadata(forged), b"", b"{}", stored + b"\n", stored.replace(b",", b", ", 1)):
+    told = json.loads(stored)["seal_sha256"].encode()
+    unsigned = stored.replace(b'"seal_sha256":"' + told + b'",', b"")
+    assert hashlib.sha256(unsigned).hexdigest().encode() == told
+    for other in (encode_metadata(forged), unsigned, b"", b"{}", stored + b"\n", stored.replace(b",", b", ", 1)):
         seal.write_bytes(other)
         with pytest.raises(PartitionAlteredError):
             snapshot.to_table()
     seal.write_bytes(stored)
     assert snapshot.to_table().num_rows == 5
+
+
+def test_c13_the_seal_is_of_the_partition_that_it_is_found_for(pipeline: Pipeline, consumer: Consumer) -> None:
+    pipeline.trust(key_of(1, 0), 1)
+    pipeline.trust(key_of(2, 0), 1)
+    mine, other = consumer.snapshot("campaign").partitions
+    seal = pipeline.folder(mine.key, mine.run_id) / "metadata.json"
+    seal.chmod(0o644)
+    seal.write_bytes((pipeline.folder(other.key, other.run_id) / "metadata.json").read_bytes())
+    with pytest.raises(PartitionAlteredError, match="says customer_id '2'"):
+        SealReader(pipeline.sink).read(replace(mine, seal_sha256=other.seal_sha256))
 
 
 def test_c14_the_payload_is_held_to_its_sum_unless_switched_off(pipeline: Pipeline, consumer: Consumer) -> None:
