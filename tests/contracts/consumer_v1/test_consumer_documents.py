@@ -1,4 +1,4 @@
-"""Holds gads-consumer to contracts/consumer/v1: versions, manifests, exports, errors, documents by schema."""
+"""Holds gads-consumer to contracts/consumer/v1: manifests, exports, errors, documents by schema."""
 
 from __future__ import annotations
 
@@ -17,18 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from consumer_pipeline import (
-    CAMPAIGN,
-    CLICKS,
     COLUMNS,
-    COST,
-    DATE,
     LABELS,
-    NAME,
-    RUN_NUMBER,
     SINK,
     STATE,
     Pipeline,
-    faults_of_reading,
     key_of,
     run_of,
 )
@@ -44,66 +37,11 @@ from gads_consumer.errors import (
     PartitionAlteredError,
     PartitionGoneError,
     PastUnknownError,
-    SchemaMismatchError,
     UnknownReportError,
 )
 from gads_consumer.exporting import ExportFormat, export, manifest_path, preview
 from gads_consumer.manifest import decode_manifest, encode_manifest
 from gads_domain.errors import GadsError, InvalidValueError, StorageError, StorageFullError
-
-# Schema versions
-
-OLD = (DATE, CAMPAIGN, NAME, RUN_NUMBER)
-NEW = (DATE, CAMPAIGN, COST, CLICKS, RUN_NUMBER)
-
-
-def test_c27_several_schema_versions_are_refused_with_what_differs(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, columns=OLD)
-    pipeline.trust(key_of(1, 1), 1, columns=NEW, schema_version=2)
-    snapshot = consumer.snapshot("campaign")
-    assert snapshot.schema_versions == (1, 2)
-    reads: list[Callable[[], object]] = [
-        snapshot.to_table,
-        lambda: pa.table(snapshot),
-        snapshot.scan(["campaign_id"]).to_table,
-    ]
-    for read in reads:
-        with pytest.raises(SchemaMismatchError) as caught:
-            read()
-        assert "campaign_name: string -> absent" in caught.value.message
-        assert "metrics_clicks: absent -> int64" in caught.value.message
-        assert "unify" in caught.value.hint
-    assert consumer.snapshot("campaign", since=day(1)).to_table().num_rows == 3
-
-
-def test_c27_the_same_columns_with_another_meaning_are_refused_too(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1)
-    pipeline.trust(key_of(1, 1), 1, schema_version=2)
-    with pytest.raises(SchemaMismatchError, match="meaning"):
-        consumer.snapshot("campaign").to_table()
-    assert consumer.snapshot("campaign").to_table(unify=True).num_rows == 6
-
-
-def test_c28_unified_the_missing_is_null_and_nothing_is_cast(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, columns=OLD)
-    pipeline.trust(key_of(1, 1), 1, columns=NEW, schema_version=2)
-    snapshot = consumer.snapshot("campaign")
-    table = snapshot.to_table(unify=True, identity=True)
-    assert table.column_names[:-3] == [column.name for column in (*NEW, NAME)]
-    assert table["campaign_name"].to_pylist() == ["Campaign 0", "Campaign 1", "Campaign 2", None, None, None]
-    assert table["metrics_clicks"].to_pylist() == [None, None, None, 1, 4, 7]
-    assert faults_of_reading(table, snapshot.partitions) == []
-    some = snapshot.scan(["metrics_clicks", "campaign_name"], pc.field("metrics_clicks") > 1, unify=True)
-    assert some.to_table().to_pylist() == [{"metrics_clicks": n, "campaign_name": None} for n in (4, 7)]
-    as_text = (DATE, CAMPAIGN, type(CLICKS)(CLICKS.name, CLICKS.field, "double"), RUN_NUMBER)
-    pipeline.trust(key_of(1, 2), 1, columns=as_text, schema_version=3)
-    mixed = consumer.snapshot("campaign")
-    with pytest.raises(SchemaMismatchError, match=r"metrics_clicks is int64 in schema version 2 and double"):
-        mixed.to_table(unify=True)
-    assert mixed.scan(["campaign_id"], unify=True).to_table().num_rows == 9
-    with pytest.raises(SchemaMismatchError):
-        mixed.scan(["campaign_id"], pc.field("metrics_clicks") > 1, unify=True).to_table()
-
 
 # Manifests and exports
 
