@@ -20,6 +20,7 @@ from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
 from gads_warehouse_duckdb.status import status
 from gads_warehouse_duckdb.verifying import DifferenceKind, verify
+from gads_warehouse_duckdb.views.people import money
 
 
 def test_money_stands_beside_micros(agency: House) -> None:
@@ -32,6 +33,20 @@ def test_money_stands_beside_micros(agency: House) -> None:
     account = (True, "Account of run 5", "EUR", "Europe/Zurich")
     assert rows == [(0, Decimal("0.000000"), *account), (1_234_567, Decimal("1.234567"), *account)]
     assert agency.query("SELECT DISTINCT _currency_code FROM reporting.campaign WHERE _customer_id = '2'") == [(None,)]
+
+
+def test_every_average_of_money_is_taken_for_money() -> None:
+    """W29: whatever the API version calls it; a share, a rate or a value of conversions is none."""
+    from gads_gaql.catalogue import latest, load
+
+    names = {path.removeprefix("metrics.") for path in load(latest()).paths("metrics")}
+    averages = {name for name in names if re.fullmatch(r"\w*(average_(max_)?(cost|cp[cemv])|_view_cpm)", name)}
+    assert averages >= {"average_cpc", "average_cpm", "average_cost", "trueview_average_cpv", "active_view_cpm"}
+    for name in averages:
+        column = ColumnSpec(f"metrics_{name}", f"metrics.{name}", "double")
+        assert money(column) == (f"metrics_{name}_in_currency", f'"metrics_{name}" / 1e6')
+    for name in ("average_target_roas", "conversions_value_per_cost", "value_per_conversion", "ctr"):
+        assert money(ColumnSpec(f"metrics_{name}", f"metrics.{name}", "double")) is None
 
 
 def test_accounts_are_as_last_told(agency: House) -> None:

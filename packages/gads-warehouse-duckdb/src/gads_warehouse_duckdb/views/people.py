@@ -21,9 +21,12 @@ _FRACTIONAL_MICROS = frozenset(
         "average_cpe",
         "average_cpm",
         "average_cpv",
+        "benchmark_average_max_cpc",
         "cost_per_all_conversions",
         "cost_per_conversion",
         "cost_per_current_model_attributed_conversion",
+        "cost_per_platform_comparable_conversion",
+        "trueview_average_cpv",
     )
 )
 """Averages of money, which the API gives in micros although their names do not say so."""
