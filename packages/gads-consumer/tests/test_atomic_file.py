@@ -31,14 +31,16 @@ def test_what_breaks_off_leaves_what_was_there(tmp_path: Path, before: bytes | N
 
 
 def test_the_announcement_comes_when_only_the_name_is_left_to_give(tmp_path: Path) -> None:
-    path, seen = tmp_path / "file", list[list[bytes]]()
-    write_atomically(
-        path,
-        lambda stream: stream.write(b"whole"),
-        lambda: seen.append([one.read_bytes() for one in tmp_path.iterdir()] if not path.exists() else []),
-    )
-    assert seen == [[b"whole"]]
-    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    path, seen = tmp_path / "file", list[tuple[str, bytes, int]]()
+
+    def look() -> None:
+        seen.extend((one.name, one.read_bytes(), one.stat().st_ino) for one in tmp_path.iterdir())
+
+    write_atomically(path, lambda stream: stream.write(b"whole"), look)
+    ((name, content, number),) = seen
+    assert name != path.name
+    assert content == b"whole"
+    assert [(one.name, one.stat().st_ino) for one in tmp_path.iterdir()] == [("file", number)]
 
 
 def test_nothing_is_announced_of_what_breaks_off(tmp_path: Path) -> None:
