@@ -183,6 +183,45 @@ def test_a_killed_load_is_gone_on_with(loaded: House, place: str, number: int) -
         assert verify(consumer, loaded.warehouse)
 
 
+KILLED_BEFORE_CLOSING = """
+import contextlib, os, signal, sys
+from pathlib import Path
+from gads_consumer.consumer import Consumer
+from gads_warehouse_duckdb.database_file import DatabaseFile
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
+
+connected = DatabaseFile._connected
+
+@contextlib.contextmanager
+def and_die(self, *, read_only):
+    with connected(self, read_only=read_only) as connection:
+        yield connection
+        if not read_only:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+DatabaseFile._connected = and_die
+with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=sys.argv[1]) as consumer:
+    WarehouseLoader(consumer, DuckDbWarehouse(Path(sys.argv[1]) / "tables.duckdb")).load()
+"""
+
+
+def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: House) -> None:
+    """W8: what DuckDB has in its log alone counts, is read as it is, and is taken in by the next load that writes."""
+    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_CLOSING, str(loaded.base)], check=False)
+    assert killed.returncode == -9
+    left = {path.name: path.read_bytes() for path in loaded.base.glob("tables*")}
+    assert sorted(left) == ["tables.duckdb", "tables.duckdb.wal"]
+    loaded.require_true()
+    assert loaded.load().steps == 0
+    assert {path.name: path.read_bytes() for path in loaded.base.glob("tables*")} == left
+    loaded.pipeline.trust(key_of(1, 2), 3, rows=2)
+    loaded.load()
+    loaded.require_true()
+    assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
+
+
 def test_restated_and_withdrawn_in_one_step(loaded: House) -> None:
     """W9: the new rows in place of the old, and the withdrawn ones gone with their pointer."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=5)

@@ -24,6 +24,7 @@ from gads_domain.ports.warehouse import LoadStep
 from gads_warehouse_duckdb.errors import (
     NewerWarehouseError,
     OtherLedgerError,
+    TableTakenError,
     WarehouseDamagedError,
     WarehouseHeldError,
 )
@@ -259,6 +260,38 @@ def test_of_two_loaders_one_wins(loaded: House, monkeypatch: pytest.MonkeyPatch)
         loaded.load()
     loaded.require_true()
     assert loaded.query("SELECT count(*) FROM gads.loads") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE SCHEMA reporting",
+        "CREATE SCHEMA google_ads; CREATE TABLE google_ads.account_stats (clicks INTEGER)",
+        "CREATE SCHEMA gads",
+        "CREATE VIEW campaign AS SELECT 1",
+    ],
+)
+def test_a_database_of_somebody_elses_is_left_as_it_is(house: House, sql: str) -> None:
+    """W19: with names of ours in it, it is refused, and nobody is told to move it away."""
+    house.pipeline.trust_days(range(1))
+    house.tamper(sql)
+    before = house.path.read_bytes()
+    with pytest.raises(TableTakenError) as caught:
+        house.load()
+    assert "a file of its own" in caught.value.hint
+    assert house.path.read_bytes() == before
+
+
+def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: House) -> None:
+    """W19: the load that would make the view anew is refused until it is gone."""
+    loaded.tamper("DROP VIEW reporting.freshness; CREATE TABLE reporting.freshness AS SELECT 7 AS mine")
+    loaded.pipeline.trust(key_of(1, 6), 2, columns=WIDER, schema_version=2)
+    with pytest.raises(TableTakenError, match=r"reporting\.freshness"):
+        loaded.load()
+    assert loaded.query("FROM reporting.freshness") == [(7,)]
+    loaded.tamper("DROP TABLE reporting.freshness")
+    loaded.load()
+    loaded.require_true()
 
 
 def test_what_is_no_warehouse_is_not_touched(loaded: House) -> None:

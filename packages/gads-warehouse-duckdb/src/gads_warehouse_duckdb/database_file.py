@@ -91,7 +91,9 @@ class DatabaseFile:
             return WarehouseDamagedError(f"{self.path} is not a warehouse that can be read: {text}")
         if isinstance(error, duckdb.TransactionException) and "onflict" in text:
             return WarehouseHeldError(f"somebody else in this process wrote to {self.path} meanwhile")
-        return StorageError(f"{self.path}: {text}") if isinstance(error, duckdb.IOException) else None
+        if isinstance(error, duckdb.IOException):
+            return StorageError(f"{self.path}: {text}", hint="check warehouse.url and the disk that it is on")
+        return None
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

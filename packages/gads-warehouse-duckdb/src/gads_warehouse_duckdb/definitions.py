@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from gads_warehouse_duckdb.errors import TableTakenError
 from gads_warehouse_duckdb.field_meanings import IDENTITY_MEANINGS, meaning_of
 from gads_warehouse_duckdb.layout import IDENTITY, RECORDS, column_type, literal, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
@@ -44,7 +45,12 @@ class Definitions:
         return hashlib.sha256(json.dumps([told, self.catalogue], sort_keys=True).encode()).hexdigest()
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Put them in place of whatever is there."""
+        """Put them in place of the views that are there; raises `TableTakenError` for a table of such a name."""
+        tables = connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        ).fetchall()
+        for schema, name in {(view.schema, view.name) for view in self.views}.intersection(tables):
+            raise TableTakenError(f"there cannot be a view {schema}.{name}: there is a table of that name")
         for schema, name in connection.execute(f"SELECT schema_name, view_name FROM {RECORDS}.views").fetchall():
             connection.execute(f"DROP VIEW IF EXISTS {schema}.{quoted(name)}")
         connection.execute(f"DELETE FROM {RECORDS}.views")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from gads_warehouse_duckdb.errors import NewerWarehouseError
+from gads_warehouse_duckdb.errors import NewerWarehouseError, TableTakenError
 
 CONTRACT_VERSION = "1.0"
 """`major.minor` of contracts/warehouse; another major is refused, any minor is taken."""
@@ -97,6 +97,20 @@ def is_laid_out(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make what is not there yet; what is made counts once `state` has its row."""
-    if not is_laid_out(connection):
-        connection.execute(_STATEMENTS)
+    """Make what is not there yet; what is made counts once `state` has its row.
+
+    Raises `TableTakenError` in a database of somebody else's that has a schema of such a name.
+    """
+    if is_laid_out(connection):
+        return
+    taken = connection.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database() "
+        "AND list_contains($names, schema_name) ORDER BY schema_name",
+        {"names": [RECORDS, PEOPLE, DBT]},
+    ).fetchall()
+    if taken:
+        names = ", ".join(name for (name,) in taken)
+        raise TableTakenError(
+            f"the file is no warehouse, and has a schema {names} already", hint="give the warehouse a file of its own"
+        )
+    connection.execute(_STATEMENTS)
