@@ -25,6 +25,7 @@ from promised import day
 
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import SchemaMismatchError
+from gads_consumer.exporting import preview
 from gads_consumer.partitions import TrustedPartition
 from gads_consumer.scanning import Scan
 
@@ -41,6 +42,7 @@ def test_c27_several_schema_versions_are_refused_with_what_differs(pipeline: Pip
         snapshot.to_table,
         lambda: pa.table(snapshot),
         snapshot.scan(["campaign_id"]).to_table,
+        lambda: preview(snapshot, 1),
     ]
     for read in reads:
         with pytest.raises(SchemaMismatchError) as caught:
@@ -67,6 +69,7 @@ def test_c28_unified_the_missing_is_null_and_nothing_is_cast(pipeline: Pipeline,
     assert table.column_names[:-3] == [column.name for column in (*NEW, NAME)]
     assert table["campaign_name"].to_pylist() == ["Campaign 0", "Campaign 1", "Campaign 2", None, None, None]
     assert table["metrics_clicks"].to_pylist() == [None, None, None, 1, 4, 7]
+    assert preview(snapshot, 4, unify=True).equals(table.slice(0, 4))
     assert faults_of_reading(table, snapshot.partitions) == []
     some = snapshot.scan(["metrics_clicks", "campaign_name"], pc.field("metrics_clicks") > 1, unify=True)
     assert some.to_table().to_pylist() == [{"metrics_clicks": n, "campaign_name": None} for n in (4, 7)]

@@ -96,8 +96,8 @@ def export(
     return told()
 
 
-def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify: bool = True) -> pa.Table:
-    """The first `rows` rows, by default with where they are from and across schema versions."""
+def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify: bool = False) -> pa.Table:
+    """The first `rows` rows, by default with where they are from; raises what reading raises (see `Scan`)."""
     return snapshot.scan(identity=identity, unify=unify).head(rows)
 
 

@@ -33,6 +33,8 @@ AsOfOption = Annotated[
     typer.Option("--as-of", metavar="WHEN", help="A log position or an ISO-8601 time: what was vouched for then."),
 ]
 
+UnifyOption = Annotated[bool, typer.Option("--unify", help="Read across schema versions: what is not there is null.")]
+
 _CHANGE_COLUMNS = (
     "position",
     "at",
@@ -60,6 +62,7 @@ def preview(
     customer: CustomerOption = None,
     as_of: AsOfOption = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
+    unify: UnifyOption = False,
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Show the first rows of a report with the account, day and run that each is from."""
@@ -70,7 +73,7 @@ def preview(
     require_order(since, until)
     with _consumer(load_configuration(config)) as consumer:
         snapshot = consumer.snapshot(report, since=since, until=until, customers=customer or None, as_of=_moment(as_of))
-        table = first_rows(snapshot, rows)
+        table = first_rows(snapshot, rows, unify=unify)
         missing = len(snapshot.missing)
     if format_ is Format.JSON:
         print_json(table.to_pylist())
@@ -95,9 +98,7 @@ def export(
     identity: Annotated[
         bool, typer.Option("--identity", help="Add _customer_id, _logical_date and _run_id to every row.")
     ] = False,
-    unify: Annotated[
-        bool, typer.Option("--unify", help="Read across schema versions: what is not there is null.")
-    ] = False,
+    unify: UnifyOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of that name.")] = False,
     format_: Annotated[Format, typer.Option("--format", help="How to print what was done.")] = Format.TABLE,
 ) -> None:
