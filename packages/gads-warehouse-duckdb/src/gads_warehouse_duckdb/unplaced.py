@@ -30,29 +30,38 @@ POSSIBLE_POINTER = (
 """Of the table of pointers."""
 
 
+_POINTERS = f"{RECORDS}.pointers"
+
+
 def count_unplaced(connection: duckdb.DuckDBPyConnection, tables: Iterable[ReportTable]) -> dict[str, int]:
     """How many there are, by the table that they are in; a table without any is left out."""
     counts: dict[str, int] = {}
     for table in tables:
         # By partition first: there are far fewer of them than rows.
-        counts[f"main.{table.name}"] = _number(
+        counts[_place(table)] = _number(
             connection,
             f"SELECT sum(number) FROM (SELECT {CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID}, count(*) AS number "
             f"FROM main.{quoted(table.name)} GROUP BY ALL) WHERE NOT {POSSIBLE_ROW}",
         )
-    counts[f"{RECORDS}.pointers"] = _number(
-        connection, f"SELECT count(*) FROM {RECORDS}.pointers WHERE NOT ({POSSIBLE_POINTER})"
-    )
+    counts[_POINTERS] = _number(connection, f"SELECT count(*) FROM {_POINTERS} WHERE NOT ({POSSIBLE_POINTER})")
     return {place: number for place, number in counts.items() if number}
 
 
 def discard_unplaced(connection: duckdb.DuckDBPyConnection, tables: Iterable[ReportTable]) -> None:
-    """Delete them all."""
-    for table in tables:
-        connection.execute(f"DELETE FROM main.{quoted(table.name)} WHERE NOT {POSSIBLE_ROW}")
-    connection.execute(f"DELETE FROM {RECORDS}.pointers WHERE NOT ({POSSIBLE_POINTER})")
+    """Delete them all; a table without any is not gone through row by row."""
+    several = list(tables)
+    found = count_unplaced(connection, several)
+    for table in several:
+        if _place(table) in found:
+            connection.execute(f"DELETE FROM main.{quoted(table.name)} WHERE NOT {POSSIBLE_ROW}")
+    if _POINTERS in found:
+        connection.execute(f"DELETE FROM {_POINTERS} WHERE NOT ({POSSIBLE_POINTER})")
+
+
+def _place(table: ReportTable) -> str:
+    return f"main.{table.name}"
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    found = connection.execute(query).fetchone()
-    return int(found[0] or 0) if found else 0
+    ((found,),) = connection.execute(query).fetchall()
+    return int(found or 0)
