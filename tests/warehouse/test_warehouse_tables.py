@@ -196,3 +196,28 @@ def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: House) 
             loaded.warehouse.apply(step)
     loaded.load()
     loaded.require_true()
+
+
+def test_a_payload_with_other_columns_than_its_seal_says_is_refused(tmp_path: Path, loaded: House) -> None:
+    """W21: of another type, fewer, more or in another order; nothing of the step is loaded, and nothing is cast."""
+    from gads_domain.errors import DamagedPartitionError
+    from gads_domain.metadata import TableSchema
+    from gads_domain.ports.warehouse import LoadMode, Replacement
+    from gads_warehouse_duckdb.comparing import position_of
+    from gads_warehouse_duckdb.loading import loaded as pointer_of
+
+    at = loaded.warehouse.position()
+    assert at is not None
+    loaded.pipeline.trust(key_of(5, 0), 2, columns=WIDER, schema_version=2)
+    before = loaded.shown()
+    with loaded.pipeline.consumer() as consumer:
+        (partition,) = consumer.snapshot("campaign", customers="5").partitions
+        (copy,) = consumer.copy_payloads([partition], tmp_path)
+        to = position_of(consumer.cursor())
+    as_double = ColumnSpec("metrics_clicks", "metrics.clicks", "double")
+    for told in ((DATE, CAMPAIGN, NAME, as_double, *WIDER[4:]), WIDER[:-1], (*WIDER, LABELS), WIDER[::-1]):
+        replacement = Replacement(pointer_of(partition), TableSchema(told), copy.path)
+        step = LoadStep(LoadMode.FEED, "google_ads", at, to, loaded.pipeline.clock.now(), [[replacement]], [])
+        with pytest.raises(DamagedPartitionError, match="other columns than its seal says"):
+            loaded.warehouse.apply(step)
+        assert loaded.shown() == before
