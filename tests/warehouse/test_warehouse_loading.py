@@ -73,6 +73,18 @@ def test_the_tables_equal_the_ledger_at_their_position(house: House) -> None:
     house.require_true("account")
 
 
+def test_the_name_of_a_folder_is_no_pattern(house: House) -> None:
+    """W3: DuckDB takes a path for one; the copies may lie in any folder."""
+    folder = house.base / "co[p]ies * ? 'of' payloads"
+    folder.mkdir()
+    house.pipeline.trust_days(range(3))
+    house.load(folder=folder)
+    house.require_true()
+    with house.pipeline.consumer() as consumer:
+        assert verify(consumer, house.warehouse, folder=folder)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """W4: rows, pointers, records and position as seen by another connection, before the last statement and after."""
     question = """
