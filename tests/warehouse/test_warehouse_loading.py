@@ -74,9 +74,9 @@ def test_the_tables_equal_the_ledger_at_their_position(house: House) -> None:
 
 
 def test_the_name_of_a_folder_is_no_pattern(house: House) -> None:
-    """W3: DuckDB takes a path for one; the copies may lie in any folder."""
-    folder = house.base / "co[p]ies * ? 'of' payloads"
-    folder.mkdir()
+    """W3: DuckDB takes a path for one, and key=value in it for a column; the copies may lie in any folder."""
+    folder = house.base / "campaign_name=other" / "co[p]ies * ? 'of' payloads"
+    folder.mkdir(parents=True)
     house.pipeline.trust_days(range(3))
     house.load(folder=folder)
     house.require_true()
