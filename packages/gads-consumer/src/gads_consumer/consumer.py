@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -181,11 +181,14 @@ class Consumer:
         snapshot = Snapshot(pinned, self._reader, integrity=self._integrity)
         return Delta(tuple(sorted(last)), withdrawn, snapshot, str(end))
 
-    def copy_payloads(self, partitions: Sequence[TrustedPartition], folder: Path | str) -> Iterator[PayloadCopy]:
+    def copy_payloads(
+        self, partitions: Sequence[TrustedPartition], folder: Path | str
+    ) -> Generator[PayloadCopy, None, None]:
         """Copy the payloads of partitions that snapshots or changes handed out to `folder`, as Parquet files.
 
-        In their order, each when it is asked for, under names of its own; a copy may be removed once it is used. Raises
-        `PartitionGoneError`, `PartitionAlteredError`, `NewerContractError`, `StorageError`.
+        In their order, somewhat ahead of what is asked for, under names of their own; a copy may be removed once it is
+        used, and the folder once the iterator is closed. Raises `PartitionGoneError`, `PartitionAlteredError`,
+        `NewerContractError`, `StorageError`.
         """
         return copied(partitions, self._reader, Path(folder), integrity=self._integrity)
 

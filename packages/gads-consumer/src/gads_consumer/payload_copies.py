@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from gads_consumer.atomic_file import storage_error
 from gads_consumer.partitions import TrustedPartition
-from gads_consumer.payloads import PayloadReader, fetched
+from gads_consumer.payloads import Payload, PayloadReader, worked_ahead
 from gads_consumer.seals import Seal, SealReader
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.sink import RawReader
@@ -30,24 +31,38 @@ class PayloadCopy:
 
 def copied(
     partitions: Sequence[TrustedPartition], reader: RawReader, folder: Path, *, integrity: bool
-) -> Iterator[PayloadCopy]:
-    """The payloads of `partitions`, each written to `folder` when it is asked for; see `Consumer.copy_payloads`."""
-    payloads = PayloadReader(reader, integrity)
-    groups = fetched(partitions, SealReader(reader), payloads, lambda _: None)
-    with closing(groups):  # type: ignore[type-var]  # a generator; its threads are to end with it
-        number = 0
+) -> Generator[PayloadCopy, None, None]:
+    """The payloads of `partitions`, each written to `folder` by the time of its turn; see `Consumer.copy_payloads`."""
+    payloads, seals, numbers = PayloadReader(reader, integrity), SealReader(reader), count()
+
+    def copy(group: list[TrustedPartition]) -> list[tuple[Payload, Path]]:
+        return [write(payloads.fetch(seals.read(partition))) for partition in group]
+
+    def write(payload: Payload) -> tuple[Payload, Path]:
+        path = folder / f"{next(numbers):07d}.parquet"
+        if payload.data is not None:
+            with _told(folder):
+                path.write_bytes(payload.data)
+        return payload, path
+
+    groups = worked_ahead(partitions, copy)
+    with closing(groups):
         for group in groups:
-            for payload in group:
-                path = folder / f"{number:07d}.parquet"
-                number += 1
-                try:
-                    if payload.data is None:
-                        _stream(payload.seal, payloads, path)
-                    else:
-                        path.write_bytes(payload.data)
-                except OSError as error:
-                    raise storage_error(error, f"copies of payloads in {folder}") from error
-                yield PayloadCopy(payload.seal.partition, payload.seal.schema, path, payload.seal.payload_bytes)
+            for payload, path in group:
+                seal = payload.seal
+                if payload.data is None:
+                    # Too large to be ahead of its turn, in memory or on the disk.
+                    with _told(folder):
+                        _stream(seal, payloads, path)
+                yield PayloadCopy(seal.partition, seal.schema, path, seal.payload_bytes)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, f"copies of payloads in {folder}") from error
 
 
 def _stream(seal: Seal, payloads: PayloadReader, path: Path) -> None:

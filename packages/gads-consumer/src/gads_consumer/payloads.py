@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -20,6 +20,8 @@ from gads_domain.ports.sink import RawReader
 
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 """A payload up to this size is read whole, once; a larger one is summed in one pass and decoded in another."""
+
+_T = TypeVar("_T")
 
 _WORKERS = 3
 _AHEAD = 4
@@ -96,11 +98,8 @@ class PayloadReader:
 
 def fetched(
     partitions: Sequence[TrustedPartition], seals: SealReader, payloads: PayloadReader, check: Callable[[Seal], None]
-) -> Iterator[list[Payload]]:
-    """The payloads of `partitions`, in order, a group at a time; `check` sees each seal before its payload is read.
-
-    A group is a few files and about `_GROUP_ROWS` rows, or one larger file; a handful of groups is held at once.
-    """
+) -> Generator[list[Payload], None, None]:
+    """The payloads of `partitions`, in order, a group at a time; `check` sees each seal before its payload is read."""
 
     def fetch(group: list[TrustedPartition]) -> list[Payload]:
         found = []
@@ -110,12 +109,23 @@ def fetched(
             found.append(payloads.fetch(seal))
         return found
 
+    return worked_ahead(partitions, fetch)
+
+
+def worked_ahead(
+    partitions: Sequence[TrustedPartition], work: Callable[[list[TrustedPartition]], list[_T]]
+) -> Generator[list[_T], None, None]:
+    """What `work` makes of groups of `partitions`, in their order, by threads that are a handful of groups ahead.
+
+    A group is a few files and about `_GROUP_ROWS` rows, or one larger file. Whoever takes the results does well to
+    leave all handling of single files to `work`: a thread that has Python to run waits for each of the others.
+    """
     groups = _groups(partitions)
-    waiting: deque[Future[list[Payload]]] = deque()
+    waiting: deque[Future[list[_T]]] = deque()
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="gads-consumer")
     try:
         for group in groups:
-            waiting.append(pool.submit(fetch, group))
+            waiting.append(pool.submit(work, group))
             if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
         while waiting:

@@ -183,7 +183,7 @@ class Scan:
         try:
             yield readings
         finally:
-            readings.close()  # type: ignore[attr-defined]  # a generator; its threads are to end with it
+            readings.close()
 
     def _pruned(self) -> Sequence[TrustedPartition]:
         """Without the partitions that the filter rules out by account, day or run."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,10 +195,13 @@ class WarehouseLoader:
         """The payloads, copied to a folder of their own that is emptied between the chunks."""
         if not wanted:
             return
-        with tempfile.TemporaryDirectory(prefix="gads-warehouse-", dir=self._folder) as name:
+        with (
+            tempfile.TemporaryDirectory(prefix="gads-warehouse-", dir=self._folder) as name,
+            closing(self._consumer.copy_payloads(wanted, name)) as copies,
+        ):
             chunk: list[Replacement] = []
             size = 0
-            for copy in self._consumer.copy_payloads(wanted, name):
+            for copy in copies:
                 chunk.append(Replacement(loaded(copy.partition), copy.schema, copy.path))
                 size += copy.size
                 if len(chunk) >= CHUNK_PARTITIONS or size >= CHUNK_BYTES:

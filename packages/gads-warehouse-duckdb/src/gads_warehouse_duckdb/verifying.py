@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
@@ -142,9 +143,12 @@ def _measured(
 ) -> Iterator[PartitionContent]:
     if not wanted:
         return
-    with tempfile.TemporaryDirectory(prefix="gads-warehouse-", dir=folder) as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="gads-warehouse-", dir=folder) as name,
+        closing(consumer.copy_payloads(wanted, name)) as copies,
+    ):
         chunk: list[Replacement] = []
-        for copy in consumer.copy_payloads(wanted, name):
+        for copy in copies:
             chunk.append(Replacement(loaded(copy.partition), copy.schema, copy.path))
             if len(chunk) == _CHUNK:
                 yield from _let_go(warehouse, chunk)
