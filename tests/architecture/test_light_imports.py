@@ -16,12 +16,13 @@ def _imported(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_help_needs_none_of_what_commands_need() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["plan", "--help"], ["state", "hold", "--help"], ["--version"]])
+def test_help_needs_none_of_what_commands_need(words: list[str]) -> None:
     found = _imported(
         "import contextlib, io, sys\n"
         "from gads_etl.main import run\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-        "    run(['--help'])"
+        f"    run({words!r})"
     )
     assert found.isdisjoint(HEAVY)
 

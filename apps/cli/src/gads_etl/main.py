@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from gads_etl.command_group import CommandGroup
 from gads_etl.failing import guarded
 
 EXIT_CODES = """Exit codes: 0 all that was asked for is success; 1 some is not, and the output names it;
-2 usage or configuration; 4 credentials; 5 somebody else holds it; 70 a fault of gads-etl."""
+2 usage or configuration; 4 credentials; 5 somebody else holds it; 70 a fault of gads-etl; 130 interrupted."""
+
+_WHERE_EXIT_CODES_ARE = "Exit codes: gads-etl --help lists them."
 
 app = typer.Typer(
     name="gads-etl",
+    cls=CommandGroup,
     help="Own your Google Ads reporting data: extract, seal, validate, trust.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"gads-etl {version('gads-etl')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # what it does is done by its callback
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Own your Google Ads reporting data: extract, seal, validate, trust."""
 
 
 def _add_commands() -> None:
@@ -63,6 +84,16 @@ def _add_commands() -> None:
     app.add_typer(state.app, name="state")
     app.add_typer(warehouse.app, name="warehouse")
     app.add_typer(emulator.app, name="emulator")
+    _point_to_exit_codes(app)
+
+
+def _point_to_exit_codes(group: typer.Typer) -> None:
+    for command in group.registered_commands:
+        command.epilog = _WHERE_EXIT_CODES_ARE
+    for below in group.registered_groups:
+        assert below.typer_instance is not None
+        below.epilog = _WHERE_EXIT_CODES_ARE
+        _point_to_exit_codes(below.typer_instance)
 
 
 _QUIET_GRPC = ("GRPC_VERBOSITY", "NONE")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gads_etl.command_group import group_of_commands
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
     from gads_etl.configuration import Configuration
 
-app = typer.Typer(help="Read what the ledger vouches for.", no_args_is_help=True, rich_markup_mode=None)
+app = group_of_commands("Read what the ledger vouches for.")
 
 ReportArgument = Annotated[str, typer.Argument(help="The report.")]
 AsOfOption = Annotated[

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from gads_etl.command_group import group_of_commands
 from gads_etl.options import SinceOption, UntilOption, require_order
 
-app = typer.Typer(help="A local Google Ads API for the official client.", no_args_is_help=True, rich_markup_mode=None)
+app = group_of_commands("A local Google Ads API for the official client.")
 
 
 @app.callback()

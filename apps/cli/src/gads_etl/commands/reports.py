@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_etl.command_group import group_of_commands
 from gads_etl.configuration_file import DEFAULT_FILE
 from gads_etl.printing import Format
 
 if TYPE_CHECKING:
     from gads_domain.report import ReportDefinition
 
-app = typer.Typer(help="The packaged reports, and your own.", no_args_is_help=True, rich_markup_mode=None)
+app = group_of_commands("The packaged reports, and your own.")
 
 _NO_BACKFILL = (
     "how things are at the moment of asking: a day on which it was not read is lost, and none can be backfilled"

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, ConfigOption
 from gads_etl.printing import Format
 
-app = typer.Typer(help="Care for the storage of raw partitions.", no_args_is_help=True, rich_markup_mode=None)
+app = group_of_commands("Care for the storage of raw partitions.")
 
 
 @app.callback()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gads_etl.command_group import group_of_commands
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
@@ -17,7 +18,7 @@ from gads_etl.options import (
 )
 from gads_etl.printing import ListFormat
 
-app = typer.Typer(help="What the ledger says of each partition.", no_args_is_help=True, rich_markup_mode=None)
+app = group_of_commands("What the ledger says of each partition.")
 
 
 @app.callback()

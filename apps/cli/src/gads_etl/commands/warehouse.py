@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, ConfigOption
 from gads_etl.printing import Format
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gads_warehouse_duckdb.status import WarehouseStatus
     from gads_warehouse_duckdb.verifying import Verification
 
-app = typer.Typer(help="Load trusted partitions into tables.", no_args_is_help=True, rich_markup_mode=None)
+app = group_of_commands("Load trusted partitions into tables.")
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
