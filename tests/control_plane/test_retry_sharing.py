@@ -16,7 +16,7 @@ from gads_domain.errors import FailureReason
 from gads_domain.ports.validation import UnsealedRun
 from gads_domain.report import Stretch
 from gads_domain.run import RunContext
-from gads_orchestrator.carrying_out import Control
+from gads_orchestrator.carrying_out import Control, carry_out
 from gads_orchestrator.events import PartitionRecovered, RunPlanned
 from gads_orchestrator.serving import Daemon
 from gads_orchestrator.work_plan import Account
@@ -124,6 +124,31 @@ def test_r36_what_is_sealed_and_not_judged_is_judged_and_not_asked_for_again(hou
     assert asked_days(house) == [YESTERDAY - timedelta(days=2)]
     assert len([e for e in house.events if isinstance(e, PartitionRecovered)]) == 2
     assert house.control.get(KEY).current_run_id == dead.run_id
+
+
+def test_r33_a_lease_is_held_as_long_as_the_work_takes_in_this_process_too(house: House) -> None:
+    other = house.another()
+    theirs, turn, length = other.plan(), Event(), timedelta(seconds=0.3)
+    house.api._takes = timedelta(0)
+
+    def expiry() -> datetime:
+        return house.control.leases(house.clock.now())[0].expires_at
+
+    def slow(key: object) -> None:
+        for _ in range(4):
+            before = expiry()
+            house.clock.advance(length / 3)
+            for _patience in range(100):
+                if expiry() > before:
+                    break
+                turn.wait(0.01)
+        assert other.carry(theirs).stretches == 0
+
+    house.before_seal = slow
+    run = RunContext(house.run_ids.new_run_id(), "house", "serve")
+    control = Control(house.control, house.clock, house.budget, house, lease_length=length)
+    carry_out(house.plan(), run, control, InThisProcess(house.rooms))
+    assert (len(house.api.asked), other.api.asked) == (1, [])
 
 
 def test_r37_leases_end_with_the_run_or_by_themselves(house: House) -> None:

@@ -112,7 +112,8 @@ def carry_out(
     """
     carrying = _Carrying(plan, run, control, workers, stopping, enough)
     try:
-        return carrying.through()
+        with carrying.leases.renewed_meanwhile():
+            return carrying.through()
     finally:
         if carrying.is_at_work:
             workers.close()
@@ -171,7 +172,6 @@ class _Carrying:
                 break
             for message in self._workers.wait(0.2 if self._give_up_at else 1.0):
                 self._hear(message)
-            self.leases.renew()
         self._say(RunEnded(*self._begin(), result.reason, result.operations))
         return result
 

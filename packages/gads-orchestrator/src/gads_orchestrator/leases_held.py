@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 
 from gads_domain.clock import Clock
 from gads_domain.control import Lease
+from gads_domain.errors import GadsError
 from gads_domain.ports.ledger import ControlPlaneLedger
+
+_BEATS_A_LENGTH = 6
+"""How often within a lease's length is looked whether it is time to renew."""
 
 
 class LeasesHeld:
-    """What `owner` holds; several stretches of one scope share a lease."""
+    """What `owner` holds; several stretches of one scope share a lease. The run and its renewing take turns."""
 
     def __init__(self, control: ControlPlaneLedger, owner: str, clock: Clock, length: timedelta) -> None:
         self._control = control
@@ -21,45 +28,73 @@ class LeasesHeld:
         self._held: dict[str, Lease] = {}
         self._uses: Counter[str] = Counter()
         self._renewed_at = clock.now()
+        self._turn = threading.RLock()
+
+    @contextlib.contextmanager
+    def renewed_meanwhile(self) -> Iterator[None]:
+        """Renew in a thread of its own as long as the context, whatever the run waits for.
+
+        Where the work is done in this process nobody else would, and after the lease's length somebody else would
+        begin the same stretch.
+        """
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self._length.total_seconds() / _BEATS_A_LENGTH):
+                # A ledger that is busy now is asked again; who has lost a lease meanwhile can spend nothing by it.
+                with contextlib.suppress(GadsError):
+                    self.renew()
+
+        renewing = threading.Thread(target=beat, name="gads-etl-leases", daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewing.join()
 
     def take(self, scope: str) -> Lease | None:
         """A lease of `scope`, or None while somebody else has it."""
-        held = self._held.get(scope)
-        if held is None:
-            now = self._clock.now()
-            (held,) = self._control.take_leases([scope], self._owner, now, now + self._length)
+        with self._turn:
+            held = self._held.get(scope)
             if held is None:
-                return None
-            self._held[scope] = held
-        self._uses[scope] += 1
-        return held
+                now = self._clock.now()
+                (held,) = self._control.take_leases([scope], self._owner, now, now + self._length)
+                if held is None:
+                    return None
+                self._held[scope] = held
+            self._uses[scope] += 1
+            return held
 
     def done(self, scope: str) -> None:
         """One use less; the last gives the lease back."""
-        self._uses[scope] -= 1
-        if self._uses[scope] <= 0:
-            del self._uses[scope]
-            held = self._held.pop(scope, None)
-            if held is not None:
-                self._control.release_leases([held])
+        with self._turn:
+            self._uses[scope] -= 1
+            if self._uses[scope] <= 0:
+                del self._uses[scope]
+                held = self._held.pop(scope, None)
+                if held is not None:
+                    self._control.release_leases([held])
 
     def renew(self) -> None:
         """Renew what is held when a third of its time is over; what was lost is forgotten, and cannot be spent by."""
-        now = self._clock.now()
-        if not self._held or now - self._renewed_at < self._length / 3:
-            return
-        self._renewed_at = now
-        scopes = list(self._held)
-        renewed = self._control.renew_leases([self._held[s] for s in scopes], now, now + self._length)
-        for scope, lease in zip(scopes, renewed, strict=True):
-            if lease is None:
-                del self._held[scope]
-            else:
-                self._held[scope] = lease
+        with self._turn:
+            now = self._clock.now()
+            if not self._held or now - self._renewed_at < self._length / 3:
+                return
+            scopes = list(self._held)
+            renewed = self._control.renew_leases([self._held[s] for s in scopes], now, now + self._length)
+            self._renewed_at = now
+            for scope, lease in zip(scopes, renewed, strict=True):
+                if lease is None:
+                    del self._held[scope]
+                else:
+                    self._held[scope] = lease
 
     def release_all(self) -> None:
         """Give everything back."""
-        if self._held:
-            self._control.release_leases(list(self._held.values()))
-        self._held.clear()
-        self._uses.clear()
+        with self._turn:
+            if self._held:
+                self._control.release_leases(list(self._held.values()))
+            self._held.clear()
+            self._uses.clear()
