@@ -44,14 +44,17 @@ def test_a_backfill_and_what_operators_do_to_it(
     assert (meant.code, meant.json["done"], len(meant.json["partitions"])) == (0, 0, 1)
     assert digest_of(config.parent) == before
 
-    revoked = run("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong")
+    revoked = run("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong", "--json-events")
     assert (revoked.code, revoked.json["partitions"][0]["status"]) == (0, "failed")
+    facts = [json.loads(line) for line in revoked.err.splitlines()]
+    assert [fact["event"] for fact in facts] == ["run_revoked", "partition_moved"]
+    assert (facts[1]["from_run"], facts[1]["to_run"], facts[1]["run_id"]) == (done.json["run_id"], "", "")
     again = run("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong")
     assert again.code == 1
     assert again.json["partitions"][0]["why_not"] == "the run was not judged here, or is revoked already"
 
     days = ("--since", "2024-05-03", "--until", "2024-05-04")
-    held = run("state", "hold", "--customer", customers[0], *days, "--json-events")
+    held = run("state", "hold", "--customer", customers[0], *days, "--reason", "odd", "--json-events")
     assert (held.code, held.json["done"]) == (0, 2)
     assert [json.loads(line)["event"] for line in held.err.splitlines()] == ["partition_held"] * 2
     assert run("state", "retry", key, f"google_ads/{customers[1]}/account/2024-05-02").code == 1
@@ -74,24 +77,40 @@ def test_a_backfill_and_what_operators_do_to_it(
 
 
 def test_what_cannot_be_meant_is_refused(config: Path, gads_etl: Any, customers: list[str]) -> None:
+    known, slip = f"google_ads/{customers[0]}/account/2024-05-01", f"google_ads/{customers[0]}/acount/2024-05-01"
+    stranger, why = "google_ads/1111111111/account/2024-05-01", ("--reason", "odd")
     for words in (
         ("state", "retry"),
-        ("state", "hold", "nonsense"),
-        ("state", "hold", "--report", "nothing"),
+        ("state", "hold", known),
+        ("state", "mark-terminal", known, "--reason", " "),
+        ("state", "hold", "nonsense", *why),
+        ("state", "hold", slip, *why),
+        ("state", "hold", known.replace("google_ads", "googleads"), *why),
+        ("state", "hold", "--report", "nothing", *why),
+        ("state", "release", stranger),
+        ("state", "retry", "--customer", "1111111111"),
+        ("state", "revoke", "--run", "20240602T040506789Z-7f3a9c21", "--all", *why),
+        ("state", "inspect", "--report", "acount"),
+        ("state", "gaps", "--customer", "1111111111", *DAYS),
+        ("state", "history", slip),
         ("state", "retry", "google_ads/1/account/2024-05-01", "--all"),
         (
             "state",
             "gaps",
         ),
         ("backfill",),
-        ("state", "hold", "--since", "2024-01-01", "--until", "2024-12-31"),
+        ("state", "hold", "--since", "2024-01-01", "--until", "2024-12-31", *why),
     ):
         done = gads_etl(*words, "-c", config)
         assert done.code == 2, (words, done.err)
         assert "hint:" in done.err
         assert "Traceback" not in done.err
     assert not (config.parent / "state.db").exists()
-    assert gads_etl("state", "retry", "--all", "-c", config).code == 0
+    nothing = gads_etl("state", "retry", "--all", "-c", config, "--format", "json")
+    assert (nothing.code, nothing.json) == (
+        0,
+        {"operation": "retry", "dry_run": False, "done": 0, "partitions": []},
+    )
 
 
 def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gads_domain.clock import SystemClock
-from gads_domain.errors import ExitCode, UsageError
+from gads_domain.errors import ExitCode, GadsError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import OperatorAct, PartitionState, StateFilter
 from gads_domain.state_row import state_row
@@ -26,10 +26,12 @@ from gads_etl.composition import (
 from gads_etl.configuration import load_configuration
 from gads_etl.confirming import confirm_above
 from gads_etl.event_lines import EventLines
+from gads_etl.known_names import require_known, require_known_keys
 from gads_etl.options import require_order
-from gads_etl.printing import Format, print_json, print_table
-from gads_orchestrator.events import NobodyWatches
+from gads_etl.printing import Format, print_json, print_table, say
+from gads_orchestrator.events import NobodyWatches, Observer
 from gads_orchestrator.operating import Operation, Outcome, applies_to, operate
+from gads_orchestrator.working import verdict_events
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 MANY = 100
 """How many partitions may be changed without being asked."""
+
+_NEED_A_REASON = (Operation.HOLD, Operation.MARK_TERMINAL, Operation.REVOKE)
+"""What keeps days from readers: whoever finds them missing reads why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +91,22 @@ def operate_on(
 ) -> None:
     """Choose, ask, act, and print what came of each partition; exits with 1 if any was left as it was."""
     configuration = load_configuration(config)
-    if chosen.reports:
-        configuration.sections(chosen.reports)
+    if operation in _NEED_A_REASON and not reason.strip():
+        raise UsageError(f"why? {operation} goes on record with a reason", hint='give --reason "…"')
     with open_ledger_reader(configuration) as reader:
         keys = _chosen_keys(operation, chosen, configuration, reader, run_id)
         if manner.dry_run or not keys:
             states = reader.get_many(keys)
-            _print(operation, [Outcome(key) for key in keys], states, manner.format, dry_run=True)
+            _print(operation, [Outcome(key) for key in keys], states, manner.format, dry_run=manner.dry_run)
             return
     confirm_above(MANY, len(keys), f"{len(keys):,} partitions", manner.yes)
     command = " ".join(["gads-etl", *sys.argv[1:]])
     act = OperatorAct(SystemClock().now(), actor_name(), command, reason, str(chosen))
+    observer = EventLines(as_json=True) if manner.json_events else NobodyWatches()
     with open_ledger_for_control_plane(configuration) as ledger:
-        observer = EventLines(as_json=True) if manner.json_events else NobodyWatches()
         outcomes = operate(operation, keys, ledger, act, observer, run_id)
     if operation is Operation.REVOKE:
-        _carry_out(configuration, [outcome.key for outcome in outcomes])
+        _carry_out(configuration, keys, observer)
     with open_ledger_reader(configuration) as reader:
         states = reader.get_many(keys)
     _print(operation, outcomes, states, manner.format, dry_run=False)
@@ -113,7 +118,10 @@ def _chosen_keys(
     operation: Operation, chosen: Chosen, configuration: Configuration, ledger: StateReader, run_id: RunId | None
 ) -> list[PartitionKey]:
     if chosen.keys:
-        return list(dict.fromkeys(PartitionKey.parse(text) for text in chosen.keys))
+        named = list(dict.fromkeys(PartitionKey.parse(text) for text in chosen.keys))
+        require_known_keys(configuration, ledger, named)
+        return named
+    require_known(configuration, ledger, chosen.customers, chosen.reports)
     wanted = StateFilter(
         source=GOOGLE_ADS,
         customer_ids=chosen.customers,
@@ -123,23 +131,32 @@ def _chosen_keys(
     )
     standings = list(ledger.standings(wanted))
     if operation is Operation.REVOKE:
-        found = [s.key for s in standings]
-        return [key for key in found if any(a.run_id == run_id for a in ledger.history(key).attempts)]
+        found = [s.key for s in standings if any(a.run_id == run_id for a in ledger.history(s.key).attempts)]
+        if not found:
+            raise UsageError(
+                f"run {run_id} was not judged in any of these", hint="gads-etl state history KEY names runs"
+            )
+        return found
     keys = {standing.key for standing in standings if applies_to(operation, standing)}
     if operation is Operation.HOLD and chosen.since is not None and chosen.until is not None:
         customers = chosen.customers or configuration.google_ads.customer_ids
-        names = [section.name for section in configuration.sections(chosen.reports)]
+        names = chosen.reports or [section.name for section in configuration.report_sections]
         days = [chosen.since + timedelta(days=n) for n in range((chosen.until - chosen.since).days + 1)]
         known = {standing.key for standing in standings}
-        named = {PartitionKey(GOOGLE_ADS, c, r, d) for c in customers for r in names for d in days}
-        keys |= named - known
+        keys |= {PartitionKey(GOOGLE_ADS, c, r, d) for c in customers for r in names for d in days} - known
     return sorted(keys)
 
 
-def _carry_out(configuration: Configuration, keys: list[PartitionKey]) -> None:
+def _carry_out(configuration: Configuration, keys: list[PartitionKey], observer: Observer) -> None:
     """Have the validator make what the orders say true."""
-    with open_ledger_for_validator(configuration) as ledger:
-        validator_of(configuration, open_sink_reader(configuration), ledger).validate(keys)
+    try:
+        with open_ledger_for_validator(configuration) as ledger:
+            verdicts = validator_of(configuration, open_sink_reader(configuration), ledger).validate(keys)
+    except GadsError:
+        say("the order is on record and not carried out yet; give it again, or gads-etl validate, when this is mended")
+        raise
+    for event in verdict_events(SystemClock().now(), "", verdicts):
+        observer.saw(event)
 
 
 def _print(

@@ -24,7 +24,7 @@ def run_document(result: RunResult) -> dict[str, Any]:
     return {
         "run_id": str(result.run.run_id),
         "exit_code": int(result.exit_code),
-        "operations": result.plan.operations,
+        "operations": result.operations,
         "ended_early": None if result.quota is None else {"reason": str(result.quota), "hint": result.quota.hint},
         "partitions": [
             {

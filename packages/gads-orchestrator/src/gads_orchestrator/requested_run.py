@@ -78,8 +78,8 @@ class RunResult:
     `states` holds each of them once; `attempted` are those that this run tried; `recovered` were sealed by an earlier
     run that died before they were judged; `troubles` are failures that are not on the ledger, by partition.
     `credentials` is set when the API refused who was asking, `quota` when the operations of the day were spent: what
-    was not asked for then is still as it was, as is what somebody else was at, `elsewhere`. `hints` say what can be
-    done about the failures.
+    was not asked for then is still as it was, as is what somebody else was at, `elsewhere`. `operations` were spent.
+    `hints` say what can be done about the failures.
     """
 
     run: RunContext
@@ -94,6 +94,7 @@ class RunResult:
     quota: FailureReason | None = None
     stopped: bool = False
     hints: tuple[str, ...] = ()
+    operations: int = 0
 
     @property
     def by_status(self) -> Counter[PartitionStatus]:
@@ -159,7 +160,7 @@ def run_requested(
     """Carry out `plan`, as `carry_out` does, and look up how each partition of its request stands then."""
     watch = _Watch(control.observer, run)
     done = carry_out(plan.work, run, replace(control, observer=watch), workers, stopping)
-    result = RunResult(run, plan, stopped=done.reason == "stopped")
+    result = RunResult(run, plan, stopped=done.reason == "stopped", operations=done.operations)
     result.attempted, result.recovered, result.moved = watch.attempted, watch.recovered, watch.moved
     result.elsewhere = watch.elsewhere
     for stretch, failure in done.interrupted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from gads_domain.clock import Clock
@@ -196,19 +196,24 @@ def _told(task: Task, rooms: WorkRooms, outcome: DayOutcome) -> PartitionEvent:
     return PartitionSealed(*begin, outcome.metadata.facts.record_count)
 
 
-def _verdict_events(task: Task, rooms: WorkRooms, verdicts: Sequence[Verdict]) -> list[Event]:
+def verdict_events(now: datetime, run_id: str, verdicts: Sequence[Verdict]) -> list[Event]:
+    """What the validator has judged and moved, as facts; `run_id` is that of the run that had it judge, or empty."""
     events: list[Event] = []
-    now, run = rooms.clock.now(), task.run.run_id.value
     for verdict in verdicts:
         key = _of_key(verdict.after.key)
         events += [
-            PartitionJudged(now, run, *key, attempt.run_id.value, attempt.outcome.value) for attempt in verdict.attempts
+            PartitionJudged(now, run_id, *key, attempt.run_id.value, attempt.outcome.value)
+            for attempt in verdict.attempts
         ]
         if verdict.moved:
             before, after = verdict.before, verdict.after
             runs = (str(before.current_run_id or ""), str(after.current_run_id or ""))
-            events.append(PartitionMoved(now, run, *key, before.status.value, after.status.value, *runs))
+            events.append(PartitionMoved(now, run_id, *key, before.status.value, after.status.value, *runs))
     return events
+
+
+def _verdict_events(task: Task, rooms: WorkRooms, verdicts: Sequence[Verdict]) -> list[Event]:
+    return verdict_events(rooms.clock.now(), task.run.run_id.value, verdicts)
 
 
 def _of_key(key: PartitionKey) -> tuple[str, str, date]:

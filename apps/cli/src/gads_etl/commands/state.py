@@ -46,6 +46,7 @@ def inspect(
     from gads_domain.state_row import ROW_FIELDS, state_row
     from gads_etl.composition import open_ledger_reader
     from gads_etl.configuration import load_configuration
+    from gads_etl.known_names import require_known
     from gads_etl.printing import print_csv, print_json, print_table
 
     require_order(since, until)
@@ -58,6 +59,7 @@ def inspect(
     )
     configuration = load_configuration(config)
     with open_ledger_reader(configuration) as ledger:
+        require_known(configuration, ledger, wanted.customer_ids, wanted.reports)
         rows = (state_row(state) for state in ledger.find(wanted, limit=limit))
         if format_ is ListFormat.JSON:
             print_json(list(rows))

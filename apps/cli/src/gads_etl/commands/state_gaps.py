@@ -40,17 +40,19 @@ def gaps(
     from gads_domain.state import StateFilter
     from gads_etl.composition import open_ledger_reader
     from gads_etl.configuration import load_configuration
+    from gads_etl.known_names import require_known
     from gads_etl.printing import print_json, print_table
 
     if since is None or until is None:
         raise UsageError("which days?", hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included")
     require_order(since, until)
     configuration = load_configuration(config)
-    names = [section.name for section in configuration.sections(report or [])]
+    names = list(dict.fromkeys(report or [])) or [section.name for section in configuration.report_sections]
     customers = tuple(customer or ()) or configuration.google_ads.customer_ids
     wanted = StateFilter(GOOGLE_ADS, customers, tuple(names), since, until)
     by_report: dict[tuple[str, str], dict[date, Standing]] = {}
     with open_ledger_reader(configuration) as ledger:
+        require_known(configuration, ledger, customers, names)
         for standing in ledger.standings(wanted):
             by_report.setdefault((standing.key.customer_id, standing.key.report), {})[standing.key.logical_date] = (
                 standing

@@ -24,10 +24,12 @@ def history(
     from gads_domain.partition_key import PartitionKey
     from gads_etl.composition import open_ledger_reader
     from gads_etl.configuration import load_configuration
+    from gads_etl.known_names import require_known_keys
     from gads_etl.printing import print_json, print_table, say
 
-    partition = PartitionKey.parse(key)
-    with open_ledger_reader(load_configuration(config)) as ledger:
+    partition, configuration = PartitionKey.parse(key), load_configuration(config)
+    with open_ledger_reader(configuration) as ledger:
+        require_known_keys(configuration, ledger, [partition])
         document = history_document(partition, ledger)
     if format_ is Format.JSON:
         print_json(document)
