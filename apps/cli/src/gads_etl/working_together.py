@@ -36,12 +36,16 @@ def selected_by(
         return select_accounts(configuration, connection, chosen, count=count)
 
 
+def rooms_of(configuration: Configuration, files: ApiFiles, selected: SelectedAccounts | None) -> WorkerRooms:
+    """What a worker process opens for itself; what `selected` refuses it does not ask."""
+    return WorkerRooms(configuration.path.absolute(), files, selected)
+
+
 def spawned_workers(
     configuration: Configuration, files: ApiFiles, selected: SelectedAccounts | None, count: int | None
 ) -> SpawnedWorkers:
     """`count` worker processes, or as many as `run.workers` of the configuration says."""
-    rooms = WorkerRooms(configuration.path.absolute(), files, selected)
-    return SpawnedWorkers(rooms, count or configuration.control_plane.run.workers)
+    return SpawnedWorkers(rooms_of(configuration, files, selected), count or configuration.control_plane.run.workers)
 
 
 def carried_out(

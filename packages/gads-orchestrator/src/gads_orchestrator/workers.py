@@ -169,6 +169,11 @@ class SpawnedWorkers:
                 running.process.join()
         self._running.clear()
 
+    def open_anew(self, factory: RoomsFactory) -> None:
+        """Between two runs: let all go, and have those that are started from now on open their rooms by `factory`."""
+        self.close()
+        self.factory = factory
+
     def _start(self, worker: int) -> _Process:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from gads_etl.options import DEFAULT_FILE, ConfigOption, CustomerOption, ReportOption
-
-_ACCOUNTS_LAST = timedelta(hours=6)
-"""How long the list of accounts is good for; an account that was added is extracted within that time."""
 
 
 def serve(
@@ -30,13 +26,14 @@ def serve(
     from datetime import datetime
 
     from gads_domain.clock import SystemClock
-    from gads_domain.errors import CredentialsError, ExitCode, GadsError
+    from gads_domain.errors import CredentialsError, ExitCode
     from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
     from gads_etl.configuration import load_configuration
     from gads_etl.control_plane import accounts_of, control_of, request_of
     from gads_etl.event_lines import EventLines
     from gads_etl.printing import say
-    from gads_etl.working_together import selected_by, spawned_workers, stopped_by_signals
+    from gads_etl.served_accounts import ServedAccounts
+    from gads_etl.working_together import rooms_of, selected_by, spawned_workers, stopped_by_signals
     from gads_orchestrator.purposes import ByPolicy
     from gads_orchestrator.serving import Daemon
     from gads_orchestrator.work_plan import WorkRequest
@@ -50,31 +47,30 @@ def serve(
         api_files(configuration) as files,
         open_ledger_for_control_plane(configuration) as ledger,
     ):
-        selected = selected_by(configuration, files, customer or [], ledger)
-        accounts, listed_at = accounts_of(selected), SystemClock().now()
+        served = ServedAccounts(
+            lambda: selected_by(configuration, files, customer or [], ledger),
+            ledger,
+            SystemClock().now(),
+            lambda selected: pool.open_anew(rooms_of(configuration, files, selected)),
+        )
+        pool = spawned_workers(configuration, files, served.selected, workers)
         wanting = ByPolicy(sections.retry.policy)
 
         def request_at(now: datetime) -> WorkRequest:
-            nonlocal accounts, listed_at
-            if now - listed_at >= _ACCOUNTS_LAST:
-                listed_at = now
-                try:
-                    accounts = accounts_of(selected_by(configuration, files, customer or [], ledger))
-                except GadsError as error:
-                    say(f"the accounts could not be listed anew, those known before are used: {error.message}")
+            accounts = accounts_of(served.at(now))
             return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
 
         daemon = Daemon(
             request_at,
             lambda: new_run("gads-etl serve"),
             control_of(configuration, ledger, EventLines(as_json=events), awaits_leases=once),
-            spawned_workers(configuration, files, selected, workers),
+            pool,
             stop,
             look_seconds=sections.run.look_seconds,
         )
         began = time.monotonic()
         if not once:
-            say(f"serving {len(accounts)} accounts and {len(names)} reports; Ctrl-C ends it")
+            say(f"serving {len(served.selected.accounts)} accounts and {len(names)} reports; Ctrl-C ends it")
             daemon.serve()
             say(f"ended after {time.monotonic() - began:,.0f} s")
             return
@@ -83,7 +79,7 @@ def serve(
             while result is not None and result.reason == "enough":
                 result = daemon.look()
         finally:
-            daemon.workers.close()
+            pool.close()
     if result is not None and result.reason == "credentials":
         raise CredentialsError(result.detail)
     if result is not None and (result.reason != "done" or result.interrupted or result.deferred["leased"]):
