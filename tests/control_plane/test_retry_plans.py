@@ -191,6 +191,29 @@ def test_r26_a_last_reading_that_was_missed_is_made_up_for_once(house: House) ->
     assert asked_days(house).count(date(2024, 6, 7)) == 1, "it was read on the last day of its window"
 
 
+def test_r26_a_last_reading_that_failed_is_made_up_for_once_a_day_until_it_succeeds(house: House) -> None:
+    since = date(2024, 6, 9)
+    house.cycle(since=since, until=since)
+    house.clock.moment = NOON + timedelta(days=2)
+    fail(house, hours=36)
+    for _hour in range(24 * 8):
+        house.cycle(since=since, until=since)
+        house.pass_time(hours=1)
+    asked_on = [(asked.at.day, asked.answer) for asked in house.api.asked]
+    assert asked_on == [(10, "ok"), (12, "api_transient"), (13, "api_transient"), (14, "ok")]
+
+
+def test_r26_a_last_reading_that_keeps_failing_is_let_go_after_a_month(house: House) -> None:
+    since = date(2024, 6, 9)
+    house.cycle(since=since, until=since)
+    fail(house, hours=24 * 99)
+    for _day in range(60):
+        house.pass_time(days=1)
+        house.cycle(since=since, until=since)
+    assert max(asked.at.date() for asked in house.api.asked) == date(2024, 6, 12) + timedelta(days=31)
+    assert house.control.get(key_of(since)).status is SUCCESS
+
+
 def test_r27_a_day_is_asked_for_when_it_is_over_in_the_accounts_zone(house: House) -> None:
     house.clock.moment = datetime(2024, 6, 10, 3, tzinfo=UTC)
     accounts = (Account("1", "America/New_York"), Account("2", "Asia/Tokyo"), Account("3", "Pacific/Kiritimati"))

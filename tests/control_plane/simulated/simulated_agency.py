@@ -41,7 +41,7 @@ ALLOWED_MOVES = {
     ("failed", "success", "order"),
     ("failed", "pending", "retry"),
 }
-"""contracts/retry/v1, line 2: from, to, and the cause under which the log has it."""
+"""contracts/retry/v1, line 1: from, to, and the cause under which the log has it."""
 
 
 @dataclass

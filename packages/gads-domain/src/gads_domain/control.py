@@ -51,7 +51,7 @@ class Standing:
     - `tries`: how many runs failed since the newest run that passed and since an operator's last `retry`, whichever is
       later; what policy retried goes on counting. 0 for `success`.
     - `failure`: why the newest of these tries failed; None if there is none, so that a partition whose run was
-      withdrawn is simply without one.
+      withdrawn is simply without one. Of `success`: why a newer run than the believed one failed, if one did.
     """
 
     key: PartitionKey

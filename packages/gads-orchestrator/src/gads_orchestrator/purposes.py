@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo
 from gads_domain.control import Mark, Standing
 from gads_domain.state import PartitionStatus
 from gads_orchestrator.retry_policy import RetryPolicy, Verdict
+
+LATE_DAYS = 31
+"""How long after a day has left its restatement window its last restatement is still made up for."""
 
 
 class Purpose(IntEnum):
@@ -194,7 +197,10 @@ class ByPolicy:
         return WhyNot(decision.verdict.value, decision.reason, decision.due_at, is_final)
 
     def _restatement(self, standing: Standing, days: Days) -> Answer:
-        """Due once a calendar day until it was read on the last day of its window, or once after it."""
+        """Due once a calendar day until it was read on the last day of its window, or once after it.
+
+        A last reading that failed is no reading, and is tried again a day later; after `LATE_DAYS` it is let go.
+        """
         day = standing.key.logical_date
         if standing.last_tried_at is None or day < days.askable_first or days.window_first == days.today:
             return None
@@ -202,6 +208,8 @@ class ByPolicy:
             return None
         last_tried = days.local_date(standing.last_tried_at)
         final_on = day + (days.today - days.window_first)
+        if standing.failure is not None and days.today <= final_on + timedelta(days=LATE_DAYS):
+            final_on = days.today
         return self._if_wanted(Purpose.RESTATEMENT) if last_tried < min(days.today, final_on) else None
 
     def _retry(self, day: date, days: Days) -> Answer:

@@ -17,13 +17,10 @@ from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import StateReader
 from gads_domain.report import ReportDefinition, ReportKind, Stretch
 from gads_domain.state import PartitionStatus, StateFilter
-from gads_orchestrator.purposes import Chosen, Days, LeftOut, Purpose, Wanting
+from gads_orchestrator.purposes import LATE_DAYS, Chosen, Days, LeftOut, Purpose, Wanting
 
 DEFAULT_DAYS_PER_REQUEST = 31
 """The most days that one request asks for: a month, so that one account's failure costs at most that much again."""
-
-LATE_DAYS = 31
-"""How long after a day has left its restatement window its last restatement is still made up for."""
 
 _GOLDEN = 0.6180339887498949
 """Multiples of it fall into each other's largest gaps: whichever days follow, the turns begin everywhere in time."""
