@@ -239,3 +239,4 @@ def test_r29_planning_changes_nothing_and_is_repeatable(house: House) -> None:
     assert (house.control.log(), list(house.control.standings(StateFilter())), house.control.leases(NOON)) == before
     assert plans[0].operations == len(list(plans[0]))
     assert plans[0].partitions == sum(len(planned.stretch.days) for planned in plans[0])
+    assert list(plans[0].keys()) == sorted(key for planned in plans[0] for key in planned.stretch.keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +28,27 @@ class ListFormat(StrEnum):
 def print_json(document: object) -> None:
     """Write `document` to stdout as indented JSON."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_json_of_rows(
+    head: Mapping[str, Any], name: str, rows: Iterable[object], tail: Callable[[], Mapping[str, Any]]
+) -> None:
+    """Write one JSON document whose member `name` is an array, a row at a time: of a million, none is kept.
+
+    `head` comes before it, `tail` is asked for after the last row.
+    """
+    write = sys.stdout.write
+    write("{\n" + "".join(f"  {_json(key)}: {_json(value)},\n" for key, value in head.items()))
+    write(f"  {_json(name)}: [")
+    between = "\n    "
+    for row in rows:
+        write(f"{between}{_json(row)}")
+        between = ",\n    "
+    write("\n  ]" + "".join(f",\n  {_json(key)}: {_json(value)}" for key, value in tail().items()) + "\n}\n")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

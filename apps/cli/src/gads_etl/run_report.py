@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -110,7 +110,7 @@ def print_run(result: RunResult) -> None:
         ["account", "report", "days", "#success", "#failed", "#pending", "#rows"],
         rows,
     )
-    lines = list(failure_lines(result.failures))
+    lines = list(failure_lines(sorted(result.failures.items())))
     for line in lines[:_LINES_OF_FAILURES]:
         say(line)
     if len(lines) > _LINES_OF_FAILURES:
@@ -124,13 +124,13 @@ def print_run(result: RunResult) -> None:
         say(f"{left:,} failed earlier and were left alone; --retry-failed takes them again")
 
 
-def failure_lines(failures: dict[PartitionKey, str]) -> Iterable[str]:
-    """One line for each unbroken range of days of one account and report that has one reason.
+def failure_lines(failures: Iterable[tuple[PartitionKey, str]]) -> Iterator[str]:
+    """One line for each unbroken range of days of one account and report that has one reason; in key order.
 
     Reasons that differ in nothing but the partition's name are one; a range has it without the name.
     """
     pending: tuple[PartitionKey, PartitionKey, str] | None = None
-    for key, reason in sorted(failures.items()):
+    for key, reason in failures:
         if pending is not None:
             first, last, said = pending
             adjacent = key.logical_date - last.logical_date == timedelta(days=1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.clock import iso_utc
@@ -11,17 +14,19 @@ from gads_domain.control import QuotaDay
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionState, PartitionStatus
 from gads_domain.state_row import state_row
-from gads_etl.printing import print_table, say
+from gads_etl.printing import print_json_of_rows, print_table, say
 from gads_etl.run_report import failure_lines
-from gads_orchestrator.requested_run import states_of
+from gads_orchestrator.advice import MOST_LOOKUPS, reason_apart_from
 
 if TYPE_CHECKING:
-    from gads_domain.ports.ledger import StateReader
     from gads_orchestrator.carrying_out import WorkResult
     from gads_orchestrator.purposes import LeftOut
     from gads_orchestrator.work_plan import WorkPlan
 
 _LINES = 50
+
+AdviceOn = Callable[[Mapping[PartitionKey, str]], Sequence[str]]
+"""The hints there are for failures: see `gads_orchestrator.advice`."""
 
 
 def work_plan_document(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: int | None) -> dict[str, Any]:
@@ -83,63 +88,100 @@ def print_work_plan(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: in
         say(f"quota: {quota.spent:,} of {limit:,} operations spent today, {rest:,} left")
 
 
-def states_of_plan(plan: WorkPlan, ledger: StateReader) -> list[PartitionState]:
-    """How each partition of the plan stands now, in key order."""
-    return states_of(ledger, sorted(key for planned in plan for key in planned.stretch.keys))
+@dataclass(slots=True)
+class _Group:
+    """The partitions of one account and report."""
+
+    first: date
+    last: date
+    by_status: Counter[PartitionStatus] = field(default_factory=Counter)
 
 
-def why_not(states: list[PartitionState]) -> dict[PartitionKey, str]:
-    """For each partition that is not good, or whose newest attempt failed, the reason."""
-    return {
-        state.key: state.last_error or "pending: not attempted"
-        for state in states
-        if state.status is not PartitionStatus.SUCCESS or state.last_error
-    }
+@dataclass(slots=True)
+class WorkTally:
+    """What came of a plan, counted while its partitions go by in key order; none of them is kept."""
+
+    groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
+    summary: Counter[PartitionStatus] = field(default_factory=Counter)
+    unwell: int = 0
+    unlike: dict[str, PartitionKey] = field(default_factory=dict)
+    """A partition of each reason that reads like none before it, as many as advice looks at."""
+
+    @property
+    def failures(self) -> dict[PartitionKey, str]:
+        """One partition with its reason for each of `unlike`."""
+        return {key: reason for reason, key in self.unlike.items()}
+
+    def through(self, states: Iterable[PartitionState]) -> Iterator[tuple[PartitionState, str | None]]:
+        """Each state, and why it is not good or its newest attempt failed; None of one with which all is well."""
+        for state in states:
+            key, reason = state.key, _why_not(state)
+            group = self.groups.setdefault((key.customer_id, key.report), _Group(key.logical_date, key.logical_date))
+            group.last = key.logical_date
+            group.by_status[state.status] += 1
+            self.summary[state.status] += 1
+            if reason is not None:
+                self.unwell += 1
+                if len(self.unlike) < MOST_LOOKUPS:
+                    self.unlike.setdefault(reason_apart_from(key, reason), key)
+            yield state, reason
 
 
-def work_document(result: WorkResult, states: list[PartitionState], hints: Sequence[str]) -> dict[str, Any]:
-    """What came of a plan as JSON: every partition that was in it, and what can be done about failures."""
-    reasons = why_not(states)
-    summary = Counter(state.status for state in states)
-    return {
-        "run_id": str(result.run.run_id),
-        "ended": result.reason,
-        "detail": result.detail,
-        "operations": result.operations,
-        "deferred": dict(result.deferred),
-        "partitions": [{**state_row(state), "reason": reasons.get(state.key)} for state in states],
-        "hints": list(hints),
-        "summary": {status.value: summary[status] for status in PartitionStatus},
-    }
+def _why_not(state: PartitionState) -> str | None:
+    if state.status is PartitionStatus.SUCCESS:
+        return state.last_error
+    return state.last_error or "pending: not attempted"
 
 
-def print_work(result: WorkResult, states: list[PartitionState], hints: Sequence[str]) -> None:
+def print_work_json(result: WorkResult, states: Iterable[PartitionState], advice_on: AdviceOn) -> WorkTally:
+    """What came of a plan as JSON: every partition that was in it, in key order, and what can be done."""
+    tally = WorkTally()
+    print_json_of_rows(
+        {
+            "run_id": str(result.run.run_id),
+            "ended": result.reason,
+            "detail": result.detail,
+            "operations": result.operations,
+            "deferred": dict(result.deferred),
+        },
+        "partitions",
+        ({**state_row(state), "reason": reason} for state, reason in tally.through(states)),
+        lambda: {
+            "hints": list(advice_on(tally.failures)),
+            "summary": {status.value: tally.summary[status] for status in PartitionStatus},
+        },
+    )
+    return tally
+
+
+def print_work(result: WorkResult, states: Iterable[PartitionState], advice_on: AdviceOn) -> WorkTally:
     """What came of a plan as a line for each account and report, the failures by name, and what can be done."""
-    groups: dict[tuple[str, str], list[PartitionState]] = {}
-    for state in states:
-        groups.setdefault((state.key.customer_id, state.key.report), []).append(state)
-    good = sum(1 for state in states if state.status is PartitionStatus.SUCCESS)
+    tally = WorkTally()
+    lines = failure_lines((state.key, reason) for state, reason in tally.through(states) if reason is not None)
+    shown = list(islice(lines, _LINES))
+    more = sum(1 for _ in lines)
     print_table(
-        f"run {result.run.run_id}: {good:,} of {len(states):,} partitions are success ({result.operations:,} requests)",
+        f"run {result.run.run_id}: {tally.summary[PartitionStatus.SUCCESS]:,} of {tally.summary.total():,} partitions "
+        f"are success ({result.operations:,} requests)",
         ["account", "report", "days", "#success", "#failed", "#pending"],
         [
             [
-                *group,
-                f"{found[0].key.logical_date}..{found[-1].key.logical_date}",
+                *names,
+                f"{group.first}..{group.last}",
                 *(
-                    sum(1 for state in found if state.status is status)
+                    group.by_status[status]
                     for status in (PartitionStatus.SUCCESS, PartitionStatus.FAILED, PartitionStatus.PENDING)
                 ),
             ]
-            for group, found in groups.items()
+            for names, group in tally.groups.items()
         ],
     )
-    lines = list(failure_lines(why_not(states)))
-    for line in lines[:_LINES]:
+    for line in shown:
         say(line)
-    if len(lines) > _LINES:
-        say(f"… and {len(lines) - _LINES} more; --format json lists them all")
-    for hint in hints:
+    if more:
+        say(f"… and {more:,} more; --format json lists them all")
+    for hint in advice_on(tally.failures):
         say(f"hint: {hint}")
     if result.reason != "done":
         say(f"ended early: {result.reason}" + (f" ({result.detail})" if result.detail else ""))
+    return tally

@@ -8,7 +8,8 @@ from itertools import islice
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import StateReader
 
-_MOST_LOOKUPS = 20
+MOST_LOOKUPS = 20
+"""How many partitions are looked up for the hints of one run."""
 
 
 def reason_apart_from(key: PartitionKey, reason: str) -> str:
@@ -25,7 +26,7 @@ def advice(failures: Mapping[PartitionKey, str], ledger: StateReader) -> tuple[s
     for key, reason in sorted(failures.items()):
         different.setdefault(reason_apart_from(key, reason), key)
     hints: dict[str, None] = {}
-    for key in islice(different.values(), _MOST_LOOKUPS):
+    for key in islice(different.values(), MOST_LOOKUPS):
         failed = [one for one in ledger.history(key).attempts if one.failure is not None]
         if failed:
             newest = max(failed, key=lambda one: one.run_id)

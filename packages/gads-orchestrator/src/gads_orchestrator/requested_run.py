@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import islice
 
 from gads_domain.control import Mark
 from gads_domain.errors import CredentialsError, ExitCode, FailureReason
@@ -141,7 +142,7 @@ def plan_run(request: WorkRequest, ledger: StateReader) -> RunPlan:
     work = plan_work(request, ledger)
     planned = tuple(stretch.stretch for stretch in work)
     keys = {key for stretch in planned for key in stretch.keys}
-    states = states_of(ledger, list(_keys_of(request)))
+    states = list(states_of(ledger, _keys_of(request)))
     return RunPlan(
         work,
         planned,
@@ -173,12 +174,11 @@ def run_requested(
     return result
 
 
-def states_of(ledger: StateReader, keys: Sequence[PartitionKey]) -> list[PartitionState]:
-    """The states of any number of keys, in their order."""
-    found: list[PartitionState] = []
-    for start in range(0, len(keys), _KEYS_A_LOOKUP):
-        found += ledger.get_many(keys[start : start + _KEYS_A_LOOKUP])
-    return found
+def states_of(ledger: StateReader, keys: Iterable[PartitionKey]) -> Iterator[PartitionState]:
+    """The states of any number of keys, in their order; a thousand at a time in memory."""
+    rest = iter(keys)
+    while batch := list(islice(rest, _KEYS_A_LOOKUP)):
+        yield from ledger.get_many(batch)
 
 
 def _hints(result: RunResult, ledger: StateReader) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from gads_domain.account_days import DayRange, last_complete_day, today_in, zone_named
 from gads_domain.control import Standing
 from gads_domain.errors import InvalidValueError, UsageError
-from gads_domain.partition_key import GOOGLE_ADS
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.report import ReportDefinition, ReportKind, Stretch
 from gads_domain.state import PartitionStatus, StateFilter
@@ -157,6 +157,16 @@ class WorkPlan:
                         yield self._stretch(number, span, purpose)
                         still.append((number, spans))
                 accounts = still
+
+    def keys(self) -> Iterator[PartitionKey]:
+        """Every partition of the plan in key order, one account's at a time in memory."""
+        accounts = self.request.accounts
+        for number in sorted(range(len(accounts)), key=lambda number: accounts[number].customer_id):
+            spans = [span for spans_of in self._spans.values() for span in iter_spans(spans_of.get(number, array("q")))]
+            named = [(self.request.reports[report].name, first, last) for report, first, last in spans]
+            for name, first, last in sorted(named):
+                for day in range(first, last + 1):
+                    yield PartitionKey(GOOGLE_ADS, accounts[number].customer_id, name, date.fromordinal(day))
 
     def add(self, account: int, purpose: Purpose, spans: Sequence[tuple[int, int, int]]) -> None:
         """Take up spans `(report, first day, last day)` of one account, by their numbers and ordinals."""

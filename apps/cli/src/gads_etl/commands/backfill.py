@@ -49,17 +49,11 @@ def backfill(
     from gads_etl.event_lines import EventLines
     from gads_etl.printing import print_json
     from gads_etl.run_wish import RunWish, needs_accounts
-    from gads_etl.work_report import (
-        print_work,
-        print_work_plan,
-        states_of_plan,
-        why_not,
-        work_document,
-        work_plan_document,
-    )
+    from gads_etl.work_report import print_work, print_work_json, print_work_plan, work_plan_document
     from gads_etl.working_together import carried_out, selected_by
     from gads_orchestrator.advice import advice
     from gads_orchestrator.purposes import ByPolicy, Purpose
+    from gads_orchestrator.requested_run import states_of
     from gads_orchestrator.work_plan import always_open, plan_work
 
     if since is None or until is None:
@@ -91,10 +85,9 @@ def backfill(
         confirm_above(_MANY, found.partitions, f"{found.partitions:,} partitions, {found.operations:,} requests", yes)
         run = new_run(" ".join(["gads-etl", *sys.argv[1:]]))
         result = carried_out(found, run, configuration, files, selected, ledger, EventLines(as_json=events), workers)
-        states = states_of_plan(found, ledger)
-        hints = advice(why_not(states), ledger)
-    print_json(work_document(result, states, hints)) if format_ is Format.JSON else print_work(result, states, hints)
+        tell = print_work_json if format_ is Format.JSON else print_work
+        tally = tell(result, states_of(ledger, found.keys()), lambda failures: advice(failures, ledger))
     if result.reason == "credentials":
         raise CredentialsError(result.detail)
-    if why_not(states):
+    if tally.unwell:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
