@@ -171,3 +171,10 @@ def test_r15_tries_begin_anew_by_a_person_or_a_good_run_and_not_by_policy(house:
     house.pass_time(hours=9)
     house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY)
     assert house.standing(KEY).tries == 0
+    passed = house.control.get(KEY).current_run_id
+    assert passed is not None
+    house.control.revoke([(KEY, passed)], house.act())
+    house.validator.validate([KEY])
+    fail(house)
+    house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY)
+    assert (house.control.get(KEY).status, house.standing(KEY).tries) == (FAILED, 1)

@@ -26,6 +26,11 @@ DOCS = Path(__file__).parents[3] / "docs" / "operating.md"
         # Berlin has no 02:30 on the 31st of March, and two of them on the 27th of October.
         ("30 2 * * *", "Europe/Berlin", "2024-03-31T12:00", "2024-03-31T01:00"),
         ("30 2 * * *", "Europe/Berlin", "2024-10-27T12:00", "2024-10-27T00:30"),
+        ("30 2 * * *", "Europe/Berlin", "2024-10-27T00:45", "2024-10-27T00:30"),
+        ("30 2 * * *", "Europe/Berlin", "2024-10-27T01:10", "2024-10-27T00:30"),
+        ("30 2 * * *", "Europe/Berlin", "2024-10-27T01:40", "2024-10-27T00:30"),
+        ("0 5 * * *", "Europe/Berlin", "2024-10-27T01:10", "2024-10-26T03:00"),
+        ("*/15 * * * *", "Europe/Berlin", "2024-10-27T01:10", "2024-10-27T01:00"),
     ],
 )
 def test_the_last_firing_is_in_the_accounts_zone(cron: str, zone: str, now: str, expected: str) -> None:

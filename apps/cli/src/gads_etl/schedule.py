@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gads_domain.report import ReportDefinition
     from gads_etl.control_plane_configuration import ControlPlaneSections
 
+_LONGER_THAN_ANY_REPEAT = timedelta(hours=2)
+
 NEVER = datetime(1, 1, 2, tzinfo=UTC)
 """Of a schedule that has not fired in years: nothing is opened by it."""
 
@@ -24,10 +26,12 @@ def last_firing(cron: str, zone: str, now: datetime) -> datetime:
     """
     from cronsim import CronSim
 
-    # Searching backwards excludes its start.
-    start = now.astimezone(zone_of(zone)) + timedelta(seconds=1)
-    found = next(CronSim(cron, start, reverse=True), None)
-    return NEVER if found is None else found.astimezone(UTC)
+    local = now.astimezone(zone_of(zone))
+    # Searching backwards excludes its start. While an hour is repeated, what fired in its first pass shows a later time
+    # on the clock than it is now.
+    start = local + (_LONGER_THAN_ANY_REPEAT if local.fold else timedelta(seconds=1))
+    fired = (found.astimezone(UTC) for found in CronSim(cron, start, reverse=True))
+    return next((moment for moment in fired if moment <= now), NEVER)
 
 
 def opened_by(sections: ControlPlaneSections) -> Callable[[Account, ReportDefinition, datetime], datetime | None]:
