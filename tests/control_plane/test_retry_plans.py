@@ -145,7 +145,9 @@ def test_r24_a_plan_is_in_the_order_of_purposes(house: House) -> None:
     house.cycle(since=date(2024, 6, 9), until=date(2024, 6, 9))
     house.clock.moment = NOON + timedelta(days=2)
     house.events.clear()
-    house.cycle(since=since)
+    plan = house.plan(since=since)
+    assert [planned.purpose for planned in plan] == sorted(planned.purpose for planned in plan)
+    house.carry(plan)
     expected = ["new", "recent_retry", "restatement", "old_retry", "backfill"]
     found = [purpose for purpose, _account in _started(house)]
     assert list(dict.fromkeys(found)) == expected
@@ -168,7 +170,7 @@ def test_r25_under_a_short_budget_no_account_is_forgotten(tmp_path: Path) -> Non
         house.cycle(ONE_DAY, accounts=accounts)
         house.pass_time(days=1)
     asked = Counter(asked.customer_id for asked in house.api.asked)
-    assert min(asked.values()) >= 5
+    assert min(asked[account.customer_id] for account in accounts) >= 5
     house.close()
 
 
