@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from retry_story import FAILED, KEY, NOON, SUCCESS, YESTERDAY, asked_days
+from retry_story import FAILED, KEY, NOON, SUCCESS, YESTERDAY, Mortal, asked_days
 from simulated_house import ACCOUNT, REPORT, House, key_of
 
 from gads_domain.control import Mark, Spending
@@ -20,7 +20,7 @@ from gads_orchestrator.carrying_out import Control, carry_out
 from gads_orchestrator.events import PartitionRecovered, RunPlanned
 from gads_orchestrator.serving import Daemon
 from gads_orchestrator.work_plan import Account
-from gads_orchestrator.workers import Done, InThisProcess, Lost, Message
+from gads_orchestrator.workers import InThisProcess
 from gads_orchestrator.working import Ending, Task, work_on
 
 
@@ -180,36 +180,8 @@ def test_r37_leases_end_with_the_run_or_by_themselves(house: House) -> None:
     assert house.control.get(key_of(date(2024, 6, 10))).status is SUCCESS
 
 
-class _Mortal:
-    """A worker in this process that dies as often as it is told."""
-
-    def __init__(self, house: House, deaths: int, seals: int = 0) -> None:
-        self.house, self.deaths, self.seals = house, deaths, seals
-        self.task: Task | None = None
-
-    def idle(self) -> list[int]:
-        return [] if self.task else [0]
-
-    def give(self, worker: int, task: Task) -> None:
-        self.task = task
-
-    def wait(self, seconds: float) -> list[Message]:
-        task, self.task = self.task, None
-        assert task is not None
-        if self.deaths and task.give_up is None:
-            self.deaths -= 1
-            if self.seals:
-                self.seals -= 1
-                self.house.sink.seal(task.stretch.keys[self.seals], task.run.run_id, "rows")
-            return [Lost(0)]
-        return [Done(0, work_on(task, self.house.rooms, self.house.events.extend))]
-
-    def close(self) -> None:
-        return
-
-
 def test_r38_a_stretch_whose_worker_died_goes_on_in_the_same_run(house: House) -> None:
-    result = house.carry(house.plan(), workers=_Mortal(house, deaths=2, seals=1))
+    result = house.carry(house.plan(), workers=Mortal(house, deaths=2, seals=1))
     assert result.reason == "done"
     assert sorted(asked_days(house)) == [YESTERDAY - timedelta(days=1), YESTERDAY]
     runs = {house.control.get(key_of(YESTERDAY - timedelta(days=n))).current_run_id for n in range(3)}
@@ -217,7 +189,7 @@ def test_r38_a_stretch_whose_worker_died_goes_on_in_the_same_run(house: House) -
 
 
 def test_r38_a_stretch_that_kills_is_put_on_record(house: House) -> None:
-    house.carry(house.plan(), workers=_Mortal(house, deaths=99))
+    house.carry(house.plan(), workers=Mortal(house, deaths=99))
     states = house.control.get_many([key_of(YESTERDAY - timedelta(days=n)) for n in range(3)])
     assert {state.status for state in states} == {FAILED}
     assert house.standing(KEY).failure == FailureReason(

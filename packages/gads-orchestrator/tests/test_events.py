@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_a_fact_is_documented_and_goes_through_json(kind: type[Event]) -> None:
     assert document["event"] == event_name(kind)
     assert document["at"] == "2024-06-01T00:00:00.000000Z"
     assert set(document) == {"event", *(field.name for field in fields(kind))}
+
+
+def _rows() -> dict[str, str]:
+    """What the README has of each event, by its type."""
+    rows = [line for line in README.splitlines() if line.startswith("| `") and line.count("|") == 4]
+    return {name: row for row in rows for name in re.findall(r"`([A-Z]\w+)`", row.split("|")[1])}
+
+
+def test_the_readme_lists_the_facts_and_no_others_with_all_that_they_say() -> None:
+    rows = _rows()
+    assert sorted(rows) == [kind.__name__ for kind in FACTS]
+    common = {"at", "run_id", "customer_id", "report", "first", "last", "logical_date"}
+    for kind in FACTS:
+        for field in fields(kind):
+            assert field.name in common or f"`{field.name}`" in rows[kind.__name__], (kind, field.name)
 
 
 def test_names_are_in_lower_case_with_underscores() -> None:
