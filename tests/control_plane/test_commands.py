@@ -119,8 +119,9 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
     assert planned["operations"] == len(planned["stretches"]) == 2
     assert set(planned["by_purpose"]) == {"new"}
     assert not (config.parent / "state.db").exists()
-    served = gads_etl("serve", "--once", "--json-events", "-c", config)
+    served = gads_etl("serve", "--once", "--json-events", "--format", "json", "-c", config)
     assert served.code == 0, served.err
+    assert (served.json["ended"], served.json["operations"], served.json["not_success"]) == ("done", 2, [])
     events = [json.loads(line) for line in served.err.splitlines() if line.startswith("{")]
     assert [event["event"] for event in events if event["event"].startswith("run_")] == ["run_planned", "run_ended"]
     after = gads_etl("plan", "-c", config, "--format", "json").json

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gads_etl.options import DEFAULT_FILE, ConfigOption, CustomerOption, ReportOption
+from gads_etl.printing import Format
 
 
 def serve(
@@ -15,25 +16,28 @@ def serve(
     report: ReportOption = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many at once.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Attempt what is due now, then end; for a scheduler.")] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
     events: Annotated[bool, typer.Option("--json-events", help="Events on stderr as JSON lines.")] = False,
 ) -> None:
     """Attempt whatever is due, for as long as it runs: new days and restatements by schedule, retries, backfills.
 
-    SIGTERM and Ctrl-C end it within ten seconds. Several may serve one ledger; they share the work. With --once the
-    exit code is 1 if something that was due could not be attempted.
+    SIGTERM and Ctrl-C end it within ten seconds. Several may serve one ledger; they share the work. With --once it
+    prints what came of it, and the exit code is 1 if something that was due was not attempted, or in vain.
     """
     import time
     from datetime import datetime
 
     from gads_domain.clock import SystemClock
-    from gads_domain.errors import CredentialsError, ExitCode
+    from gads_domain.errors import CredentialsError
     from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
     from gads_etl.configuration import load_configuration
     from gads_etl.control_plane import accounts_of, control_of, request_of
     from gads_etl.event_lines import EventLines
-    from gads_etl.printing import say
+    from gads_etl.once_report import NotPassed, once_document, once_exit_code, print_once
+    from gads_etl.printing import print_json, say
     from gads_etl.served_accounts import ServedAccounts
     from gads_etl.working_together import rooms_of, selected_by, spawned_workers, stopped_by_signals
+    from gads_orchestrator.carrying_out import WorkResult
     from gads_orchestrator.purposes import ByPolicy
     from gads_orchestrator.serving import Daemon
     from gads_orchestrator.work_plan import WorkRequest
@@ -54,6 +58,8 @@ def serve(
             lambda selected: pool.open_anew(rooms_of(configuration, files, selected)),
         )
         pool = spawned_workers(configuration, files, served.selected, workers)
+        lines = EventLines(as_json=events)
+        not_passed, results = NotPassed(lines), list[WorkResult]()
         wanting = ByPolicy(sections.retry.policy)
 
         def request_at(now: datetime) -> WorkRequest:
@@ -63,7 +69,7 @@ def serve(
         daemon = Daemon(
             request_at,
             lambda: new_run("gads-etl serve"),
-            control_of(configuration, ledger, EventLines(as_json=events), awaits_leases=once),
+            control_of(configuration, ledger, not_passed if once else lines, awaits_leases=once),
             pool,
             stop,
             look_seconds=sections.run.look_seconds,
@@ -75,12 +81,15 @@ def serve(
             say(f"ended after {time.monotonic() - began:,.0f} s")
             return
         try:
-            result = daemon.look()
-            while result is not None and result.reason == "enough":
-                result = daemon.look()
+            while (result := daemon.look()) is not None:
+                results.append(result)
+                if result.reason != "enough":
+                    break
         finally:
             pool.close()
-    if result is not None and result.reason == "credentials":
-        raise CredentialsError(result.detail)
-    if result is not None and (result.reason != "done" or result.interrupted or result.deferred["leased"]):
-        raise typer.Exit(int(ExitCode.INCOMPLETE))
+        document = once_document(results, not_passed.keys, ledger)
+    print_json(document) if format_ is Format.JSON else print_once(document)
+    if document["ended"] == "credentials":
+        raise CredentialsError(document["detail"])
+    if code := once_exit_code(document):
+        raise typer.Exit(int(code))
