@@ -42,7 +42,7 @@ with adapter.open_reader(url, Path(folder)) as ledger:
     whole, worked = time.perf_counter() - began, time.process_time() - worked
     result, real, began = WorkResult(RunContext(RunId("20240602T040506789Z-7f3a9c21"))), sys.stdout, time.perf_counter()
     with open(os.devnull, "w") as sys.stdout:
-        told = print_work_json(result, states_of(ledger, plan.keys())).unwell
+        told = print_work_json(result, states_of(ledger, plan.keys()), []).unwell
     sys.stdout, telling = real, time.perf_counter() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({

@@ -32,6 +32,10 @@ def test_a_backfill_and_what_operators_do_to_it(
     def run(*words: str) -> Any:
         return gads_etl(*words, "-c", config, "--format", "json")
 
+    foreseen = run("backfill", *DAYS, "--dry-run")
+    assert (foreseen.code, foreseen.json["operations"], foreseen.json["partitions"]) == (0, 2, 6)
+    assert not (config.parent / "state.db").exists()
+    assert not (config.parent / "raw").exists()
     done = run("backfill", *DAYS)
     assert done.code == 0, done.err
     assert done.json["summary"] == {"pending": 0, "success": 6, "failed": 0}
@@ -65,7 +69,10 @@ def test_a_backfill_and_what_operators_do_to_it(
         ("2024-05-04", "pending", "held"),
     ]
     more = run("backfill", "--since", "2024-05-01", "--until", "2024-05-04", "--customer", customers[0])
-    assert (more.code, more.json["operations"], len(more.json["partitions"])) == (0, 1, 1)
+    assert (more.code, more.json["operations"], len(more.json["partitions"])) == (1, 1, 1)
+    assert [(left["since"], left["until"], left["code"]) for left in more.json["left_out"]] == [
+        ("2024-05-03", "2024-05-04", "held")
+    ]
 
     history = run("state", "history", key).json
     assert history["revoked"] == [done.json["run_id"]]

@@ -18,6 +18,7 @@ from gads_domain.report import Stretch
 from gads_domain.run import RunContext
 from gads_orchestrator.carrying_out import Control, carry_out
 from gads_orchestrator.events import PartitionRecovered, RunPlanned
+from gads_orchestrator.purposes import ByName
 from gads_orchestrator.serving import Daemon
 from gads_orchestrator.work_plan import Account
 from gads_orchestrator.workers import InThisProcess
@@ -79,14 +80,22 @@ def test_r32_the_apis_own_refusal_holds_for_the_day(house: House) -> None:
     accounts = tuple(Account(str(n)) for n in range(1, 6))
     assert house.cycle(accounts=accounts).reason == "quota"
     assert len(house.api.asked) == 3
-    for _ in range(4):
+    for wanting in (None, None, ByName(), None):
         house.pass_time(hours=2)
-        assert house.cycle(accounts=accounts).operations == 0
+        assert house.cycle(accounts=accounts, wanting=wanting, since=YESTERDAY, until=YESTERDAY).operations == 0
     assert house.control.quota("t", NOON.date()).exhausted
     house.pass_time(days=1)
     house.cycle(accounts=accounts)
     states = house.control.get_many([key_of(YESTERDAY, str(n)) for n in range(1, 6)])
     assert {state.status for state in states} == {SUCCESS}
+
+
+def test_r32_a_refusal_of_what_was_asked_by_name_holds_for_nobody_else(house: House) -> None:
+    house.trouble.quota_days = {NOON.date(): 0}
+    assert house.cycle(wanting=ByName(), since=YESTERDAY, until=YESTERDAY).reason == "quota"
+    assert not house.control.quota("t", NOON.date()).exhausted
+    house.trouble.quota_days = {}
+    assert house.cycle(accounts=(Account("2"),)).reason == "done"
 
 
 def test_r33_r35_two_instances_with_one_plan_ask_for_each_stretch_once(house: House) -> None:

@@ -140,6 +140,11 @@ def _chosen_keys(
     keys = {standing.key for standing in standings if applies_to(operation, standing)}
     if operation is Operation.HOLD and chosen.since is not None and chosen.until is not None:
         customers = chosen.customers or configuration.google_ads.customer_ids
+        if not customers:
+            raise UsageError(
+                "which accounts? days that were never attempted are held too",
+                hint=f"{configuration.path} names no account: give --customer",
+            )
         names = chosen.reports or [section.name for section in configuration.report_sections]
         days = [chosen.since + timedelta(days=n) for n in range((chosen.until - chosen.since).days + 1)]
         known = {standing.key for standing in standings}

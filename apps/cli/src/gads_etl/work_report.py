@@ -17,8 +17,10 @@ from gads_domain.state_row import state_row
 from gads_etl.printing import print_json_of_rows, print_table, say
 from gads_etl.run_report import failure_lines
 from gads_orchestrator.advice import MOST_LOOKUPS, reason_apart_from
+from gads_orchestrator.requested_run import states_of
 
 if TYPE_CHECKING:
+    from gads_domain.ports.ledger import StateReader
     from gads_orchestrator.carrying_out import WorkResult
     from gads_orchestrator.purposes import LeftOut
     from gads_orchestrator.work_plan import WorkPlan
@@ -78,14 +80,18 @@ def print_work_plan(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: in
     )
     if len(document["stretches"]) < plan.operations:
         say(f"… and {plan.operations - len(document['stretches']):,} more requests; --limit shows more")
-    for left in document["left_out"][:_LINES]:
-        due = f", due {left['due_at'][:16]}Z" if left["due_at"] else ""
-        say(f"left out: {left['customer_id']} {left['report']} {left['since']}..{left['until']}: {left['reason']}{due}")
-    if len(document["left_out"]) > _LINES:
-        say(f"… and {len(document['left_out']) - _LINES} more; --format json lists them all")
+    _say_left_out(document["left_out"])
     if limit is not None:
         rest = 0 if quota.exhausted else max(limit - quota.spent, 0)
         say(f"quota: {quota.spent:,} of {limit:,} operations spent today, {rest:,} left")
+
+
+def _say_left_out(documents: list[dict[str, Any]]) -> None:
+    for left in documents[:_LINES]:
+        due = f", due {left['due_at'][:16]}Z" if left["due_at"] else ""
+        say(f"left out: {left['customer_id']} {left['report']} {left['since']}..{left['until']}: {left['reason']}{due}")
+    if len(documents) > _LINES:
+        say(f"… and {len(documents) - _LINES} more; --format json lists them all")
 
 
 @dataclass(slots=True)
@@ -133,8 +139,21 @@ def _why_not(state: PartitionState) -> str | None:
     return state.last_error or "pending: not attempted"
 
 
-def print_work_json(result: WorkResult, states: Iterable[PartitionState], advice_on: AdviceOn) -> WorkTally:
-    """What came of a plan as JSON: every partition that was in it, in key order, and what can be done."""
+def missing_of(plan: WorkPlan, ledger: StateReader) -> list[LeftOut]:
+    """What a plan leaves out though it is not good: waiting, given up, held, or failed for good."""
+    return [
+        left
+        for left in sorted(
+            [*plan.left_out, *plan.give_up], key=lambda left: (left.customer_id, left.report, left.first)
+        )
+        if any(state.status is not PartitionStatus.SUCCESS for state in states_of(ledger, left.keys))
+    ]
+
+
+def print_work_json(
+    result: WorkResult, states: Iterable[PartitionState], missing: list[LeftOut], advice_on: AdviceOn
+) -> WorkTally:
+    """What came of a plan as JSON: all that was in it, in key order, what can be done, and what it left out."""
     tally = WorkTally()
     print_json_of_rows(
         {
@@ -149,12 +168,15 @@ def print_work_json(result: WorkResult, states: Iterable[PartitionState], advice
         lambda: {
             "hints": list(advice_on(tally.failures)),
             "summary": {status.value: tally.summary[status] for status in PartitionStatus},
+            "left_out": [_left_out(left) for left in missing],
         },
     )
     return tally
 
 
-def print_work(result: WorkResult, states: Iterable[PartitionState], advice_on: AdviceOn) -> WorkTally:
+def print_work(
+    result: WorkResult, states: Iterable[PartitionState], missing: list[LeftOut], advice_on: AdviceOn
+) -> WorkTally:
     """What came of a plan as a line for each account and report, the failures by name, and what can be done."""
     tally = WorkTally()
     lines = failure_lines((state.key, reason) for state, reason in tally.through(states) if reason is not None)
@@ -182,6 +204,7 @@ def print_work(result: WorkResult, states: Iterable[PartitionState], advice_on: 
         say(f"… and {more:,} more; --format json lists them all")
     for hint in advice_on(tally.failures):
         say(f"hint: {hint}")
+    _say_left_out([_left_out(left) for left in missing])
     if result.reason != "done":
         say(f"ended early: {result.reason}" + (f" ({result.detail})" if result.detail else ""))
     return tally

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from gads_domain.clock import SystemClock
 from gads_etl.composition import ApiFiles, connected
 from gads_etl.control_plane import WorkerRooms, control_of
-from gads_orchestrator.budget import counting
 from gads_orchestrator.carrying_out import WorkResult, carry_out
 from gads_orchestrator.workers import SpawnedWorkers
 
@@ -26,13 +24,12 @@ if TYPE_CHECKING:
 
 
 def selected_by(
-    configuration: Configuration, files: ApiFiles, chosen: Sequence[str], ledger: ControlPlaneLedger
+    configuration: Configuration, files: ApiFiles, chosen: Sequence[str], count: Callable[[], None] | None
 ) -> SelectedAccounts:
-    """The accounts that are meant, as the API lists them; what that costs is counted."""
+    """The accounts that are meant, as the API lists them; `count` is called before each call that this takes."""
     from gads_etl.account_selection import select_accounts
 
     with connected(configuration, files) as connection:
-        count = counting(ledger, configuration.control_plane.quota.budget, SystemClock())
         return select_accounts(configuration, connection, chosen, count=count)
 
 

@@ -36,7 +36,7 @@ from gads_orchestrator.events import (
     WorkerLost,
 )
 from gads_orchestrator.leases_held import LeasesHeld
-from gads_orchestrator.purposes import Days, LeftOut, Purpose
+from gads_orchestrator.purposes import Days, Purpose
 from gads_orchestrator.work_plan import PlannedStretch, WorkPlan, choose
 from gads_orchestrator.workers import Done, Lost, Message, Told, Workers
 from gads_orchestrator.working import Ending, Task, TaskResult
@@ -292,8 +292,7 @@ class _Carrying:
     def _give_up(self) -> None:
         for left in self._plan.give_up:
             act = self._act(left.why.reason, by_policy=True)
-            keys = _keys_of(left)
-            for key, marked in zip(keys, self._control.ledger.mark(keys, Mark.TERMINAL, act), strict=True):
+            for key, marked in zip(left.keys, self._control.ledger.mark(left.keys, Mark.TERMINAL, act), strict=True):
                 if marked:
                     self._result.given_up += 1
                     self._say(self._acted(PartitionGivenUp, key, act))
@@ -378,8 +377,3 @@ class _Carrying:
 
     def _say(self, event: Event) -> None:
         self._control.observer.saw(event)
-
-
-def _keys_of(left: LeftOut) -> list[PartitionKey]:
-    days = range((left.last - left.first).days + 1)
-    return [PartitionKey(GOOGLE_ADS, left.customer_id, left.report, left.first + timedelta(days=n)) for n in days]

@@ -10,6 +10,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from gads_domain.control import Mark, Standing
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_orchestrator.retry_policy import RetryPolicy, Verdict
 
@@ -136,6 +137,12 @@ class LeftOut:
     first: date
     last: date
     why: WhyNot
+
+    @property
+    def keys(self) -> list[PartitionKey]:
+        """Each of the days as a partition."""
+        days = range((self.last - self.first).days + 1)
+        return [PartitionKey(GOOGLE_ADS, self.customer_id, self.report, self.first + timedelta(days=n)) for n in days]
 
 
 class Wanting(Protocol):

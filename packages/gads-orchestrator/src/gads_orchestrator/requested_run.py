@@ -64,12 +64,7 @@ class RunPlan:
     @property
     def why_left_alone(self) -> dict[PartitionKey, WhyNot]:
         """Why a day that is not good is left alone, such as a mark."""
-        found: dict[PartitionKey, WhyNot] = {}
-        for left in self.work.left_out:
-            days = range((left.last - left.first).days + 1)
-            for day in (left.first + timedelta(days=n) for n in days):
-                found[PartitionKey(GOOGLE_ADS, left.customer_id, left.report, day)] = left.why
-        return found
+        return {key: left.why for left in self.work.left_out for key in left.keys}
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ def serve(
     from gads_etl.printing import print_json, say
     from gads_etl.served_accounts import ServedAccounts
     from gads_etl.working_together import rooms_of, selected_by, spawned_workers, stopped_by_signals
+    from gads_orchestrator.budget import counting
     from gads_orchestrator.carrying_out import WorkResult
     from gads_orchestrator.purposes import ByPolicy
     from gads_orchestrator.serving import Daemon
@@ -51,8 +52,9 @@ def serve(
         api_files(configuration) as files,
         open_ledger_for_control_plane(configuration) as ledger,
     ):
+        count = counting(ledger, sections.quota.budget, SystemClock())
         served = ServedAccounts(
-            lambda: selected_by(configuration, files, customer or [], ledger),
+            lambda: selected_by(configuration, files, customer or [], count),
             ledger,
             SystemClock().now(),
             lambda selected: pool.open_anew(rooms_of(configuration, files, selected)),
