@@ -205,14 +205,15 @@ def test_r26_a_last_reading_that_failed_is_made_up_for_once_a_day_until_it_succe
     assert asked_on == [(10, "ok"), (12, "api_transient"), (13, "api_transient"), (14, "ok")]
 
 
-def test_r26_a_last_reading_that_keeps_failing_is_let_go_after_a_month(house: House) -> None:
+@pytest.mark.parametrize(("most", "last"), [(4, date(2024, 6, 14)), (99, date(2024, 7, 13))])
+def test_r26_a_last_reading_that_keeps_failing_is_let_go(house: House, most: int, last: date) -> None:
     since = date(2024, 6, 9)
     house.cycle(since=since, until=since)
     fail(house, hours=24 * 99)
     for _day in range(60):
         house.pass_time(days=1)
-        house.cycle(since=since, until=since)
-    assert max(asked.at.date() for asked in house.api.asked) == date(2024, 6, 12) + timedelta(days=31)
+        house.cycle(since=since, until=since, wanting=ByPolicy(RetryPolicy(max_attempts=most)))
+    assert max(asked.at.date() for asked in house.api.asked) == last
     assert house.control.get(key_of(since)).status is SUCCESS
 
 

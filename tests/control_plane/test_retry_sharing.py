@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from retry_story import FAILED, KEY, NOON, SUCCESS, YESTERDAY, Mortal, asked_days
@@ -20,7 +22,7 @@ from gads_orchestrator.carrying_out import Control, carry_out
 from gads_orchestrator.events import PartitionRecovered, RunPlanned
 from gads_orchestrator.purposes import ByName
 from gads_orchestrator.serving import Daemon
-from gads_orchestrator.work_plan import Account
+from gads_orchestrator.work_plan import Account, plan_work
 from gads_orchestrator.workers import InThisProcess
 from gads_orchestrator.working import Ending, Task, work_on
 
@@ -227,6 +229,26 @@ def test_a_stopped_run_begins_nothing_more(house: House) -> None:
     assert (result.reason, len(house.api.asked)) == ("stopped", 3)
     assert isinstance(house.events[0], RunPlanned)
     assert house.control.leases(house.clock.now()) == []
+
+
+def test_a_stop_ends_a_plan_in_the_making_and_one_that_somebody_else_has_done(house: House) -> None:
+    accounts = tuple(Account(str(n)) for n in range(1, 9))
+    looked: list[str] = []
+
+    def stopping() -> bool:
+        return len(looked) >= 2
+
+    theirs, plan = house.another(), house.plan(accounts=accounts)
+    theirs.carry(theirs.plan(accounts=accounts))
+    take = house.control.take_leases
+
+    def noted(scopes: Sequence[str], *more: Any) -> Any:
+        looked.extend(scopes)
+        return take(scopes, *more)
+
+    house.control.take_leases = noted  # type: ignore[method-assign, assignment]  # notes what is looked at
+    assert (house.carry(plan, stopping=stopping).reason, len(looked)) == ("stopped", 2)
+    assert plan_work(house.request(accounts=accounts), house.control, stopping).operations == 0
 
 
 def test_an_unsealed_run_is_a_try(house: House) -> None:

@@ -65,15 +65,41 @@ def carried_out(
         pool.close()
 
 
+class Stopped(BaseException):
+    """SIGTERM or Ctrl-C came while something was waited for that nobody could tell to end."""
+
+
+class StopFlag(threading.Event):
+    """Set by the signals that stop a command; whoever works looks at it now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._interrupts = False
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """For what cannot look, such as a call to the API that does not answer: within it a signal raises `Stopped`."""
+        if self.is_set():
+            raise Stopped
+        self._interrupts = True
+        try:
+            yield
+        finally:
+            self._interrupts = False
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """A signal came."""
+        self.set()
+        if self._interrupts:
+            self._interrupts = False
+            raise Stopped
+
+
 @contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
+def stopped_by_signals() -> Iterator[StopFlag]:
     """A flag that SIGTERM and SIGINT set; what they did before is put back afterwards."""
-    stop = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    stop = StopFlag()
+    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:

@@ -167,7 +167,7 @@ class ControlPlaneMarkLaws(LedgerSuite):
         assert _standing(reader, key) == Standing(key, PartitionStatus.SUCCESS, moment(400))
         late = judged(key, 5, REJECTED, second=500)
         record_one(validator, late)
-        assert _standing(reader, key) == Standing(key, PartitionStatus.SUCCESS, moment(500), 0, late.failure)
+        assert _standing(reader, key) == Standing(key, PartitionStatus.SUCCESS, moment(500), 1, late.failure)
         control_plane.revoke([(key, run_of(4))], act_of(600))
         ordered = reader.history(key)
         validator.record([StateChange(ordered.state, settle(ordered, None, moment(700)), None)])

@@ -49,9 +49,9 @@ class Standing:
     - `last_tried_at`: when its newest attempt was judged; for `success`, when its row was last written. None if it was
       never attempted.
     - `tries`: how many runs failed since the newest run that passed and since an operator's last `retry`, whichever is
-      later; what policy retried goes on counting. 0 for `success`.
+      later; what policy retried goes on counting. Of `success`: how many runs newer than the believed one failed.
     - `failure`: why the newest of these tries failed; None if there is none, so that a partition whose run was
-      withdrawn is simply without one. Of `success`: why a newer run than the believed one failed, if one did.
+      withdrawn is simply without one.
     """
 
     key: PartitionKey

@@ -206,6 +206,8 @@ class _Carrying:
             if task is not None:
                 return _UnderWork(planned, task)
             self._dispatcher.ended(planned)
+            # Of a plan that somebody else has carried out meanwhile there is much to look at and nothing to wait for.
+            self._check_stop()
         return None
 
     def _task_of(self, planned: PlannedStretch) -> Task | None:

@@ -206,7 +206,8 @@ class ByPolicy:
     def _restatement(self, standing: Standing, days: Days) -> Answer:
         """Due once a calendar day until it was read on the last day of its window, or once after it.
 
-        A last reading that failed is no reading, and is tried again a day later; after `LATE_DAYS` it is let go.
+        A last reading that failed is no reading, and is tried again a day later, as often in a row as policy allows and
+        for `LATE_DAYS` at most.
         """
         day = standing.key.logical_date
         if standing.last_tried_at is None or day < days.askable_first or days.window_first == days.today:
@@ -215,7 +216,8 @@ class ByPolicy:
             return None
         last_tried = days.local_date(standing.last_tried_at)
         final_on = day + (days.today - days.window_first)
-        if standing.failure is not None and days.today <= final_on + timedelta(days=LATE_DAYS):
+        is_allowed = 0 < standing.tries < self.retries.max_attempts
+        if is_allowed and days.today <= final_on + timedelta(days=LATE_DAYS):
             final_on = days.today
         return self._if_wanted(Purpose.RESTATEMENT) if last_tried < min(days.today, final_on) else None
 

@@ -70,8 +70,10 @@ class Daemon:
         now = self.control.clock.now()
         request = self.request_at(now)
         began = time.monotonic()
-        plan = plan_work(request, self.control.ledger)
+        plan = plan_work(request, self.control.ledger, self.stop.is_set)
         self._planning_seconds = time.monotonic() - began
+        if self.stop.is_set():
+            return WorkResult(self.new_run(), "stopped")
         budget = self.control.budget
         quota = self.control.ledger.quota(budget.name, budget.day_of(now))
         if plan.operations == 0 and not plan.give_up:

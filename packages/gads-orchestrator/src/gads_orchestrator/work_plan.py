@@ -200,11 +200,16 @@ def iter_spans(spans: array[int]) -> Iterator[tuple[int, int, int]]:
         yield spans[start], spans[start + 1], spans[start + 2]
 
 
-def plan_work(request: WorkRequest, ledger: StateReader) -> WorkPlan:
-    """Compare `request` with the ledger, one read an account; nothing is changed."""
+def plan_work(request: WorkRequest, ledger: StateReader, stopping: Callable[[], bool] = lambda: False) -> WorkPlan:
+    """Compare `request` with the ledger, one read an account; nothing is changed.
+
+    Where `stopping` says so, the accounts after this one are not looked at any more.
+    """
     plan = WorkPlan(request)
     names = tuple(report.name for report in request.reports)
     for number, account in enumerate(request.accounts):
+        if stopping():
+            break
         ranges = [request.days_of(account, report) for report in request.reports]
         asked = [days for days in ranges if days.first <= days.last]
         if not asked:

@@ -101,20 +101,21 @@ def lease_of(row: Row) -> Lease:
 def _standings(wanted: StateFilter) -> tuple[str, list[Any]]:
     """Rows and the marks of what has no row, merged in key order.
 
-    The figures of a `success` are in its row; the few others are looked up in what was attempted and ordered.
+    The figures of a `success` whose newest run passed are in its row; the few others are looked up in what was
+    attempted and ordered.
     """
     conditions, values = _conditions(wanted)
     statuses = [status.value for status in wanted.statuses or PartitionStatus]
     in_statuses = f"s.status IN ({', '.join('?' * len(statuses))})"
     keys = ", ".join(f"s.{column} AS {column}" for column in KEY.split(", "))
     good = "s.status = 'success'"
+    well = f"{good} AND s.last_error IS NULL"
     rows = (
         f"SELECT {keys}, s.status, "
         f"CASE WHEN {good} THEN s.updated_at ELSE (SELECT judged_at {_TRIED} ORDER BY version DESC LIMIT 1) END, "
-        f"CASE WHEN {good} THEN 0 ELSE (SELECT count(DISTINCT run_id) {_TRIED} AND a.version > {_BASE}) END, "
-        f"CASE WHEN {good} AND s.last_error IS NULL THEN NULL "
-        f"WHEN {good} THEN (SELECT failure {_TRIED} ORDER BY version DESC LIMIT 1) "
-        f"ELSE (SELECT failure {_TRIED} AND a.version > {_BASE} ORDER BY version DESC LIMIT 1) END, "
+        f"CASE WHEN {well} THEN 0 ELSE (SELECT count(DISTINCT run_id) {_TRIED} AND a.version > {_BASE}) END, "
+        f"CASE WHEN {well} THEN NULL ELSE (SELECT failure {_TRIED} AND a.version > {_BASE} "
+        "ORDER BY version DESC LIMIT 1) END, "
         "coalesce(m.held, 0), coalesce(m.terminal, 0) "
         f"FROM partition_state AS s LEFT JOIN marks AS m ON {_SAME_KEY.format('m', 's')} "
         f"WHERE {' AND '.join([*conditions, in_statuses])}"

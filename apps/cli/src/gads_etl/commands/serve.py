@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gads_etl.options import DEFAULT_FILE, ConfigOption, CustomerOption, ReportOption
 from gads_etl.printing import Format
+
+if TYPE_CHECKING:
+    from gads_etl.account_selection import SelectedAccounts
 
 
 def serve(
@@ -28,7 +31,7 @@ def serve(
     from datetime import datetime
 
     from gads_domain.clock import SystemClock
-    from gads_domain.errors import CredentialsError
+    from gads_domain.errors import CredentialsError, ExitCode
     from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
     from gads_etl.configuration import load_configuration
     from gads_etl.control_plane import accounts_of, control_of, request_of
@@ -36,7 +39,7 @@ def serve(
     from gads_etl.once_report import NotPassed, once_document, once_exit_code, print_once
     from gads_etl.printing import print_json, say
     from gads_etl.served_accounts import ServedAccounts
-    from gads_etl.working_together import rooms_of, selected_by, spawned_workers, stopped_by_signals
+    from gads_etl.working_together import Stopped, rooms_of, selected_by, spawned_workers, stopped_by_signals
     from gads_orchestrator.budget import counting
     from gads_orchestrator.carrying_out import WorkResult
     from gads_orchestrator.purposes import ByPolicy
@@ -47,49 +50,60 @@ def serve(
     sections = configuration.control_plane
     names = [section.name for section in configuration.sections(report or [])]
     open_sink(configuration).check()
-    with (
-        stopped_by_signals() as stop,
-        api_files(configuration) as files,
-        open_ledger_for_control_plane(configuration) as ledger,
-    ):
-        count = counting(ledger, sections.quota.budget, SystemClock())
-        served = ServedAccounts(
-            lambda: selected_by(configuration, files, customer or [], count),
-            ledger,
-            SystemClock().now(),
-            lambda selected: pool.open_anew(rooms_of(configuration, files, selected)),
-        )
-        pool = spawned_workers(configuration, files, served.selected, workers)
-        lines = EventLines(as_json=events)
-        not_passed, results = NotPassed(lines), list[WorkResult]()
-        wanting = ByPolicy(sections.retry.policy)
+    try:
+        with (
+            stopped_by_signals() as stop,
+            api_files(configuration) as files,
+            open_ledger_for_control_plane(configuration) as ledger,
+        ):
+            count = counting(ledger, sections.quota.budget, SystemClock())
 
-        def request_at(now: datetime) -> WorkRequest:
-            accounts = accounts_of(served.at(now))
-            return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
+            def list_accounts() -> SelectedAccounts:
+                with stop.interrupting():
+                    return selected_by(configuration, files, customer or [], count)
 
-        daemon = Daemon(
-            request_at,
-            lambda: new_run("gads-etl serve"),
-            control_of(configuration, ledger, not_passed if once else lines, awaits_leases=once),
-            pool,
-            stop,
-            look_seconds=sections.run.look_seconds,
-        )
-        began = time.monotonic()
-        if not once:
-            say(f"serving {len(served.selected.accounts)} accounts and {len(names)} reports; Ctrl-C ends it")
-            daemon.serve()
-            say(f"ended after {time.monotonic() - began:,.0f} s")
-            return
-        try:
-            while (result := daemon.look()) is not None:
-                results.append(result)
-                if result.reason != "enough":
-                    break
-        finally:
-            pool.close()
-        document = once_document(results, not_passed.keys, ledger)
+            served = ServedAccounts(
+                list_accounts,
+                ledger,
+                SystemClock().now(),
+                lambda selected: pool.open_anew(rooms_of(configuration, files, selected)),
+            )
+            pool = spawned_workers(configuration, files, served.selected, workers)
+            lines = EventLines(as_json=events)
+            not_passed, results = NotPassed(lines), list[WorkResult]()
+            wanting = ByPolicy(sections.retry.policy)
+
+            def request_at(now: datetime) -> WorkRequest:
+                accounts = accounts_of(served.at(now))
+                return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
+
+            daemon = Daemon(
+                request_at,
+                lambda: new_run("gads-etl serve"),
+                control_of(configuration, ledger, not_passed if once else lines, awaits_leases=once),
+                pool,
+                stop,
+                look_seconds=sections.run.look_seconds,
+            )
+            began = time.monotonic()
+            if not once:
+                say(f"serving {len(served.selected.accounts)} accounts and {len(names)} reports; Ctrl-C ends it")
+                daemon.serve()
+                say(f"ended after {time.monotonic() - began:,.0f} s")
+                return
+            try:
+                while (result := daemon.look()) is not None:
+                    results.append(result)
+                    if result.reason != "enough":
+                        break
+            finally:
+                pool.close()
+            document = once_document(results, not_passed.keys, ledger)
+    except Stopped:
+        say("ended while the accounts were listed")
+        if once:
+            raise typer.Exit(int(ExitCode.INCOMPLETE)) from None
+        return
     print_json(document) if format_ is Format.JSON else print_once(document)
     if document["ended"] == "credentials":
         raise CredentialsError(document["detail"])
