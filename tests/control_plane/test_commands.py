@@ -126,11 +126,13 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
     assert planned["operations"] == len(planned["stretches"]) == 2
     assert set(planned["by_purpose"]) == {"new"}
     assert not (config.parent / "state.db").exists()
+    config.write_text(config.read_text() + "[warehouse]\nload_after_run = true\n")
     served = gads_etl("serve", "--once", "--json-events", "--format", "json", "-c", config)
     assert served.code == 0, served.err
     assert (served.json["ended"], served.json["operations"], served.json["not_success"]) == ("done", 2, [])
     events = [json.loads(line) for line in served.err.splitlines() if line.startswith("{")]
     assert [event["event"] for event in events if event["event"].startswith("run_")] == ["run_planned", "run_ended"]
+    assert gads_etl("warehouse", "status", "-c", config).code == 0, "the tables are where the ledger is"
     after = gads_etl("plan", "-c", config, "--format", "json").json
     assert after["operations"] == 0
     assert after["quota"]["spent_today"] > 2, "the two, and the list of accounts"

@@ -46,7 +46,8 @@ max_attempts = 5
 silence_seconds = 300
 
 [warehouse]
-# Tables that gads-etl warehouse load keeps equal to what the ledger vouches for; with load_after_run each run does too.
+# Tables that gads-etl warehouse load keeps equal to what the ledger vouches for; with load_after_run each run,
+# backfill and round of serve does too.
 url = "duckdb:warehouse.duckdb"
 load_after_run = false
 

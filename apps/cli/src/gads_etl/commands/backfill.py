@@ -60,6 +60,7 @@ def backfill(
     from gads_etl.event_lines import EventLines
     from gads_etl.printing import print_json
     from gads_etl.run_wish import RunWish, needs_accounts
+    from gads_etl.warehouse_access import load_warehouse, print_load
     from gads_etl.work_report import missing_of, print_work, print_work_json, print_work_plan, work_plan_document
     from gads_etl.working_together import carried_out, selected_by
     from gads_orchestrator.advice import advice
@@ -106,6 +107,8 @@ def backfill(
         tell = print_work_json if format_ is Format.JSON else print_work
         missing = missing_of(found, ledger)
         tally = tell(result, states_of(ledger, found.keys()), missing, lambda failures: advice(failures, ledger))
+    if configuration.warehouse.load_after_run:
+        print_load(load_warehouse(configuration))
     if result.reason == "credentials":
         raise CredentialsError(result.detail)
     if tally.unwell or missing:

@@ -31,7 +31,7 @@ def serve(
     from datetime import datetime
 
     from gads_domain.clock import SystemClock
-    from gads_domain.errors import CredentialsError, ExitCode
+    from gads_domain.errors import CredentialsError, ExitCode, GadsError
     from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
     from gads_etl.configuration import load_configuration
     from gads_etl.control_plane import accounts_of, control_of, request_of
@@ -39,6 +39,7 @@ def serve(
     from gads_etl.once_report import NotPassed, once_document, once_exit_code, print_once
     from gads_etl.printing import print_json, say
     from gads_etl.served_accounts import ServedAccounts
+    from gads_etl.warehouse_access import load_warehouse, print_load
     from gads_etl.working_together import Stopped, rooms_of, selected_by, spawned_workers, stopped_by_signals
     from gads_orchestrator.budget import counting
     from gads_orchestrator.carrying_out import WorkResult
@@ -77,6 +78,14 @@ def serve(
                 accounts = accounts_of(served.at(now))
                 return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
 
+            def load_tables(_result: WorkResult) -> None:
+                if configuration.warehouse.load_after_run and not stop.is_set():
+                    try:
+                        with stop.interrupting():
+                            print_load(load_warehouse(configuration))
+                    except GadsError as error:
+                        say(f"the warehouse was not loaded, the next run tries it again: {error.message}")
+
             daemon = Daemon(
                 request_at,
                 lambda: new_run("gads-etl serve"),
@@ -84,6 +93,7 @@ def serve(
                 pool,
                 stop,
                 look_seconds=sections.run.look_seconds,
+                ended=load_tables,
             )
             began = time.monotonic()
             if not once:
@@ -100,7 +110,7 @@ def serve(
                 pool.close()
             document = once_document(results, not_passed.keys, ledger)
     except Stopped:
-        say("ended while the accounts were listed")
+        say("ended; what was waited for was left")
         if once:
             raise typer.Exit(int(ExitCode.INCOMPLETE)) from None
         return
