@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-import pytest
+import os
+import signal
 
+import pytest
+import typer
+
+from gads_etl.failing import guarded
 from gads_etl.main import run
+from gads_etl.working_together import interrupted_by_sigterm
 
 
 @pytest.mark.parametrize("words", [[], ["state"], ["warehouse"]])
@@ -24,3 +30,18 @@ def test_a_command_that_is_not_there_is_one_line_and_a_hint(capsys: pytest.Captu
     said = capsys.readouterr()
     assert ended.value.code == 2
     assert said.err == ("error: No such command 'extract'.\nhint: gads-etl COMMAND --help shows how it is meant\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_that_what_was_sealed_is_kept(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def wait() -> None:
+        with interrupted_by_sigterm():
+            os.kill(os.getpid(), number)
+
+    assert guarded(lambda: app([], standalone_mode=False)) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted\nhint: what was sealed is kept")

@@ -14,6 +14,8 @@ from gads_domain.errors import ExitCode, GadsError
 _HELP_WANTED = "NoArgsIsHelpError"
 """What typer raises where a command is left out, with the help as its message; the class itself is not public."""
 
+_INTERRUPTED = 130
+
 
 def guarded(action: Callable[[], object]) -> int:
     """Run `action` and return the process's exit status, writing an error and its hint to stderr.
@@ -35,8 +37,7 @@ def guarded(action: Callable[[], object]) -> int:
         say_error(error.message, error.hint)
         return int(error.exit_code)
     except KeyboardInterrupt:
-        say_error("interrupted", "what was sealed is kept; run the same command again to go on")
-        return 130
+        status = _INTERRUPTED
     except BrokenPipeError:
         # Nobody reads stdout any more: end quietly, without Python's own complaint when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -45,6 +46,9 @@ def guarded(action: Callable[[], object]) -> int:
         traceback.print_exc()
         say_error(f"a fault of gads-etl: {type(error).__name__}: {error}", "please report it with the lines above")
         return int(ExitCode.BUG)
+    # typer turns an interrupt into this status, without a word.
+    if status == _INTERRUPTED:
+        say_error("interrupted", "what was sealed is kept; run the same command again to go on")
     return status if isinstance(status, int) else int(ExitCode.OK)
 
 
