@@ -103,7 +103,8 @@ def run(arguments: list[str] | None = None) -> None:
     """Entry point of the `gads-etl` script: run one command and exit with its status."""
     # gRPC logs the closing of channels to stderr, where only what a person can act on belongs.
     os.environ.setdefault(*_QUIET_GRPC)
-    _add_commands()
+    if not app.registered_commands:
+        _add_commands()
     sys.exit(guarded(lambda: app(arguments, prog_name="gads-etl", standalone_mode=False)))
 
 
