@@ -123,7 +123,9 @@ def house(tmp_path: Path, gads_etl_script: Path, request: pytest.FixtureRequest)
             f"[extraction]\nmax_days_per_request = {per_call}\n"
             "[run]\nlease_seconds = 5\nlook_seconds = 1\n"
             # What has cost three workers their life is on record as failed, and retried by policy.
-            f"[retry]\nfirst_delay_minutes = 0.02\nlargest_delay_minutes = 0.02\nmax_attempts = 100\n{REPORTS}"
+            f"[retry]\nfirst_delay_minutes = 0.02\nlargest_delay_minutes = 0.02\nmax_attempts = 100\n"
+            # These days are years old by now.
+            f"max_age_days = 100000\n{REPORTS}"
         )
         keys = frozenset(
             PartitionKey("google_ads", customer_id, report, FIRST + timedelta(days=number))
