@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -124,8 +125,14 @@ def as_user_of(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
 
 
+@cache
+def client_of(endpoint: str, region: str, user: str | None) -> Any:
+    """Signs as whom the environment names, `user`; made once, since making one reads all that is known of S3."""
+    return boto3.Session().client("s3", endpoint_url=endpoint, region_name=region)
+
+
 def own_place(endpoint: str, bucket: str, above: str, parameters: dict[str, str]) -> Storage:
-    client = boto3.Session().client("s3", endpoint_url=endpoint, region_name=parameters.get("region", "us-east-1"))
+    client = client_of(endpoint, parameters.get("region", "us-east-1"), os.environ.get("AWS_ACCESS_KEY_ID"))
     prefix = f"{above}/{uuid.uuid4().hex[:12]}/raw".lstrip("/")
     kept = tuple((name, value) for name, value in parameters.items() if name != "endpoint")
     return Storage(endpoint, bucket, prefix, kept, client)

@@ -33,7 +33,7 @@ def test_adjacent_days_with_one_reason_are_one_line() -> None:
 
 def test_one_trouble_of_many_days_is_one_line() -> None:
     failures = {_key(day): f"storage_full: cannot write {_key(day)} of run 1" for day in (0, 1, 2, 7)}
-    assert list(failure_lines(failures)) == [
+    assert list(failure_lines(sorted(failures.items()))) == [
         "not success: 1 campaign 2024-05-01..2024-05-03: storage_full: cannot write the partition of run 1",
         f"not success: 1 campaign 2024-05-08: storage_full: cannot write {_key(7)} of run 1",
     ]

@@ -14,6 +14,9 @@ from werkzeug.serving import make_server
 pytest.register_assert_rewrite("gads_conformance")
 
 
+ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key-0123456789"
+
+
 class OneAtATime:
     """moto keeps no promise between threads: two conditional PUTs may both win. One request at a time, it does."""
 
@@ -51,13 +54,25 @@ def s3_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test-access-key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret-key-0123456789")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+
+
+@pytest.fixture(scope="session")
+def moto_client(moto_endpoint: str) -> Any:
+    """Made once, since making one reads all that is known of S3."""
+    return boto3.Session().client(
+        "s3",
+        endpoint_url=moto_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
 
 
 @pytest.fixture
-def moto(moto_endpoint: str, s3_environment: None) -> Any:
-    return boto3.Session().client("s3", endpoint_url=moto_endpoint, region_name="us-east-1")
+def moto(moto_client: Any, s3_environment: None) -> Any:
+    return moto_client
 
 
 @pytest.fixture

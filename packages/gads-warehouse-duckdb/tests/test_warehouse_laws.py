@@ -51,3 +51,16 @@ class TestDuckDbWarehouse(WarehouseLaws):
             return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
         return read
+
+    @pytest.fixture
+    def plant_strays(self, base: Path) -> Callable[[], None]:
+        def plant() -> None:
+            with duckdb.connect(str(base / "tables.duckdb")) as connection:
+                connection.execute("INSERT INTO main.campaign BY NAME SELECT DATE '2024-06-01' AS _logical_date")
+                connection.execute("INSERT INTO main.campaign BY NAME SELECT 'abc' AS _customer_id")
+                connection.execute(
+                    "INSERT INTO gads.pointers BY NAME "
+                    "SELECT * REPLACE ('x' AS run_id, 'y' AS customer_id) FROM gads.pointers LIMIT 1"
+                )
+
+        return plant

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -291,6 +291,24 @@ class WarehouseLaws(WarehouseSuite):
         warehouse.apply(step(position_of(3), position_of(8), chunks(), [key_of(2)]))
         assert seen == [(position_of(3), before)] * 3
         assert warehouse.position() == position_of(8)
+
+    def test_law_10_what_is_nobody_s_is_told_apart_and_removed_by_reconciling(
+        self, story: Story, warehouse: Warehouse, read_rows: ReadRows, plant_strays: Callable[[], None]
+    ) -> None:
+        """Neither pointers nor contents speak of it, and a step of another mode leaves it."""
+        first = [story.replacement(key_of(day), 1) for day in range(2)]
+        warehouse.apply(step(None, position_of(2), [first]))
+        story.expect(first)
+        before = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
+        plant_strays()
+        assert sum(warehouse.unplaced().values()) > 1
+        now = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
+        assert now == before
+        warehouse.apply(step(position_of(2), position_of(3), [], mode=LoadMode.FEED))
+        assert warehouse.unplaced()
+        warehouse.apply(step(position_of(3), position_of(4), [], mode=LoadMode.RECONCILE))
+        assert dict(warehouse.unplaced()) == {}
+        self.require_shown(story, warehouse, read_rows)
 
     def test_any_story_agrees_with_the_model(
         self, adapter: WarehouseAdapter, warehouse_url: str, base: Path, write_payload: WritePayload

@@ -21,8 +21,9 @@ class WarehouseSuite:
     """What each law starts from.
 
     A subclass gives `warehouse_url`, the URL of a warehouse that does not exist yet; `base`, the folder from which a
-    relative path in it is taken; `write_payload`, a `WritePayload`; and `read_rows`, a `ReadRows` that looks at the
-    tables themselves and not through the port.
+    relative path in it is taken; `write_payload`, a `WritePayload`; `read_rows`, a `ReadRows` that looks at the
+    tables themselves and not through the port; and `plant_strays`, which puts rows and a pointer of the report
+    `campaign` there whose account, day or run is none.
     """
 
     @pytest.fixture
