@@ -33,7 +33,7 @@ class SealReader:
 
     def __init__(self, reader: RawReader) -> None:
         self._reader = reader
-        self._schemas: dict[str, TableSchema] = {}
+        self._schemas: dict[str, tuple[object, TableSchema]] = {}
 
     def read(self, partition: TrustedPartition) -> Seal:
         """The seal of `partition`.
@@ -57,23 +57,25 @@ class SealReader:
         return seal
 
     def _seal(self, document: dict[str, Any], partition: TrustedPartition) -> Seal:
-        fingerprint = str(document["schema"]["fingerprint"])
-        schema = self._schemas.get(fingerprint)
-        columns = tuple(
-            ColumnSpec(column["name"], column["field"], column["type"]) for column in document["schema"]["columns"]
-        )
-        if schema is None or schema.columns != columns:
-            schema = TableSchema(columns)
-            if len(self._schemas) >= _KNOWN_SCHEMAS:
-                self._schemas.clear()
-            self._schemas[fingerprint] = schema
         return Seal(
             partition,
             str(document["payload_name"]),
             int(document["payload_bytes"]),
             str(document["payload_sha256"]),
-            schema,
+            self._schema(document["schema"]),
         )
+
+    def _schema(self, told: dict[str, Any]) -> TableSchema:
+        """The schema that a seal tells; those of a snapshot mostly tell the same, and comparing costs less."""
+        fingerprint, columns = str(told["fingerprint"]), told["columns"]
+        known = self._schemas.get(fingerprint)
+        if known is not None and known[0] == columns:
+            return known[1]
+        schema = TableSchema(tuple(ColumnSpec(column["name"], column["field"], column["type"]) for column in columns))
+        if len(self._schemas) >= _KNOWN_SCHEMAS:
+            self._schemas.clear()
+        self._schemas[fingerprint] = (columns, schema)
+        return schema
 
 
 def _vouched_document(data: bytes, partition: TrustedPartition) -> dict[str, Any]:

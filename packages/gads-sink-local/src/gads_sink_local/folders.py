@@ -29,15 +29,23 @@ def trail(root: Path, segments: Sequence[str]) -> Iterator[list[int]]:
             os.close(folder)
 
 
+def open_end(root: Path, segments: Sequence[str]) -> int:
+    """A descriptor of the last folder on the way down, to be closed; raises `OSError` where the way ends."""
+    folder = os.open(root, _ROOT)
+    for segment in segments:
+        try:
+            below = os.open(segment, BELOW, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = below
+    return folder
+
+
 @contextmanager
 def at_end(root: Path, segments: Sequence[str]) -> Iterator[int]:
-    """A descriptor of the last folder on the way down alone; raises `OSError` where the way ends."""
-    folder = os.open(root, _ROOT)
+    """The same, closed at the end of the block."""
+    folder = open_end(root, segments)
     try:
-        for segment in segments:
-            below = os.open(segment, BELOW, dir_fd=folder)
-            os.close(folder)
-            folder = below
         yield folder
     finally:
         os.close(folder)

@@ -23,7 +23,7 @@ from gads_domain.layout import (
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.faults import reported
-from gads_sink_local.folders import BELOW, at_end
+from gads_sink_local.folders import BELOW, at_end, open_end
 
 # What is no regular file is foreign; O_NONBLOCK keeps a pipe of that name from holding the reader up.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -71,10 +71,13 @@ class LocalReader:
         prefix = partition_prefix(key, run_id)
         with reported(f"cannot read the payload of {key} in run {run_id}"):
             try:
-                with at_end(self._root, prefix.split("/")) as folder:
+                folder = open_end(self._root, prefix.split("/"))
+                try:
                     if not _has_seal(folder):
                         raise _not_sealed(key, run_id)
                     payload = _opened(folder, payload_name)
+                finally:
+                    os.close(folder)
             except OSError as error:
                 if _is_foreign(error):
                     raise _not_sealed(key, run_id) from None
@@ -129,8 +132,11 @@ class LocalReader:
 
     def _open(self, prefix: str, name: str) -> BinaryIO | None:
         try:
-            with at_end(self._root, prefix.split("/")) as folder:
+            folder = open_end(self._root, prefix.split("/"))
+            try:
                 return _opened(folder, name)
+            finally:
+                os.close(folder)
         except OSError as error:
             if _is_foreign(error):
                 return None
