@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     CREDENTIALS = 4
     """The API does not accept who is asking."""
     HELD = 5
-    """Somebody else holds it; nothing was changed."""
+    """Somebody else holds what is left to do; what was done before that is kept."""
     BUG = 70
     """A fault of this software."""
 

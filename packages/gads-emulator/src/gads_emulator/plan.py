@@ -45,11 +45,6 @@ class Plan:
     extra_metrics: tuple[Field, ...]
     """Metrics that are filtered by without being selected."""
 
-    @property
-    def selects_metrics(self) -> bool:
-        """Whether anything measured is looked at."""
-        return bool(self.request.metrics)
-
 
 def parse_query(text: str) -> Query:
     """Read GAQL; raises `ApiFailureError` with the `QueryError` that fits."""

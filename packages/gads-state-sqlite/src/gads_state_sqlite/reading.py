@@ -273,7 +273,7 @@ class ReadOnlyFile:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise LedgerError(f"the ledger {self._path} was closed")
+            raise LedgerError(f"the ledger {self._path} was closed", hint="open it again to read or write")
 
     def _drop(self) -> None:
         if self._opened is not None:

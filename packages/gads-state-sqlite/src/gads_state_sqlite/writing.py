@@ -107,7 +107,7 @@ class WritingFile:
 
     def _require_open(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise LedgerError(f"the ledger {self._path} was closed")
+            raise LedgerError(f"the ledger {self._path} was closed", hint="open it again to read or write")
         return self._connection
 
 
