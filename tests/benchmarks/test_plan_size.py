@@ -20,6 +20,7 @@ from gads_domain.adapters import ledger_adapter
 from gads_domain.report import ReportDefinition
 from gads_domain.run import RunContext, RunId
 from gads_etl.work_report import print_work_json
+from gads_orchestrator.advice import advice
 from gads_orchestrator.carrying_out import WorkResult
 from gads_orchestrator.purposes import ByPolicy
 from gads_orchestrator.requested_run import states_of
@@ -42,7 +43,8 @@ with adapter.open_reader(url, Path(folder)) as ledger:
     whole, worked = time.perf_counter() - began, time.process_time() - worked
     result, real, began = WorkResult(RunContext(RunId("20240602T040506789Z-7f3a9c21"))), sys.stdout, time.perf_counter()
     with open(os.devnull, "w") as sys.stdout:
-        told = print_work_json(result, states_of(ledger, plan.keys()), []).unwell
+        hints = lambda failures: advice(failures, ledger)
+        told = print_work_json(result, states_of(ledger, plan.keys()), [], hints).unwell
     sys.stdout, telling = real, time.perf_counter() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({
