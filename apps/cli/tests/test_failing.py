@@ -6,9 +6,9 @@ import signal
 import pytest
 import typer
 
+from gads_etl.ending import interrupted_by_sigterm
 from gads_etl.failing import guarded
 from gads_etl.main import run
-from gads_etl.working_together import interrupted_by_sigterm
 
 
 @pytest.mark.parametrize("words", [[], ["state"], ["warehouse"]])

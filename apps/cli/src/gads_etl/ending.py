@@ -1,21 +1,16 @@
-"""An end on request that still tidies up: what is half-written goes, as it does after an error."""
+"""An end on request that still tidies up: what is half-written or held goes, as it does after an error."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 
 @contextmanager
-def tidied_up() -> Iterator[None]:
-    """Within, SIGTERM ends the command as Ctrl-C does."""
-
-    def end(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Within, SIGTERM does what Ctrl-C does; what it did before is put back afterwards."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

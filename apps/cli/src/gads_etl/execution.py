@@ -21,10 +21,11 @@ from gads_etl.composition import (
     validator_of,
 )
 from gads_etl.control_plane import GatedStreams, control_of
+from gads_etl.ending import interrupted_by_sigterm
 from gads_etl.printing import say
 from gads_etl.progress import RunProgress
 from gads_etl.run_wish import RunScope, RunWish, needs_accounts, refusals, scope, scope_without_zones
-from gads_etl.working_together import interrupted_by_sigterm, spawned_workers, stopped_by_signals
+from gads_etl.working_together import spawned_workers, stopped_by_signals
 from gads_orchestrator.budget import CallGate, counting
 from gads_orchestrator.requested_run import RunPlan, RunResult, plan_run, run_requested
 from gads_orchestrator.workers import InThisProcess, Workers

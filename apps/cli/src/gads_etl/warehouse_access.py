@@ -18,11 +18,11 @@ def warehouse_and_consumer(configuration: Configuration) -> Iterator[tuple[Wareh
     """The warehouse as configured, and the consumer that feeds it: the door that other teams come through."""
     from gads_consumer.consumer import Consumer
     from gads_domain.adapters import warehouse_adapter
-    from gads_etl.ending import tidied_up
+    from gads_etl.ending import interrupted_by_sigterm
 
     storage, url = configuration.storage, configuration.warehouse.url
     with (
-        tidied_up(),
+        interrupted_by_sigterm(),
         warehouse_adapter(url).open_warehouse(url, configuration.base) as warehouse,
         Consumer.open(state=storage.state, sink=storage.sink, base=configuration.base) as consumer,
     ):

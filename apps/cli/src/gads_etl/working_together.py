@@ -96,16 +96,6 @@ class StopFlag(threading.Event):
 
 
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does, so that leases are given back at once; for work in this process."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def stopped_by_signals() -> Iterator[StopFlag]:
     """A flag that SIGTERM and SIGINT set; what they did before is put back afterwards."""
     stop = StopFlag()

@@ -107,13 +107,13 @@ def export(
     from gads_consumer.exporting import export as write_file
     from gads_consumer.exporting import manifest_path
     from gads_etl.configuration import load_configuration
-    from gads_etl.ending import tidied_up
+    from gads_etl.ending import interrupted_by_sigterm
     from gads_etl.printing import print_json, print_table
 
     require_order(since, until)
     configuration = load_configuration(config)
     named = customer or (configuration.google_ads.customer_ids if complete else None) or None
-    with tidied_up(), _consumer(configuration) as consumer:
+    with interrupted_by_sigterm(), _consumer(configuration) as consumer:
         snapshot = consumer.snapshot(
             report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
         )
