@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import copy
 import hashlib
-from dataclasses import replace
+import json
+import pickle
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 
 from gads_domain.errors import DamagedPartitionError, InvalidValueError, UnsupportedContractError
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
-from gads_domain.metadata_codec import decode_metadata, encode_metadata, seal_sha256
+from gads_domain.metadata_codec import decode_metadata, decode_seal, encode_metadata, seal_sha256
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 
@@ -39,6 +42,21 @@ def test_the_fingerprint_is_of_names_and_types_in_order() -> None:
     assert SCHEMA.fingerprint == hashlib.sha256(b"segments_date\tdate32\nmetrics_clicks\tint64\n").hexdigest()
     assert TableSchema((CLICKS, DAY)).fingerprint != SCHEMA.fingerprint
     assert TableSchema((replace(DAY, field="other"), CLICKS)).fingerprint == SCHEMA.fingerprint
+
+
+def test_a_schema_that_was_asked_is_still_its_columns_and_no_more() -> None:
+    fresh, asked = TableSchema((DAY, CLICKS)), TableSchema((DAY, CLICKS))
+    assert [asked.fingerprint, asked.grain, hash(asked)] == [fresh.fingerprint, fresh.grain, hash((fresh.columns,))]
+    untouched = TableSchema((DAY, CLICKS))
+    assert asked == untouched
+    assert hash(asked) == hash(untouched)
+    assert repr(asked) == repr(untouched)
+    assert pickle.dumps(asked) == pickle.dumps(untouched)
+    assert copy.copy(asked) == pickle.loads(pickle.dumps(asked)) == asked
+    assert [field.name for field in fields(asked)] == ["columns"]
+    narrower = replace(asked, columns=(CLICKS,))
+    assert (narrower.fingerprint, narrower.grain) == (TableSchema((CLICKS,)).fingerprint, ())
+    assert hash(narrower) != hash(asked)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +118,32 @@ def test_the_seals_sum_is_read_from_sound_bytes_alone() -> None:
     assert seal_sha256(data).encode() in data
     with pytest.raises(DamagedPartitionError):
         seal_sha256(data.replace(b'"record_count":3', b'"record_count":4'))
+
+
+def test_seals_of_one_schema_share_it() -> None:
+    one, other = decode_seal(encode_metadata(METADATA)), decode_seal(encode_metadata(replace(METADATA)))
+    assert one.metadata.facts.schema is other.metadata.facts.schema
+    moved = replace(METADATA, facts=replace(FACTS, schema=TableSchema((replace(DAY, field="segments.day"), CLICKS))))
+    assert decode_seal(encode_metadata(moved)).metadata == moved
+
+
+def test_the_seal_comes_with_its_sum() -> None:
+    data = encode_metadata(METADATA)
+    seal = decode_seal(data)
+    assert (seal.metadata, seal.sha256) == (METADATA, json.loads(data)["seal_sha256"])
+
+
+@pytest.mark.parametrize("extra", [{}, {"aa": {"seal_sha256": "x"}}, {"zz": 1}, {"seal_sha255": [], "seal_sha257": {}}])
+def test_the_sum_is_over_all_members_in_their_order_wherever_they_lie(extra: dict[str, Any]) -> None:
+    def canonical(document: dict[str, Any]) -> bytes:
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+    body = json.loads(encode_metadata(METADATA)) | extra
+    del body["seal_sha256"]
+    seal = hashlib.sha256(canonical(body)).hexdigest()
+    assert decode_seal(canonical(body | {"seal_sha256": seal})).metadata == METADATA
+    first = f'{{"seal_sha256":"{seal}",'.encode() + canonical(body)[1:]
+    last = canonical(body)[:-2] + f',"seal_sha256":"{seal}"}}\n'.encode()
+    for displaced in (first, last):
+        with pytest.raises(DamagedPartitionError):
+            decode_seal(displaced)

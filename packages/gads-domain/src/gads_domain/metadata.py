@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey
@@ -47,22 +48,51 @@ class ColumnSpec:
         return self.field.startswith("metrics.")
 
 
+class _Derived:
+    """Room for what follows from a schema's columns, worked out once; no part of what the schema is.
+
+    Millions of partitions share a few schemas, and each partition asks a dozen times.
+    """
+
+    __slots__ = ("_fingerprint", "_grain", "_hash")
+
+    _fingerprint: str
+    _grain: tuple[str, ...]
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class TableSchema:
+class TableSchema(_Derived):
     """The payload's columns, in order."""
 
     columns: tuple[ColumnSpec, ...]
 
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((self.columns,)))
+            return self._hash
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the names and types, in order: two payloads with the same one have the same shape."""
-        text = "".join(f"{column.name}\t{column.type}\n" for column in self.columns)
-        return hashlib.sha256(text.encode()).hexdigest()
+        try:
+            return self._fingerprint
+        except AttributeError:
+            text = "".join(f"{column.name}\t{column.type}\n" for column in self.columns)
+            object.__setattr__(self, "_fingerprint", hashlib.sha256(text.encode()).hexdigest())
+            return self._fingerprint
 
     @property
     def grain(self) -> tuple[str, ...]:
         """The names of the columns that are not metrics; a row is unique in them."""
-        return tuple(column.name for column in self.columns if not column.is_metric)
+        try:
+            return self._grain
+        except AttributeError:
+            grain = tuple(column.name for column in self.columns if not column.is_metric)
+            object.__setattr__(self, "_grain", grain)
+            return self._grain
 
     def differences(self, other: TableSchema) -> list[str]:
         """Say column by column what `other` has differently, such as `metrics_clicks: int64 -> double`."""
@@ -133,7 +163,9 @@ class PartitionMetadata:
         return hashlib.sha256(self.facts.query.encode()).hexdigest()
 
 
+@lru_cache(maxsize=1024)
 def _require_sealable(schema: TableSchema) -> None:
+    """Raise `InvalidValueError` if no seal may have `schema`; what passed once is remembered, and passes again."""
     names = set()
     for column in schema.columns:
         if not _COLUMN_NAME.fullmatch(column.name) or not _FIELD.fullmatch(column.field):

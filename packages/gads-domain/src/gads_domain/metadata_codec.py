@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gads_domain.clock import from_iso_utc, iso_utc
@@ -25,6 +27,15 @@ from gads_domain.run import RunId
 
 _T = TypeVar("_T")
 _SEAL = "seal_sha256"
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What sound bytes of a `metadata.json` say, and the sum that they carry."""
+
+    metadata: PartitionMetadata
+    sha256: str
 
 
 def encode_metadata(metadata: PartitionMetadata) -> bytes:
@@ -63,8 +74,7 @@ def _encoded(metadata: PartitionMetadata) -> bytes:
         "request_ids": list(facts.request_ids),
         "writer": {"name": facts.writer_name, "version": facts.writer_version},
     }
-    document[_SEAL] = _seal_of(document)
-    return _canonical(document)
+    return _sealed(document)[1]
 
 
 def seal_sha256(data: bytes) -> str:
@@ -73,6 +83,11 @@ def seal_sha256(data: bytes) -> str:
 
 
 def decode_metadata(data: bytes) -> PartitionMetadata:
+    """The metadata of sealed bytes; raises as `decode_seal` does."""
+    return decode_seal(data).metadata
+
+
+def decode_seal(data: bytes) -> Seal:
     """Read sealed bytes. Members that this version does not know are ignored, but are under the seal.
 
     Raises `DamagedPartitionError` if the bytes are not what was sealed, `UnsupportedContractError` for another
@@ -92,14 +107,14 @@ def decode_metadata(data: bytes) -> PartitionMetadata:
         raise DamagedPartitionError("metadata.json: query_hash is not the hash of query")
     if metadata.facts.schema.fingerprint != document["schema"]["fingerprint"]:
         raise DamagedPartitionError("metadata.json: schema.fingerprint is not the fingerprint of schema.columns")
-    return metadata
+    return Seal(metadata, document[_SEAL])
 
 
 def _from_document(document: dict[str, Any], version: str) -> PartitionMetadata:
     schema = _member(document, "schema", dict)
     _member(schema, "fingerprint", str)
     columns = tuple(
-        ColumnSpec(_member(column, "name", str), _member(column, "field", str), _member(column, "type", str))
+        (_member(column, "name", str), _member(column, "field", str), _member(column, "type", str))
         for column in _each(_member(schema, "columns", list), dict, "schema.columns")
     )
     writer = _member(document, "writer", dict)
@@ -117,7 +132,7 @@ def _from_document(document: dict[str, Any], version: str) -> PartitionMetadata:
             api_version=_member(document, "api_version", str),
             query=_member(document, "query", str),
             schema_version=_member(document, "schema_version", int),
-            schema=TableSchema(columns),
+            schema=_table_schema(columns),
             record_count=_member(document, "record_count", int),
             request_ids=tuple(_each(_member(document, "request_ids", list), str, "request_ids")),
             writer_name=_member(writer, "name", str),
@@ -130,6 +145,12 @@ def _from_document(document: dict[str, Any], version: str) -> PartitionMetadata:
     )
 
 
+@lru_cache(maxsize=1024)
+def _table_schema(columns: tuple[tuple[str, str, str], ...]) -> TableSchema:
+    """One object for all seals of a schema, so that what follows from it is worked out once."""
+    return TableSchema(tuple(ColumnSpec(name, field, kind) for name, field, kind in columns))
+
+
 def _sound_document(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
@@ -138,7 +159,7 @@ def _sound_document(data: bytes) -> dict[str, Any]:
     if not isinstance(document, dict) or not isinstance(document.get(_SEAL), str):
         raise DamagedPartitionError("metadata.json has no seal_sha256")
     try:
-        sound = _canonical(document) == data and _seal_of(document) == document[_SEAL]
+        sound = _sealed(document) == (document[_SEAL], data)
     except (ValueError, RecursionError):
         sound = False
     if not sound:
@@ -146,14 +167,19 @@ def _sound_document(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _seal_of(document: dict[str, Any]) -> str:
-    body = {name: value for name, value in document.items() if name != _SEAL}
-    return hashlib.sha256(_canonical(body)).hexdigest()
+def _sealed(document: dict[str, Any]) -> tuple[str, bytes]:
+    """The sum over `document` and the bytes that carry it; a sum that is in there already does not count.
+
+    The members around the sum are written once for both.
+    """
+    before = _canonical({name: value for name, value in document.items() if name < _SEAL})[1:-1]
+    after = _canonical({name: value for name, value in document.items() if name > _SEAL})[1:-1]
+    seal = hashlib.sha256(_joined(before, after)).hexdigest()
+    return seal, _joined(before, f'"{_SEAL}":"{seal}"', after)
 
 
-def _canonical(document: dict[str, Any]) -> bytes:
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8") + b"\n"
+def _joined(*members: str) -> bytes:
+    return f"{{{','.join(filter(None, members))}}}\n".encode()
 
 
 def _member(document: dict[str, Any], name: str, kind: type[_T]) -> _T:
