@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from gads_domain.errors import InvalidValueError
 
@@ -45,8 +46,9 @@ class RunId:
         return cls(f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z-{entropy.hex()}")
 
 
+@lru_cache(maxsize=4096)
 def _start_of(text: str) -> datetime:
-    """Raises `ValueError` for what is no run id."""
+    """Raises `ValueError` for what is no run id. Remembered: a run writes many partitions."""
     match = _RUN_ID.fullmatch(text)
     if match is None:
         raise ValueError

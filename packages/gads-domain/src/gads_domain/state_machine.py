@@ -39,10 +39,12 @@ def effective_attempts(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
 
 def winner(attempts: Iterable[Attempt], revoked: frozenset[RunId] = frozenset()) -> Attempt | None:
     """The attempt whose run is to be believed, or None."""
+    return _winner(effective_attempts(attempts), revoked)
+
+
+def _winner(effective: tuple[Attempt, ...], revoked: frozenset[RunId]) -> Attempt | None:
     passed = [
-        attempt
-        for attempt in effective_attempts(attempts)
-        if attempt.outcome is AttemptOutcome.PASSED and attempt.run_id not in revoked
+        attempt for attempt in effective if attempt.outcome is AttemptOutcome.PASSED and attempt.run_id not in revoked
     ]
     if not passed:
         return None
@@ -73,26 +75,26 @@ def settle(history: KeyHistory, attempt: Attempt | None, now: datetime) -> Parti
         return history.state
     before = history.state
     effective = effective_attempts((*history.attempts, attempt) if attempt else history.attempts)
-    won = winner(effective, history.revoked)
+    won = _winner(effective, history.revoked)
     if won is not None:
         status = PartitionStatus.SUCCESS
     elif attempt is not None or before.status is PartitionStatus.SUCCESS:
         status = PartitionStatus.FAILED
     else:
         status = before.status
-    after = replace(
-        before,
+    after = PartitionState(
+        key=before.key,
         status=status,
         current_run_id=won.run_id if won else None,
         schema_version=won.schema_version if won else None,
         record_count=won.record_count if won else None,
         seal_sha256=won.seal_sha256 if won else None,
         attempt_count=len(effective),
+        updated_at=now,
         last_error=_last_error(effective, won, history.revoked),
+        version=before.version + 1,
     )
-    if after == before and attempt is None:
-        return before
-    return replace(after, updated_at=now, version=before.version + 1)
+    return before if attempt is None and _same_standing(before, after) else after
 
 
 def retry(state: PartitionState, now: datetime) -> PartitionState:
@@ -103,6 +105,11 @@ def retry(state: PartitionState, now: datetime) -> PartitionState:
             hint="only a failed partition is retried; nothing was changed",
         )
     return replace(state, status=PartitionStatus.PENDING, updated_at=now, version=state.version + 1)
+
+
+def _same_standing(one: PartitionState, other: PartitionState) -> bool:
+    """Whether both say the same of the partition; when and in which move they came to it does not count."""
+    return one == replace(other, updated_at=one.updated_at, version=one.version)
 
 
 def _same_rows(one: Attempt, other: Attempt) -> bool:

@@ -236,7 +236,7 @@ def _with_one_schema_a_version(proposals: list[_Proposal]) -> list[_Proposal]:
             continue
         first = fixed.setdefault((pin.source, pin.report, pin.schema_version), pin)
         if first.schema.fingerprint == pin.schema.fingerprint:
-            kept.append(_Proposal(proposal.case, replace(proposal.change, pin=first)))
+            kept.append(proposal if pin == first else _Proposal(proposal.case, replace(proposal.change, pin=first)))
     return kept
 
 
