@@ -7,6 +7,7 @@ and needs no Arrow schema of its own inside.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -42,6 +43,7 @@ def type_text(data_type: pa.DataType) -> str:
     return _NAMES.get(data_type, str(data_type))
 
 
+@lru_cache(maxsize=1024)
 def arrow_schema(schema: TableSchema) -> pa.Schema:
     """The Arrow schema of the payload: the columns in order, each of them nullable."""
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in schema.columns])
