@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.run import RunId
 from gads_domain.state import CheckResult
-from gads_payload.content import content_sha256
+from gads_payload.rows import Rows
 from gads_validator.checks.declared import DeclaredChecks, check_declared
 from gads_validator.checks.payload import (
     PAYLOAD_SIZE,
@@ -62,29 +61,30 @@ def inspect(
     bytes that are not those that were sealed. Raises `StorageError` if the storage fails, which says nothing about
     the partition.
     """
-    sealed, data, metadata = check_seal(reader, key, run_id)
+    sealed, seal = check_seal(reader, key, run_id)
+    if seal is None:
+        return Inspection((sealed,))
+    metadata = seal.metadata
     results = [sealed]
-    if metadata is None:
-        return Inspection(tuple(results))
-    seal_sum = str(json.loads(data)["seal_sha256"])
     results.append(check_identity(metadata, key, run_id))
     table = _check_payload(reader, key, run_id, metadata, results)
     if table is None:
-        return Inspection(tuple(results), metadata, seal_sum)
+        return Inspection(tuple(results), metadata, seal.sha256)
+    rows = Rows(table)
     for check in ROW_CHECKS:
-        results.append(check(metadata, table, key))
-    results += check_declared(declared, metadata.facts.schema, table)
+        results.append(check(metadata, rows, key))
+    results += check_declared(declared, metadata.facts.schema, rows)
     passed = all(result.passed for result in results)
-    return Inspection(tuple(results), metadata, seal_sum, content_sha256(table) if passed else None, table)
+    return Inspection(tuple(results), metadata, seal.sha256, rows.content_sha256() if passed else None, table)
 
 
 def rows_of(reader: RawReader, key: PartitionKey, run_id: RunId) -> tuple[PartitionMetadata, pa.Table]:
     """The metadata and rows of a run that was vouched for; raises `DamagedPartitionError` if it is so no longer."""
-    sealed, _, metadata = check_seal(reader, key, run_id)
+    sealed, seal = check_seal(reader, key, run_id)
     results = [sealed]
-    table = None if metadata is None else _check_payload(reader, key, run_id, metadata, results)
-    if metadata is not None and table is not None:
-        return metadata, table
+    table = None if seal is None else _check_payload(reader, key, run_id, seal.metadata, results)
+    if seal is not None and table is not None:
+        return seal.metadata, table
     failed = next(result for result in results if not result.passed)
     raise DamagedPartitionError(f"{failed.name}: {failed.detail}")
 

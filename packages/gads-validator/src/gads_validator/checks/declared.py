@@ -12,7 +12,7 @@ import pyarrow.compute
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata import TableSchema
 from gads_domain.state import CheckResult
-from gads_payload.grain import duplicates
+from gads_payload.rows import Rows
 from gads_validator.checks.result import broken, held
 
 pc: Any = pyarrow.compute
@@ -63,9 +63,10 @@ class DeclaredChecks:
         return found
 
 
-def check_declared(declared: DeclaredChecks, schema: TableSchema, table: pa.Table) -> list[CheckResult]:
+def check_declared(declared: DeclaredChecks, schema: TableSchema, rows: Rows) -> list[CheckResult]:
     """The result of each check that `declared` asks for."""
-    results = []
+    results: list[CheckResult] = []
+    table = rows.table
     if declared.min_rows:
         results.append(check_min_rows(declared.min_rows, table))
     if declared.not_null:
@@ -73,7 +74,7 @@ def check_declared(declared: DeclaredChecks, schema: TableSchema, table: pa.Tabl
     if declared.non_negative:
         results.append(_of_each_column(NON_NEGATIVE, declared.non_negative, schema, table, _negatives))
     if declared.unique:
-        results.append(check_unique(declared.unique, schema, table))
+        results.append(check_unique(declared.unique, schema, rows))
     return results
 
 
@@ -85,17 +86,18 @@ def check_min_rows(least: int, table: pa.Table) -> CheckResult:
     return held(MIN_ROWS, **figures)
 
 
-def check_unique(columns: tuple[str, ...], schema: TableSchema, table: pa.Table) -> CheckResult:
+def check_unique(columns: tuple[str, ...], schema: TableSchema, rows: Rows) -> CheckResult:
     """No two rows are equal in `columns`."""
     names = _names(schema)
     absent = [column for column in columns if column not in names]
     if absent:
         return broken(UNIQUE, f"the payload has no column {', '.join(absent)}")
-    repeated = duplicates(table, [names[column] for column in columns])
+    repeated = rows.duplicates([names[column] for column in columns])
+    count = rows.table.num_rows
     if repeated:
-        detail = f"{repeated} of {table.num_rows} rows repeat {', '.join(columns)} of another"
-        return broken(UNIQUE, detail, duplicate_rows=repeated, rows=table.num_rows)
-    return held(UNIQUE, rows=table.num_rows)
+        detail = f"{repeated} of {count} rows repeat {', '.join(columns)} of another"
+        return broken(UNIQUE, detail, duplicate_rows=repeated, rows=count)
+    return held(UNIQUE, rows=count)
 
 
 def _of_each_column(

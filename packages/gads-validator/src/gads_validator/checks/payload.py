@@ -24,6 +24,9 @@ RECORD_COUNT = "record_count"
 HELD_BYTES = 8 * 1024 * 1024
 """A payload up to this size is read once and held; a larger one is streamed twice, for its sum and for its rows."""
 
+_FIRST_READ = 64 * 1024
+"""What is read first: room for the largest payload that is held costs more than reading a small one."""
+
 _CHUNK = 1024 * 1024
 
 
@@ -39,7 +42,10 @@ class MeasuredPayload:
 def measure(stream: BinaryIO) -> MeasuredPayload:
     """Read the whole payload once; raises `StorageError` if the storage fails while it is read."""
     with reading():
-        head = stream.read(HELD_BYTES + 1)
+        first = min(_FIRST_READ, HELD_BYTES + 1)
+        head = stream.read(first)
+        if len(head) == first:
+            head += stream.read(HELD_BYTES + 1 - first)
         if len(head) <= HELD_BYTES:
             digest = hashlib.sha256(head).hexdigest()
             # A native reader spares the decoder the way through a Python object at every read.

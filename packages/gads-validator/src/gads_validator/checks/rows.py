@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 
-from gads_domain.metadata import PartitionMetadata
+from gads_domain.metadata import ColumnSpec, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import CheckResult
-from gads_payload.grain import duplicates
+from gads_payload.rows import Rows
 from gads_validator.checks.result import broken, held
 
 pc: Any = pyarrow.compute
@@ -30,14 +31,17 @@ _OWN_RESOURCE_NAME = re.compile(r"((customer|campaign|ad_group|asset_group)\w*|\
 """Resources that lie in the account that was asked; a label, list, asset or strategy may be a manager's."""
 
 
-def check_logical_date(metadata: PartitionMetadata, table: pa.Table, key: PartitionKey) -> CheckResult:
+def check_logical_date(metadata: PartitionMetadata, rows: Rows, key: PartitionKey) -> CheckResult:
     """Every row is of the logical date, by its `segments.date` or the time of its change; none is null.
 
     A report with neither, such as a snapshot, is not held to it.
     """
-    column = next(filter(None, (_column_of(metadata, field) for field in _DAY_FIELDS)), None)
+    column = _day_column(metadata.facts.schema)
+    table = rows.table
     if column is None or table.num_rows == 0:
         return held(LOGICAL_DATE)
+    if _few_are_of(rows.few_values(column), key.logical_date):
+        return held(LOGICAL_DATE, rows=table.num_rows)
     values: Any = table.column(column)
     if pa.types.is_string(values.type):
         values = pc.utf8_slice_codeunits(values, 0, len("YYYY-MM-DD"))
@@ -52,50 +56,83 @@ def check_logical_date(metadata: PartitionMetadata, table: pa.Table, key: Partit
     return broken(LOGICAL_DATE, detail, expected_date=str(key.logical_date), wrong_rows=wrong, rows=table.num_rows)
 
 
-def check_customer(metadata: PartitionMetadata, table: pa.Table, key: PartitionKey) -> CheckResult:
+def check_customer(metadata: PartitionMetadata, rows: Rows, key: PartitionKey) -> CheckResult:
     """`customer.id`, and the resource names of what lies in the account, are of the partition's account.
 
     A null resource name is a resource that the row does not have; a null `customer.id` is wrong.
     """
     wrong: dict[str, int] = {}
-    for column in metadata.facts.schema.columns:
-        values: Any
+    for column in _account_columns(metadata.facts.schema):
         if column.field == "customer.id":
-            values = table.column(column.name).cast(pa.string())
-            right = pc.fill_null(pc.equal(values, key.customer_id), fill_value=False)
-        elif _OWN_RESOURCE_NAME.fullmatch(column.field) and column.type == "string":
-            values = table.column(column.name)
-            own = f"customers/{key.customer_id}"
-            right = pc.or_(pc.equal(values, own), pc.starts_with(values, own + "/"))
-            right = pc.or_kleene(right, pc.is_null(values))
+            missed = _rows_of_others(rows, column, key.customer_id)
         else:
-            continue
-        missed = table.num_rows - (pc.sum(right).as_py() or 0)
+            missed = _resources_of_others(rows, column, f"customers/{key.customer_id}")
         if missed:
             wrong[column.name] = missed
     if wrong:
-        detail = "; ".join(
-            f"{rows} of {table.num_rows} rows of another account in {name}" for name, rows in wrong.items()
-        )
-        figures = {f"wrong_rows_{name}": rows for name, rows in wrong.items()}
-        return broken(CUSTOMER, detail, expected_customer_id=key.customer_id, rows=table.num_rows, **figures)
+        count = rows.table.num_rows
+        detail = "; ".join(f"{missed} of {count} rows of another account in {name}" for name, missed in wrong.items())
+        figures = {f"wrong_rows_{name}": missed for name, missed in wrong.items()}
+        return broken(CUSTOMER, detail, expected_customer_id=key.customer_id, rows=count, **figures)
     return held(CUSTOMER)
 
 
-def check_grain(metadata: PartitionMetadata, table: pa.Table, _: PartitionKey) -> CheckResult:
+def check_grain(metadata: PartitionMetadata, rows: Rows, _: PartitionKey) -> CheckResult:
     """No two rows are equal in all columns that are not metrics."""
-    repeated = duplicates(table, metadata.facts.schema.grain)
+    repeated = rows.duplicates(metadata.facts.schema.grain)
+    count = rows.table.num_rows
     if repeated:
-        detail = f"{repeated} of {table.num_rows} rows repeat the grain of another"
-        return broken(GRAIN, detail, duplicate_rows=repeated, rows=table.num_rows)
-    return held(GRAIN, rows=table.num_rows)
+        detail = f"{repeated} of {count} rows repeat the grain of another"
+        return broken(GRAIN, detail, duplicate_rows=repeated, rows=count)
+    return held(GRAIN, rows=count)
 
 
-RowCheck = Callable[[PartitionMetadata, pa.Table, PartitionKey], CheckResult]
+RowCheck = Callable[[PartitionMetadata, Rows, PartitionKey], CheckResult]
 
 ROW_CHECKS: tuple[RowCheck, ...] = (check_logical_date, check_customer, check_grain)
 """In the order in which they are reported; none hangs on another."""
 
 
-def _column_of(metadata: PartitionMetadata, field: str) -> str | None:
-    return next((column.name for column in metadata.facts.schema.columns if column.field == field), None)
+def _few_are_of(values: list[Any] | None, day: date) -> bool:
+    """Whether there are few values and all are of `day`; what else there may be is for Arrow to tell."""
+    if values is None:
+        return False
+    if isinstance(values[0], str):
+        text = day.isoformat()
+        return all(value is not None and value[: len(text)] == text for value in values)
+    return values.count(day) == len(values)
+
+
+def _rows_of_others(rows: Rows, column: ColumnSpec, customer_id: str) -> int:
+    few = rows.few_values(column.name) if column.type == "int64" else None
+    if few is not None:
+        return len(few) - few.count(int(customer_id))
+    ids: Any = rows.table.column(column.name)
+    right = pc.fill_null(pc.equal(ids.cast(pa.string()), customer_id), fill_value=False)
+    return len(ids) - int(pc.sum(right).as_py() or 0)
+
+
+def _resources_of_others(rows: Rows, column: ColumnSpec, own: str) -> int:
+    few = rows.few_values(column.name)
+    if few is not None:
+        return sum(name is not None and name != own and not name.startswith(own + "/") for name in few)
+    names: Any = rows.table.column(column.name)
+    right = pc.or_(pc.equal(names, own), pc.starts_with(names, own + "/"))
+    right = pc.or_kleene(right, pc.is_null(names))
+    return len(names) - int(pc.sum(right).as_py() or 0)
+
+
+@lru_cache(maxsize=1024)
+def _day_column(schema: TableSchema) -> str | None:
+    names = {column.field: column.name for column in reversed(schema.columns)}
+    return next((names[field] for field in _DAY_FIELDS if field in names), None)
+
+
+@lru_cache(maxsize=1024)
+def _account_columns(schema: TableSchema) -> tuple[ColumnSpec, ...]:
+    """The columns that say whose a row is."""
+    return tuple(
+        column
+        for column in schema.columns
+        if column.field == "customer.id" or (column.type == "string" and _OWN_RESOURCE_NAME.fullmatch(column.field))
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gads_domain.errors import DamagedPartitionError, NotSealedError, UnsupportedContractError
 from gads_domain.metadata import PartitionMetadata
-from gads_domain.metadata_codec import decode_metadata
+from gads_domain.metadata_codec import Seal, decode_seal
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.run import RunId
@@ -18,34 +18,32 @@ _LARGEST = (1 << 63) - 1
 """Beyond it no ledger could put the number on record."""
 
 
-def check_seal(
-    reader: RawReader, key: PartitionKey, run_id: RunId
-) -> tuple[CheckResult, bytes, PartitionMetadata | None]:
-    """Canonical bytes, a right sum, a contract version that is known; the metadata is None unless all hold.
+def check_seal(reader: RawReader, key: PartitionKey, run_id: RunId) -> tuple[CheckResult, Seal | None]:
+    """Canonical bytes, a right sum, a contract version that is known; the seal is None unless all hold.
 
     A seal that was listed, or judged before, and is gone does not hold either.
     """
     try:
         data = reader.metadata_bytes(key, run_id)
     except NotSealedError:
-        return broken(SEAL, "metadata.json is gone"), b"", None
+        return broken(SEAL, "metadata.json is gone"), None
     try:
-        metadata = decode_metadata(data)
+        seal = decode_seal(data)
     except (DamagedPartitionError, UnsupportedContractError) as error:
-        return broken(SEAL, error.message, metadata_bytes=len(data)), data, None
-    facts = metadata.facts
-    if max(facts.schema_version, facts.record_count, metadata.payload_bytes) > _LARGEST:
-        return broken(SEAL, "metadata.json has a number that no partition can have"), data, None
-    return held(SEAL, metadata_bytes=len(data)), data, metadata
+        return broken(SEAL, error.message, metadata_bytes=len(data)), None
+    facts = seal.metadata.facts
+    if max(facts.schema_version, facts.record_count, seal.metadata.payload_bytes) > _LARGEST:
+        return broken(SEAL, "metadata.json has a number that no partition can have"), None
+    return held(SEAL, metadata_bytes=len(data)), seal
 
 
 def check_identity(metadata: PartitionMetadata, key: PartitionKey, run_id: RunId) -> CheckResult:
     """The key and the run in the metadata are those of the path."""
+    if metadata.key == key and metadata.run_id == run_id:
+        return held(IDENTITY)
     expected = {"partition": str(key), "run_id": str(run_id)}
     found = {"partition": str(metadata.key), "run_id": str(metadata.run_id)}
     wrong = [
         f"{name} is {found[name]}, the path says {expected[name]}" for name in expected if found[name] != expected[name]
     ]
-    if wrong:
-        return broken(IDENTITY, "; ".join(wrong), **{f"found_{name}": value for name, value in found.items()})
-    return held(IDENTITY)
+    return broken(IDENTITY, "; ".join(wrong), **{f"found_{name}": value for name, value in found.items()})
