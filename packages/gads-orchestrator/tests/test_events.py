@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from dataclasses import fields
 from datetime import UTC, date, datetime
@@ -44,7 +45,14 @@ def test_a_fact_is_documented_and_goes_through_json(kind: type[Event]) -> None:
     document = json.loads(json.dumps(event_document(event)))
     assert document["event"] == event_name(kind)
     assert document["at"] == "2024-06-01T00:00:00.000000Z"
-    assert set(document) == {"event", *(field.name for field in fields(kind))}
+    assert list(document) == ["event", *(field.name for field in fields(kind))]
+
+
+@pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
+def test_a_fact_goes_through_a_pipe(kind: type[Event]) -> None:
+    hints = get_type_hints(kind)
+    event = kind(**{field.name: _SAMPLES.get(hints[field.name], {"new": 1}) for field in fields(kind)})
+    assert pickle.loads(pickle.dumps([event])) == [event]
 
 
 def _rows() -> dict[str, str]:

@@ -87,10 +87,11 @@ class _Watch:
         self.order: dict[str, list[int]] = defaultdict(list)
         self.by_purpose: Counter[str] = Counter()
 
-    def saw(self, event: Event) -> None:
-        if isinstance(event, StretchStarted):
-            self.order[event.run_id].append(Purpose[event.purpose.upper()])
-            self.by_purpose[event.purpose] += 1
+    def saw(self, *events: Event) -> None:
+        for event in events:
+            if isinstance(event, StretchStarted):
+                self.order[event.run_id].append(Purpose[event.purpose.upper()])
+                self.by_purpose[event.purpose] += 1
 
 
 def live(seed: int, size: Size, folder: Path) -> Life:

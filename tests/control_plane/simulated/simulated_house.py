@@ -50,8 +50,8 @@ class House:
         self.run_ids = SeededRunIds(self.clock, self.seed)
         self.events: list[Event] = []
 
-    def saw(self, event: Event) -> None:
-        self.events.append(event)
+    def saw(self, *events: Event) -> None:
+        self.events += events
 
     def another(self) -> House:
         """A second instance: its own connections and run ids, the same storage, clock and API's troubles."""

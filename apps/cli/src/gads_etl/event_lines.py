@@ -20,19 +20,31 @@ _QUIET = (RowsReceived, PartitionEvent)
 """Too many for people; programs get all but the rows."""
 
 
+_PIECE = 4096
+"""So many characters are written at once: as much as a pipe takes whole when several processes write to it."""
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class EventLines:
     """Writes each event as a line to stderr; `as_json` as one JSON document a line."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self._as_json = as_json
 
-    def saw(self, event: Event) -> None:
-        """Write it."""
-        if self._as_json:
-            if not isinstance(event, RowsReceived):
-                sys.stderr.write(json.dumps(event_document(event), ensure_ascii=False) + "\n")
-        elif not isinstance(event, _QUIET):
-            sys.stderr.write(_line(event) + "\n")
+    def saw(self, *events: Event) -> None:
+        """Write them, a few lines at once."""
+        piece = ""
+        for event in events:
+            if isinstance(event, RowsReceived if self._as_json else _QUIET):
+                continue
+            line = (_encode(event_document(event)) if self._as_json else _line(event)) + "\n"
+            if piece and len(piece) + len(line) > _PIECE:
+                sys.stderr.write(piece)
+                piece = ""
+            piece += line
+        if piece:
+            sys.stderr.write(piece)
 
 
 def _line(event: Event) -> str:

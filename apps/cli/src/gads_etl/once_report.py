@@ -29,12 +29,13 @@ class NotPassed:
         self._observer = observer
         self.keys: set[PartitionKey] = set()
 
-    def saw(self, event: Event) -> None:
-        """Note how a partition was judged."""
-        if isinstance(event, PartitionJudged):
-            key = PartitionKey(GOOGLE_ADS, event.customer_id, event.report, event.logical_date)
-            (self.keys.discard if event.outcome == AttemptOutcome.PASSED.value else self.keys.add)(key)
-        self._observer.saw(event)
+    def saw(self, *events: Event) -> None:
+        """Note how each partition was judged."""
+        for event in events:
+            if isinstance(event, PartitionJudged):
+                key = PartitionKey(GOOGLE_ADS, event.customer_id, event.report, event.logical_date)
+                (self.keys.discard if event.outcome == AttemptOutcome.PASSED.value else self.keys.add)(key)
+        self._observer.saw(*events)
 
 
 def once_document(results: Sequence[WorkResult], not_passed: set[PartitionKey], ledger: StateReader) -> dict[str, Any]:

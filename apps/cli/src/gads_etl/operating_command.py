@@ -160,8 +160,7 @@ def _carry_out(configuration: Configuration, keys: list[PartitionKey], observer:
     except GadsError:
         say("the order is on record and not carried out yet; give it again, or gads-etl validate, when this is mended")
         raise
-    for event in verdict_events(SystemClock().now(), "", verdicts):
-        observer.saw(event)
+    observer.saw(*verdict_events(SystemClock().now(), "", verdicts))
 
 
 def _print(

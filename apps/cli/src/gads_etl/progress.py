@@ -67,8 +67,12 @@ class RunProgress:
         else:
             self._say(f"{partitions} partitions in {plan.operations} requests; {len(plan.left_alone)} left as they are")
 
-    def saw(self, event: Event) -> None:
+    def saw(self, *events: Event) -> None:
         """Show what is of interest to who waits."""
+        for event in events:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         if isinstance(event, StretchEvent):
             self._saw_stretch(event, f"{event.customer_id} {event.report}")
         elif isinstance(event, PartitionJudged) and event.outcome == AttemptOutcome.PASSED:

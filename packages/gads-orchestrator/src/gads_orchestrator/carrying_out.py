@@ -305,8 +305,7 @@ class _Carrying:
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Told):
-            for event in message.events:
-                self._say(event)
+            self._say(*message.events)
         elif isinstance(message, Done):
             self._done(self._under_work.pop(message.worker), message.result)
         else:
@@ -377,5 +376,5 @@ class _Carrying:
     def _span(self, stretch: Stretch) -> tuple[datetime, str, str, str, date, date]:
         return *self._begin(), stretch.customer_id, stretch.report.name, stretch.first, stretch.last
 
-    def _say(self, event: Event) -> None:
-        self._control.observer.saw(event)
+    def _say(self, *events: Event) -> None:
+        self._control.observer.saw(*events)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from gads_domain.clock import iso_utc
@@ -17,6 +18,11 @@ class Event:
 
     at: datetime
     run_id: str
+
+    def __reduce__(self) -> tuple[type[Event], tuple[Any, ...]]:
+        """Pickled as a call of its type: workers tell of every partition, and a dataclass's own way costs twice."""
+        kind = type(self)
+        return kind, tuple(getattr(self, member) for member in _form_of(kind)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +207,15 @@ class Observer(Protocol):
     Law: what an observer does changes nothing, and it returns at once. What it raises ends the run.
     """
 
-    def saw(self, event: Event) -> None:
-        """`event` happened."""
+    def saw(self, *events: Event) -> None:
+        """`events` happened, in this order; what a worker tells at once is heard at once."""
         ...
 
 
 class NobodyWatches:
     """Hears everything and does nothing."""
 
-    def saw(self, event: Event) -> None:
+    def saw(self, *events: Event) -> None:
         """Nothing."""
 
 
@@ -220,12 +226,34 @@ def event_name(kind: type[Event]) -> str:
 
 def event_document(event: Event) -> dict[str, Any]:
     """The event as JSON can say it, its name under `event`."""
-    return {"event": event_name(type(event)), **{name: _plain(value) for name, value in asdict(event).items()}}
+    name, members = _form_of(type(event))
+    document: dict[str, Any] = {"event": name}
+    for member in members:
+        document[member] = _plain(getattr(event, member))
+    return document
+
+
+_forms: dict[type[Event], tuple[str, tuple[str, ...]]] = {}
+
+
+def _form_of(kind: type[Event]) -> tuple[str, tuple[str, ...]]:
+    """The name and the members of every event of this type, found out once."""
+    known = _forms.get(kind)
+    if known is None:
+        known = _forms[kind] = event_name(kind), tuple(field.name for field in fields(kind))
+    return known
+
+
+_utc_text = lru_cache(maxsize=16)(iso_utc)
+"""Remembered: what a worker tells at once it saw at the same time."""
 
 
 def _plain(value: object) -> object:
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
     if isinstance(value, datetime):
-        return iso_utc(value)
+        return _utc_text(value)
     if isinstance(value, date):
         return value.isoformat()
     return value.value if isinstance(value, Enum) else value

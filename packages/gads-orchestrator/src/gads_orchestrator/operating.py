@@ -88,9 +88,12 @@ class _Acting:
     run_id: RunId | None
 
     def tell(self, kind: type[ActRecorded], keys: Iterable[PartitionKey], *more: str) -> None:
-        for key in keys:
-            said = (self.act.at, "", key.customer_id, key.report, key.logical_date, self.act.actor, self.act.reason)
-            self.observer.saw(kind(*said, *more))
+        act = self.act
+        told = [
+            kind(act.at, "", key.customer_id, key.report, key.logical_date, act.actor, act.reason, *more)
+            for key in keys
+        ]
+        self.observer.saw(*told)
 
 
 def _retry(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:

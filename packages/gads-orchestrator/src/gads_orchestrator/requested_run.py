@@ -213,22 +213,26 @@ class _Watch:
         self.moved: set[PartitionKey] = set()
         self.elsewhere: set[PartitionKey] = set()
 
-    def saw(self, event: Event) -> None:
-        if isinstance(event, PartitionEvent):
-            self._note(event)
-        elif isinstance(event, StretchDeferred) and event.code == "leased":
-            days = range((event.last - event.first).days + 1)
-            self.elsewhere |= {_key(event.customer_id, event.report, event.first + timedelta(days=n)) for n in days}
-        self._observer.saw(event)
+    def saw(self, *events: Event) -> None:
+        for event in events:
+            if isinstance(event, PartitionEvent):
+                self._note(event)
+            elif isinstance(event, StretchDeferred) and event.code == "leased":
+                days = range((event.last - event.first).days + 1)
+                self.elsewhere |= {_key(event.customer_id, event.report, event.first + timedelta(days=n)) for n in days}
+        self._observer.saw(*events)
 
     def _note(self, event: PartitionEvent) -> None:
-        key = _key(event.customer_id, event.report, event.logical_date)
         if isinstance(event, PartitionRecovered):
-            self.recovered.add(key)
+            self.recovered.add(_key_of(event))
         elif isinstance(event, PartitionMoved):
-            self.moved.add(key)
+            self.moved.add(_key_of(event))
         elif isinstance(event, PartitionJudged) and event.judged_run == self._run:
-            self.attempted.add(key)
+            self.attempted.add(_key_of(event))
+
+
+def _key_of(event: PartitionEvent) -> PartitionKey:
+    return _key(event.customer_id, event.report, event.logical_date)
 
 
 def _key(customer_id: str, report: str, day: date) -> PartitionKey:
