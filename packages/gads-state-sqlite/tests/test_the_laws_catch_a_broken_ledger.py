@@ -94,6 +94,21 @@ class AnswersOutOfOrder(Wrapped):
         return sorted(self.whole.get_many(keys), key=lambda state: state.key)
 
 
+class TellsHistoriesOutOfOrder(Wrapped):
+    def histories(self, keys):
+        return sorted(self.whole.histories(keys), key=lambda history: history.state.key)
+
+
+class TellsHistoriesOfSeveralMoments(Wrapped):
+    def histories(self, keys):
+        return [self.whole.history(key) for key in keys]
+
+
+class TellsHistoriesWithoutWhatWasWithdrawn(Wrapped):
+    def histories(self, keys):
+        return [replace(history, revoked=frozenset()) for history in self.whole.histories(keys)]
+
+
 class ExcludesTheLastDay(Wrapped):
     def find(self, wanted, *, limit=None):
         found = self.whole.find(wanted, limit=limit)
@@ -157,6 +172,9 @@ _CAUGHT_BY = {
     "Adapter(RetriesWithoutEnd)": "test_control_plane_law_1_asked_twice_the_second_changes_nothing",
     "Adapter(SkipsOfTheLog)": "test_reader_law_4_and_5_the_log_grows_in_order",
     "Adapter(AnswersOutOfOrder)": "test_get_many_keeps_the_order_asked_for",
+    "Adapter(TellsHistoriesOutOfOrder)": "test_histories_say_of_each_key_what_is_its_own",
+    "Adapter(TellsHistoriesOfSeveralMoments)": "test_reader_law_3_what_is_said_of_many_keys_is_of_one_moment",
+    "Adapter(TellsHistoriesWithoutWhatWasWithdrawn)": "test_histories_say_of_each_key_what_is_its_own",
     "Adapter(ExcludesTheLastDay)": "test_find_matches_exactly_and_in_key_order",
     "Adapter(FindsOverSeveralMoments)": "test_reader_law_3_find_is_of_one_moment",
     "CreatesWhenRead(Sound)": "test_reader_law_2_an_absent_ledger_reads_as_empty_and_is_not_created",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from gads_domain.adapters import ledger_adapter
-from gads_domain.errors import FailureReason, LedgerConflictError, NotSealedError, StorageError, UsageError
+from gads_domain.errors import FailureReason, LedgerConflictError, LedgerError, NotSealedError, StorageError, UsageError
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.validation import UnsealedRun
 from gads_domain.state import AttemptOutcome, OperatorAct, PartitionStatus
@@ -73,6 +74,62 @@ def test_one_write_for_a_batch(workshop: Any, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(workshop.ledger, "record", counted)
     workshop.validator().validate(keys)
     assert calls == [10]
+
+
+def test_one_look_at_the_record_for_a_batch(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [workshop.key(day=date(2024, 6, day)) for day in range(1, 11)]
+    for key in keys:
+        workshop.seal(1, key=key)
+    calls = []
+    histories = workshop.ledger.histories
+
+    def counted(asked: Any) -> Any:
+        calls.append(list(asked))
+        return histories(asked)
+
+    monkeypatch.setattr(workshop.ledger, "histories", counted)
+    workshop.validator().validate(keys)
+    assert calls == [keys]
+
+
+def test_what_others_judge_while_it_looks_is_not_judged_again(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, later = workshop.key(), workshop.key(day=date(2024, 6, 3))
+    workshop.seal(1, key=key)
+    workshop.seal(1, key=later)
+    rival, runs, record = workshop.validator(), workshop.sink.runs, workshop.ledger.record
+    written: list[Any] = []
+
+    def counted(changes: Any) -> Any:
+        written.append(changes)
+        return record(changes)
+
+    def overtaken(asked: Any) -> Any:
+        found = runs(asked)
+        if asked == later:
+            monkeypatch.setattr(workshop.sink, "runs", runs)
+            rival.validate([key, later])
+            monkeypatch.setattr(workshop.ledger, "record", counted)
+        return found
+
+    monkeypatch.setattr(workshop.sink, "runs", overtaken)
+    verdicts = workshop.validator().validate([key, later])
+    assert [verdict.attempts for verdict in verdicts] == [(), ()]
+    assert written == []
+
+
+def test_a_row_that_cannot_be_read_stops_nobody_else(workshop: Any) -> None:
+    keys = [workshop.key(day=date(2024, 6, day)) for day in (1, 2, 3)]
+    workshop.seal(1, key=keys[1])
+    workshop.validator().validate([keys[1]])
+    with sqlite3.connect(workshop.base / "ledger.db") as connection:
+        connection.execute("UPDATE partition_state SET current_run_id = 'nobody'")
+    connection.close()
+    for key in (keys[0], keys[2]):
+        workshop.seal(1, key=key)
+    with pytest.raises(LedgerError, match="damaged"):
+        workshop.validator().validate(keys)
+    statuses = [workshop.ledger.get(key).status.value for key in (keys[0], keys[2])]
+    assert statuses == ["success", "success"]
 
 
 def test_a_failed_restatement_leaves_the_authority_and_is_on_record(workshop: Any) -> None:

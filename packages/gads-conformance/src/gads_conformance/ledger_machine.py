@@ -160,6 +160,7 @@ class _Story(RuleBasedStateMachine):
         for ledger in self.readers:
             assert ledger.get_many(self.keys) == states
         for ledger in self.readers[:2]:
+            assert ledger.histories(self.keys) == [remembered.history for remembered in self.model.values()]
             for key, remembered in self.model.items():
                 assert ledger.history(key) == remembered.history
                 assert [recorded.act for recorded in ledger.acts(key)] == remembered.acts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,9 +20,12 @@ from gads_conformance.ledger_samples import (
 )
 from gads_conformance.ledger_suite import LedgerSuite
 from gads_domain.adapters import LedgerAdapter
+from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
+    Attempt,
     AttemptOutcome,
+    KeyHistory,
     PartitionState,
     PartitionStatus,
     StateChange,
@@ -113,6 +117,30 @@ class StateReaderLaws(LedgerSuite):
             assert all(validator.record(moved))
             assert [first, *found] == states
 
+    def test_reader_law_3_what_is_said_of_many_keys_is_of_one_moment(
+        self, reader: StateReader, validator: ValidatorLedger, adapter: LedgerAdapter, ledger_url: str, base: Path
+    ) -> None:
+        """Keys that only ever move together are never seen apart, in `get_many` and in `histories`."""
+        keys = [key_of(customer, day) for customer in (1, 2) for day in range(0, 40, 2)]
+
+        def march() -> None:
+            with adapter.open_for_validator(ledger_url, base) as marching:
+                for number in range(1, 31):
+                    states = marching.get_many(keys)
+                    together = [change_of(KeyHistory(state), judged(state.key, number)) for state in states]
+                    assert all(marching.record(together))
+
+        with ThreadPoolExecutor(1) as pool:
+            march_past = pool.submit(march)
+            while not march_past.done():
+                for ledger in (reader, validator):
+                    assert len({state.version for state in ledger.get_many(keys)}) == 1
+                    histories = ledger.histories(keys)
+                    assert len({(one.state.version, len(one.attempts)) for one in histories}) == 1
+                    assert histories[0].state.version == len(histories[0].attempts)
+            march_past.result()
+        assert {len(one.attempts) for one in reader.histories(keys)} == {30}
+
     def test_reader_law_4_and_5_the_log_grows_in_order(
         self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
     ) -> None:
@@ -139,6 +167,36 @@ class StateReaderLaws(LedgerSuite):
         assert [state.key for state in reader.get_many(asked)] == asked
         assert [state.version for state in reader.get_many(asked)] == [1, 0, 1, 1, 1]
         assert reader.get_many([]) == []
+
+    def test_histories_say_of_each_key_what_is_its_own(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """In the order asked for, repeated keys included, the neighbours of a key left out if nobody asked for them."""
+        keys = [
+            key_of(customer, day, report, source)
+            for source in ("google_ads", "other")
+            for customer in (1, 11)
+            for report in ("ad_group", "campaign")
+            for day in (0, 1, 2, 4, 400)
+        ]
+        told: dict[PartitionKey, list[Attempt]] = {key: [] for key in keys}
+        for number, key in enumerate(keys):
+            for run in range(number % 4, 0, -1):  # later runs first; every fourth key has none
+                attempt = judged(key, number * 10 + run, (PASSED, REJECTED, UNSEALED)[(number + run) % 3])
+                record_one(validator, attempt)
+                told[key].append(attempt)
+        withdrawn = [key for key in keys[::3] if told[key]]
+        control_plane.revoke([(key, told[key][0].run_id) for key in withdrawn], act_of())
+        asked = [*reversed(keys), key_of(11, 3, "ad_group"), *keys[2:9:2], keys[1]]
+        for ledger in (reader, validator, control_plane):
+            assert ledger.histories([]) == []
+            said = ledger.histories(asked)
+            assert [one.state for one in said] == [ledger.get(key) for key in asked]
+            assert [one.state.key for one in said] == asked
+            for key, one in zip(asked, said, strict=True):
+                assert one.attempts == tuple(told.get(key, ()))
+                assert one.revoked == ({told[key][0].run_id} if key in withdrawn else frozenset())
+                assert ledger.history(key) == one
 
     def test_find_matches_exactly_and_in_key_order(self, reader: StateReader, validator: ValidatorLedger) -> None:
         """All of a filter has to match, an empty member means all, bounds are included, a limit cuts the end off."""

@@ -105,6 +105,7 @@ def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
     """All that the ledger says of `keys` and of its log, to be compared before and after."""
     return (
         [ledger.history(key) for key in keys],
+        ledger.histories(keys),
         [ledger.acts(key) for key in keys],
         ledger.log(),
         ledger.position(),

@@ -15,9 +15,10 @@ from gads_domain.state_machine import retry
 from gads_state_sqlite import leasing, spending
 from gads_state_sqlite.control_reading import marks_in, revoked_in
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.repository import BY_KEY, PartitionStateRepository, state_in
+from gads_state_sqlite.many_keys import states_in
+from gads_state_sqlite.repository import BY_KEY, PartitionStateRepository
 from gads_state_sqlite.rows import KEY, key_columns, moment_text
-from gads_state_sqlite.writing import WritingFile, allowing, append_move
+from gads_state_sqlite.writing import WritingFile, allowing, append_moves
 
 _MAY = allowing(
     inserts=frozenset({"operator_acts", "authority_log", "revocations"}),
@@ -93,7 +94,7 @@ class ControlPlanePartitionStateRepository(PartitionStateRepository):
 
 
 def _retried(connection: sqlite3.Connection, key: PartitionKey, act: OperatorAct) -> bool:
-    before = state_in(connection, key)
+    (before,) = states_in(connection, [key])
     marks = marks_in(connection, key)
     if before.status is not PartitionStatus.FAILED or (act.by_policy and marks):
         return False
@@ -112,7 +113,7 @@ def _retried(connection: sqlite3.Connection, key: PartitionKey, act: OperatorAct
         told(before.status, marks, revoked),
         told(after.status, marks, revoked),
     )
-    append_move(connection, before, after, "retry")
+    append_moves(connection, [(before, after, "retry")])
     return True
 
 
@@ -126,7 +127,7 @@ def _marked(connection: sqlite3.Connection, key: PartitionKey, mark: Mark, on: b
         f"ON CONFLICT ({KEY}) DO UPDATE SET held = excluded.held, terminal = excluded.terminal",
         (*key_columns(key), int(Mark.HELD in after), int(Mark.TERMINAL in after)),
     )
-    state, revoked = state_in(connection, key), revoked_in(connection, key)
+    (state,), revoked = states_in(connection, [key]), revoked_in(connection, key)
     kind = (MARKING if on else UNMARKING)[mark]
     _put_on_record(
         connection, kind, act, state, state, told(state.status, before, revoked), told(state.status, after, revoked)
@@ -150,7 +151,7 @@ def _revoked(connection: sqlite3.Connection, key: PartitionKey, run_id: RunId, a
         f"UPDATE partition_state SET updated_at = ?, version = version + 1 WHERE {BY_KEY}",
         (moment_text(act.at, "the time of the act"), *key_columns(key)),
     )
-    state, marks = state_in(connection, key), marks_in(connection, key)
+    (state,), marks = states_in(connection, [key]), marks_in(connection, key)
     _put_on_record(
         connection,
         ActKind.REVOKE,

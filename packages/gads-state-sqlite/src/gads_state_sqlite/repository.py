@@ -17,32 +17,16 @@ from gads_domain.state import (
     SchemaPin,
     StateFilter,
 )
-from gads_state_sqlite.control_reading import ControlReading, revoked_in
+from gads_state_sqlite.control_reading import ControlReading
 from gads_state_sqlite.finding import select_of
+from gads_state_sqlite.many_keys import histories_in, states_in
 from gads_state_sqlite.reading import ReadSource
-from gads_state_sqlite.rows import (
-    ACT,
-    ATTEMPT,
-    LOG,
-    STATE,
-    act_of,
-    attempt_of,
-    key_columns,
-    log_entry_of,
-    pin_of,
-    state_of,
-)
+from gads_state_sqlite.rows import ACT, LOG, act_of, key_columns, log_entry_of, pin_of, state_of
 from gads_state_sqlite.time_travel import as_of_statement, position_at, reports_of
 
 BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 
 _NO_LIMIT = -1
-
-
-def state_in(connection: sqlite3.Connection, key: PartitionKey) -> PartitionState:
-    """The row of `key`, or the pending state of one that has none."""
-    row = connection.execute(f"SELECT {STATE} FROM partition_state WHERE {BY_KEY}", key_columns(key)).fetchone()
-    return PartitionState(key) if row is None else state_of(row)
 
 
 class PartitionStateRepository(ControlReading):
@@ -53,11 +37,11 @@ class PartitionStateRepository(ControlReading):
 
     def get(self, key: PartitionKey) -> PartitionState:
         """The state of `key`; a pending one if there is no row."""
-        return self._source.read(lambda connection: state_in(connection, key))
+        return self.get_many([key])[0]
 
     def get_many(self, keys: Sequence[PartitionKey]) -> list[PartitionState]:
         """The states of `keys`, in their order, of one moment."""
-        return self._source.read(lambda connection: [state_in(connection, key) for key in keys])
+        return self._source.read(lambda connection: states_in(connection, keys))
 
     def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
         """The rows that match, in key order, as they were at the moment of the call."""
@@ -65,14 +49,11 @@ class PartitionStateRepository(ControlReading):
 
     def history(self, key: PartitionKey) -> KeyHistory:
         """The row of `key`, its attempts in the order they were recorded, the runs withdrawn from it."""
+        return self.histories([key])[0]
 
-        def work(connection: sqlite3.Connection) -> KeyHistory:
-            attempts = connection.execute(
-                f"SELECT {ATTEMPT} FROM attempts WHERE {BY_KEY} ORDER BY version", key_columns(key)
-            )
-            return KeyHistory(state_in(connection, key), tuple(map(attempt_of, attempts)), revoked_in(connection, key))
-
-        return self._source.read(work)
+    def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
+        """The histories of `keys`, in their order, of one moment."""
+        return self._source.read(lambda connection: histories_in(connection, keys))
 
     def acts(self, key: PartitionKey) -> list[RecordedAct]:
         """The control plane's acts on `key`, oldest first."""

@@ -220,9 +220,12 @@ def _check_document(check: CheckResult) -> dict[str, Any]:
     return {"name": check.name, "passed": check.passed, "detail": check.detail, "figures": dict(check.figures)}
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _encode(value)
     except (TypeError, ValueError) as error:
         raise InvalidValueError(f"a judgement holds what JSON cannot say: {error}") from None
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.state import PartitionState, PartitionStatus, SchemaPin, StateChange
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.repository import PartitionStateRepository, state_in
-from gads_state_sqlite.rows import ATTEMPT, STATE, attempt_columns, pin_columns, state_columns
-from gads_state_sqlite.writing import WritingFile, allowing, append_move
+from gads_state_sqlite.many_keys import states_in
+from gads_state_sqlite.repository import PartitionStateRepository
+from gads_state_sqlite.rows import ATTEMPT, STATE, Row, attempt_columns, pin_columns, state_columns
+from gads_state_sqlite.writing import Step, WritingFile, allowing, append_moves
 
 _STATE_COLUMNS = STATE.split(", ")
 _WRITE_STATE = (
@@ -44,21 +45,40 @@ class ValidatorPartitionStateRepository(PartitionStateRepository):
             _require_sound(change)
         if not changes:
             return []
-        return self._file.write(lambda connection: [_recorded(connection, change) for change in changes])
+        return self._file.write(lambda connection: _recorded(connection, changes))
 
 
-def _recorded(connection: sqlite3.Connection, change: StateChange) -> bool:
-    held = state_in(connection, change.after.key)
+def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) -> list[bool]:
+    """Decide on the changes in order, each on top of those before it; then write what stands, table by table."""
+    keys = [change.after.key for change in changes]
+    held = dict(zip(keys, states_in(connection, keys), strict=True))
+    recorded: list[bool] = []
+    steps: list[Step] = []
+    states: list[Row] = []
+    attempts: list[Row] = []
+    for change in changes:
+        before, after = held[change.after.key], change.after
+        stands = _stands(connection, before, change)
+        recorded.append(stands)
+        if not stands:
+            continue
+        held[after.key] = after
+        states.append(state_columns(after))
+        if change.attempt is not None:
+            attempts.append(attempt_columns(change.attempt, after.version))
+        steps.append((before, after, "order" if change.attempt is None else "validate"))
+    connection.executemany(_WRITE_STATE, states)
+    connection.executemany(_WRITE_ATTEMPT, attempts)
+    append_moves(connection, steps)
+    return recorded
+
+
+def _stands(connection: sqlite3.Connection, held: PartitionState, change: StateChange) -> bool:
+    """Whether the row is still what the change was decided on, and its schema the one that is fixed."""
     if held.version != change.before.version:
         return False
     _require_no_way_back(held, change.after)
-    if change.pin is not None and not _pinned(connection, change.pin):
-        return False
-    connection.execute(_WRITE_STATE, state_columns(change.after))
-    if change.attempt is not None:
-        connection.execute(_WRITE_ATTEMPT, attempt_columns(change.attempt, change.after.version))
-    append_move(connection, held, change.after, "order" if change.attempt is None else "validate")
-    return True
+    return change.pin is None or _pinned(connection, change.pin)
 
 
 def _pinned(connection: sqlite3.Connection, pin: SchemaPin) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,25 +111,41 @@ class WritingFile:
         return self._connection
 
 
-def append_move(connection: sqlite3.Connection, before: PartitionState, after: PartitionState, cause: str) -> None:
-    """Append to the log if status or authority moved. The log's time never goes back, whoever's clock does."""
-    if (before.status, before.current_run_id) == (after.status, after.current_run_id):
+Step = tuple[PartitionState, PartitionState, str]
+"""A row before and after, and the cause."""
+
+_APPEND = (
+    "INSERT INTO authority_log (source, customer_id, report, logical_date, from_run, to_run, status_before, "
+    "status_after, schema_version, record_count, seal_sha256, cause, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def append_moves(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
+    """Append each step that moved status or authority. The log's time never goes back, whoever's clock does."""
+    moves = [
+        (before, after, cause)
+        for before, after, cause in steps
+        if (before.status, before.current_run_id) != (after.status, after.current_run_id)
+    ]
+    if not moves:
         return
-    connection.execute(
-        "INSERT INTO authority_log (source, customer_id, report, logical_date, from_run, to_run, status_before, "
-        "status_after, schema_version, record_count, seal_sha256, cause, at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "max(?, coalesce((SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1), '')))",
-        (
-            *key_columns(after.key),
-            before.current_run_id and before.current_run_id.value,
-            after.current_run_id and after.current_run_id.value,
-            before.status.value,
-            after.status.value,
-            after.schema_version,
-            after.record_count,
-            after.seal_sha256,
-            cause,
-            moment_text(after.updated_at, "updated_at"),
-        ),
-    )
+    newest = connection.execute("SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1").fetchone()
+    at = "" if newest is None else str(newest[0])
+    entries = []
+    for before, after, cause in moves:
+        at = max(at, moment_text(after.updated_at, "updated_at"))
+        entries.append(
+            (
+                *key_columns(after.key),
+                before.current_run_id and before.current_run_id.value,
+                after.current_run_id and after.current_run_id.value,
+                before.status.value,
+                after.status.value,
+                after.schema_version,
+                after.record_count,
+                after.seal_sha256,
+                cause,
+                at,
+            )
+        )
+    connection.executemany(_APPEND, entries)

@@ -77,8 +77,11 @@ class RawPartitionValidator:
 
     def _propose_all(self, cases: list[_Case], pins: dict[_PinOf, TableSchema]) -> list[_Proposal]:
         """The next change of each case, at most one, and none that hangs on a schema that is not fixed yet."""
+        self._look_at_all(cases)
         proposals = []
         for case in cases:
+            if case.error is not None:
+                continue
             try:
                 change = self._propose(case, pins)
             except Exception as error:  # one partition's trouble is its own; raised when the others are through
@@ -90,13 +93,36 @@ class RawPartitionValidator:
                 proposals.append(_Proposal(case, change))
         return _with_one_schema_a_version(proposals)
 
+    def _look_at_all(self, cases: list[_Case]) -> None:
+        """What is sealed, and only then what is on record, so that what others judge meanwhile is known as judged."""
+        sealed: list[tuple[_Case, list[RunId]]] = []
+        for case in cases:
+            if not case.due_known:
+                try:
+                    sealed.append((case, self._reader.runs(case.key)))
+                except Exception as error:  # as in `_propose_all`
+                    case.error = error
+        self._meet_all([case for case in cases if case.history is None and case.error is None])
+        for case, runs in sealed:
+            if case.error is None:
+                case.find_due(runs)
+
+    def _meet_all(self, cases: list[_Case]) -> None:
+        try:
+            histories = self._ledger.histories([case.key for case in cases]) if cases else []
+        except Exception:  # whose trouble it is shows one by one
+            for case in cases:
+                try:
+                    case.meet(self._ledger.history(case.key))
+                except Exception as error:  # as in `_propose_all`
+                    case.error = error
+        else:
+            for case, history in zip(cases, histories, strict=True):
+                case.meet(history)
+
     def _propose(self, case: _Case, pins: dict[_PinOf, TableSchema]) -> StateChange | None:
-        sealed = None if case.due_known else self._reader.runs(case.key)
         history = case.history
-        if history is None:
-            history = case.meet(self._ledger.history(case.key))
-        if sealed is not None:
-            case.find_due(sealed)
+        assert history is not None
         while case.due:
             change = self._judge_next(case, history, pins)
             if change is not None:
@@ -165,11 +191,10 @@ class _Case:
     settled: bool = False
     error: Exception | None = None
 
-    def meet(self, history: KeyHistory) -> KeyHistory:
+    def meet(self, history: KeyHistory) -> None:
         self.history = history
         self.first = self.first or history.state
         self.last = history.state
-        return history
 
     def find_due(self, sealed: list[RunId]) -> None:
         """The runs to judge, oldest first: a seal that was judged and is gone is due for a recheck too."""

@@ -29,7 +29,7 @@ class StateReader(Protocol):
 
     1. A partition without a row is `pending`, at version 0, with nothing else set.
     2. Reading changes nothing; a ledger that does not exist reads as empty and is not created by it.
-    3. What one call returns is one consistent moment of the ledger.
+    3. What one call returns is one consistent moment of the ledger, of however many partitions it tells.
     4. The log only grows; whoever has read up to a sequence number will never find a new entry at or below it.
     5. Along the log `at` never goes back: where the writer's clock is behind, an entry takes the time before it.
     6. What was the case at a position stays so: `as_of` a position that the log has reached never changes, and as of
@@ -52,6 +52,13 @@ class StateReader(Protocol):
 
     def history(self, key: PartitionKey) -> KeyHistory:
         """The row of `key`, its attempts in the order they were recorded, the runs withdrawn from it."""
+        ...
+
+    def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
+        """The histories of `keys`, in their order, of one moment: for each what `history` says, at less cost.
+
+        Raises what `history` raises if that is so of any of them.
+        """
         ...
 
     def acts(self, key: PartitionKey) -> list[RecordedAct]:
