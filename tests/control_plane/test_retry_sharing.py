@@ -23,7 +23,7 @@ from gads_orchestrator.events import PartitionRecovered, RunPlanned
 from gads_orchestrator.purposes import ByName
 from gads_orchestrator.serving import Daemon
 from gads_orchestrator.work_plan import Account, plan_work
-from gads_orchestrator.workers import InThisProcess
+from gads_orchestrator.workers import Done, InThisProcess, Message
 from gads_orchestrator.working import Ending, Task, work_on
 
 
@@ -189,6 +189,35 @@ def test_r37_leases_end_with_the_run_or_by_themselves(house: House) -> None:
     house.pass_time(seconds=60)
     assert house.cycle().deferred["leased"] == 0
     assert house.control.get(key_of(date(2024, 6, 10))).status is SUCCESS
+
+
+class OneHandAfterTheOther:
+    """Two workers of which the first is through first; what is leased is noted whenever something is waited for."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.tasks: dict[int, Task] = {}
+        self.leased: list[list[str]] = []
+
+    def idle(self) -> list[int]:
+        return [number for number in (0, 1) if number not in self.tasks]
+
+    def give(self, worker: int, task: Task) -> None:
+        self.tasks[worker] = task
+
+    def wait(self, seconds: float) -> list[Message]:
+        self.leased.append([lease.scope for lease in self.house.control.leases(self.house.clock.now())])
+        worker = min(self.tasks)
+        return [Done(worker, work_on(self.tasks.pop(worker), self.house.rooms, self.house.events.extend))]
+
+    def close(self) -> None:
+        return
+
+
+def test_r37_a_lease_is_held_no_longer_than_there_is_work_under_it(house: House) -> None:
+    workers = OneHandAfterTheOther(house)
+    house.carry(house.plan(REPORT, accounts=(Account("1"), Account("2"))), workers=workers)
+    assert workers.leased == [["google_ads/1/campaign", "google_ads/2/campaign"], ["google_ads/2/campaign"]]
 
 
 def test_r38_a_stretch_whose_worker_died_goes_on_in_the_same_run(house: House) -> None:

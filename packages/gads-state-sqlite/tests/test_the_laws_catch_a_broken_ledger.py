@@ -84,6 +84,11 @@ class RetriesWithoutEnd(Wrapped):
         return [True for _ in keys]
 
 
+class KeepsWhatIsGivenBack(Wrapped):
+    def take_leases(self, scopes, owner, now, until, giving_back=()):
+        return self.whole.take_leases(scopes, owner, now, until)
+
+
 class SkipsOfTheLog(Wrapped):
     def log(self, *, after=0, limit=None):
         return self.whole.log(after=after + 1 if after else 0, limit=limit)
@@ -170,6 +175,7 @@ _CAUGHT_BY = {
     "Adapter(LosesAttempts)": "test_what_was_recorded_is_read_back_as_it_was",
     "Adapter(LosesPins)": "test_validator_law_1_a_schema_is_fixed_once",
     "Adapter(RetriesWithoutEnd)": "test_control_plane_law_1_asked_twice_the_second_changes_nothing",
+    "Adapter(KeepsWhatIsGivenBack)": "test_control_plane_law_6_what_is_given_back_with_a_taking_is_released",
     "Adapter(SkipsOfTheLog)": "test_reader_law_4_and_5_the_log_grows_in_order",
     "Adapter(AnswersOutOfOrder)": "test_get_many_keeps_the_order_asked_for",
     "Adapter(TellsHistoriesOutOfOrder)": "test_histories_say_of_each_key_what_is_its_own",

@@ -231,6 +231,27 @@ class ControlPlaneLeaseLaws(LedgerSuite):
         with pytest.raises(InvalidValueError):
             control_plane.take_leases(["z"], "one", moment(5), moment(5))
 
+    def test_control_plane_law_6_what_is_given_back_with_a_taking_is_released(
+        self, adapter: LedgerAdapter, ledger_url: str, base: Path, control_plane: ControlPlaneLedger
+    ) -> None:
+        """Also where nothing could be taken; what somebody else holds by now is left alone."""
+        with adapter.open_for_control_plane(ledger_url, base) as other:
+            a, b = control_plane.take_leases(["a", "b"], "one", moment(0), moment(60))
+            assert a is not None
+            assert b is not None
+            (theirs,) = other.take_leases(["c"], "two", moment(1), moment(60))
+            assert theirs is not None
+            assert control_plane.take_leases(["c"], "one", moment(2), moment(60), [a]) == [None]
+            assert [lease.scope for lease in control_plane.leases(moment(2))] == ["b", "c"]
+            (again,) = control_plane.take_leases(["b"], "one", moment(3), moment(60), [b])
+            assert again is not None
+            assert again.number > theirs.number
+            assert control_plane.spend("t", _DAY, 1, 9, b, moment(3)) is Spending.LEASE_LOST
+            (taken,) = other.take_leases(["a"], "two", moment(4), moment(60), [b])
+            assert taken is not None
+            control_plane.take_leases([], "one", moment(5), moment(60), [a])
+            assert control_plane.leases(moment(5)) == [taken, again, theirs]
+
     def test_control_plane_law_7_what_is_granted_never_exceeds_the_limit(
         self, adapter: LedgerAdapter, ledger_url: str, base: Path, control_plane: ControlPlaneLedger
     ) -> None:

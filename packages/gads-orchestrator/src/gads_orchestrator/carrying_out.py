@@ -164,6 +164,7 @@ class _Carrying:
         while True:
             self._check_stop()
             self._hand_out()
+            self.leases.give_back()
             if not self._under_work:
                 if self._await_leases():
                     continue

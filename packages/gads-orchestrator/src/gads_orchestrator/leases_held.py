@@ -18,7 +18,11 @@ _BEATS_A_LENGTH = 6
 
 
 class LeasesHeld:
-    """What `owner` holds; several stretches of one scope share a lease. The run and its renewing take turns."""
+    """What `owner` holds; several stretches of one scope share a lease. The run and its renewing take turns.
+
+    What nothing uses any more is given back with the next lease that is taken, since each step costs the ledger's disk
+    a write; who has nothing to take calls `give_back`. A scope that is taken up again before that keeps its lease.
+    """
 
     def __init__(self, control: ControlPlaneLedger, owner: str, clock: Clock, length: timedelta) -> None:
         self._control = control
@@ -26,6 +30,7 @@ class LeasesHeld:
         self._clock = clock
         self._length = length
         self._held: dict[str, Lease] = {}
+        self._done_with: dict[str, Lease] = {}
         self._uses: Counter[str] = Counter()
         self._renewed_at = clock.now()
         self._turn = threading.RLock()
@@ -58,23 +63,43 @@ class LeasesHeld:
         with self._turn:
             held = self._held.get(scope)
             if held is None:
-                now = self._clock.now()
-                (held,) = self._control.take_leases([scope], self._owner, now, now + self._length)
+                held = self._taken_up_again(scope) or self._taken(scope)
                 if held is None:
                     return None
                 self._held[scope] = held
             self._uses[scope] += 1
             return held
 
+    def _taken_up_again(self, scope: str) -> Lease | None:
+        """The lease that was just done with, unless it is about to expire."""
+        lease = self._done_with.get(scope)
+        if lease is None or lease.expires_at - self._clock.now() < self._length / 2:
+            return None
+        return self._done_with.pop(scope)
+
+    def _taken(self, scope: str) -> Lease | None:
+        now = self._clock.now()
+        giving_back = list(self._done_with.values())
+        (taken,) = self._control.take_leases([scope], self._owner, now, now + self._length, giving_back)
+        self._done_with.clear()
+        return taken
+
     def done(self, scope: str) -> None:
-        """One use less; the last gives the lease back."""
+        """One use less; after the last the lease is to be given back."""
         with self._turn:
             self._uses[scope] -= 1
             if self._uses[scope] <= 0:
                 del self._uses[scope]
                 held = self._held.pop(scope, None)
                 if held is not None:
-                    self._control.release_leases([held])
+                    self._done_with[scope] = held
+
+    def give_back(self) -> None:
+        """Give back what nothing uses any more."""
+        with self._turn:
+            if self._done_with:
+                self._control.release_leases(list(self._done_with.values()))
+                self._done_with.clear()
 
     def renew(self) -> None:
         """Renew what is held when a third of its time is over; what was lost is forgotten, and cannot be spent by."""
@@ -94,7 +119,7 @@ class LeasesHeld:
     def release_all(self) -> None:
         """Give everything back."""
         with self._turn:
-            if self._held:
-                self._control.release_leases(list(self._held.values()))
+            self._done_with |= self._held
             self._held.clear()
+            self.give_back()
             self._uses.clear()

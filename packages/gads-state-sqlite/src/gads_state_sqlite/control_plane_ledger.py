@@ -53,11 +53,17 @@ class ControlPlanePartitionStateRepository(PartitionStateRepository):
             return []
         return self._file.write(lambda connection: [_revoked(connection, key, run, act) for key, run in runs])
 
-    def take_leases(self, scopes: Sequence[str], owner: str, now: datetime, until: datetime) -> list[Lease | None]:
-        """Lease each scope that nobody else holds at `now`; for each, in order, the lease or None."""
-        return self._file.write(
-            lambda connection: [leasing.taken(connection, scope, owner, now, until) for scope in scopes]
-        )
+    def take_leases(
+        self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
+    ) -> list[Lease | None]:
+        """Release `giving_back`, then lease each scope that nobody else holds at `now`; for each the lease or None."""
+
+        def work(connection: sqlite3.Connection) -> list[Lease | None]:
+            for held in giving_back:
+                leasing.release(connection, held)
+            return [leasing.taken(connection, scope, owner, now, until) for scope in scopes]
+
+        return self._file.write(work)
 
     def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
         """Hold each lease until `until`; for each, in order, the lease as it is now, or None if it was lost."""

@@ -162,7 +162,8 @@ class ControlPlaneLedger(StateReader, Protocol):
     5. Each act is recorded with the standing before and after; acts are never changed or removed.
     6. A scope is leased to one owner at a time: of several who ask at once one gets it. A lease that has expired or
        was released may be given anew, with a higher number than any before it; whoever held it can neither renew nor
-       spend by it. The owner of a lease who asks again gets a new one.
+       spend by it. The owner of a lease who asks again gets a new one. What is given back with a taking is released
+       whether or not anything is taken, as by `release_leases`.
     7. `spend` counts operations if the budget allows all of them and the lease holds, and otherwise nothing; the sum
        that was granted on a day never exceeds a limit that all who spend agree on. What was spent stays spent.
     """
@@ -183,8 +184,13 @@ class ControlPlaneLedger(StateReader, Protocol):
         """Order each run withdrawn from its key; for each, in order, whether the order is new."""
         ...
 
-    def take_leases(self, scopes: Sequence[str], owner: str, now: datetime, until: datetime) -> list[Lease | None]:
-        """Lease each scope that nobody else holds at `now`; for each, in order, the lease or None."""
+    def take_leases(
+        self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
+    ) -> list[Lease | None]:
+        """Lease each scope that nobody else holds at `now`; for each, in order, the lease or None.
+
+        `giving_back` is released before, in the same step: whoever goes from one scope to the next waits once.
+        """
         ...
 
     def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
