@@ -19,7 +19,7 @@ from gads_domain.errors import DamagedPartitionError, InvalidValueError, Storage
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_payload.reading import open_payload
 from gads_payload.schema import arrow_schema, arrow_type, table_schema_of, type_text
-from gads_payload.writing import PayloadWriter
+from gads_payload.writing import PLAIN_BYTES, PayloadWriter
 
 SCALARS = ["int64", "double", "bool", "string", "binary", "date32"]
 TYPES = [*SCALARS, *(f"list<{scalar}>" for scalar in SCALARS)]
@@ -138,6 +138,31 @@ def test_dimensions_have_dictionaries_and_metrics_have_none() -> None:
     assert column(0).has_dictionary_page
     assert not column(1).has_dictionary_page
     assert column(0).compression == column(1).compression == "ZSTD"
+
+
+def test_a_tiny_payload_is_stored_as_it_is_and_takes_less(tmp_path: Path) -> None:
+    few = clicks(3)
+    tiny = written(NARROW, few)
+    found = pq.ParquetFile(io.BytesIO(tiny))
+    column = found.metadata.row_group(0).column
+    assert {column(n).compression for n in (0, 1)} == {"UNCOMPRESSED"}
+    assert not column(0).has_dictionary_page
+    assert found.read().to_pylist() == few.to_pylist()
+    flushed = Out()
+    writer = PayloadWriter(flushed, NARROW)
+    writer.write(few)
+    writer.flush()
+    writer.close()
+    assert len(tiny) < len(flushed.getvalue())
+    assert pq.ParquetFile(io.BytesIO(flushed.getvalue())).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_is_tiny_is_told_by_the_rows_own_bytes(more: int) -> None:
+    schema = TableSchema((ColumnSpec("metrics_clicks", "metrics.clicks", "int64"),))
+    rows = pa.RecordBatch.from_arrays([pa.array(range(PLAIN_BYTES // 8 + more))], schema=arrow_schema(schema))
+    column = pq.ParquetFile(io.BytesIO(written(schema, rows))).metadata.row_group(0).column(0)
+    assert column.compression == ("ZSTD" if more else "UNCOMPRESSED")
 
 
 def test_another_schema_is_refused() -> None:

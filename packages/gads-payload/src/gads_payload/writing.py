@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -12,6 +13,11 @@ from gads_payload.schema import arrow_schema
 
 ROW_GROUP_ROWS = 100_000
 """Rows gathered before a row group is written; groups of a page's 10,000 rows make a file 13 % larger."""
+
+PLAIN_BYTES = 4096
+"""A payload whose rows take no more than this in memory is stored as it is, without statistics, which help nobody to
+pass over a part of it: compressed it would hardly be smaller, and take as many blocks of a disk, while compressing and
+decompressing would be most of the work on it."""
 
 _COMPRESSION_LEVEL = 3
 
@@ -62,7 +68,7 @@ class _AppendOnly:
 
 
 class PayloadWriter:
-    """Writes one payload: Parquet, zstd, dictionaries on the dimensions alone.
+    """Writes one payload: Parquet, zstd, dictionaries on the dimensions alone; a tiny one without either.
 
     Batches are gathered until `row_group_rows` rows are there and then written as one row group. The same sequence of
     batches and flushes gives the same bytes. What `out.write` raises comes out of `write`, `flush` and `close` as it
@@ -70,23 +76,20 @@ class PayloadWriter:
     """
 
     def __init__(self, out: ByteSink, schema: TableSchema, *, row_group_rows: int = ROW_GROUP_ROWS) -> None:
-        self._schema = arrow_schema(schema)
+        self._layout = _layout_of(schema)
         self._row_group_rows = row_group_rows
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
         self._held_bytes = 0
         self._written_rows = 0
         self._file = _AppendOnly(out)
-        options: dict[str, Any] = {"use_dictionary": _dictionary_columns(schema), "store_schema": False}
-        file: Any = self._file
-        self._parquet = pq.ParquetWriter(
-            file, self._schema, compression="zstd", compression_level=_COMPRESSION_LEVEL, **options
-        )
+        self._parquet: pq.ParquetWriter | None = None
+        self._ended = False
 
     @property
     def schema(self) -> pa.Schema:
         """What every batch must have."""
-        return self._schema
+        return self._layout.schema
 
     @property
     def row_count(self) -> int:
@@ -105,8 +108,8 @@ class PayloadWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take `batch`; raises `pa.ArrowInvalid` if its schema is another."""
-        if not batch.schema.equals(self._schema):
-            raise pa.ArrowInvalid(f"the batch has the schema {batch.schema}, not {self._schema}")
+        if not batch.schema.equals(self.schema):
+            raise pa.ArrowInvalid(f"the batch has the schema {batch.schema}, not {self.schema}")
         if batch.num_rows == 0:
             return
         self._held.append(batch)
@@ -117,24 +120,65 @@ class PayloadWriter:
 
     def flush(self) -> None:
         """Write what is buffered as a row group, however small."""
-        if not self._held:
-            return
-        table = pa.Table.from_batches(self._held, self._schema)
-        self._held, self._held_rows, self._held_bytes = [], 0, 0
-        self._parquet.write_table(table, row_group_size=table.num_rows)
-        self._written_rows += table.num_rows
+        if self._held:
+            self._parquet = self._parquet or self._layout.compressed(self._file)
+            self._write_group(self._parquet)
 
     def close(self) -> None:
         """Write what is buffered and the footer: the payload is whole. Twice does nothing."""
-        self.flush()
-        self._parquet.close()
+        if self._ended:
+            return
+        self._ended = True
+        if self._parquet is None and self._held_bytes <= PLAIN_BYTES:
+            self._write_plain()
+        else:
+            self.flush()
+            if self._parquet is not None:
+                self._parquet.close()
         self._file.shut()
 
     def abandon(self) -> None:
         """Give up: what is buffered is dropped and `out` is not touched again."""
+        self._ended = True
         self._file.shut()
         self._held, self._held_rows, self._held_bytes = [], 0, 0
-        self._parquet.close()
+        if self._parquet is not None:
+            self._parquet.close()
+
+    def _write_plain(self) -> None:
+        """The whole payload in one piece."""
+        whole = pa.BufferOutputStream()
+        with self._layout.plain(whole) as parquet:
+            if self._held:
+                self._write_group(parquet)
+        self._file.write(memoryview(whole.getvalue()))
+
+    def _write_group(self, parquet: pq.ParquetWriter) -> None:
+        table = pa.Table.from_batches(self._held, self.schema)
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
+        parquet.write_table(table, row_group_size=table.num_rows)
+        self._written_rows += table.num_rows
+
+
+class _Layout:
+    """How payloads of a schema are laid out."""
+
+    def __init__(self, schema: TableSchema) -> None:
+        self.schema = arrow_schema(schema)
+        self._dictionaries = _dictionary_columns(schema)
+
+    def compressed(self, file: Any) -> pq.ParquetWriter:
+        options: dict[str, Any] = {"use_dictionary": self._dictionaries, "store_schema": False}
+        return pq.ParquetWriter(file, self.schema, compression="zstd", compression_level=_COMPRESSION_LEVEL, **options)
+
+    def plain(self, file: Any) -> pq.ParquetWriter:
+        options: dict[str, Any] = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+        return pq.ParquetWriter(file, self.schema, compression="none", **options)
+
+
+@lru_cache(maxsize=64)
+def _layout_of(schema: TableSchema) -> _Layout:
+    return _Layout(schema)
 
 
 def _dictionary_columns(schema: TableSchema) -> list[str]:
