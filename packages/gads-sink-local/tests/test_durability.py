@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_key, sample_run, seal, stored_payload
+from gads_conformance.sink_samples import sample_facts, sample_key, sample_run, seal, stored_payload
 from gads_domain.errors import ConfigurationError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_sink_local.sink import LocalSink
@@ -56,8 +57,8 @@ def test_everything_is_durable_before_the_next_step(tmp_path: Path, monkeypatch:
     source, customer, report, day, run = FOLDER.split("/")
     sealing = [
         "fsync .payload",
-        "rename .payload payload",
         "fsync .metadata",
+        "rename .payload payload",
         f"fsync {run}",
         f"fsync {day}",
         f"fsync {report}",
@@ -68,6 +69,77 @@ def test_everything_is_durable_before_the_next_step(tmp_path: Path, monkeypatch:
     assert steps[-len(sealing) :] == sealing
     assert steps[: -len(sealing)][-3:] == ["fsync raw", f"fsync {source}", f"fsync {customer}"]
     assert f"fsync {tmp_path.name}" in steps
+
+
+def test_partitions_that_are_sealed_together_make_each_step_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = LocalSink(tmp_path / "raw")
+    seal(sink, sample_key(9), RUN)
+    writers = [sink.open_writer(sample_key(number), RUN) for number in range(3)]
+    steps = watch(monkeypatch)
+    sink.finalize_together([(writer, sample_facts()) for writer in writers])
+    *_, report, _, run = FOLDER.split("/")
+    days = [partition_prefix(sample_key(number), RUN).split("/")[3] for number in range(3)]
+    assert steps == [
+        *["fsync .payload", "fsync .metadata"] * 3,
+        *["rename .payload payload"] * 3,
+        *[f"fsync {run}", f"fsync {days[0]}", f"fsync {report}"],
+        *[step for day in days[1:] for step in (f"fsync {run}", f"fsync {day}")],
+        *["link .metadata metadata.json"] * 3,
+        *[f"fsync {run}"] * 3,
+        *["unlink .metadata"] * 3,
+    ]
+
+
+@pytest.mark.parametrize("step", ["fsync", "rename", "link", "mkdir", "open"])
+def test_a_step_that_fails_for_one_of_many_costs_that_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    sink = LocalSink(tmp_path)
+    writers = [sink.open_writer(sample_key(number), RUN) for number in range(20)]
+    act, calls = getattr(os, step), itertools.count()
+
+    def fail_once(*values: Any, **more: Any) -> Any:
+        if next(calls) == 20:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return act(*values, **more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, step, fail_once)
+        answers = sink.finalize_together([(writer, sample_facts()) for writer in writers])
+    failed = [number for number, answer in enumerate(answers) if isinstance(answer, Exception)]
+    assert len(failed) == (0 if step in ("rename", "link") else 1)
+    for number in range(20):
+        assert sink.runs(sample_key(number)) == ([] if number in failed else [RUN])
+    for number in failed:
+        assert not (tmp_path / partition_prefix(sample_key(number), RUN)).exists()
+
+
+def test_an_interrupt_in_the_midst_of_many_leaves_whole_partitions_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = LocalSink(tmp_path)
+    writers = [sink.open_writer(sample_key(number), RUN) for number in range(10)]
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    link, calls = os.link, itertools.count()
+
+    def link_and_interrupt(*names: str, **folders: Any) -> None:
+        link(*names, **folders)
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", link_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        sink.finalize_together([(writer, sample_facts()) for writer in writers])
+    for number in range(10):
+        folder = tmp_path / partition_prefix(sample_key(number), RUN)
+        if number < 5:
+            assert stored_payload(sink, sample_key(number), RUN) == b""
+            assert len(list(folder.iterdir())) == 2
+        else:
+            assert not folder.exists()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_folders_that_many_partitions_share_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

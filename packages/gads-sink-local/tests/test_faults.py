@@ -269,3 +269,21 @@ def test_a_writer_giving_up_does_not_take_the_folder_from_another(tmp_path: Path
         for trial in trials:
             assert trial.exception() is None or isinstance(trial.exception(), AlreadySealedError)
     assert [stored_payload(sink, KEY, run_id) for run_id in sink.runs(KEY)] == [str(n).encode() for n in range(50)]
+
+
+def test_a_folder_taken_away_while_it_is_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer of the same run may give up between two steps of this one."""
+    make = os.mkdir
+    taken: list[str] = []
+
+    def made_and_taken(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        make(path, mode, dir_fd=dir_fd)
+        if path.startswith("run_id=") and not taken:
+            os.rmdir(path, dir_fd=dir_fd)
+            taken.append(path)
+
+    monkeypatch.setattr(os, "mkdir", made_and_taken)
+    sink = LocalSink(tmp_path)
+    seal(sink, KEY, RUN)
+    assert taken
+    assert sink.runs(KEY) == [RUN]

@@ -5,6 +5,7 @@ import pytest
 
 from gads_conformance.sink_laws import SinkLaws
 from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
+from gads_conformance.sink_together_laws import TogetherLaws
 from gads_domain.ports.sink import LEAST_SWEEP_AGE
 from gads_sink_local.sweeping import sweep
 
@@ -29,6 +30,16 @@ class Folder:
 
 
 class TestLocalSink(SinkLaws):
+    @pytest.fixture
+    def sink_url(self) -> str:
+        return "file:store/raw"
+
+    @pytest.fixture
+    def backdoor(self, base: Path) -> Folder:
+        return Folder(base / "store" / "raw")
+
+
+class TestSealingTogether(TogetherLaws):
     @pytest.fixture
     def sink_url(self) -> str:
         return "file:store/raw"

@@ -17,7 +17,7 @@ from gads_conformance.sink_samples import sample_facts, sample_payload, stored_p
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import GadsError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.sink import PartitionWriter, RawSink
+from gads_domain.ports.sink import PartitionWriter, RawSink, SealsTogether
 from gads_domain.run import RunId
 
 _CHUNK = 64 * 1024
@@ -121,6 +121,16 @@ class _Worker:
         for order in orders:
             self.do_prepare(order)
             self.do_finalize()
+
+    def do_seal_together(self, *orders: Order) -> list[str]:
+        assert isinstance(self._sink, SealsTogether)
+        writers = []
+        for order in orders:
+            self.do_prepare(order)
+            assert self._writer is not None
+            writers.append((self._writer, sample_facts()))
+        answers = self._sink.finalize_together(writers)
+        return [type(answer).__name__ for answer in answers]
 
     def do_read(self, order: Order) -> str:
         return stored_payload(self._sink, order.key, order.run_id).hex()

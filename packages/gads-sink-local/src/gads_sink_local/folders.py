@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -89,28 +89,52 @@ class FolderMaker:
         self._shared = shared
         self._durable: set[str] = set()
 
-    def make(self, segments: Sequence[str]) -> None:
-        """Make the folders of `segments` where they are missing; raises `OSError`."""
-        self._make_root()
-        with ExitStack() as stack:
-            parent = _held(stack, os.open(self._root, _ROOT))
+    @contextmanager
+    def made(self, segments: Sequence[str]) -> Iterator[list[int]]:
+        """Descriptors as of `trail`, of folders that are made where they are missing; raises `OSError`."""
+        folders = [self._open_root()]
+        try:
             for depth, segment in enumerate(segments):
-                made = _make(segment, parent)
                 if depth < self._shared:
-                    path = "/".join(segments[: depth + 1])
-                    if made or path not in self._durable:
-                        os.fsync(parent)
-                        self._durable.add(path)
-                parent = _held(stack, os.open(segment, BELOW, dir_fd=parent))
+                    folder = self._shared_folder(folders[-1], segments[: depth + 1])
+                else:
+                    # Most often it is not there yet: of one partition's folders nobody has need before its writer.
+                    _make(segment, folders[-1])
+                    folder = os.open(segment, BELOW, dir_fd=folders[-1])
+                folders.append(folder)
+            yield folders
+        finally:
+            for folder in folders:
+                os.close(folder)
 
-    def _make_root(self) -> None:
-        if "" in self._durable and self._root.is_dir():
-            return
+    def _shared_folder(self, parent: int, segments: Sequence[str]) -> int:
+        """Open the last of `segments`, which lies in `parent`; made if it is missing, and durable."""
+        name, path = segments[-1], "/".join(segments)
+        made = False
+        try:
+            folder = os.open(name, BELOW, dir_fd=parent)
+        except FileNotFoundError:
+            made = _make(name, parent)
+            folder = os.open(name, BELOW, dir_fd=parent)
+        if made or path not in self._durable:
+            try:
+                os.fsync(parent)
+            except OSError:
+                os.close(folder)
+                raise
+            self._durable.add(path)
+        return folder
+
+    def _open_root(self) -> int:
+        if "" in self._durable:
+            with suppress(FileNotFoundError):
+                return os.open(self._root, _ROOT)
         make_root(self._root)
         # Where the parent may not be opened, the root was made by somebody with more rights, long before.
         with suppress(PermissionError):
             sync_folder(self._root.parent)
         self._durable.add("")
+        return os.open(self._root, _ROOT)
 
 
 def _make(name: str, parent: int) -> bool:
@@ -119,8 +143,3 @@ def _make(name: str, parent: int) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _held(stack: ExitStack, descriptor: int) -> int:
-    stack.callback(os.close, descriptor)
-    return descriptor

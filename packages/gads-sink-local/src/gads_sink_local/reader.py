@@ -27,6 +27,8 @@ from gads_sink_local.folders import BELOW, at_end, open_end
 
 # What is no regular file is foreign; O_NONBLOCK keeps a pipe of that name from holding the reader up.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PIECE_BYTES = 16 * 1024
+_RUN_LABEL = "run_id="
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
@@ -44,7 +46,11 @@ class LocalReader:
 
     def runs(self, key: PartitionKey) -> list[RunId]:
         """The sealed runs of `key`, oldest first."""
-        return [run_id for _, run_id in self._below(key_prefix(key))]
+        with reported(f"cannot list {self._root}"):
+            names = self._sealed_names(key_prefix(key).split("/"))
+            if not names:
+                self._require_folder()
+            return [RunId(name.removeprefix(_RUN_LABEL)) for name in names]
 
     def sealed(
         self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
@@ -58,8 +64,10 @@ class LocalReader:
             seal = self._open(partition_prefix(key, run_id), METADATA_NAME)
             if seal is None:
                 raise _not_sealed(key, run_id)
-            with seal:
-                return seal.read()
+            try:
+                return _whole(seal)
+            finally:
+                os.close(seal)
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """Open a payload of the sealed `(key, run_id)`.
@@ -84,7 +92,7 @@ class LocalReader:
                 raise
         if payload is None:
             raise DamagedPartitionError(f"{payload_name} of {key} in run {run_id} is missing")
-        return payload
+        return open(payload, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
 
     def _below(self, prefix: str) -> Iterator[tuple[PartitionKey, RunId]]:
         segments = prefix.split("/") if prefix else []
@@ -130,7 +138,7 @@ class LocalReader:
                 return False
             raise
 
-    def _open(self, prefix: str, name: str) -> BinaryIO | None:
+    def _open(self, prefix: str, name: str) -> int | None:
         try:
             folder = open_end(self._root, prefix.split("/"))
             try:
@@ -178,7 +186,8 @@ def _has_seal(folder: int) -> bool:
     return stat.S_ISREG(found.st_mode)
 
 
-def _opened(folder: int, name: str) -> BinaryIO | None:
+def _opened(folder: int, name: str) -> int | None:
+    """A descriptor of the regular file `name`; None if there is none."""
     try:
         descriptor = os.open(name, _READ, dir_fd=folder)
     except OSError as error:
@@ -188,7 +197,15 @@ def _opened(folder: int, name: str) -> BinaryIO | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return None
-    return open(descriptor, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
+    return descriptor
+
+
+def _whole(descriptor: int) -> bytes:
+    """A small file's bytes."""
+    pieces = []
+    while piece := os.read(descriptor, _PIECE_BYTES):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _is_foreign(error: OSError) -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gads_domain.errors import AlreadySealedError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
+from gads_domain.metadata import PartitionFacts, PartitionMetadata
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.sink import Leftover
+from gads_domain.ports.sink import Leftover, PartitionWriter
 from gads_domain.run import RunId
 from gads_sink_local.faults import reported
 from gads_sink_local.folders import FolderMaker, make_root, sync_folder
 from gads_sink_local.reader import LocalReader
+from gads_sink_local.sealing import finalize_alone, finalize_together
 from gads_sink_local.sweeping import sweep
 from gads_sink_local.writer import LocalPartitionWriter, no_hard_links
 
@@ -35,11 +37,22 @@ class LocalSink(LocalReader):
         prefix = partition_prefix(key, run_id)
         with reported(f"cannot write {key} of run {run_id}"):
             # The name first: were it last, a seal that appears between the two looks would pass for something else.
-            if os.path.lexists(self._root / prefix / METADATA_NAME):
+            if os.path.lexists(f"{self._root}/{prefix}/{METADATA_NAME}"):
                 if self._is_sealed(prefix):
                     raise AlreadySealedError(f"{key} of run {run_id} is sealed")
                 raise StorageError(f"{METADATA_NAME} of {key} in run {run_id} is not a regular file")
         return LocalPartitionWriter(self._root, self._maker, key, run_id)
+
+    def finalize_together(
+        self, writers: Sequence[tuple[PartitionWriter, PartitionFacts]]
+    ) -> list[PartitionMetadata | Exception]:
+        """Seal what each of `writers` has written: see `SealsTogether`."""
+        own = [(writer, facts) for writer, facts in writers if isinstance(writer, LocalPartitionWriter)]
+        sealed = iter(finalize_together(own))
+        return [
+            next(sealed) if isinstance(writer, LocalPartitionWriter) else finalize_alone(writer, facts)
+            for writer, facts in writers
+        ]
 
     def check(self) -> None:
         """Make, sync, link and remove in a folder of its own; raises `ConfigurationError` or `StorageError`."""

@@ -1,13 +1,13 @@
-"""Writing one partition: bytes under a hidden name, then the payload's name, then the seal."""
+"""Writing one partition and sealing it: bytes under hidden names, then the payload's name, then the seal."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import re
 import secrets
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.faults import reported
 from gads_sink_local.folders import FolderMaker, trail
+from gads_sink_local.sealing import finalize_together
 
 PARTIAL_NAME = re.compile(r"\.(payload|metadata)-[0-9a-f]{16}\.partial")
 """The names in a partition's folder that a living writer is busy with, or that a dead one left."""
@@ -47,7 +48,11 @@ class LocalPartitionWriter:
         self._partial_payload = f".payload-{nonce}.partial"
         self._partial_seal = f".metadata-{nonce}.partial"
         self._buffer = bytearray()
-        self._file: io.FileIO | None = None
+        self._file: int | None = None
+        self._seal_file: int | None = None
+        self._way = ExitStack()
+        self._folders: Sequence[int] = ()
+        self._metadata: PartitionMetadata | None = None
         self._sha256 = hashlib.sha256()
         self._size = 0
         self._touched = False
@@ -72,9 +77,10 @@ class LocalPartitionWriter:
             if len(self._buffer) + view.nbytes <= _BUFFER_BYTES:
                 self._buffer += view
             else:
-                with reported(self._doing):
+                with reported(self.doing):
                     self._spill()
-                    self._append(view)
+                    assert self._file is not None
+                    _append(self._file, view)
         except BaseException:
             self.abort()
             raise
@@ -82,20 +88,10 @@ class LocalPartitionWriter:
 
     def finalize(self, facts: PartitionFacts) -> PartitionMetadata:
         """Seal what was written; on any error the try is given up and taken away."""
-        self._require_open()
-        try:
-            metadata = PartitionMetadata(
-                self._key, self._run_id, facts, self._payload, self._size, self._sha256.hexdigest()
-            )
-            seal = encode_metadata(metadata)
-            with reported(self._doing):
-                self._close_payload()
-                self._seal(seal)
-        except BaseException:
-            self.abort()
-            raise
-        self._ended = True
-        return metadata
+        (outcome,) = finalize_together([(self, facts)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def abort(self) -> None:
         """Give up; what cannot be taken away stays hidden, for a sweep to find by `PARTIAL_NAME`."""
@@ -104,66 +100,57 @@ class LocalPartitionWriter:
         self._ended = True
         self._buffer = bytearray()
         with suppress(OSError):
-            if self._file is not None:
-                self._file.close()
+            self._close()
+        with suppress(OSError):
+            self._way.close()
         if self._touched:
             with suppress(OSError):
                 self._remove()
 
-    @property
-    def _doing(self) -> str:
-        return f"cannot write {self._key} of run {self._run_id}"
-
-    def _require_open(self) -> None:
-        if self._ended:
-            raise StorageError(f"{self._doing}: the writer has ended", hint="open a new one")
-
-    def _spill(self) -> None:
+    def prepare(self, facts: PartitionFacts) -> None:
+        """The first step of sealing: all bytes are in their files, under hidden names."""
+        self._require_open()
+        self._metadata = PartitionMetadata(
+            self._key, self._run_id, facts, self._payload, self._size, self._sha256.hexdigest()
+        )
+        seal = encode_metadata(self._metadata)
         if self._file is None:
-            self._file = self._create()
-        self._append(memoryview(self._buffer))
-        self._buffer = bytearray()
+            self._create()
+        else:
+            self._folders = self._way.enter_context(trail(self._root, self._segments))
+        self._write_out()
+        self._seal_file = os.open(self._partial_seal, _CREATE, 0o666, dir_fd=self._folders[-1])
+        _append(self._seal_file, memoryview(seal))
 
-    def _create(self) -> io.FileIO:
-        self._touched = True
-        for tries_left in reversed(range(_MAKE_TRIES)):
-            try:
-                self._maker.make(self._segments)
-                with trail(self._root, self._segments) as folders:
-                    return io.FileIO(os.open(self._partial_payload, _CREATE, 0o666, dir_fd=folders[-1]), "wb")
-            except FileNotFoundError:
-                # Another writer of this run gave up and took the still empty folder away under our feet.
-                if not tries_left:
-                    raise
-        raise AssertionError("unreachable")
-
-    def _append(self, data: memoryview) -> None:
+    def sync_files(self) -> None:
+        """The second step: all bytes are durable."""
         assert self._file is not None
-        while data:
-            data = data[self._file.write(data) :]
+        assert self._seal_file is not None
+        os.fsync(self._file)
+        os.fsync(self._seal_file)
+        self._close()
 
-    def _close_payload(self) -> None:
-        self._spill()
-        assert self._file is not None
-        os.fsync(self._file.fileno())
-        self._file.close()
+    def name_payload(self) -> None:
+        """The third step: the payload has its name."""
+        run = self._folders[-1]
+        os.rename(self._partial_payload, self._payload, src_dir_fd=run, dst_dir_fd=run)
 
-    def _seal(self, seal: bytes) -> None:
-        with trail(self._root, self._segments) as folders:
-            report, day, run = folders[-3:]
-            os.rename(self._partial_payload, self._payload, src_dir_fd=run, dst_dir_fd=run)
-            with io.FileIO(os.open(self._partial_seal, _CREATE, 0o666, dir_fd=run), "wb") as file:
-                self._file = file
-                self._append(memoryview(seal))
-                os.fsync(file.fileno())
-            # The payload and the way to it are durable before the seal appears: a seal never outlives its payload.
-            for folder in (run, day, report):
-                os.fsync(folder)
-            self._link(run)
-            os.fsync(run)
-            os.unlink(self._partial_seal, dir_fd=run)
+    def sync_folders(self, synced: set[str]) -> None:
+        """The fourth step: the way to the files is durable.
 
-    def _link(self, run: int) -> None:
+        `synced` has the folders that were synced since all who are sealed together have made theirs.
+        """
+        report, day, run = self._folders[-3:]
+        os.fsync(run)
+        os.fsync(day)
+        shared = "/".join(self._segments[:-2])
+        if shared not in synced:
+            os.fsync(report)
+            synced.add(shared)
+
+    def link(self) -> None:
+        """The fifth step: the seal has its name."""
+        run = self._folders[-1]
         self._linking = True
         try:
             os.link(self._partial_seal, METADATA_NAME, src_dir_fd=run, dst_dir_fd=run)
@@ -173,6 +160,61 @@ class LocalPartitionWriter:
                 raise AlreadySealedError(f"{self._key} of run {self._run_id} is sealed") from None
         except (PermissionError, NotImplementedError) as error:
             raise no_hard_links(self._root) from error
+
+    def sync_link(self) -> None:
+        """The sixth step: the seal is durable."""
+        os.fsync(self._folders[-1])
+
+    def end(self) -> PartitionMetadata:
+        """The last step: nothing hidden is left, and the metadata is told as it is sealed."""
+        assert self._metadata is not None
+        self._ended = True
+        # The partition is good whether or not this name can be taken away; a sweep finds it.
+        with suppress(OSError):
+            os.unlink(self._partial_seal, dir_fd=self._folders[-1])
+        self._way.close()
+        return self._metadata
+
+    @property
+    def doing(self) -> str:
+        """What an error is told to have been in the way of."""
+        return f"cannot write {self._key} of run {self._run_id}"
+
+    def _require_open(self) -> None:
+        if self._ended:
+            raise StorageError(f"{self.doing}: the writer has ended", hint="open a new one")
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._create()
+            self._way.close()
+        self._write_out()
+
+    def _write_out(self) -> None:
+        assert self._file is not None
+        _append(self._file, memoryview(self._buffer))
+        self._buffer = bytearray()
+
+    def _create(self) -> None:
+        """Begin the payload's file; the way to it is made, and stays open."""
+        self._touched = True
+        for tries_left in reversed(range(_MAKE_TRIES)):
+            try:
+                self._folders = self._way.enter_context(self._maker.made(self._segments))
+                self._file = os.open(self._partial_payload, _CREATE, 0o666, dir_fd=self._folders[-1])
+            except FileNotFoundError:
+                # Another writer of this run gave up and took the still empty folder away under our feet.
+                self._way.close()
+                if not tries_left:
+                    raise
+            else:
+                return
+
+    def _close(self) -> None:
+        files, self._file, self._seal_file = (self._file, self._seal_file), None, None
+        for file in files:
+            if file is not None:
+                os.close(file)
 
     def _is_ours(self, run: int) -> bool:
         try:
@@ -193,6 +235,11 @@ class LocalPartitionWriter:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=run)
             os.rmdir(self._segments[-1], dir_fd=day)
+
+
+def _append(file: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(file, data) :]
 
 
 def no_hard_links(root: Path) -> ConfigurationError:

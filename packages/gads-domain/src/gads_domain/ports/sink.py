@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -108,6 +108,24 @@ class RawSink(RawReader, Protocol):
 
         Raises `ConfigurationError` or `StorageError`.
         """
+        ...
+
+
+@runtime_checkable
+class SealsTogether(Protocol):
+    """A sink to which many seals cost less together than one after the other.
+
+    Laws:
+
+    1. Each writer ends as by a `finalize` of its own: its answer is the metadata as sealed, or the error that
+       `finalize` would have raised, and then it is given up. What becomes of one hangs on no other.
+    2. When the call has returned, every partition that was answered with metadata survives a crash of the machine.
+    """
+
+    def finalize_together(
+        self, writers: Sequence[tuple[PartitionWriter, PartitionFacts]]
+    ) -> list[PartitionMetadata | Exception]:
+        """Seal what each of `writers`, which this sink opened, has written; the answers are in their order."""
         ...
 
 
