@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +16,10 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter, RawSink
 from gads_domain.run import RunContext, RunId
-from gads_extractor.splitting import SEALING_THREADS, DaySplitter
+from gads_extractor.sealing import SEALING_THREADS, THREADED_BYTES, TOGETHER, sealing_by
+from gads_extractor.splitting import SHARED_ROWS, DaySplitter
 from gads_payload.schema import arrow_schema
+from gads_sink_local.sink import LocalSink
 
 SCHEMA = TableSchema(
     (ColumnSpec("segments_date", "segments.date", "date32"), ColumnSpec("metrics_clicks", "metrics.clicks", "int64"))
@@ -85,6 +88,15 @@ def test_rows_wait_for_a_large_row_group_while_there_is_room(sink: RawSink, run:
     assert splitter.buffered_rows == 3000
     splitter.add(page([DAYS[0]]))
     assert splitter.buffered_rows <= 1500
+    splitter.abort()
+
+
+def test_a_row_that_waits_does_not_hold_the_pages_it_came_in(sink: RawSink, run: RunContext) -> None:
+    before = pa.total_allocated_bytes()
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), buffered_rows=5000)
+    for _ in range(100):
+        splitter.add(page([DAYS[0]] * (SHARED_ROWS // 2 - 1) + [DAYS[1]]))
+    assert pa.total_allocated_bytes() - before < 5000 * 12 + SHARED_ROWS * 12 + 100 * 1024
     splitter.abort()
 
 
@@ -161,3 +173,70 @@ def test_a_bug_in_one_seal_costs_its_day_alone(sink: RawSink, run: RunContext) -
     assert isinstance(outcomes[2], Unsealed)
     assert outcomes[2].reason.code == "internal"
     assert len(list(sink.sealed())) == 4
+
+
+class _Counting:
+    """A sink that seals together, and remembers how many at a time and from which threads it was written to."""
+
+    def __init__(self, inner: LocalSink) -> None:
+        self._inner = inner
+        self.groups: list[int] = []
+        self.threads: set[int] = set()
+
+    def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
+        writer = self._inner.open_writer(key, run_id)
+        write = writer.write
+
+        def noted(data: bytes | memoryview) -> int:
+            self.threads.add(threading.get_ident())
+            return write(data)
+
+        writer.write = noted  # type: ignore[method-assign]
+        return writer
+
+    def finalize_together(
+        self, writers: Sequence[tuple[PartitionWriter, PartitionFacts]]
+    ) -> list[PartitionMetadata | Exception]:
+        self.groups.append(len(writers))
+        return self._inner.finalize_together(writers)
+
+
+def test_a_sink_that_can_seals_days_together_and_none_is_lost(tmp_path: Path, run: RunContext) -> None:
+    local = LocalSink(tmp_path)
+    with local.open_writer(KEYS[3], run.run_id) as faster:
+        faster.finalize(facts_of(0))
+    sink = _Counting(local)
+    splitter = DaySplitter(
+        KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), seal_days=sealing_by(sink)
+    )
+    splitter.add(page([day for day in DAYS if day != DAYS[7]]))
+    outcomes = list(splitter.seal(facts_of))
+    assert [outcome.key for outcome in outcomes] == KEYS
+    failed = {o.key.logical_date: o.reason.code for o in outcomes if isinstance(o, Unsealed)}
+    assert failed == {DAYS[3]: "already_sealed"}
+    assert [key for key, _ in local.sealed()] == KEYS
+    assert sink.groups == [TOGETHER - 1, len(DAYS) - TOGETHER]
+    assert sink.threads == {threading.get_ident()}
+
+
+def test_whoever_leaves_early_leaves_the_days_of_later_groups_unsealed(tmp_path: Path, run: RunContext) -> None:
+    sink = LocalSink(tmp_path)
+    splitter = DaySplitter(
+        KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), seal_days=sealing_by(sink)
+    )
+    splitter.add(page(DAYS))
+    assert isinstance(next(splitter.seal(facts_of)), Sealed)
+    splitter.abort()
+    assert [key for key, _ in sink.sealed()] == KEYS[:TOGETHER]
+
+
+def test_much_data_is_compressed_by_several_threads(tmp_path: Path, run: RunContext) -> None:
+    sink = _Counting(LocalSink(tmp_path))
+    splitter = DaySplitter(
+        KEYS[:4], SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), seal_days=sealing_by(sink)
+    )
+    rows = THREADED_BYTES // 12 // 4 + 1000
+    for day in DAYS[:4]:
+        splitter.add(page([day] * rows))
+    assert all(isinstance(outcome, Sealed) for outcome in splitter.seal(facts_of))
+    assert threading.get_ident() not in sink.threads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ def question_of(stretch: Stretch, now: datetime) -> Question:
     Raises `InvalidValueError` for such a snapshot, `QueryError` for a query that cannot be asked for these days.
     """
     report = stretch.report
-    query = parse(report.query)
+    query = _parsed(report.query)
     if report.kind is ReportKind.SNAPSHOT:
         _require_today(stretch, now)
         return Question(query, None, stretch.first)
@@ -66,6 +67,12 @@ def question_of(stretch: Stretch, now: datetime) -> Question:
             hint=f"set max_days_per_request = {most} for the report",
         )
     return Question(slice_days(query, stretch.first, stretch.last), column_name(DAY), stretch.first)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Query:
+    """A report's query is asked of many accounts."""
+    return parse(text)
 
 
 def _require_today(stretch: Stretch, now: datetime) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import threading
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import grpc
 from google.ads.googleads import config as client_config
 from google.ads.googleads.client import GoogleAdsClient
 from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
 from gads_extractor.errors import CallFailedError, CallFailure, explain, explain_oauth, is_call_error
+from gads_extractor.idle_watch import IdleWatch, Wait
 from gads_extractor.pruning import stream_response
 
 IDLE_TIMEOUT = 300.0
@@ -41,6 +40,7 @@ class GoogleAdsConnection:
         self._channel: Any = service.transport.grpc_channel
         self._service = f"/google.ads.googleads.{api_version}.services"
         self._client = client
+        self._idle_watch = IdleWatch()
 
     @property
     def login_customer_id(self) -> str | None:
@@ -75,17 +75,17 @@ class GoogleAdsConnection:
             response_deserializer=None,
         )
         call = start(request, metadata=(("x-goog-request-params", f"customer_id={customer_id}"),))
-        watch = _IdleWatch(call, idle_timeout)
+        wait = Wait(self._idle_watch, idle_timeout, call.cancel)
         try:
             while True:
-                with watch:
+                with wait:
                     try:
                         page = next(call)
                     except StopIteration:
                         return
                 yield page
         except Exception as error:
-            failure = watch.failure() if watch.fired else self._failure(error)
+            failure = _silent(idle_timeout) if wait.fired else self._failure(error)
             if failure is None:
                 raise
             raise CallFailedError(failure) from error
@@ -136,29 +136,8 @@ class GoogleAdsConnection:
         return explain(error, self.api_version, self._secrets) if is_call_error(error) else None
 
 
-class _IdleWatch:
-    """Cancels a call whose next page takes too long; entered for each page."""
-
-    def __init__(self, call: grpc.Call, seconds: float) -> None:
-        self._call = call
-        self._seconds = seconds
-        self._timer = threading.Timer(seconds, self._fire)
-        self.fired = False
-
-    def _fire(self) -> None:
-        self.fired = True
-        self._call.cancel()
-
-    def __enter__(self) -> None:
-        self._timer = threading.Timer(self._seconds, self._fire)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def failure(self) -> CallFailure:
-        return CallFailure(TransientApiError(f"DEADLINE_EXCEEDED: the stream was silent for {self._seconds:g} s"))
+def _silent(seconds: float) -> CallFailure:
+    return CallFailure(TransientApiError(f"DEADLINE_EXCEEDED: the stream was silent for {seconds:g} s"))
 
 
 def _service_types(api_version: str, name: str) -> Any:

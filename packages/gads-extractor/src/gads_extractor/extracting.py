@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from gads_domain.clock import Clock, SystemClock
 from gads_domain.errors import CredentialsError, FailureReason
-from gads_domain.metadata import PartitionFacts
+from gads_domain.metadata import PartitionFacts, TableSchema
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import Stretch
@@ -18,12 +19,14 @@ from gads_extractor.asking import question_of
 from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.decoding import Page, PageDecoder
 from gads_extractor.retrying import RetryPolicy, persist
+from gads_extractor.sealing import sealing_by
 from gads_extractor.splitting import BUFFERED_ROWS, DaySplitter
 from gads_gaql import catalogue
 from gads_gaql.columns import table_schema
 from gads_gaql.rendering import render
 
 WRITER_NAME = "gads-extractor"
+_KEPT_DECODERS = 64
 
 
 class SearchStreams(Protocol):
@@ -65,6 +68,7 @@ class GoogleAdsReportSource:
         self._idle_timeout = idle_timeout
         self._buffered_rows = buffered_rows
         self._writer_version = version(WRITER_NAME)
+        self._decoders = _Decoders(connection.api_version)
 
     def extract(
         self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
@@ -88,8 +92,9 @@ class GoogleAdsReportSource:
     ) -> Generator[DayOutcome, None, None]:
         question = question_of(stretch, self._clock.now())
         schema = table_schema(question.query, catalogue.load(self._connection.api_version))
-        decoder = PageDecoder(self._connection.api_version, schema)
+        decoder = self._decoders.of(schema)
         asked = render(question.query)
+        seal_days = sealing_by(sink)
 
         def splitter_of() -> DaySplitter:
             return DaySplitter(
@@ -98,6 +103,7 @@ class GoogleAdsReportSource:
                 question.days_of,
                 lambda key: sink.open_writer(key, run.run_id),
                 buffered_rows=self._buffered_rows,
+                seal_days=seal_days,
             )
 
         def pages_of(query: str) -> Generator[Page, None, None]:
@@ -133,6 +139,23 @@ class GoogleAdsReportSource:
         with closing(self._connection.search_stream(customer_id, query, idle_timeout=self._idle_timeout)) as pages:
             for data in pages:
                 yield decoder.decode(data)
+
+
+class _Decoders(threading.local):
+    """Each thread's decoders: a report is asked of many accounts, and its decoder takes as long to make as a page."""
+
+    def __init__(self, api_version: str) -> None:
+        super().__init__()
+        self._api_version = api_version
+        self._made: dict[TableSchema, PageDecoder] = {}
+
+    def of(self, schema: TableSchema) -> PageDecoder:
+        decoder = self._made.get(schema)
+        if decoder is None:
+            if len(self._made) >= _KEPT_DECODERS:
+                self._made.clear()
+            decoder = self._made[schema] = PageDecoder(self._api_version, schema)
+        return decoder
 
 
 def _split(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -12,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute
 
 from gads_domain.errors import FailureReason, GadsError, PermanentApiError
-from gads_domain.metadata import PartitionFacts, TableSchema
+from gads_domain.metadata import PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter
+from gads_extractor.sealing import FactsOf, SealDays, at_once
 from gads_payload.writing import PayloadWriter
 
 pc: Any = pyarrow.compute
@@ -25,12 +25,11 @@ BUFFERED_ROWS = 400_000
 """Rows of all days together that may wait for their row group."""
 BUFFERED_BYTES = 128 << 20
 """Bytes of all days together that may wait for their row group."""
-SEALING_THREADS = 8
-"""Days that are sealed at once: a seal is some syncs or round trips one after the other, and hardly any work."""
+SHARED_ROWS = 2_000
+"""So many rows of a stretch may stay in memory as long as one of them does. Of those that come later each day's are
+copied, so that one row in a buffer does not hold its whole page."""
 
 WriterOpener = Callable[[PartitionKey], PartitionWriter]
-FactsOf = Callable[[int], PartitionFacts]
-"""The facts of a day, given its number of rows."""
 DaysOf = Callable[[pa.RecordBatch], Any]
 """The day of each row: an Arrow array of date32 as long as the batch; null where a row says none."""
 
@@ -52,11 +51,13 @@ class DaySplitter:
         *,
         buffered_rows: int = BUFFERED_ROWS,
         buffered_bytes: int = BUFFERED_BYTES,
+        seal_days: SealDays | None = None,
     ) -> None:
         self._days = {key.logical_date: _Day(key, schema, open_writer) for key in keys}
         self._days_of = days_of
         self._row_limit = buffered_rows
         self._byte_limit = buffered_bytes
+        self._seal_days = seal_days or at_once
         self.row_count = 0
 
     @property
@@ -74,7 +75,7 @@ class DaySplitter:
         if rows.num_rows == 0:
             return
         self.row_count += rows.num_rows
-        for day, part in _by_day(rows, self._days_of(rows)):
+        for day, part in _by_day(rows, self._days_of(rows), shared=self.row_count <= SHARED_ROWS):
             if day is None or day not in self._days:
                 raise PermanentApiError(
                     f"the API sent a row of {day or 'no day'}, which was not asked for",
@@ -84,22 +85,11 @@ class DaySplitter:
         self._keep_bounds()
 
     def seal(self, facts_of: FactsOf) -> Iterator[DayOutcome]:
-        """Seal every day, several at once and those without rows too; one outcome each, in the order of the days.
+        """Seal every day, those without rows too; one outcome each, in the order of the days.
 
         Whoever leaves early leaves the days that were not begun unsealed; those under way are waited for.
         """
-        days = list(self._days.values())
-        if len(days) == 1:
-            yield days[0].seal(facts_of)
-            return
-        with ThreadPoolExecutor(min(SEALING_THREADS, len(days)), thread_name_prefix="gads-seal") as pool:
-            sealing = [pool.submit(day.seal, facts_of) for day in days]
-            try:
-                for outcome in sealing:
-                    yield outcome.result()
-            finally:
-                for outcome in sealing:
-                    outcome.cancel()
+        return self._seal_days(list(self._days.values()), facts_of)
 
     def abort(self) -> None:
         """Give up whatever is not sealed."""
@@ -145,13 +135,27 @@ class _Day:
     def flush(self) -> None:
         self._guarded(lambda: self._opened().flush())
 
-    def seal(self, facts_of: FactsOf) -> DayOutcome:
-        if self.failure is None:
-            try:
-                return self._sealed(facts_of)
-            except Exception as error:  # a bug, too, is this day's alone: the others are being sealed beside it
-                self.failure = FailureReason.of(error)
-                self.abort()
+    def close(self, facts_of: FactsOf) -> tuple[PartitionWriter, PartitionFacts] | None:
+        """The payload is whole: what is to be sealed, and the facts; None for a day that has failed."""
+        if self.failure is not None:
+            return None
+        try:
+            payload = self._opened()
+            payload.close()
+            assert self._out is not None
+            return self._out, facts_of(payload.row_count)
+        except Exception as error:  # a bug, too, is this day's alone: the others are being sealed beside it
+            self._fail(error)
+            return None
+
+    def end(self, sealed: PartitionMetadata | Exception | None) -> DayOutcome:
+        """What came of the day, given what came of sealing it; None where it was not tried."""
+        if isinstance(sealed, Exception):
+            self._fail(sealed)
+        elif sealed is not None:
+            self._payload = self._out = None
+            return Sealed(self._key, sealed)
+        assert self.failure is not None
         return Unsealed(self._key, self.failure)
 
     def abort(self) -> None:
@@ -168,13 +172,9 @@ class _Day:
             self._payload = PayloadWriter(self._out, self._schema)
         return self._payload
 
-    def _sealed(self, facts_of: FactsOf) -> Sealed:
-        payload = self._opened()
-        payload.close()
-        assert self._out is not None
-        metadata = self._out.finalize(facts_of(payload.row_count))
-        self._payload = self._out = None
-        return Sealed(self._key, metadata)
+    def _fail(self, error: Exception) -> None:
+        self.failure = FailureReason.of(error)
+        self.abort()
 
     def _guarded(self, act: Callable[[], None]) -> None:
         if self.failure is not None:
@@ -182,19 +182,20 @@ class _Day:
         try:
             act()
         except GadsError as error:
-            self.failure = FailureReason.of(error)
-            self.abort()
+            self._fail(error)
 
 
-def _by_day(rows: pa.RecordBatch, days: Any) -> Iterator[tuple[date | None, pa.RecordBatch]]:
-    """The rows of each day, in their order; copies, so that one row in a buffer does not hold its whole page."""
+def _by_day(rows: pa.RecordBatch, days: Any, *, shared: bool) -> Iterator[tuple[date | None, pa.RecordBatch]]:
+    """The rows of each day, in their order; copies of their own unless they may share their memory."""
     found = pc.unique(days).to_pylist()
     if len(found) == 1:
         yield found[0], rows
         return
     order = pc.sort_indices(days)
+    counted = pc.value_counts(pc.take(days, order)).to_pylist()
+    together = rows.take(order) if shared else None
     start = 0
-    for entry in pc.value_counts(pc.take(days, order)).to_pylist():
-        part = order.slice(start, entry["counts"])
-        start += entry["counts"]
-        yield entry["values"], rows.take(part)
+    for entry in counted:
+        value, count = entry["values"], entry["counts"]
+        yield value, together.slice(start, count) if together is not None else rows.take(order.slice(start, count))
+        start += count
