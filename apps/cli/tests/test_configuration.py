@@ -81,6 +81,8 @@ def test_a_query_may_stand_in_a_file_beside_it(tmp_path: Path) -> None:
         (('name = "ad_group"', 'name = "ad_group"\nquery = "x"\nfile = "y"'), "either query or file"),
         (('name = "ad_group"', 'name = "campaign"'), "two reports are named campaign"),
         (("[storage]", "[storage]\nsecret = 1"), "storage.secret"),
+        (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "retry.errors"),
+        (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "api_permanent may be meant"),
         (("[google_ads]", "[google_ads]\nemulator = { accounts = 0 }"), "google_ads.emulator.accounts"),
         (("[google_ads]", "[google_ads]\nemulator = {}"), "either configuration or an emulator"),
     ],
@@ -91,6 +93,15 @@ def test_each_fault_names_its_key(tmp_path: Path, change: tuple[str, str], key: 
         load_configuration(_written(tmp_path, text))
     assert key in raised.value.message
     assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "code", ["api_permanent", "api_quota", "check_failed", "internal", "storage_full", "worker_lost"]
+)
+def test_each_code_of_a_failure_can_have_a_rule(tmp_path: Path, code: str) -> None:
+    text = WHOLE.replace("[quota]", f"[retry.errors.{code}]\nretry = true\n[quota]", 1)
+    rules = load_configuration(_written(tmp_path, text)).control_plane.retry.policy.rules
+    assert rules[code].retry
 
 
 @given(data=st.binary(max_size=400))

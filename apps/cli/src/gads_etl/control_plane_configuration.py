@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gads_domain.errors import GadsError
+from gads_domain.errors import GadsError, failure_codes
 from gads_orchestrator.budget import Budget
 from gads_orchestrator.retry_policy import ErrorRule, RetryPolicy
 from gads_orchestrator.work_plan import zone_of
@@ -63,6 +63,19 @@ class RetrySection(_Section):
     max_attempts: int = Field(default=8, ge=1)
     max_age_days: int = Field(default=400, ge=1)
     errors: dict[str, ErrorRuleSection] = Field(default_factory=dict)
+
+    @field_validator("errors")
+    @classmethod
+    def _known_codes(cls, rules: dict[str, ErrorRuleSection]) -> dict[str, ErrorRuleSection]:
+        from difflib import get_close_matches
+
+        known = sorted(failure_codes())
+        for code in rules:
+            if code not in known:
+                near = get_close_matches(code, known, n=1)
+                meant = f"; {near[0]} may be meant" if near else ""
+                raise ValueError(f"no failure has the code {code!r}{meant}; there are {', '.join(known)}")
+        return rules
 
     @model_validator(mode="after")
     def _in_order(self) -> RetrySection:

@@ -177,6 +177,22 @@ class PermanentApiError(ApiError):
     code = "api_permanent"
 
 
+CHECK_FAILED = "check_failed"
+"""The code of a run that was sealed and then rejected."""
+WORKER_LOST = "worker_lost"
+"""The code of a stretch over which worker after worker died."""
+
+
+def failure_codes() -> frozenset[str]:
+    """Every code that a failed partition can have on record: those of the errors, and those that no error has."""
+    found, kinds = {CHECK_FAILED, WORKER_LOST}, [GadsError]
+    while kinds:
+        kind = kinds.pop()
+        found.add(kind.code)
+        kinds += kind.__subclasses__()
+    return frozenset(found)
+
+
 @dataclass(frozen=True, slots=True)
 class FailureReason:
     """An error as it is put on record: what a program switches on, what a person reads, what to do."""

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from gads_domain.clock import Clock
 from gads_domain.control import Lease, Mark, scope_of
-from gads_domain.errors import FailureReason
+from gads_domain.errors import WORKER_LOST, FailureReason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.report import Stretch, stretches
@@ -349,7 +349,7 @@ class _Carrying:
         if self._result.reason != "done":
             self._free(under_work)
             return
-        reason = FailureReason("worker_lost", f"{losses} workers died over this stretch", retryable=True)
+        reason = FailureReason(WORKER_LOST, f"{losses} workers died over this stretch", retryable=True)
         task = replace(under_work.task, recover=True, give_up=reason if losses > MAX_LOSSES else None)
         if losses > 2 * MAX_LOSSES:
             self._free(under_work)

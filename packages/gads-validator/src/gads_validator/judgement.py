@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from gads_domain.errors import DamagedPartitionError, FailureReason
+from gads_domain.errors import CHECK_FAILED, DamagedPartitionError, FailureReason
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
@@ -18,9 +18,6 @@ from gads_validator.checks.schema import SCHEMA_FINGERPRINT, check_drift
 from gads_validator.checks.sealing import IDENTITY, SEAL
 from gads_validator.inspection import Inspection, rows_of
 from gads_validator.restatement import differences
-
-CHECK_FAILED = "check_failed"
-"""The code of the failure of every rejected run."""
 
 _DAMAGE = frozenset({SEAL, IDENTITY, PAYLOAD_SIZE, PAYLOAD_SHA256, READABLE})
 _DAMAGE_HINT = "what is stored is not what was sealed; check the storage and reprocess the partition with a new run"
