@@ -61,7 +61,7 @@ class RawPartitionValidator:
         Raises `UsageError` if `unsealed` names a key that is not in `keys`.
         """
         unsealed = unsealed or {}
-        strangers = [str(key) for key in unsealed if key not in set(keys)]
+        strangers = [str(key) for key in set(unsealed).difference(keys)]
         if strangers:
             raise UsageError(f"unsealed runs of partitions that are not asked for: {', '.join(sorted(strangers))}")
         cases = {key: _Case(key, unsealed.get(key), recheck) for key in keys}
