@@ -17,6 +17,7 @@ TESTS_OF = {
     "PartitionWriter": ("sink_*.py", "test_writer_{}_"),
     "RawReader": ("sink_*.py", "test_reader_{}_"),
     "RawSink": ("sink_*.py", "test_sink_{}_"),
+    "SealsTogether": ("sink_*.py", "test_together_{}_"),
     "SweepableSink": ("sink_*.py", "test_sweep_{}_"),
     "StateReader": ("ledger_*.py", "test_reader_law_{}_"),
     "ValidatorLedger": ("ledger_*.py", "test_validator_law_{}_"),
