@@ -227,6 +227,18 @@ def test_a_row_of_another_day(workshop: Any, day: date | None) -> None:
     assert ("null" if day is None else str(day)) in broken["logical_date"].detail
 
 
+@pytest.mark.parametrize("count", [3, 100])
+def test_a_day_beyond_python_s_calendar_is_a_row_of_another_day(workshop: Any, count: int) -> None:
+    table = pq.read_table(io.BytesIO(workshop.payload(workshop.rows(count))))
+    days = pa.array([2_932_897] * count, pa.int32()).cast(pa.date32())
+    out = io.BytesIO()
+    pq.write_table(table.set_column(table.column_names.index("segments_date"), "segments_date", days), out)
+    workshop.seal(1, workshop.rows(count), payload=out.getvalue())
+    broken = failed(workshop.validate())
+    assert list(broken) == ["logical_date"]
+    assert "10000-01-01" in broken["logical_date"].detail
+
+
 @pytest.mark.parametrize("field", ["change_event.change_date_time", "change_status.last_change_date_time"])
 @pytest.mark.parametrize("moment", ["2024-06-01 23:59:59.999999", "2024-06-03 00:00:00", "2024-06-02 23:59", None])
 def test_a_change_of_another_day(workshop: Any, field: str, moment: str | None) -> None:

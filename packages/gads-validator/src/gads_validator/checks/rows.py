@@ -50,8 +50,9 @@ def check_logical_date(metadata: PartitionMetadata, rows: Rows, key: PartitionKe
     wrong = table.num_rows - right
     if not wrong:
         return held(LOGICAL_DATE, rows=right)
-    others = pc.unique(values).to_pylist()
-    named = sorted("null" if other is None else str(other) for other in others if other != wanted)
+    # As texts: Arrow has days that Python's calendar has not.
+    others = pc.unique(values).cast(pa.string()).to_pylist()
+    named = sorted("null" if other is None else other for other in others if other != key.logical_date.isoformat())
     detail = f"{wrong} of {table.num_rows} rows are not of {key.logical_date}: {', '.join(named[:3])}"
     return broken(LOGICAL_DATE, detail, expected_date=str(key.logical_date), wrong_rows=wrong, rows=table.num_rows)
 
