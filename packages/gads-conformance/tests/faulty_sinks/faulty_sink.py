@@ -151,12 +151,29 @@ class Adapter:
         return self.reader(path_of(url, base))
 
 
+class TogetherSink(Sink):
+    def finalize_together(self, writers):
+        return [self.answer(writer, facts) for writer, facts in writers]
+
+    def answer(self, writer, facts):
+        try:
+            return writer.finalize(facts)
+        except Exception as error:
+            return error
+
+
 none = Adapter()
+together_without_faults = Adapter(TogetherSink)
 
 
 def writes(**overrides):
     """An adapter whose writer differs in `overrides`."""
     return Adapter(type("FaultySink", (Sink,), {"writer": type("FaultyWriter", (Writer,), overrides)}))
+
+
+def together(**overrides):
+    """An adapter whose sink seals together and differs in `overrides`."""
+    return Adapter(type("FaultySink", (TogetherSink,), overrides))
 
 
 def reads(**overrides):
@@ -317,3 +334,36 @@ listing_trips_over_strangers = reads(_below=_trip)
 listing_ignores_narrowing = reads(sealed=_everything)
 reader_can_write = Adapter(Sink, Sink)
 check_leaves_something = Adapter(type("FaultySink", (Sink,), {"check": _check_and_leave}))
+
+
+def _until_one_fails(self, writers):
+    answers = []
+    for writer, facts in writers:
+        failed = bool(answers) and isinstance(answers[-1], Exception)
+        answers.append(answers[-1] if failed else self.answer(writer, facts))
+    return answers
+
+
+def _raising(self, writer, facts):
+    return writer.finalize(facts)
+
+
+def _only_promised(self, writers):
+    answers = []
+    for writer, facts in writers:
+        data, writer.ended = writer.content(), True
+        answers.append(
+            PartitionMetadata(writer.key, writer.run_id, facts, writer.payload, len(data), writer.sum_of(data))
+        )
+    return answers
+
+
+together_stops_at_the_first_failure = together(finalize_together=_until_one_fails)
+together_raises = together(answer=_raising)
+together_answers_backwards = together(
+    finalize_together=lambda self, writers: TogetherSink.finalize_together(self, writers)[::-1]
+)
+together_only_promises = together(finalize_together=_only_promised)
+together_forgets_the_losers = Adapter(
+    type("FaultySink", (TogetherSink,), {"writer": type("Litterer", (Writer,), {"clean": lambda self: None})})
+)

@@ -8,6 +8,7 @@ from hypothesis import Phase, settings
 
 from gads_conformance.sink_laws import SinkLaws
 from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
+from gads_conformance.sink_together_laws import TogetherLaws
 
 
 class Folder:
@@ -28,8 +29,15 @@ class Folder:
         (self._root / path).unlink()
 
 
+class LawsOfOne(SinkLaws):
+    def test_sink_behaves_as_its_model(self, sink_url, base):
+        games = 20 if "-none:" in sink_url else 400
+        # That the fault is found is enough; the shortest way to it would take minutes.
+        run_sink_machine(sink_url, base, settings(EXAMPLES, phases=[Phase.generate], max_examples=games))
+
+
 def suite_of(fault):
-    class Suite(SinkLaws):
+    class Suite(TogetherLaws if fault.startswith("together_") else LawsOfOne):
         @pytest.fixture
         def sink_url(self):
             return f"faulty-{fault.replace('_', '-')}:raw"
@@ -37,11 +45,6 @@ def suite_of(fault):
         @pytest.fixture
         def backdoor(self, base: Path):
             return Folder(base / "raw")
-
-        def test_sink_behaves_as_its_model(self, sink_url, base):
-            games = 20 if fault == "none" else 400
-            # That the fault is found is enough; the shortest way to it would take minutes.
-            run_sink_machine(sink_url, base, settings(EXAMPLES, phases=[Phase.generate], max_examples=games))
 
     Suite.__name__ = Suite.__qualname__ = f"Test_{fault}"
     return Suite
