@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from gads_domain.errors import GadsError, failure_codes
 from gads_orchestrator.budget import Budget
-from gads_orchestrator.retry_policy import ErrorRule, RetryPolicy
+from gads_orchestrator.retry_policy import KEPT_DAYS, ErrorRule, RetryPolicy
 from gads_orchestrator.work_plan import zone_of
 
 
@@ -61,7 +61,7 @@ class RetrySection(_Section):
     largest_delay_minutes: float = Field(default=360, gt=0)
     jitter: float = Field(default=0.2, ge=0, le=1)
     max_attempts: int = Field(default=8, ge=1)
-    max_age_days: int = Field(default=400, ge=1)
+    max_age_days: int = Field(default=KEPT_DAYS, ge=1)
     errors: dict[str, ErrorRuleSection] = Field(default_factory=dict)
 
     @field_validator("errors")

@@ -69,7 +69,7 @@ time_zone = "UTC"
 first_delay_minutes = 5
 largest_delay_minutes = 360
 max_attempts = 8
-max_age_days = 400
+max_age_days = 1130
 
 # When `plan` and `serve` begin new days and restatements, in each account's own zone; without one, once they are due.
 # [[schedules]]

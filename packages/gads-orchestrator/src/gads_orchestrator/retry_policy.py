@@ -11,6 +11,9 @@ from enum import StrEnum
 from gads_domain.control import Standing
 from gads_domain.errors import InvalidValueError
 
+KEPT_DAYS = 1130
+"""About 37 months: as far back as the API keeps figures by day. A younger day can still be had."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
@@ -61,7 +64,7 @@ class RetryPolicy:
     largest_delay: timedelta = timedelta(hours=6)
     jitter: float = 0.2
     max_attempts: int = 8
-    max_age_days: int = 400
+    max_age_days: int = KEPT_DAYS
     rules: Mapping[str, ErrorRule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
