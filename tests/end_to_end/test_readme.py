@@ -20,7 +20,7 @@ _module = importlib.util.module_from_spec(_found)
 _found.loader.exec_module(_module)
 
 COMMANDS: list[str] = _module.commands((ROOT / "README.md").read_text(encoding="utf-8"))
-RUN_BY_CI = ("gads-etl demo", "pytest -n 2 --dist worksteal")
+RUN_BY_CI = ("gads-etl demo", "pytest -n 3 --dist worksteal")
 MARKED = re.compile(r"uv run pytest -m (\w+)( -s)?")
 
 
