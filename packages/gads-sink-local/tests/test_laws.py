@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.sink_laws import SinkLaws
+from gads_conformance.sink_suite import SinkSuite
 from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
 from gads_conformance.sink_together_laws import TogetherLaws
 from gads_domain.ports.sink import LEAST_SWEEP_AGE
@@ -29,7 +30,7 @@ class Folder:
         (self._root / path).unlink()
 
 
-class TestLocalSink(SinkLaws):
+class InAFolder(SinkSuite):
     @pytest.fixture
     def sink_url(self) -> str:
         return "file:store/raw"
@@ -39,25 +40,15 @@ class TestLocalSink(SinkLaws):
         return Folder(base / "store" / "raw")
 
 
-class TestSealingTogether(TogetherLaws):
-    @pytest.fixture
-    def sink_url(self) -> str:
-        return "file:store/raw"
-
-    @pytest.fixture
-    def backdoor(self, base: Path) -> Folder:
-        return Folder(base / "store" / "raw")
+class TestLocalSink(InAFolder, SinkLaws):
+    """What every sink is held to."""
 
 
-class TestSweepOfALocalSink(SweepLaws):
-    @pytest.fixture
-    def sink_url(self) -> str:
-        return "file:store/raw"
+class TestSealingTogether(InAFolder, TogetherLaws):
+    """What a sink is held to that seals together."""
 
-    @pytest.fixture
-    def backdoor(self, base: Path) -> Folder:
-        return Folder(base / "store" / "raw")
 
+class TestSweepOfALocalSink(InAFolder, SweepLaws):
     @pytest.fixture
     def sweep_ahead(self, base: Path) -> SweepAhead:
         root = base / "store" / "raw"
