@@ -15,6 +15,7 @@ from gads_domain.layout import (
     partition_prefix,
     payload_name,
     require_payload_name,
+    run_in,
 )
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -38,6 +39,7 @@ def test_a_partition_is_its_path(key: PartitionKey, run_id: RunId) -> None:
     path = partition_prefix(key, run_id)
     assert parse_prefix(path) == (key, run_id)
     assert all(is_segment(depth, segment) for depth, segment in enumerate(path.split("/")))
+    assert run_in(path.split("/")[-1]) == run_id
 
 
 @given(st.integers(0, len(PATH) - 1), st.characters())

@@ -52,6 +52,11 @@ def parse_prefix(text: str) -> tuple[PartitionKey, RunId]:
     return PartitionKey(values[0], values[1], values[2], parse_date(values[3])), RunId(values[4])
 
 
+def run_in(name: str) -> RunId:
+    """The run whose folder in a partition's has this name; raises `InvalidValueError` for every other name."""
+    return RunId(_value(DEPTH - 1, name))
+
+
 def is_segment(depth: int, name: str) -> bool:
     """Whether `name` can be the folder number `depth` (0 is the source) of a partition's path."""
     try:

@@ -19,6 +19,7 @@ from gads_domain.layout import (
     parse_prefix,
     partition_prefix,
     require_payload_name,
+    run_in,
 )
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -28,7 +29,6 @@ from gads_sink_local.folders import BELOW, at_end, open_end
 # What is no regular file is foreign; O_NONBLOCK keeps a pipe of that name from holding the reader up.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE_BYTES = 16 * 1024
-_RUN_LABEL = "run_id="
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
@@ -50,7 +50,7 @@ class LocalReader:
             names = self._sealed_names(key_prefix(key).split("/"))
             if not names:
                 self._require_folder()
-            return [RunId(name.removeprefix(_RUN_LABEL)) for name in names]
+            return [run_in(name) for name in names]
 
     def sealed(
         self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
