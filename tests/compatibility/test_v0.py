@@ -1,0 +1,200 @@
+"""Everything that version 0.1.0 wrote is read, and goes on being written, by the present version.
+
+The expectations are what 0.1.0 printed of it. Members may get other names and more may come, so documents are compared
+by the values in them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow.parquet as pq
+import pytest
+
+from gads_consumer.consumer import Consumer, load_snapshot
+from gads_domain.adapters import ledger_adapter
+
+SAMPLE = Path(__file__).with_name("v0")
+PRINTED: dict[str, Any] = json.loads((SAMPLE / "printed.json").read_text(encoding="utf-8"))
+
+
+class Done(Protocol):
+    code: int
+    err: str
+
+    @property
+    def json(self) -> Any: ...
+
+
+class Command(Protocol):
+    def __call__(self, *arguments: object, cwd: Path | None = None) -> Done: ...
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the sample to work in."""
+    copy = tmp_path / "v0"
+    shutil.copytree(SAMPLE, copy)
+    (copy / "warehouse.duckdb").write_bytes(gzip.decompress((copy / "warehouse.duckdb.gz").read_bytes()))
+    return copy
+
+
+def values(document: Any) -> Counter[tuple[str, Any]]:
+    """Every value of a JSON document that is no null, whatever the name of its member."""
+
+    def walk(part: Any) -> Iterator[Any]:
+        if isinstance(part, dict):
+            for member in part.values():
+                yield from walk(member)
+        elif isinstance(part, list):
+            for item in part:
+                yield from walk(item)
+        elif part is not None:
+            yield type(part).__name__, part
+
+    return Counter(walk(document))
+
+
+def assert_holds(found: Any, expected: Any) -> None:
+    """`found` holds every value of `expected`, as often at least."""
+    assert not values(expected) - values(found)
+
+
+def authority(rows: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    members = ("customer_id", "report", "logical_date", "status", "current_run_id", "schema_version", "record_count")
+    return {tuple(row[member] for member in members) for row in rows}
+
+
+def keys() -> list[str]:
+    return sorted(PRINTED["state history"])
+
+
+def test_the_sample_holds_what_it_is_kept_for() -> None:
+    histories = [one["printed"] for one in PRINTED["state history"].values()]
+    assert {history["state"]["status"] for history in histories} == {"pending", "success", "failed"}
+    assert {attempt["outcome"] for one in histories for attempt in one["attempts"]} == {
+        "passed",
+        "rejected",
+        "unsealed",
+    }
+    assert {mark for one in histories for mark in one["marks"]} == {"held", "terminal"}
+    assert {act["kind"] for one in histories for act in one["acts"]} >= {"retry", "hold", "release", "revoke"}
+    assert {act["by_policy"] for one in histories for act in one["acts"]} == {True, False}
+
+
+def test_every_row_is_read(gads_etl: Command, folder: Path) -> None:
+    found = gads_etl("state", "inspect", "--format", "json", cwd=folder)
+    assert found.code == 0, found.err
+    expected = PRINTED["state inspect"]["printed"]
+    assert len(found.json) == len(expected) == len(keys())
+    assert authority(found.json) == authority(expected)
+    for row, was in zip(found.json, expected, strict=True):
+        assert_holds(row, was)
+
+
+@pytest.mark.parametrize("key", keys())
+def test_every_history_is_read(gads_etl: Command, folder: Path, key: str) -> None:
+    found = gads_etl("state", "history", key, "--format", "json", cwd=folder)
+    assert found.code == 0, found.err
+    assert_holds(found.json, PRINTED["state history"][key]["printed"])
+
+
+def test_the_change_feed_is_read_from_the_beginning_and_from_a_cursor(gads_etl: Command, folder: Path) -> None:
+    expected = PRINTED["consume changes"]["printed"]["changes"]
+    cursor = (folder / "cursor.txt").read_text().strip()
+    for arguments, rest in (((), expected), (("--after", cursor), expected[6:])):
+        found = gads_etl("consume", "changes", *arguments, "--format", "json", cwd=folder)
+        assert found.code == 0, found.err
+        assert len(found.json["changes"]) == len(rest)
+        for change, was in zip(found.json["changes"], rest, strict=True):
+            assert_holds({**change, "change_version": None}, {**was, "change_version": None})
+        assert found.json["cursor"] == PRINTED["consume changes"]["printed"]["cursor"]
+
+
+def test_gaps_are_the_same(gads_etl: Command, folder: Path) -> None:
+    found = gads_etl(
+        "consume", "gaps", "--since", "2024-05-01", "--until", "2024-05-04", "--format", "json", cwd=folder
+    )
+    assert found.code == 1, found.err
+    assert len(found.json["gaps"]) == len(PRINTED["consume gaps"]["printed"]["gaps"])
+    assert_holds(found.json, PRINTED["consume gaps"]["printed"])
+
+
+@pytest.mark.parametrize("report", ["campaign", "ad_group_clicks"])
+def test_every_row_of_the_partitions_is_read(gads_etl: Command, folder: Path, report: str) -> None:
+    found = gads_etl("consume", "preview", report, "--rows", "50", "--unify", "--format", "json", cwd=folder)
+    assert found.code == 0, found.err
+    assert found.json == PRINTED["consume preview"][report]["printed"]
+
+
+def test_a_manifest_reads_the_rows_of_its_day_with_and_without_the_ledger(folder: Path) -> None:
+    exported = pq.read_table(folder / "campaign.parquet")
+    manifest = folder / "campaign.parquet.manifest.json"
+    assert load_snapshot(manifest, sink="file:raw", base=folder).to_table().equals(exported)
+    consumer = Consumer.open(state="sqlite:state.db", sink="file:raw", base=folder)
+    assert consumer.load(manifest).to_table().equals(exported)
+    assert not consumer.snapshot("campaign").to_table().equals(exported)  # the days were restated since
+
+
+def test_an_export_as_of_then_is_the_export_of_then(gads_etl: Command, folder: Path) -> None:
+    position = json.loads((folder / "campaign.parquet.manifest.json").read_text())["position"]
+    done = gads_etl("consume", "export", "campaign", "again.parquet", "--as-of", position, cwd=folder)
+    assert done.code == 0, done.err
+    assert pq.read_table(folder / "again.parquet").equals(pq.read_table(folder / "campaign.parquet"))
+
+
+def test_validated_again_nothing_loses_authority(gads_etl: Command, folder: Path) -> None:
+    done = gads_etl("validate", "--recheck", "--format", "json", cwd=folder)
+    expected = PRINTED["validate --recheck"]
+    assert done.code == expected["exit_code"], done.err
+    assert done.json["partitions"] == expected["printed"]["partitions"]
+    assert authority(done.json["not_success"]) == authority(expected["printed"]["not_success"])
+    rows = gads_etl("state", "inspect", "--format", "json", cwd=folder).json
+    assert authority(rows) == authority(PRINTED["state inspect"]["printed"])
+
+
+def test_the_warehouse_is_read_loaded_and_equal_to_the_payloads(gads_etl: Command, folder: Path) -> None:
+    for command in ("status", "verify", "load"):
+        found = gads_etl("warehouse", command, "--format", "json", cwd=folder)
+        expected = PRINTED[f"warehouse {command}"]
+        assert found.code == expected["exit_code"], found.err
+        assert_holds(found.json, expected["printed"])
+    assert gads_etl("warehouse", "status", cwd=folder).code == 0
+    verified = gads_etl("warehouse", "verify", "--format", "json", cwd=folder)
+    assert verified.code == 0, verified.err
+    assert verified.json["rows"] == PRINTED["warehouse verify"]["printed"]["rows"]
+    assert not verified.json["differences"]
+
+
+def test_leases_and_quota_are_read(folder: Path) -> None:
+    with ledger_adapter("sqlite:state.db").open_reader("sqlite:state.db", folder) as ledger:
+        (lease,) = ledger.leases(datetime(2026, 11, 27, 20, 21, 30, tzinfo=UTC))
+        assert (lease.scope, lease.number) == ("google_ads/8646067664/campaign", 12)
+        assert ledger.quota("default", date(2026, 11, 27)).spent == 12
+
+
+def test_a_new_run_goes_on_where_the_old_version_ended(gads_etl: Command, folder: Path) -> None:
+    day = ("--since", "2024-05-03", "--until", "2024-05-04", "--customer", "8646067664", "--report", "campaign")
+    done = gads_etl("run", *day, cwd=folder)
+    assert done.code == 0, done.err
+    rows = gads_etl("state", "inspect", "--format", "json", cwd=folder).json
+    before = authority(PRINTED["state inspect"]["printed"])
+    (new,) = authority(rows) - before
+    assert new[:4] == ("8646067664", "campaign", "2024-05-04", "success")
+    assert before < authority(rows)
+    (change,) = gads_etl(
+        "consume", "changes", "--after", PRINTED["consume changes"]["printed"]["cursor"], "--format", "json", cwd=folder
+    ).json["changes"]
+    assert change["position"] > PRINTED["consume changes"]["printed"]["changes"][-1]["position"]
+    assert change["run_id"] == new[4]
+    assert gads_etl("warehouse", "load", cwd=folder).code == 0
+    assert gads_etl("warehouse", "verify", cwd=folder).code == 0
+    with ledger_adapter("sqlite:state.db").open_reader("sqlite:state.db", folder) as ledger:
+        assert ledger.leases(datetime.now(UTC)) == []
