@@ -28,7 +28,7 @@ def test_help_needs_none_of_what_commands_need(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["gads_domain.adapters", "gads_payload.reading", "gads_state_sqlite.adapter", "gads_sink_local.adapter"]
+    "module", ["gads_domain.adapters", "gads_payload.reader", "gads_state_sqlite.adapter", "gads_sink_local.adapter"]
 )
 def test_the_consumers_side_brings_neither_the_api_nor_the_command_line(module: str) -> None:
     found = _imported(f"import {module}")

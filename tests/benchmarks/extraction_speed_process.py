@@ -114,18 +114,18 @@ def extract(folder: Path, rows: int) -> float:
     from gads_domain.adapters import sink_adapter
     from gads_domain.clock import RandomRunIds, SystemClock
     from gads_domain.ports.report_source import Sealed
-    from gads_domain.report import ReportDefinition, Stretch
+    from gads_domain.report import ReportDefinition, ReportSlice
     from gads_domain.run import RunContext
-    from gads_extractor.extracting import GoogleAdsReportSource
+    from gads_extractor.report_source import GoogleAdsReportSource
 
     warm_up(connection)
     last = FIRST + timedelta(days=(rows - 1) // DAY_ROWS)
-    stretch = Stretch(str(rows), ReportDefinition("keyword", QUERY), FIRST, last)
+    slice_ = ReportSlice(str(rows), ReportDefinition("keyword", QUERY), FIRST, last)
     run = RunContext(RandomRunIds(SystemClock()).new_run_id())
     with tempfile.TemporaryDirectory(dir=folder) as store:
         sink = sink_adapter("file:raw").open_sink("file:raw", Path(store))
         start = time.perf_counter()
-        outcomes = list(GoogleAdsReportSource(connection).extract(stretch, run, sink))
+        outcomes = list(GoogleAdsReportSource(connection).extract(slice_, run, sink))
         seconds = time.perf_counter() - start
     sealed = [outcome.metadata for outcome in outcomes if isinstance(outcome, Sealed)]
     assert len(sealed) == len(outcomes), outcomes[0]

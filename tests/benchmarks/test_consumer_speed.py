@@ -25,8 +25,8 @@ from gads_domain.metadata import ColumnSpec, PartitionFacts, TableSchema
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_payload.schema import arrow_schema
-from gads_payload.writing import PayloadWriter
-from gads_validator.validating import RawPartitionValidator
+from gads_payload.writer import PayloadWriter
+from gads_validator.validator import RawPartitionValidator
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1_200)]
 

@@ -43,7 +43,7 @@ def slow_api(tmp_path: Path) -> Iterator[list[str]]:
 
 
 def _measure(folder: Path, gads_etl_script: Path, accounts: list[str], workers: int, days: int) -> dict[str, Any]:
-    """Stretches a second from the first worker's first result on, so that imports do not count, and the whole time."""
+    """Slices a second from the first worker's first result on, so that imports do not count, and the whole time."""
     config = folder / f"gads-{workers}-{days}.toml"
     config.write_text(
         f'[google_ads]\nconfiguration = "google-ads.yaml"\nca_certificate = "ca.pem"\n'
@@ -56,12 +56,12 @@ def _measure(folder: Path, gads_etl_script: Path, accounts: list[str], workers: 
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3000)
     assert done.returncode == 0, done.stderr[-2000:]
     events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-    ended = sorted(datetime.fromisoformat(e["at"]) for e in events if e["event"] == "stretch_ended")
-    started = min(datetime.fromisoformat(e["at"]) for e in events if e["event"] == "stretch_started")
-    # All workers are warm by the time as many stretches have ended as there are workers, three times over.
+    ended = sorted(datetime.fromisoformat(e["at"]) for e in events if e["event"] == "slice_ended")
+    started = min(datetime.fromisoformat(e["at"]) for e in events if e["event"] == "slice_started")
+    # All workers are warm by the time as many slices have ended as there are workers, three times over.
     warm = ended[3 * workers :]
     return {
-        "stretches": len(ended),
+        "slices": len(ended),
         "partitions": len(json.loads(done.stdout)["partitions"]),
         "a_second": (len(warm) - 1) / (warm[-1] - warm[0]).total_seconds(),
         "whole": (ended[-1] - started).total_seconds(),
@@ -75,7 +75,7 @@ def test_eight_workers_against_one(days: int, slow_api: list[str], tmp_path: Pat
     found = {workers: _measure(tmp_path, gads_etl_script, slow_api, workers, days) for workers in (1, 8)}
     for workers, figures in found.items():
         print(
-            f"\n{workers} workers, {days} days a call: {figures['stretches']} calls, {figures['partitions']:,} days, "
+            f"\n{workers} workers, {days} days a call: {figures['slices']} calls, {figures['partitions']:,} days, "
             f"{figures['a_second']:.1f} calls/s when warm, {figures['whole']:.1f} s in all",
             end="",
         )

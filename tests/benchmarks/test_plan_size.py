@@ -21,11 +21,11 @@ from gads_domain.report import ReportDefinition
 from gads_domain.run import RunContext, RunId
 from gads_etl.work_report import print_work_json
 from gads_orchestrator.advice import advice
-from gads_orchestrator.carrying_out import WorkResult
-from gads_orchestrator.purposes import ByPolicy
+from gads_orchestrator.execution import WorkResult
+from gads_orchestrator.selection import ByPolicy
 from gads_orchestrator.requested_run import states_of
 from gads_orchestrator.retry_policy import RetryPolicy
-from gads_orchestrator.work_plan import Account, WorkRequest, plan_work
+from gads_orchestrator.plan import Account, WorkRequest, plan_work
 
 folder, filled, accounts, reports, days = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 adapter, url = ledger_adapter("sqlite:x"), "sqlite:ledger.db"
@@ -39,7 +39,7 @@ with adapter.open_reader(url, Path(folder)) as ledger:
     began, worked = time.perf_counter(), time.process_time()
     plan = plan_work(request, ledger)
     made = time.perf_counter() - began
-    walked = sum(len(planned.stretch.days) for planned in plan)
+    walked = sum(len(planned.slice.days) for planned in plan)
     whole, worked = time.perf_counter() - began, time.process_time() - worked
     result, real, began = WorkResult(RunContext(RunId("20240602T040506789Z-7f3a9c21"))), sys.stdout, time.perf_counter()
     with open(os.devnull, "w") as sys.stdout:

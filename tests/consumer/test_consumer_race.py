@@ -63,7 +63,7 @@ def _check(base: Path, each: int, seals: int, seconds: float) -> None:
     pipeline = Pipeline(base)
     pipeline.trust(key_of(1, 0), 0)
     writers, readers = _race(base, each, seals, seconds)
-    moves = sum(entry.moves_authority for entry in pipeline.ledger.log())
+    moves = sum(entry.changes_authority for entry in pipeline.ledger.authority_changes())
     pipeline.close()
     assert [fault for reader in readers for fault in reader["faults"]] == []
     assert all(writer["moved"] for writer in writers)

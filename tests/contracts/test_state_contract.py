@@ -16,9 +16,9 @@ from jsonschema import Draft202012Validator
 
 from gads_conformance.ledger_samples import act_of, change_of, judged, key_of
 from gads_domain.adapters import ledger_adapter
-from gads_domain.state import AttemptOutcome, KeyHistory, LogEntry, PartitionState, PartitionStatus
+from gads_domain.state import AuthorityChange, KeyHistory, PartitionState, PartitionStatus, ValidationOutcome
 from gads_domain.state_machine import retry, settle
-from gads_domain.state_row import ROW_FIELDS, log_row, state_row
+from gads_domain.state_row import ROW_FIELDS, authority_change_row, state_row
 
 CONTRACT = Path(__file__).parents[2] / "contracts" / "state" / "v1"
 KINDS = ("state-row", "log-entry")
@@ -36,14 +36,14 @@ def faults(kind: str, document: object) -> list[str]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}")
 def test_an_example_is_what_its_folder_says(path: Path) -> None:
-    kind, verdict = path.parts[-3], path.parts[-2]
+    kind, validation = path.parts[-3], path.parts[-2]
     found = faults(kind, json.loads(path.read_bytes()))
-    assert (found == []) == (verdict == "valid"), found
+    assert (found == []) == (validation == "valid"), found
 
 
 def test_there_are_examples_of_each_kind() -> None:
-    for kind, verdict, least in itertools.product(KINDS, ("valid", "invalid"), (6,)):
-        assert len(list((CONTRACT / "examples" / kind / verdict).glob("*.json"))) >= least
+    for kind, validation, least in itertools.product(KINDS, ("valid", "invalid"), (6,)):
+        assert len(list((CONTRACT / "examples" / kind / validation).glob("*.json"))) >= least
 
 
 def test_the_laws_are_numbered_without_a_gap() -> None:
@@ -65,41 +65,41 @@ def test_the_statuses_are_those_of_the_code() -> None:
 
 
 attempts = st.lists(
-    st.tuples(st.integers(1, 5), st.sampled_from(AttemptOutcome), st.sampled_from("ab"), st.booleans()), max_size=8
+    st.tuples(st.integers(1, 5), st.sampled_from(ValidationOutcome), st.sampled_from("ab"), st.booleans()), max_size=8
 )
 
 
 @settings(max_examples=60)
 @given(attempts)
 def test_every_state_that_the_state_machine_reaches_fits_the_schema(
-    story: list[tuple[int, AttemptOutcome, str, bool]],
+    story: list[tuple[int, ValidationOutcome, str, bool]],
 ) -> None:
     history = KeyHistory(PartitionState(key_of()))
     assert faults("state-row", state_row(history.state)) == []
     for run, outcome, rows, orders in story:
         attempt = judged(history.state.key, run, outcome, rows=rows)
-        after = settle(history, attempt, attempt.judged_at)
+        after = settle(history, attempt, attempt.validated_at)
         if after is not history.state:
-            history = KeyHistory(after, (*history.attempts, attempt))
+            history = KeyHistory(after, (*history.results, attempt))
         assert faults("state-row", state_row(history.state)) == []
         if orders and history.state.status is PartitionStatus.FAILED:
-            history = KeyHistory(retry(history.state, attempt.judged_at), history.attempts)
+            history = KeyHistory(retry(history.state, attempt.validated_at), history.results)
             assert faults("state-row", state_row(history.state)) == []
         if orders and history.state.current_run_id is not None:
-            withdrawn = KeyHistory(history.state, history.attempts, frozenset({history.state.current_run_id}))
-            assert faults("state-row", state_row(settle(withdrawn, None, attempt.judged_at))) == []
+            withdrawn = KeyHistory(history.state, history.results, frozenset({history.state.current_run_id}))
+            assert faults("state-row", state_row(settle(withdrawn, None, attempt.validated_at))) == []
 
 
 def test_a_ledgers_log_fits_the_schema_and_is_a_chain(tmp_path: Path) -> None:
     url, key = "sqlite:ledger.db", key_of()
     adapter = ledger_adapter(url)
     story = [
-        (1, AttemptOutcome.UNSEALED, "a"),
-        (2, AttemptOutcome.REJECTED, "a"),
-        (3, AttemptOutcome.PASSED, "a"),
-        (4, AttemptOutcome.PASSED, "a"),
-        (5, AttemptOutcome.PASSED, "b"),
-        (5, AttemptOutcome.REJECTED, "b"),
+        (1, ValidationOutcome.UNSEALED, "a"),
+        (2, ValidationOutcome.REJECTED, "a"),
+        (3, ValidationOutcome.PASSED, "a"),
+        (4, ValidationOutcome.PASSED, "a"),
+        (5, ValidationOutcome.PASSED, "b"),
+        (5, ValidationOutcome.REJECTED, "b"),
     ]
     with (
         adapter.open_for_validator(url, tmp_path) as ledger,
@@ -109,10 +109,10 @@ def test_a_ledgers_log_fits_the_schema_and_is_a_chain(tmp_path: Path) -> None:
             attempt = judged(key, run, outcome, rows=rows)
             assert ledger.record([change_of(ledger.history(key), attempt)]) == [True]
             control_plane.retry([key], act_of(run))
-        log, state = ledger.log(), ledger.get(key)
+        log, state = ledger.authority_changes(), ledger.get(key)
     status, run_id = PartitionStatus.PENDING, None
     for entry in log:
-        assert faults("log-entry", log_row(entry)) == []
+        assert faults("log-entry", authority_change_row(entry)) == []
         assert (entry.status_before, entry.from_run) == (status, run_id)
         status, run_id = entry.status_after, entry.to_run
     assert (state.status, state.current_run_id) == (status, run_id)
@@ -128,4 +128,4 @@ def test_times_are_printed_in_utc() -> None:
 def test_a_log_entry_is_printed_whole() -> None:
     printed = set(VALIDATORS["log-entry"].schema["required"])  # type: ignore[index]
     key_members = {"source", "customer_id", "report", "logical_date"}
-    assert printed - key_members == set(LogEntry.__slots__) - {"key"}
+    assert printed - key_members == set(AuthorityChange.__slots__) - {"key"}

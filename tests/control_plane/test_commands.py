@@ -53,7 +53,7 @@ def test_a_backfill_and_what_operators_do_to_it(
     revoked = ask("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong", "--json-events")
     assert (revoked.code, revoked.json["partitions"][0]["status"]) == (0, "failed")
     facts = [json.loads(line) for line in revoked.err.splitlines()]
-    assert [fact["event"] for fact in facts] == ["run_revoked", "partition_moved"]
+    assert [fact["event"] for fact in facts] == ["run_revoked", "authority_changed"]
     assert (facts[1]["from_run"], facts[1]["to_run"], facts[1]["run_id"]) == (done.json["run_id"], "", "")
     again = ask("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong")
     assert again.code == 1
@@ -72,7 +72,7 @@ def test_a_backfill_and_what_operators_do_to_it(
     ]
     more = ask("backfill", "--since", "2024-05-01", "--until", "2024-05-04", "--customer", customers[0])
     assert (more.code, more.json["operations"], len(more.json["partitions"])) == (1, 1, 1)
-    assert [(left["since"], left["until"], left["code"]) for left in more.json["left_out"]] == [
+    assert [(left["since"], left["until"], left["code"]) for left in more.json["skipped"]] == [
         ("2024-05-03", "2024-05-04", "held")
     ]
 
@@ -130,8 +130,8 @@ def test_what_cannot_be_meant_is_refused(
 def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl: Any) -> None:
     planned = gads_etl("plan", "-c", config, "--format", "json").json
     assert planned["quota"] == {"operations_per_day": 100, "spent_today": 0, "exhausted": False}
-    assert planned["operations"] == len(planned["stretches"]) == 2
-    assert set(planned["by_purpose"]) == {"new"}
+    assert planned["operations"] == len(planned["slices"]) == 2
+    assert set(planned["by_reason"]) == {"new"}
     assert not (config.parent / "state.db").exists()
     config.write_text(config.read_text() + "[warehouse]\nload_after_run = true\n")
     served = gads_etl("serve", "--once", "--json-events", "--format", "json", "-c", config)
@@ -150,7 +150,7 @@ def test_sigterm_ends_the_daemon_within_ten_seconds(config: Path, gads_etl_scrip
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if "stretch_started" in line:
+            if "slice_started" in line:
                 break
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)

@@ -10,12 +10,12 @@ from retry_story import KEY, NOON, ONE_DAY, YESTERDAY, Mortal, fail, heal
 from simulated_house import House, key_of
 
 from gads_domain.errors import CredentialsError, StorageError
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 from gads_orchestrator import events
 from gads_orchestrator.events import Event
-from gads_orchestrator.operating import Operation, operate
-from gads_orchestrator.work_plan import Account
+from gads_orchestrator.operator_actions import Operation, operate
+from gads_orchestrator.plan import Account
 
 
 def _leaves(kind: type[Event]) -> Iterator[type[Event]]:
@@ -36,9 +36,9 @@ def test_every_fact_is_told_when_it_happens(house: House) -> None:
 def _runs_of_every_kind(house: House) -> None:
     extract = house.api.extract
 
-    def tells_rows(stretch: Stretch, run: RunContext, sink: Any, progress: Any = None) -> Iterator[Any]:
+    def tells_rows(slice_: ReportSlice, run: RunContext, sink: Any, progress: Any = None) -> Iterator[Any]:
         progress(7)
-        return extract(stretch, run, sink, progress)
+        return extract(slice_, run, sink, progress)
 
     house.api.extract = tells_rows  # type: ignore[method-assign]  # a source that counts
     house.sink.seal(KEY, house.run_ids.new_run_id(), "of a run that was killed")

@@ -86,7 +86,7 @@ def _check(scene: Scene, kills: int) -> tuple[int, int]:
     sealed = list(reader.sealed())
     with ledger_adapter(LEDGER).open_reader(LEDGER, scene.base) as ledger:
         for key, run in sealed:
-            assert run in {attempt.run_id for attempt in ledger.history(key).attempts}, "sealed and never judged"
+            assert run in {attempt.run_id for attempt in ledger.history(key).results}, "sealed and never judged"
     assert Counter(key for key, _run in sealed) == Counter(scene.all_keys()), "a day was sealed by two runs"
     asked = Counter[str]()
     for customer_id, report, first, last, _run in scene.lines("calls"):
@@ -126,7 +126,7 @@ def test_r36_r37_killed_at_random_nothing_is_asked_twice_and_nothing_lost(
         pytest.param(300.0, (400, 4, 30), marks=[pytest.mark.campaign, pytest.mark.timeout(1200)]),
     ],
 )
-def test_r33_two_daemons_on_one_ledger_extract_no_stretch_twice(
+def test_r33_two_daemons_on_one_ledger_extract_no_slice_twice(
     seconds: float, size: tuple[int, int, int], tmp_path: Path
 ) -> None:
     scene = Scene(str(tmp_path), *size, days_a_request=1 if seconds < 100 else 2, call_seconds=0.05)

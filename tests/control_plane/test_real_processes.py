@@ -103,7 +103,7 @@ class House:
         sealed = list(self.api.reader.sealed())
         with ledger_adapter("sqlite:x").open_reader("sqlite:state.db", self.api.folder) as ledger:
             for key, run in sealed:
-                assert run in {attempt.run_id for attempt in ledger.history(key).attempts}, "sealed and never judged"
+                assert run in {attempt.run_id for attempt in ledger.history(key).results}, "sealed and never judged"
         assert Counter(key for key, _ in sealed) == Counter(self.keys)
 
 
@@ -188,7 +188,7 @@ def test_r36_r37_killed_a_hundred_times_nothing_sealed_is_asked_again_and_nothin
 @pytest.mark.campaign
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("house", [(60, 100, 0.3, 2)], indirect=True)
-def test_r33_two_daemons_for_five_minutes_ask_for_no_stretch_twice(house: House) -> None:
+def test_r33_two_daemons_for_five_minutes_ask_for_no_slice_twice(house: House) -> None:
     with house.configuration.open("a") as file:
         file.write("\n")
     text = house.configuration.read_text().replace("[run]\n", f"[run]\nbackfill_since = {FIRST}\n")

@@ -18,9 +18,9 @@ from gads_domain.control import Mark
 from gads_domain.errors import UsageError
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.run import RunContext
-from gads_domain.state import AttemptOutcome, PartitionStatus, StateChange, StateFilter
+from gads_domain.state import PartitionStatus, StateChange, StateFilter, ValidationOutcome
 from gads_domain.state_row import ROW_FIELDS
-from gads_orchestrator.purposes import ByName, ByPolicy
+from gads_orchestrator.selection import SelectDue, SelectRequested
 
 CONTRACT = Path(__file__).parents[2] / "contracts" / "retry" / "v1" / "README.md"
 
@@ -60,7 +60,7 @@ def test_r3_r4_failed_becomes_pending_by_a_retry_on_record_once(house: House) ->
         house.ledger.record([StateChange(state, away, None)])
     assert house.control.retry([KEY, key_of(date(2024, 1, 1))], house.act()) == [True, False]
     assert house.control.retry([KEY], house.act()) == [False]
-    entry = house.control.log()[-1]
+    entry = house.control.authority_changes()[-1]
     assert (entry.cause, entry.status_after, len(house.control.acts(KEY))) == ("retry", PENDING, 1)
 
 
@@ -90,7 +90,7 @@ def test_r7_a_decision_from_before_an_order_is_refused(house: House) -> None:
     house.cycle(ONE_DAY)
     run = house.control.get(KEY).current_run_id
     assert run is not None
-    late = change_of(house.ledger.history(KEY), judged(KEY, 9, AttemptOutcome.REJECTED))
+    late = change_of(house.ledger.history(KEY), judged(KEY, 9, ValidationOutcome.REJECTED))
     house.control.revoke([(KEY, run)], house.act())
     assert house.ledger.record([late]) == [False]
 
@@ -104,21 +104,21 @@ def test_r9_marks_are_no_statuses_and_make_no_rows(house: House) -> None:
 
 
 @pytest.mark.parametrize("mark", list(Mark))
-@pytest.mark.parametrize("wanting", [ByPolicy(POLICY), ByName(reprocess=True, retry_failed=True)])
-def test_r10_r28_a_marked_day_is_left_out_by_name_whoever_asks(house: House, mark: Mark, wanting: ByPolicy) -> None:
+@pytest.mark.parametrize("selection", [SelectDue(POLICY), SelectRequested(reprocess=True, retry_failed=True)])
+def test_r10_r28_a_marked_day_is_skipped_by_name_whoever_asks(house: House, mark: Mark, selection: SelectDue) -> None:
     house.control.mark([KEY], mark, house.act())
-    plan = house.plan(wanting=wanting, since=YESTERDAY - timedelta(days=1), until=YESTERDAY)
-    assert [(left.first, left.last, left.why.code) for left in plan.left_out] == [(YESTERDAY, YESTERDAY, mark.value)]
+    plan = house.plan(selection=selection, since=YESTERDAY - timedelta(days=1), until=YESTERDAY)
+    assert [(left.first, left.last, left.why.code) for left in plan.skipped] == [(YESTERDAY, YESTERDAY, mark.value)]
     house.carry(plan)
     assert asked_days(house) == [YESTERDAY - timedelta(days=1)]
 
 
 def test_r11_releasing_changes_nothing_else(house: House) -> None:
-    before = [(p.stretch, p.purpose) for p in house.plan()]
+    before = [(p.slice_, p.reason) for p in house.plan()]
     house.control.mark([KEY], Mark.HELD, house.act())
-    assert [(p.stretch, p.purpose) for p in house.plan()] != before
+    assert [(p.slice_, p.reason) for p in house.plan()] != before
     house.control.unmark([KEY], Mark.HELD, house.act())
-    assert [(p.stretch, p.purpose) for p in house.plan()] == before
+    assert [(p.slice_, p.reason) for p in house.plan()] == before
 
 
 def test_r12_r20_after_max_attempts_the_day_is_terminal_until_a_person_lifts_it(house: House) -> None:
@@ -132,9 +132,9 @@ def test_r12_r20_after_max_attempts_the_day_is_terminal_until_a_person_lifts_it(
     assert act.act.by_policy
     assert act.act.reason == "failed 4 times in a row, last with api_transient"
     heal(house)
-    assert house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY).stretches == 0
+    assert house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY).slices == 0
     house.control.unmark([KEY], Mark.TERMINAL, house.act())
-    assert house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY).stretches == 1
+    assert house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY).slices == 1
     assert house.control.get(KEY).status is SUCCESS
 
 
@@ -144,7 +144,7 @@ def test_r13_policy_leaves_marked_days_alone_and_a_held_day_stays_held(house: Ho
     house.control.mark([KEY], Mark.HELD, house.act())
     assert house.control.retry([KEY], house.act(by_policy=True)) == [False]
     assert house.control.retry([KEY], house.act()) == [True]
-    assert house.standing(KEY).marks == {Mark.HELD}
+    assert house.scheduling(KEY).marks == {Mark.HELD}
 
 
 def test_r14_a_hold_that_came_after_the_plan_counts(house: House) -> None:
@@ -161,20 +161,20 @@ def test_r15_tries_begin_anew_by_a_person_or_a_good_run_and_not_by_policy(house:
     fail(house)
     for expected in (1, 2, 3):
         house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY)
-        assert house.standing(KEY).tries == expected
+        assert house.scheduling(KEY).tries == expected
         house.pass_time(hours=9)
     house.control.retry([KEY], house.act())
-    assert house.standing(KEY).tries == 0
+    assert house.scheduling(KEY).tries == 0
     house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY)
-    assert house.standing(KEY).tries == 1
+    assert house.scheduling(KEY).tries == 1
     heal(house)
     house.pass_time(hours=9)
     house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY)
-    assert house.standing(KEY).tries == 0
+    assert house.scheduling(KEY).tries == 0
     passed = house.control.get(KEY).current_run_id
     assert passed is not None
     house.control.revoke([(KEY, passed)], house.act())
     house.validator.validate([KEY])
     fail(house)
     house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY)
-    assert (house.control.get(KEY).status, house.standing(KEY).tries) == (FAILED, 1)
+    assert (house.control.get(KEY).status, house.scheduling(KEY).tries) == (FAILED, 1)

@@ -12,13 +12,13 @@ from simulated_house import ACCOUNT, POLICY, House, key_of
 
 from gads_domain.control import Mark
 from gads_domain.errors import UsageError
-from gads_domain.report import ReportDefinition, ReportKind, Stretch
+from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import StateFilter
-from gads_orchestrator.events import StretchStarted
-from gads_orchestrator.purposes import ByPolicy, Purpose
+from gads_orchestrator.events import SliceStarted
+from gads_orchestrator.plan import Account
 from gads_orchestrator.retry_policy import ErrorRule, RetryPolicy
-from gads_orchestrator.work_plan import Account
+from gads_orchestrator.selection import Reason, SelectDue
 
 
 def _deny(house: House) -> None:
@@ -26,7 +26,7 @@ def _deny(house: House) -> None:
 
 
 def _started(house: House) -> list[tuple[str, str]]:
-    return [(e.purpose, e.customer_id) for e in house.events if isinstance(e, StretchStarted)]
+    return [(e.reason, e.customer_id) for e in house.events if isinstance(e, SliceStarted)]
 
 
 def test_r16_the_wait_doubles_to_a_cap_and_jitter_shortens_it_alike_for_adjacent_days(house: House) -> None:
@@ -40,15 +40,15 @@ def test_r16_the_wait_doubles_to_a_cap_and_jitter_shortens_it_alike_for_adjacent
     assert [exact.delay("1", "r", n) / timedelta(minutes=10) for n in range(1, 7)] == [1, 2, 4, 8, 12, 12]
     fail(house)
     house.cycle()
-    (left,) = house.plan().left_out
+    (left,) = house.plan().skipped
     assert (left.first, left.last, left.why.code) == (YESTERDAY - timedelta(days=2), YESTERDAY, "wait")
 
 
 def test_r17_r28_waiting_is_counted_from_the_record_by_whoever_comes(house: House) -> None:
     fail(house)
     house.cycle(ONE_DAY)
-    tried_at = house.control.history(KEY).attempts[0].judged_at
-    (left,) = house.plan(ONE_DAY).left_out
+    tried_at = house.control.history(KEY).results[0].validated_at
+    (left,) = house.plan(ONE_DAY).skipped
     assert left.why.until == tried_at + POLICY.delay("1", "campaign", 1)
     other = house.another()
     assert left.why.until is not None
@@ -66,7 +66,7 @@ def test_r18_a_permanent_failure_waits_for_a_person(house: House) -> None:
         house.pass_time(days=1)
     assert len(house.api.asked) == 1
     assert house.control.marks(KEY) == set()
-    (left,) = house.plan(ONE_DAY, since=YESTERDAY, until=YESTERDAY).left_out
+    (left,) = house.plan(ONE_DAY, since=YESTERDAY, until=YESTERDAY).skipped
     assert (left.why.code, left.why.reason) == ("permanent", "not retried by policy: api_permanent")
     heal(house)
     house.control.retry([KEY], house.act("they let us in again"))
@@ -78,7 +78,7 @@ def test_r19_rules_by_code_overrule(house: House) -> None:
     _deny(house)
     stubborn = RetryPolicy(rules={"api_permanent": ErrorRule(retry=True, max_attempts=2)}, max_attempts=9)
     for _ in range(5):
-        house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY, wanting=ByPolicy(stubborn))
+        house.cycle(ONE_DAY, since=YESTERDAY, until=YESTERDAY, selection=SelectDue(stubborn))
         house.pass_time(days=1)
     assert len(house.api.asked) == 2
     assert house.control.marks(KEY) == {Mark.TERMINAL}
@@ -87,7 +87,7 @@ def test_r19_rules_by_code_overrule(house: House) -> None:
     fail(house)
     before = len(house.api.asked)
     for _ in range(3):
-        house.cycle(ONE_DAY, wanting=ByPolicy(patient), since=date(2024, 6, 14), until=date(2024, 6, 14))
+        house.cycle(ONE_DAY, selection=SelectDue(patient), since=date(2024, 6, 14), until=date(2024, 6, 14))
         house.pass_time(days=1)
     assert len(house.api.asked) == before + 1
 
@@ -124,15 +124,15 @@ def test_r22_r27_a_snapshot_is_asked_for_today_and_given_up_tomorrow(house: Hous
 def test_r23_a_call_repeated_within_a_run_is_an_operation_and_no_try(house: House) -> None:
     whole = house.api._answer
 
-    def twice(stretch: Stretch, run: RunContext) -> None:
+    def twice(slice_: ReportSlice, run: RunContext) -> None:
         house.gate()
-        whole(stretch, run)
+        whole(slice_, run)
 
     house.api._answer = twice  # type: ignore[method-assign]  # a source that asks twice
     fail(house)
     result = house.cycle(ONE_DAY)
     assert (result.operations, house.control.quota("t", NOON.date()).spent) == (2, 2)
-    assert house.standing(KEY).tries == 1
+    assert house.scheduling(KEY).tries == 1
 
 
 def test_r24_a_plan_is_in_the_order_of_purposes(house: House) -> None:
@@ -146,18 +146,18 @@ def test_r24_a_plan_is_in_the_order_of_purposes(house: House) -> None:
     house.clock.moment = NOON + timedelta(days=2)
     house.events.clear()
     plan = house.plan(since=since)
-    assert [planned.purpose for planned in plan] == sorted(planned.purpose for planned in plan)
+    assert [planned.reason for planned in plan] == sorted(planned.reason for planned in plan)
     house.carry(plan)
     expected = ["new", "recent_retry", "restatement", "old_retry", "backfill"]
-    found = [purpose for purpose, _account in _started(house)]
+    found = [reason for reason, _account in _started(house)]
     assert list(dict.fromkeys(found)) == expected
-    assert found == sorted(found, key=lambda purpose: Purpose[purpose.upper()])
+    assert found == sorted(found, key=lambda reason: Reason[reason.upper()])
 
 
 def test_r25_accounts_take_turns(house: House) -> None:
     accounts = tuple(Account(str(n)) for n in (1, 2, 3))
     house.cycle(accounts=accounts, since=date(2024, 6, 1), days=1)
-    backfills = [account for purpose, account in _started(house) if purpose == "backfill"]
+    backfills = [account for reason, account in _started(house) if reason == "backfill"]
     assert len(backfills) == 18
     assert sorted(backfills[:3]) == ["1", "2", "3"]
     assert backfills == backfills[:3] * 6
@@ -212,7 +212,7 @@ def test_r26_a_last_reading_that_keeps_failing_is_let_go(house: House, most: int
     fail(house, hours=24 * 99)
     for _day in range(60):
         house.pass_time(days=1)
-        house.cycle(since=since, until=since, wanting=ByPolicy(RetryPolicy(max_attempts=most)))
+        house.cycle(since=since, until=since, selection=SelectDue(RetryPolicy(max_attempts=most)))
     assert max(asked.at.date() for asked in house.api.asked) == last
     assert house.control.get(key_of(since)).status is SUCCESS
 
@@ -235,11 +235,19 @@ def test_r29_planning_changes_nothing_and_is_repeatable(house: House) -> None:
     accounts = (ACCOUNT, Account("2"))
     house.cycle(accounts=accounts)
     house.pass_time(days=1)
-    before = (house.control.log(), list(house.control.standings(StateFilter())), house.control.leases(NOON))
+    before = (
+        house.control.authority_changes(),
+        list(house.control.scheduling_states(StateFilter())),
+        house.control.leases(NOON),
+    )
     plans = [house.plan(accounts=accounts, since=date(2024, 5, 1)) for _ in range(3)]
     assert list(plans[0]) == list(plans[1]) == list(plans[2])
-    assert plans[0].left_out == plans[1].left_out
-    assert (house.control.log(), list(house.control.standings(StateFilter())), house.control.leases(NOON)) == before
+    assert plans[0].skipped == plans[1].skipped
+    assert (
+        house.control.authority_changes(),
+        list(house.control.scheduling_states(StateFilter())),
+        house.control.leases(NOON),
+    ) == before
     assert plans[0].operations == len(list(plans[0]))
-    assert plans[0].partitions == sum(len(planned.stretch.days) for planned in plans[0])
-    assert list(plans[0].keys()) == sorted(key for planned in plans[0] for key in planned.stretch.keys)
+    assert plans[0].partitions == sum(len(planned.slice_.days) for planned in plans[0])
+    assert list(plans[0].keys()) == sorted(key for planned in plans[0] for key in planned.slice_.keys)

@@ -16,15 +16,15 @@ from simulated_house import ACCOUNT, REPORT, House, key_of
 from gads_domain.control import Mark, Spending
 from gads_domain.errors import FailureReason
 from gads_domain.ports.validation import UnsealedRun
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
-from gads_orchestrator.carrying_out import Control, carry_out
+from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.events import PartitionRecovered, RunPlanned
-from gads_orchestrator.purposes import ByName
-from gads_orchestrator.serving import Daemon
-from gads_orchestrator.work_plan import Account, plan_work
-from gads_orchestrator.workers import Done, InThisProcess, Message
-from gads_orchestrator.working import Ending, Task, work_on
+from gads_orchestrator.execution import Control, execute_plan
+from gads_orchestrator.plan import Account, plan_work
+from gads_orchestrator.selection import SelectRequested
+from gads_orchestrator.worker import Ending, Task, work_on
+from gads_orchestrator.worker_pool import Done, InThisProcess, Message
 
 
 def test_r30_r31_at_the_limit_a_run_ends_cleanly_and_the_rest_is_as_it_was(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_r31_a_daemon_with_a_spent_budget_begins_nothing_and_says_so(tmp_path: P
         lambda _now: house.request(accounts=(ACCOUNT, Account("2"))),
         lambda: RunContext(house.run_ids.new_run_id(), "house", "serve"),
         Control(house.control, house.clock, house.budget, house),
-        InThisProcess(house.rooms),
+        InThisProcess(house.context),
         Event(),
     )
     first = daemon.look()
@@ -82,9 +82,9 @@ def test_r32_the_apis_own_refusal_holds_for_the_day(house: House) -> None:
     accounts = tuple(Account(str(n)) for n in range(1, 6))
     assert house.cycle(accounts=accounts).reason == "quota"
     assert len(house.api.asked) == 3
-    for wanting in (None, None, ByName(), None):
+    for selection in (None, None, SelectRequested(), None):
         house.pass_time(hours=2)
-        assert house.cycle(accounts=accounts, wanting=wanting, since=YESTERDAY, until=YESTERDAY).operations == 0
+        assert house.cycle(accounts=accounts, selection=selection, since=YESTERDAY, until=YESTERDAY).operations == 0
     assert house.control.quota("t", NOON.date()).exhausted
     house.pass_time(days=1)
     house.cycle(accounts=accounts)
@@ -94,13 +94,13 @@ def test_r32_the_apis_own_refusal_holds_for_the_day(house: House) -> None:
 
 def test_r32_a_refusal_of_what_was_asked_by_name_holds_for_nobody_else(house: House) -> None:
     house.trouble.quota_days = {NOON.date(): 0}
-    assert house.cycle(wanting=ByName(), since=YESTERDAY, until=YESTERDAY).reason == "quota"
+    assert house.cycle(selection=SelectRequested(), since=YESTERDAY, until=YESTERDAY).reason == "quota"
     assert not house.control.quota("t", NOON.date()).exhausted
     house.trouble.quota_days = {}
     assert house.cycle(accounts=(Account("2"),)).reason == "done"
 
 
-def test_r33_r35_two_instances_with_one_plan_ask_for_each_stretch_once(house: House) -> None:
+def test_r33_r35_two_instances_with_one_plan_ask_for_each_slice_once(house: House) -> None:
     accounts = tuple(Account(str(n)) for n in range(1, 6))
     other = house.another()
     mine, theirs = house.plan(accounts=accounts), other.plan(accounts=accounts)
@@ -110,7 +110,7 @@ def test_r33_r35_two_instances_with_one_plan_ask_for_each_stretch_once(house: Ho
         seen.append(str(key))
         if len(seen) == 4:
             result = other.carry(theirs)
-            assert result.deferred["leased"] == 1, "the stretch in hand is somebody's"
+            assert result.deferred["leased"] == 1, "the slice in hand is somebody's"
 
     house.before_seal = meanwhile
     result = house.carry(mine)
@@ -126,8 +126,8 @@ def test_r34_who_has_lost_a_lease_spends_nothing(house: House) -> None:
     assert later is not None
     assert later.number > lease.number
     house.gate.begin(lease)
-    task = Task(Stretch("1", REPORT, YESTERDAY, YESTERDAY), RunContext(house.run_ids.new_run_id()), lease)
-    assert work_on(task, house.rooms, house.events.extend).ending is Ending.LEASED
+    task = Task(ReportSlice("1", REPORT, YESTERDAY, YESTERDAY), RunContext(house.run_ids.new_run_id()), lease)
+    assert work_on(task, house.context, house.events.extend).ending is Ending.LEASED
     assert house.api.asked == []
     assert house.control.get(KEY).version == 0
     end = NOON + timedelta(seconds=120)
@@ -161,12 +161,12 @@ def test_r33_a_lease_is_held_as_long_as_the_work_takes_in_this_process_too(house
                 if expiry() > before:
                     break
                 turn.wait(0.01)
-        assert other.carry(theirs).stretches == 0
+        assert other.carry(theirs).slices == 0
 
     house.before_seal = slow
     run = RunContext(house.run_ids.new_run_id(), "house", "serve")
     control = Control(house.control, house.clock, house.budget, house, lease_length=length)
-    carry_out(house.plan(), run, control, InThisProcess(house.rooms))
+    execute_plan(house.plan(), run, control, InThisProcess(house.context))
     assert (len(house.api.asked), other.api.asked) == (1, [])
 
 
@@ -208,7 +208,7 @@ class OneHandAfterTheOther:
     def wait(self, seconds: float) -> list[Message]:
         self.leased.append([lease.scope for lease in self.house.control.leases(self.house.clock.now())])
         worker = min(self.tasks)
-        return [Done(worker, work_on(self.tasks.pop(worker), self.house.rooms, self.house.events.extend))]
+        return [Done(worker, work_on(self.tasks.pop(worker), self.house.context, self.house.events.extend))]
 
     def close(self) -> None:
         return
@@ -220,7 +220,7 @@ def test_r37_a_lease_is_held_no_longer_than_there_is_work_under_it(house: House)
     assert workers.leased == [["google_ads/1/campaign", "google_ads/2/campaign"], ["google_ads/2/campaign"]]
 
 
-def test_r38_a_stretch_whose_worker_died_goes_on_in_the_same_run(house: House) -> None:
+def test_r38_a_slice_whose_worker_died_goes_on_in_the_same_run(house: House) -> None:
     result = house.carry(house.plan(), workers=Mortal(house, deaths=2, seals=1))
     assert result.reason == "done"
     assert sorted(asked_days(house)) == [YESTERDAY - timedelta(days=1), YESTERDAY]
@@ -228,12 +228,12 @@ def test_r38_a_stretch_whose_worker_died_goes_on_in_the_same_run(house: House) -
     assert runs == {result.run.run_id}
 
 
-def test_r38_a_stretch_that_kills_is_put_on_record(house: House) -> None:
+def test_r38_a_slice_that_kills_is_put_on_record(house: House) -> None:
     house.carry(house.plan(), workers=Mortal(house, deaths=99))
     states = house.control.get_many([key_of(YESTERDAY - timedelta(days=n)) for n in range(3)])
     assert {state.status for state in states} == {FAILED}
-    assert house.standing(KEY).failure == FailureReason(
-        "worker_lost", "3 workers died over this stretch", retryable=True
+    assert house.scheduling(KEY).failure == FailureReason(
+        "worker_lost", "3 workers died over this slice", retryable=True
     )
     assert house.api.asked == []
 
@@ -284,4 +284,4 @@ def test_an_unsealed_run_is_a_try(house: House) -> None:
     run = house.run_ids.new_run_id()
     reason = FailureReason("api_transient", "m", retryable=True)
     house.validator.validate([KEY], unsealed={KEY: UnsealedRun(run, reason)})
-    assert (house.standing(KEY).tries, house.standing(KEY).failure) == (1, reason)
+    assert (house.scheduling(KEY).tries, house.scheduling(KEY).failure) == (1, reason)

@@ -26,7 +26,7 @@ def in_memory() -> Iterator[Path]:
 def test_every_day_ends_well_or_held_for_a_recorded_reason(seed: int, in_memory: Path) -> None:
     life = live(seed, SMALL, in_memory)
     assert life.partitions > 500
-    assert {"new", "recent_retry", "restatement", "backfill"} <= set(life.by_purpose)
+    assert {"new", "recent_retry", "restatement", "backfill"} <= set(life.by_reason)
 
 
 def test_a_seed_always_tells_the_same_story(tmp_path: Path, in_memory: Path) -> None:

@@ -18,7 +18,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunContext, RunId
 from gads_domain.state import PartitionStatus
 from gads_domain.state_machine import winner
-from gads_orchestrator.work_plan import Account, WorkPlan
+from gads_orchestrator.plan import Account, WorkPlan
 
 NOON = datetime(2024, 6, 10, 12, tzinfo=UTC)
 _ACCOUNTS = (Account("1"), Account("2", "Asia/Tokyo"))
@@ -67,7 +67,7 @@ class Story(RuleBasedStateMachine):
 
     @precondition(lambda self: any(self.plans))
     @rule(who=_who, crash_after=st.none() | st.integers(0, 5), other_too=st.booleans())
-    def carry_out(self, who: int, crash_after: int | None, other_too: bool) -> None:
+    def execute_plan(self, who: int, crash_after: int | None, other_too: bool) -> None:
         plan, house = self.plans[who], self.houses[who]
         if plan is None:
             return
@@ -112,7 +112,7 @@ class Story(RuleBasedStateMachine):
     @rule(who=_who, account=_account, ago=_days_ago, which=st.integers(0, 9), carried_out=st.booleans())
     def revoke(self, who: int, account: str, ago: int, which: int, carried_out: bool) -> None:
         house, key = self.houses[who], self._key(account, ago)
-        attempts = house.control.history(key).attempts
+        attempts = house.control.history(key).results
         if attempts:
             run = attempts[which % len(attempts)].run_id
             house.control.revoke([(key, run)], house.act())
@@ -128,7 +128,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def r1_only_the_tables_moves_are_in_the_log(self) -> None:
         control = self.houses[0].control
-        for entry in control.log(after=self.seen):
+        for entry in control.authority_changes(after=self.seen):
             self.seen = entry.sequence
             assert (entry.status_before.value, entry.status_after.value, entry.cause) in ALLOWED_MOVES
             assert self.chain.get(entry.key, (PartitionStatus.PENDING, None)) == (entry.status_before, entry.from_run)
@@ -144,7 +144,7 @@ class Story(RuleBasedStateMachine):
             history = control.history(key)
             assert (history.state.status, history.state.current_run_id) == (status, run)
             assert history.revoked == self.revoked.get(key, set())
-            won = winner(history.attempts, history.revoked)
+            won = winner(history.results, history.revoked)
             # An order that the validator has not carried out yet is the one thing that may stand between.
             if not history.revoked:
                 assert run == (won.run_id if won else None)

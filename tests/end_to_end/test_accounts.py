@@ -37,7 +37,7 @@ def test_the_tree_says_who_is_selected_and_why_not(
     assert [row["customer_id"] for row in listed.json if row["selected"]] == [
         number for number in [row["customer_id"] for row in listed.json] if number in (customers[0], customers[2])
     ]
-    assert {row["left_out"] for row in listed.json if not row["selected"]} == {
+    assert {row["skipped"] for row in listed.json if not row["selected"]} == {
         "a manager has no metrics of its own",
         "accounts.exclude has Café *",
     }

@@ -27,16 +27,16 @@ from gads_emulator.synthetic import SyntheticAgency
 from gads_emulator.synthetic_accounts import SyntheticSettings
 from gads_etl.composition import new_run, open_ledger_reader, open_sink_reader
 from gads_etl.configuration import Configuration, load_configuration
-from gads_etl.execution import fulfil
-from gads_etl.run_wish import RunWish
-from gads_extractor.extracting import GoogleAdsReportSource
-from gads_extractor.retrying import RetryPolicy
-from gads_payload.reading import open_payload
+from gads_etl.execution import execute_run
+from gads_etl.run_wish import RunOptions
+from gads_extractor.call_retry import RetryPolicy
+from gads_extractor.report_source import GoogleAdsReportSource
+from gads_payload.reader import open_payload
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)
 DAYS = 3
-WISH = RunWish(FIRST, LAST)
-AGAIN = RunWish(FIRST, LAST, retry_failed=True)
+WISH = RunOptions(FIRST, LAST)
+AGAIN = RunOptions(FIRST, LAST, retry_failed=True)
 REPORTS = """
 [[reports]]
 name = "campaign"
@@ -83,8 +83,8 @@ class Job:
     configuration: Configuration
     naps: list[float]
 
-    def run(self, wish: RunWish = WISH) -> Any:
-        return fulfil(self.configuration, wish, new_run("gads-etl run"))
+    def run(self, options: RunOptions = WISH) -> Any:
+        return execute_run(self.configuration, options, new_run("gads-etl run"))
 
     def trusted(self) -> Rows:
         """The rows of every partition that the ledger vouches for, sorted."""
@@ -156,7 +156,7 @@ class Hits:
     fault: dict[str, Any]
     reason: str
     asked: int = 1
-    """How often each of its stretches is asked for."""
+    """How often each of its slices is asked for."""
 
 
 DEADLINE = "DEADLINE_EXCEEDED: the stream was silent"
@@ -279,7 +279,7 @@ def test_a_fault_of_everybody_keeps_what_was_done_before_it(
     assert result.exit_code == meant.code
     assert not job.naps, "asking again would be of no use"
     good = {key for key, state in result.states.items() if state.status is PartitionStatus.SUCCESS}
-    assert len(good) == 2 * DAYS, "two stretches"
+    assert len(good) == 2 * DAYS, "two slices"
     assert set(result.failures) == set(expected) - good
     assert all(meant.said in reason for reason in result.failures.values())
     left = [

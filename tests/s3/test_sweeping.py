@@ -17,7 +17,7 @@ from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE, Leftover, LeftoverKind, RawSink, SweepableSink
 from gads_sink_s3.bucket import Bucket
 from gads_sink_s3.location import parse_location
-from gads_sink_s3.sweeping import sweep
+from gads_sink_s3.sweep import sweep
 
 KEY = sample_key()
 LARGE = 6 * 1024 * 1024

@@ -97,7 +97,7 @@ def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.Monkey
     seen = []
     from gads_warehouse_duckdb.applying import Application
 
-    carried_out = Application.carry_out
+    carried_out = Application.execute_plan
 
     def look_then_commit(application: Application) -> Any:
         done = carried_out(application)
@@ -105,7 +105,7 @@ def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.Monkey
             seen.append(connection.execute(question).fetchone())
         return done
 
-    monkeypatch.setattr(Application, "carry_out", look_then_commit)
+    monkeypatch.setattr(Application, "execute_plan", look_then_commit)
     loaded.load()
     after = loaded.query(question)[0]
     assert seen == [before]
@@ -164,7 +164,7 @@ def die(*_):
     if reached == number:
         os.kill(os.getpid(), signal.SIGKILL)
 
-owner = {"_insert": Application, "_move": Application, "_record_step": Application, "carry_out": Application}[place]
+owner = {"_insert": Application, "_move": Application, "_record_step": Application, "execute_plan": Application}[place]
 whole = getattr(owner, place)
 
 def and_die(self, *arguments):
@@ -178,7 +178,7 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) a
 """
 
 
-@pytest.mark.parametrize(("place", "number"), [("_move", 1), ("_insert", 2), ("_record_step", 1), ("carry_out", 2)])
+@pytest.mark.parametrize(("place", "number"), [("_move", 1), ("_insert", 2), ("_record_step", 1), ("execute_plan", 2)])
 def test_a_killed_load_is_gone_on_with(loaded: House, place: str, number: int) -> None:
     """W8: SIGKILL after each kind of statement, in the first step or the second."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=9)

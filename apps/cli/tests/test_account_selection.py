@@ -76,15 +76,15 @@ def test_patterns_choose_clients_and_a_manager_s_stand_for_all_below(
 ) -> None:
     found = select(TREE, include, exclude)
     assert list(found.accounts) == selected
-    assert {*found.accounts, *found.left_out} == {account.customer_id for account in TREE}, "nobody silently absent"
-    assert found.left_out["11"] == "a manager has no metrics of its own"
+    assert {*found.accounts, *found.skipped} == {account.customer_id for account in TREE}, "nobody silently absent"
+    assert found.skipped["11"] == "a manager has no metrics of its own"
     assert found.unmatched == (("nobody",) if "nobody" in include else ())
 
 
-def test_what_is_left_out_says_by_what_and_what_is_refused_says_why() -> None:
+def test_what_is_skipped_says_by_what_and_what_is_refused_says_why() -> None:
     found = select(TREE, ["Acme*"], ["label:priority"])
-    assert found.left_out["12"] == "accounts.exclude has label:priority"
-    assert found.left_out["13"] == "fits nothing in accounts.include"
+    assert found.skipped["12"] == "accounts.exclude has label:priority"
+    assert found.skipped["13"] == "fits nothing in accounts.include"
     assert list(found.refused) == ["112"]
     assert "CANCELED" in found.refused["112"].message
     assert not select(TREE, ["13"], []).refused, "a suspended account is asked"

@@ -10,12 +10,12 @@ import pytest
 
 from gads_etl.event_lines import EventLines
 from gads_orchestrator.events import (
+    AuthorityChanged,
     Event,
-    PartitionJudged,
-    PartitionMoved,
+    PartitionValidated,
     RowsReceived,
     RunPlanned,
-    StretchEnded,
+    SliceEnded,
     event_document,
 )
 
@@ -23,14 +23,14 @@ NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
 RUN = "20240602T040506789Z-7f3a9c21"
 DAYS = [date(2024, 5, 1) + timedelta(days=n) for n in range(30)]
 ROWS = RowsReceived(NOW, RUN, "1", "campaign", DAYS[0], DAYS[-1], 7)
-ENDED = StretchEnded(NOW, RUN, "1", "campaign", DAYS[0], DAYS[-1], 1)
+ENDED = SliceEnded(NOW, RUN, "1", "campaign", DAYS[0], DAYS[-1], 1)
 PLANNED = RunPlanned(NOW, RUN, 1, 30, {"backfill": 30}, 0)
 PARTITIONS: list[Event] = [
     event
     for day in DAYS
     for event in (
-        PartitionJudged(NOW, RUN, "1", "campaign", day, RUN, "passed"),
-        PartitionMoved(NOW, RUN, "1", "campaign", day, "pending", "success", "", RUN),
+        PartitionValidated(NOW, RUN, "1", "campaign", day, RUN, "passed"),
+        AuthorityChanged(NOW, RUN, "1", "campaign", day, "pending", "success", "", RUN),
     )
 ]
 
@@ -44,32 +44,32 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_programs_get_a_document_a_line_in_order_and_no_rows(writes: list[str]) -> None:
-    EventLines(as_json=True).saw(PLANNED, ROWS, *PARTITIONS, ENDED)
+    EventLines(as_json=True).on_events(PLANNED, ROWS, *PARTITIONS, ENDED)
     lines = "".join(writes).splitlines()
     assert [json.loads(line) for line in lines] == [event_document(e) for e in (PLANNED, *PARTITIONS, ENDED)]
 
 
 def test_many_lines_go_in_few_writes_and_none_of_them_is_torn(writes: list[str]) -> None:
-    EventLines(as_json=True).saw(*PARTITIONS)
+    EventLines(as_json=True).on_events(*PARTITIONS)
     assert 1 < len(writes) < len(PARTITIONS) / 5
     assert all(piece.endswith("\n") and len(piece) <= 4096 for piece in writes)
 
 
 def test_a_line_that_is_longer_than_a_piece_is_written_by_itself(writes: list[str]) -> None:
-    long = PartitionJudged(NOW, RUN, "1", "campaign", DAYS[0], RUN, "x" * 5000)
-    EventLines(as_json=True).saw(ENDED, long, ENDED)
+    long = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "x" * 5000)
+    EventLines(as_json=True).on_events(ENDED, long, ENDED)
     assert [piece.count("\n") for piece in writes] == [1, 1, 1]
 
 
 def test_nothing_is_written_for_nothing(writes: list[str]) -> None:
-    EventLines(as_json=True).saw(ROWS)
-    EventLines().saw(ROWS, *PARTITIONS)
+    EventLines(as_json=True).on_events(ROWS)
+    EventLines().on_events(ROWS, *PARTITIONS)
     assert writes == []
 
 
 def test_people_get_a_line_without_partitions(writes: list[str]) -> None:
-    EventLines().saw(PLANNED, *PARTITIONS, ENDED)
+    EventLines().on_events(PLANNED, *PARTITIONS, ENDED)
     assert "".join(writes).splitlines() == [
-        "2024-06-10T12:00:00Z run_planned operations=1 partitions=30 by_purpose=backfill:30 left_out=0",
-        "2024-06-10T12:00:00Z stretch_ended 1 campaign 2024-05-01..2024-05-30 operations=1",
+        "2024-06-10T12:00:00Z run_planned operations=1 partitions=30 by_reason=backfill:30 skipped=0",
+        "2024-06-10T12:00:00Z slice_ended 1 campaign 2024-05-01..2024-05-30 operations=1",
     ]

@@ -12,7 +12,7 @@ from gads_etl.main import run
 
 
 @pytest.mark.parametrize("words", [[], ["state"], ["warehouse"]])
-def test_a_command_that_is_left_out_gets_the_help_as_it_is_laid_out(
+def test_a_command_that_is_skipped_gets_the_help_as_it_is_laid_out(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

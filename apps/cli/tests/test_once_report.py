@@ -10,10 +10,10 @@ from gads_conformance.ledger_samples import judged, record_one, run_of
 from gads_domain.adapters import ledger_adapter
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunContext
-from gads_domain.state import AttemptOutcome
+from gads_domain.state import ValidationOutcome
 from gads_etl.once_report import NotPassed, once_document, once_exit_code, print_once
-from gads_orchestrator.carrying_out import WorkResult
-from gads_orchestrator.events import NobodyWatches, PartitionJudged
+from gads_orchestrator.events import NullObserver, PartitionValidated
+from gads_orchestrator.execution import WorkResult
 
 KEY = PartitionKey("google_ads", "1", "campaign", date(2024, 6, 9))
 
@@ -25,14 +25,14 @@ def _result(reason: str = "done", **members: object) -> WorkResult:
 def test_what_was_attempted_in_vain_is_named_and_the_exit_code_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    watch = NotPassed(NobodyWatches())
+    watch = NotPassed(NullObserver())
     for outcome in ("unsealed", "passed", "rejected"):
-        watch.saw(
-            PartitionJudged(datetime(2024, 6, 10, tzinfo=UTC), "", "1", "campaign", KEY.logical_date, "", outcome)
+        watch.on_events(
+            PartitionValidated(datetime(2024, 6, 10, tzinfo=UTC), "", "1", "campaign", KEY.logical_date, "", outcome)
         )
         assert watch.keys == (set() if outcome == "passed" else {KEY})
     with ledger_adapter("sqlite:x").open_for_validator("sqlite:ledger.db", tmp_path) as ledger:
-        record_one(ledger, judged(KEY, 1, AttemptOutcome.REJECTED))
+        record_one(ledger, judged(KEY, 1, ValidationOutcome.REJECTED))
         document = once_document([_result(operations=2), _result(operations=3)], watch.keys, ledger)
         whole = once_document([_result("enough")], set(), ledger)
     assert (document["ended"], document["operations"], once_exit_code(document)) == ("done", 5, 1)

@@ -11,8 +11,8 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionState, PartitionStatus
 from gads_etl.run_report import failure_lines, left_lines
-from gads_orchestrator.purposes import NOT_RETRIED, PAST, LeftOut, WhyNot
 from gads_orchestrator.requested_run import RunPlan
+from gads_orchestrator.selection import NOT_RETRIED, PAST, Skipped, SkipReason
 
 DAY = date(2024, 5, 1)
 
@@ -40,7 +40,7 @@ def test_one_trouble_of_many_days_is_one_line() -> None:
 
 
 @given(st.dictionaries(st.builds(_key, st.integers(0, 40), st.sampled_from(["1", "2"])), st.sampled_from("ab")))
-def test_no_day_is_left_out(failures: dict[PartitionKey, str]) -> None:
+def test_no_day_is_skipped(failures: dict[PartitionKey, str]) -> None:
     named = 0
     for line in failure_lines(sorted(failures.items())):
         days = line.split()[4].rstrip(":").split("..")
@@ -52,14 +52,14 @@ def test_no_day_is_left_out(failures: dict[PartitionKey, str]) -> None:
 def test_a_plan_offers_an_option_only_where_it_helps() -> None:
     run = RunId("20240602T040506789Z-7f3a9c21")
     held, failed = (
-        WhyNot("held", "held by an operator"),
-        WhyNot(NOT_RETRIED, "failed with x, and no retry was asked for"),
+        SkipReason("held", "held by an operator"),
+        SkipReason(NOT_RETRIED, "failed with x, and no retry was asked for"),
     )
     work: Any = SimpleNamespace(
-        left_out=[
-            LeftOut("1", "campaign", DAY, DAY + timedelta(days=1), PAST),
-            LeftOut("1", "campaign", DAY + timedelta(days=2), DAY + timedelta(days=2), failed),
-            LeftOut("1", "campaign", DAY + timedelta(days=3), DAY + timedelta(days=3), held),
+        skipped=[
+            Skipped("1", "campaign", DAY, DAY + timedelta(days=1), PAST),
+            Skipped("1", "campaign", DAY + timedelta(days=2), DAY + timedelta(days=2), failed),
+            Skipped("1", "campaign", DAY + timedelta(days=3), DAY + timedelta(days=3), held),
         ]
     )
     states = (

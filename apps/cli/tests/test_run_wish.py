@@ -7,11 +7,11 @@ import pytest
 
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import UsageError
-from gads_domain.report import ReportDefinition, ReportKind, Stretch
+from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_etl.account_selection import SelectedAccounts
 from gads_etl.configuration import Configuration, load_configuration
 from gads_etl.control_plane import accounts_of
-from gads_etl.run_wish import RunWish, needs_accounts, refusals, scope, scope_without_zones
+from gads_etl.run_wish import RunOptions, needs_accounts, refusals, scope, scope_without_zones
 
 NOW = datetime(2024, 6, 3, 5, tzinfo=UTC)
 """In Berlin 2 June is over, in Los Angeles it is not, and nowhere is it today 1 June."""
@@ -36,14 +36,16 @@ def selected(*accounts: Account) -> SelectedAccounts:
     return SelectedAccounts({account.customer_id: account for account in accounts})
 
 
-def spans(configuration: Configuration, wish: RunWish, *accounts: Account) -> dict[tuple[str, str], tuple[str, str]]:
-    request = scope(configuration, wish, selected(*accounts), NOW).request
+def spans(
+    configuration: Configuration, options: RunOptions, *accounts: Account
+) -> dict[tuple[str, str], tuple[str, str]]:
+    request = scope(configuration, options, selected(*accounts), NOW).request
     assert request.chosen is not None
     return {asked: (str(days.first), str(days.last)) for asked, days in request.chosen.items()}
 
 
 def test_without_days_each_report_s_window_in_each_account_s_zone(configuration: Configuration) -> None:
-    found = spans(configuration, RunWish(), BERLIN, ANGELES, NOWHERE)
+    found = spans(configuration, RunOptions(), BERLIN, ANGELES, NOWHERE)
     assert found["1", "account"] == ("2024-05-04", "2024-06-02")
     assert found["2", "account"] == ("2024-05-03", "2024-06-01")
     assert found["3", "account"] == ("2024-05-03", "2024-06-01"), "a zone that is not known ends last"
@@ -51,16 +53,16 @@ def test_without_days_each_report_s_window_in_each_account_s_zone(configuration:
     assert found["2", "label"] == ("2024-06-02", "2024-06-02")
 
 
-def test_days_that_are_not_over_are_left_out_and_said(configuration: Configuration) -> None:
-    wish = RunWish(date(2024, 6, 1), date(2024, 6, 3), reports=("account", "label"))
-    found = spans(configuration, wish, BERLIN, ANGELES)
+def test_days_that_are_not_over_are_skipped_and_said(configuration: Configuration) -> None:
+    options = RunOptions(date(2024, 6, 1), date(2024, 6, 3), reports=("account", "label"))
+    found = spans(configuration, options, BERLIN, ANGELES)
     assert found == {
         ("1", "account"): ("2024-06-01", "2024-06-02"),
         ("2", "account"): ("2024-06-01", "2024-06-01"),
         ("1", "label"): ("2024-06-03", "2024-06-03"),
         ("2", "label"): ("2024-06-02", "2024-06-02"),
     }
-    assert scope(configuration, wish, selected(BERLIN, ANGELES), NOW).notes == (
+    assert scope(configuration, options, selected(BERLIN, ANGELES), NOW).notes == (
         "left out: 2024-06-03, not over yet in the account's zone: account of 1",
         "left out: 2024-06-02 to 2024-06-03, not over yet in the account's zone: account of 2",
         "left out: 2024-06-01 to 2024-06-03 but today, since a snapshot has no backfill: label of 1, 2",
@@ -68,15 +70,15 @@ def test_days_that_are_not_over_are_left_out_and_said(configuration: Configurati
 
 
 def test_nothing_to_ask_for_is_an_error(configuration: Configuration) -> None:
-    wish = RunWish(date(2024, 6, 3), date(2024, 6, 3), reports=("account",))
+    options = RunOptions(date(2024, 6, 3), date(2024, 6, 3), reports=("account",))
     with pytest.raises(UsageError, match="none of these days") as caught:
-        scope(configuration, wish, selected(BERLIN), NOW)
+        scope(configuration, options, selected(BERLIN), NOW)
     assert "not over yet" in caught.value.hint
 
 
 def test_a_zone_that_nobody_knows_stops_nobody(configuration: Configuration) -> None:
     odd = Account("4", time_zone="Mars/Olympus")
-    found = scope(configuration, RunWish(reports=("account",)), selected(BERLIN, odd), NOW)
+    found = scope(configuration, RunOptions(reports=("account",)), selected(BERLIN, odd), NOW)
     assert any("no time zone 'Mars/Olympus'" in note for note in found.notes)
     assert {account.customer_id for account in found.request.accounts} == {"1", "4"}
 
@@ -92,41 +94,41 @@ def test_a_zone_that_nobody_knows_stops_no_plan(capsys: pytest.CaptureFixture[st
 
 
 def test_with_days_that_are_over_everywhere_the_zones_change_nothing(configuration: Configuration) -> None:
-    wish = RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("account", "keyword"))
-    by_zone = scope(configuration, wish, selected(BERLIN, ANGELES), NOW).request
-    without = scope_without_zones(configuration, wish, NOW).request
+    options = RunOptions(date(2024, 5, 1), date(2024, 5, 2), reports=("account", "keyword"))
+    by_zone = scope(configuration, options, selected(BERLIN, ANGELES), NOW).request
+    without = scope_without_zones(configuration, options, NOW).request
     assert by_zone.chosen == without.chosen
     assert [report.name for report in by_zone.reports] == ["account", "keyword"]
     assert [a.customer_id for a in by_zone.accounts] == [a.customer_id for a in without.accounts] == ["1", "2"]
 
 
 def test_a_limit_of_a_query_is_a_day_s_limit(configuration: Configuration) -> None:
-    wish = RunWish(date(2024, 5, 1), date(2024, 5, 2), reports=("top",))
-    assert scope_without_zones(configuration, wish, NOW).request.reports[0].max_days_per_request == 1
+    options = RunOptions(date(2024, 5, 1), date(2024, 5, 2), reports=("top",))
+    assert scope_without_zones(configuration, options, NOW).request.reports[0].max_days_per_request == 1
 
 
 @pytest.mark.parametrize(
-    ("wish", "needed"),
+    ("options", "needed"),
     [
-        (RunWish(date(2024, 5, 1), date(2024, 6, 1), reports=("account",)), True),
-        (RunWish(date(2024, 5, 1), date(2024, 5, 31), reports=("account",)), False),
-        (RunWish(date(2024, 5, 1), date(2024, 5, 31), reports=("label",)), True),
-        (RunWish(reports=("account",)), True),
+        (RunOptions(date(2024, 5, 1), date(2024, 6, 1), reports=("account",)), True),
+        (RunOptions(date(2024, 5, 1), date(2024, 5, 31), reports=("account",)), False),
+        (RunOptions(date(2024, 5, 1), date(2024, 5, 31), reports=("label",)), True),
+        (RunOptions(reports=("account",)), True),
     ],
 )
 def test_accounts_are_asked_for_only_where_the_days_hang_on_them(
-    configuration: Configuration, wish: RunWish, needed: bool
+    configuration: Configuration, options: RunOptions, needed: bool
 ) -> None:
     # At 11:59 UTC the first of June is not over yet in the zone where a day ends last.
-    assert needs_accounts(configuration, wish, datetime(2024, 6, 2, 11, 59, tzinfo=UTC)) is needed
+    assert needs_accounts(configuration, options, datetime(2024, 6, 2, 11, 59, tzinfo=UTC)) is needed
 
 
 def test_days_that_cannot_be_meant() -> None:
     for since, until in ((None, date(2024, 6, 1)), (date(2024, 6, 1), None)):
         with pytest.raises(UsageError, match="which days"):
-            RunWish(since, until)
+            RunOptions(since, until)
     with pytest.raises(UsageError, match="reversed"):
-        RunWish(date(2024, 6, 2), date(2024, 6, 1))
+        RunOptions(date(2024, 6, 2), date(2024, 6, 1))
 
 
 def test_what_would_surely_be_refused_is_told_by_account_and_report() -> None:
@@ -138,7 +140,7 @@ def test_what_would_surely_be_refused_is_told_by_account_and_report() -> None:
     day = date(2024, 6, 1)
 
     def code(customer_id: str, report: ReportDefinition) -> str:
-        found = refusals(accounts, Stretch(customer_id, report, day, day))
+        found = refusals(accounts, ReportSlice(customer_id, report, day, day))
         return "" if found is None else found.message.split(":")[0]
 
     assert [code(number, metrics) for number in ("1", "8", "9")] == [

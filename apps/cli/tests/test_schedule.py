@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from gads_domain.report import ReportDefinition, ReportKind
 from gads_etl.control_plane_configuration import ControlPlaneSections, ScheduleSection
 from gads_etl.schedule import last_firing, opened_by
-from gads_orchestrator.purposes import ByPolicy, Days, Purpose
-from gads_orchestrator.work_plan import Account, WorkRequest, zone_of
+from gads_orchestrator.plan import Account, WorkRequest, zone_of
+from gads_orchestrator.selection import Days, Reason, SelectDue
 
 DOCS = Path(__file__).parents[3] / "docs" / "operating.md"
 
@@ -60,16 +60,16 @@ def test_a_new_day_waits_for_the_schedule_and_a_backfill_does_not() -> None:
     tokyo = Account("1", "Asia/Tokyo")
     yesterday = date(2024, 6, 9)
 
-    def purpose(hour: int, day: date) -> object:
+    def reason(hour: int, day: date) -> object:
         # 2024-06-10 in Tokyo begins at 15:00 UTC of the day before.
         now = datetime(2024, 6, 9, 15, tzinfo=UTC) + timedelta(hours=hour)
-        request = WorkRequest((tokyo,), (report,), now, ByPolicy(), date(2024, 6, 1), opened_at=opened_by(sections))
-        return ByPolicy().of_untouched(day, request.days_of(tokyo, report))
+        request = WorkRequest((tokyo,), (report,), now, SelectDue(), date(2024, 6, 1), opened_at=opened_by(sections))
+        return SelectDue().of_untouched(day, request.days_of(tokyo, report))
 
-    assert purpose(4, yesterday) is None
-    assert purpose(5, yesterday) is Purpose.NEW
-    assert purpose(4, yesterday - timedelta(days=1)) is Purpose.NEW
-    assert purpose(4, date(2024, 6, 1)) is Purpose.BACKFILL
+    assert reason(4, yesterday) is None
+    assert reason(5, yesterday) is Reason.NEW
+    assert reason(4, yesterday - timedelta(days=1)) is Reason.NEW
+    assert reason(4, date(2024, 6, 1)) is Reason.BACKFILL
 
 
 def test_a_snapshot_of_today_waits_for_todays_firing() -> None:
@@ -81,8 +81,8 @@ def test_a_snapshot_of_today_waits_for_todays_firing() -> None:
         return Days(today, today, today, today, today, today, zone_of("UTC"), opened)
 
     before, after = datetime(2024, 6, 9, 5, tzinfo=UTC), datetime(2024, 6, 10, 5, tzinfo=UTC)
-    assert ByPolicy().of_untouched(today, days(before)) is None
-    assert ByPolicy().of_untouched(today, days(after)) is Purpose.NEW
+    assert SelectDue().of_untouched(today, days(before)) is None
+    assert SelectDue().of_untouched(today, days(after)) is Reason.NEW
 
 
 def test_the_settings_in_the_docs_are_settings() -> None:

@@ -13,7 +13,7 @@ from gads_domain.account import Account, AccountStatus
 from gads_domain.adapters import ledger_adapter
 from gads_domain.errors import TransientApiError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.state import AttemptOutcome, OperatorAct
+from gads_domain.state import OperatorAct, ValidationOutcome
 from gads_etl.account_selection import SelectedAccounts
 from gads_etl.served_accounts import LIST_LASTS, ServedAccounts
 
@@ -46,7 +46,7 @@ class Daemon:
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     made = Daemon(tmp_path)
-    record_one(made.ledger, judged(KEY, 1, AttemptOutcome.UNSEALED))
+    record_one(made.ledger, judged(KEY, 1, ValidationOutcome.UNSEALED))
     yield made
     made.control.close()
     made.ledger.close()

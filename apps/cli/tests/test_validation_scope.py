@@ -13,7 +13,7 @@ from gads_domain.errors import ConfigurationError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.sink import RawSink
-from gads_domain.state import AttemptOutcome, StateFilter
+from gads_domain.state import StateFilter, ValidationOutcome
 from gads_etl.validation_scope import keys_to_recheck, sealed_keys
 
 FIRST = date(2024, 5, 1)
@@ -57,7 +57,7 @@ def test_a_recheck_misses_what_is_vouched_for_and_gone(sink: RawSink, ledger: Va
         seal(sink, key(customer, day), sample_run())
     for customer, day in ((1, 1), (1, 2), (3, 0)):
         record_one(ledger, judged(key(customer, day), 1))
-    record_one(ledger, judged(key(4, 0), 1, AttemptOutcome.UNSEALED))
+    record_one(ledger, judged(key(4, 0), 1, ValidationOutcome.UNSEALED))
     assert list(keys_to_recheck(sink, ledger, ALL)) == [key(1, 0), key(1, 1), key(1, 2), key(2, 0), key(3, 0)]
     assert list(keys_to_recheck(sink, ledger, StateFilter(customer_ids=("3",)))) == [key(3, 0)]
 

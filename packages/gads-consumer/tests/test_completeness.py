@@ -17,10 +17,16 @@ from gads_consumer.consumer import Consumer
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import ValidatorLedger
-from gads_domain.state import AttemptOutcome, PartitionStatus
+from gads_domain.state import PartitionStatus, ValidationOutcome
 
 CUSTOMERS, DAYS = ["1", "2", "3", "4"], 6
-OUTCOMES = (AttemptOutcome.PASSED, AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED, None)
+OUTCOMES = (
+    ValidationOutcome.PASSED,
+    ValidationOutcome.PASSED,
+    ValidationOutcome.REJECTED,
+    ValidationOutcome.UNSEALED,
+    None,
+)
 URL = "sqlite:ledger.db"
 
 
@@ -98,7 +104,7 @@ def test_an_account_that_was_never_attempted_is_a_gap_every_day(ledger: Validato
 def test_a_reason_of_now_is_not_told_of_then(ledger: ValidatorLedger) -> None:
     asked = question(GOOGLE_ADS, "campaign", FIRST_DAY, FIRST_DAY, "5")
     then = ledger.position()
-    record_one(ledger, judged(key_of(5), 90, AttemptOutcome.REJECTED))
+    record_one(ledger, judged(key_of(5), 90, ValidationOutcome.REJECTED))
     (before,), (now,) = (gaps_at(ledger, asked, position) for position in (then, ledger.position()))
     assert (before.status, before.reason) == (PartitionStatus.PENDING, None)
     assert now.status is PartitionStatus.FAILED

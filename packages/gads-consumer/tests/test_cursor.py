@@ -52,7 +52,7 @@ def test_a_position_that_the_log_does_not_have_is_unknown(ledger: ValidatorLedge
 
 def test_whatever_a_move_says_is_under_the_check(ledger: ValidatorLedger) -> None:
     name = _name(ledger)
-    entry = ledger.log()[1]
+    entry = ledger.authority_changes()[1]
     others = [
         replace(entry, key=key_of(customer=2)),
         replace(entry, to_run=run_of(9)),

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from gads_domain.errors import InvalidValueError
-from gads_domain.report import DEFAULT_RESTATEMENT_DAYS, ReportDefinition, ReportKind, Stretch, stretches
+from gads_domain.report import DEFAULT_RESTATEMENT_DAYS, ReportDefinition, ReportKind, ReportSlice, slices
 
 DAY = date(2024, 6, 1)
 QUERY = "SELECT campaign.id, segments.date FROM campaign"
@@ -86,20 +86,20 @@ def test_a_version_that_is_none_is_refused() -> None:
         DAILY.supports("26")
 
 
-def test_stretches_are_as_short_as_the_report_wants() -> None:
+def test_slices_are_as_short_as_the_report_wants() -> None:
     days = [DAY + timedelta(days=n) for n in range(5)]
     clicks = replace(DAILY, max_days_per_request=1)
-    assert [stretch.days for stretch in stretches("1", clicks, days, 31)] == [(day,) for day in days]
-    assert [len(stretch.days) for stretch in stretches("1", replace(DAILY, max_days_per_request=3), days, 2)] == [
+    assert [slice_.days for slice_ in slices("1", clicks, days, 31)] == [(day,) for day in days]
+    assert [len(slice_.days) for slice_ in slices("1", replace(DAILY, max_days_per_request=3), days, 2)] == [
         2,
         2,
         1,
     ]
-    assert [len(stretch.days) for stretch in stretches("1", DAILY, days, 31)] == [5]
+    assert [len(slice_.days) for slice_ in slices("1", DAILY, days, 31)] == [5]
 
 
-def test_no_stretch_is_longer_than_the_report_wants() -> None:
+def test_no_slice_is_longer_than_the_report_wants() -> None:
     clicks = replace(DAILY, max_days_per_request=2)
-    assert Stretch("1", clicks, DAY, DAY + timedelta(days=1)).days
+    assert ReportSlice("1", clicks, DAY, DAY + timedelta(days=1)).days
     with pytest.raises(InvalidValueError, match="may ask for 2 days"):
-        Stretch("1", clicks, DAY, DAY + timedelta(days=2))
+        ReportSlice("1", clicks, DAY, DAY + timedelta(days=2))

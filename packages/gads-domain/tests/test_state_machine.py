@@ -13,17 +13,17 @@ from gads_domain.errors import FailureReason, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
-    Attempt,
-    AttemptOutcome,
     KeyHistory,
     PartitionState,
     PartitionStatus,
+    ValidationOutcome,
+    ValidationResult,
 )
-from gads_domain.state_machine import effective_attempts, is_news, retry, settle, winner
+from gads_domain.state_machine import effective_results, is_news, retry, settle, winner
 
 KEY = PartitionKey(GOOGLE_ADS, "1234567890", "campaign", date(2024, 6, 1))
 EPOCH = datetime(2024, 6, 2, tzinfo=UTC)
-PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 
 
 def run_id(number: int) -> RunId:
@@ -31,14 +31,14 @@ def run_id(number: int) -> RunId:
 
 
 def judged(
-    number: int, outcome: AttemptOutcome, rows: str = "a", *, schema_version: int = 1, second: int = 0
-) -> Attempt:
+    number: int, outcome: ValidationOutcome, rows: str = "a", *, schema_version: int = 1, second: int = 0
+) -> ValidationResult:
     sealed = outcome is not UNSEALED
-    return Attempt(
+    return ValidationResult(
         key=KEY,
         run_id=run_id(number),
         outcome=outcome,
-        judged_at=EPOCH + timedelta(seconds=second),
+        validated_at=EPOCH + timedelta(seconds=second),
         failure=None if outcome is PASSED else FailureReason(outcome.value, f"run {number}", retryable=True),
         schema_version=schema_version if sealed else None,
         record_count=len(rows) if sealed else None,
@@ -47,22 +47,22 @@ def judged(
     )
 
 
-def record(history: KeyHistory, attempt: Attempt, second: int = 0) -> KeyHistory:
+def record(history: KeyHistory, attempt: ValidationResult, second: int = 0) -> KeyHistory:
     """What a ledger holds after it was told, as `record` writes it."""
     after = settle(history, attempt, EPOCH + timedelta(seconds=second))
     if after is history.state:
         return history
-    return replace(history, state=after, attempts=(*history.attempts, attempt))
+    return replace(history, state=after, results=(*history.results, attempt))
 
 
-def story(attempts: list[Attempt], revoked: frozenset[RunId] = frozenset()) -> KeyHistory:
+def story(attempts: list[ValidationResult], revoked: frozenset[RunId] = frozenset()) -> KeyHistory:
     history = KeyHistory(PartitionState(KEY), revoked=revoked)
     for attempt in attempts:
         history = record(history, attempt)
     return history
 
 
-def verdict(state: PartitionState) -> tuple[object, ...]:
+def validation(state: PartitionState) -> tuple[object, ...]:
     """What has to be the same whatever the order was; version and time are of the way, not of the end."""
     return (
         state.status,
@@ -76,9 +76,9 @@ def verdict(state: PartitionState) -> tuple[object, ...]:
 
 
 @st.composite
-def attempt_sets(draw: st.DrawFn) -> list[Attempt]:
+def attempt_sets(draw: st.DrawFn) -> list[ValidationResult]:
     """Runs, each seen unsealed, judged by its seal, or both: a seal has one judgement."""
-    attempts: list[Attempt] = []
+    attempts: list[ValidationResult] = []
     for number in draw(st.lists(st.integers(1, 8), unique=True, max_size=6)):
         outcome = draw(st.sampled_from([PASSED, REJECTED, None]))
         rows, version = draw(st.sampled_from(["a", "b"])), draw(st.sampled_from([1, 2]))
@@ -94,25 +94,25 @@ revocations = st.frozensets(st.integers(1, 8).map(run_id), max_size=4)
 
 @given(attempt_sets(), revocations, st.data())
 def test_the_order_of_recording_decides_nothing(
-    attempts: list[Attempt], revoked: frozenset[RunId], data: st.DataObject
+    attempts: list[ValidationResult], revoked: frozenset[RunId], data: st.DataObject
 ) -> None:
     one = story(attempts, revoked)
     other = story(data.draw(st.permutations(attempts)), revoked)
-    assert verdict(other.state) == verdict(one.state)
+    assert validation(other.state) == validation(one.state)
 
 
 @given(attempt_sets(), st.data())
-def test_saying_it_again_changes_nothing(attempts: list[Attempt], data: st.DataObject) -> None:
+def test_saying_it_again_changes_nothing(attempts: list[ValidationResult], data: st.DataObject) -> None:
     history = story(attempts)
     for attempt in data.draw(st.permutations(attempts)):
-        again = replace(attempt, judged_at=attempt.judged_at + timedelta(days=1))
+        again = replace(attempt, validated_at=attempt.validated_at + timedelta(days=1))
         assert not is_news(history, again)
         assert settle(history, again, EPOCH) is history.state
 
 
 @given(attempt_sets(), st.integers(9, 20), st.sampled_from([REJECTED, UNSEALED]))
 def test_a_failed_restatement_never_takes_a_success_away(
-    attempts: list[Attempt], number: int, outcome: AttemptOutcome
+    attempts: list[ValidationResult], number: int, outcome: ValidationOutcome
 ) -> None:
     history = story(attempts)
     failed = judged(number, outcome)
@@ -128,7 +128,7 @@ def test_a_failed_restatement_never_takes_a_success_away(
 
 @given(attempt_sets(), st.integers(0, 8), st.sampled_from([REJECTED, UNSEALED]))
 def test_no_failed_run_takes_authority_from_another_run(
-    attempts: list[Attempt], number: int, outcome: AttemptOutcome
+    attempts: list[ValidationResult], number: int, outcome: ValidationOutcome
 ) -> None:
     history = story([attempt for attempt in attempts if attempt.run_id != run_id(number)])
     after = record(history, judged(number, outcome)).state
@@ -136,7 +136,9 @@ def test_no_failed_run_takes_authority_from_another_run(
 
 
 @given(attempt_sets(), revocations)
-def test_the_winner_is_the_oldest_of_the_newest_streak(attempts: list[Attempt], revoked: frozenset[RunId]) -> None:
+def test_the_winner_is_the_oldest_of_the_newest_streak(
+    attempts: list[ValidationResult], revoked: frozenset[RunId]
+) -> None:
     good = sorted(
         (a for a in attempts if a.outcome is PASSED and a.run_id not in revoked), key=lambda attempt: attempt.run_id
     )
@@ -148,29 +150,31 @@ def test_the_winner_is_the_oldest_of_the_newest_streak(attempts: list[Attempt], 
 
 
 @given(attempt_sets(), revocations)
-def test_status_and_winner_agree(attempts: list[Attempt], revoked: frozenset[RunId]) -> None:
+def test_status_and_winner_agree(attempts: list[ValidationResult], revoked: frozenset[RunId]) -> None:
     history = KeyHistory(PartitionState(KEY), revoked=revoked)
     for number, attempt in enumerate(attempts):
         history = record(history, attempt, number)
         state = history.state
-        won = winner(history.attempts, revoked)
+        won = winner(history.results, revoked)
         assert (state.status is PartitionStatus.SUCCESS) == (state.current_run_id is not None) == (won is not None)
         assert state.current_run_id not in revoked
         assert state.status is not PartitionStatus.PENDING
-        assert state.attempt_count == len({a.run_id for a in history.attempts})
+        assert state.attempt_count == len({a.run_id for a in history.results})
     if not attempts:
         assert history.state == PartitionState(KEY)
 
 
 @given(attempt_sets(), st.data())
-def test_an_order_withdraws_and_the_one_before_wins_again(attempts: list[Attempt], data: st.DataObject) -> None:
+def test_an_order_withdraws_and_the_one_before_wins_again(
+    attempts: list[ValidationResult], data: st.DataObject
+) -> None:
     history = story(attempts)
     orders: frozenset[RunId] = frozenset()
     while history.state.current_run_id is not None:
         orders |= {history.state.current_run_id}
         after = settle(replace(history, revoked=orders), None, EPOCH)
-        assert verdict(after) == verdict(story(attempts, orders).state)
-        assert settle(KeyHistory(after, history.attempts, orders), None, EPOCH) is after
+        assert validation(after) == validation(story(attempts, orders).state)
+        assert settle(KeyHistory(after, history.results, orders), None, EPOCH) is after
         history = replace(history, state=after, revoked=orders)
     if orders:
         assert history.state.status is PartitionStatus.FAILED
@@ -200,18 +204,18 @@ def test_runs_without_a_sum_of_their_rows_are_never_equal() -> None:
 
 
 @pytest.mark.parametrize("outcome", [PASSED, REJECTED])
-def test_unsealed_and_then_sealed_counts_by_the_seal(outcome: AttemptOutcome) -> None:
+def test_unsealed_and_then_sealed_counts_by_the_seal(outcome: ValidationOutcome) -> None:
     sealed = judged(1, outcome)
     for order in itertools.permutations([judged(1, UNSEALED), sealed]):
         history = story(list(order))
-        assert effective_attempts(history.attempts) == (sealed,)
+        assert effective_results(history.results) == (sealed,)
         assert history.state.attempt_count == 1
         assert (history.state.current_run_id is not None) == (outcome is PASSED)
 
 
 @pytest.mark.parametrize("order", [(PASSED, UNSEALED), (UNSEALED, PASSED)])
-def test_unsealed_beside_a_judged_seal_says_nothing_in_either_order(order: tuple[AttemptOutcome, ...]) -> None:
-    (effective,) = effective_attempts(judged(1, outcome) for outcome in order)
+def test_unsealed_beside_a_judged_seal_says_nothing_in_either_order(order: tuple[ValidationOutcome, ...]) -> None:
+    (effective,) = effective_results(judged(1, outcome) for outcome in order)
     assert effective.outcome is PASSED
 
 
@@ -232,7 +236,7 @@ def test_a_seal_found_damaged_later_loses_its_authority_to_the_run_before() -> N
 
 @given(attempt_sets(), revocations)
 def test_retry_is_from_failed_alone_and_touches_nothing_else(
-    attempts: list[Attempt], revoked: frozenset[RunId]
+    attempts: list[ValidationResult], revoked: frozenset[RunId]
 ) -> None:
     history = story(attempts, revoked)
     state = history.state
@@ -250,16 +254,16 @@ def test_retry_is_from_failed_alone_and_touches_nothing_else(
 
 
 @given(attempt_sets(), st.integers(1, 8))
-def test_every_write_is_the_next_version(attempts: list[Attempt], number: int) -> None:
+def test_every_write_is_the_next_version(attempts: list[ValidationResult], number: int) -> None:
     history = story(attempts)
-    assert history.state.version == len(history.attempts)
+    assert history.state.version == len(history.results)
     after = record(history, judged(number, UNSEALED))
-    assert after.state.version == len(after.attempts)
+    assert after.state.version == len(after.results)
 
 
 @settings(max_examples=60)
 @given(attempt_sets(), st.data())
-def test_eight_validators_end_where_one_does(attempts: list[Attempt], data: st.DataObject) -> None:
+def test_eight_validators_end_where_one_does(attempts: list[ValidationResult], data: st.DataObject) -> None:
     """Each has all the attempts in an order of its own, decides on what it last saw, and looks again on conflict."""
     ledger = KeyHistory(PartitionState(KEY))
     work = [list(data.draw(st.permutations(attempts))) for _ in range(8)]
@@ -271,7 +275,7 @@ def test_eight_validators_end_where_one_does(attempts: list[Attempt], data: st.D
         if after is seen[who].state:
             work[who].pop(0)
         elif seen[who].state.version == ledger.state.version:
-            ledger = replace(ledger, state=after, attempts=(*ledger.attempts, attempt))
+            ledger = replace(ledger, state=after, results=(*ledger.results, attempt))
             work[who].pop(0)
         seen[who] = ledger
-    assert verdict(ledger.state) == verdict(story(attempts).state)
+    assert validation(ledger.state) == validation(story(attempts).state)

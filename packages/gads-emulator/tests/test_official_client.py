@@ -15,7 +15,7 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.api_core.exceptions import ResourceExhausted, ServiceUnavailable
 from grpc import StatusCode
 
-from gads_emulator.api import Answer, Call, Policy
+from gads_emulator.api import Call, Policy, Selection
 from gads_emulator.failures import ApiFailureError
 from gads_emulator.server import EmulatorServer
 from gads_emulator.synthetic import SyntheticAgency
@@ -287,7 +287,7 @@ def test_sign_in_is_demanded_when_the_policy_says_so(agency: SyntheticAgency, tm
 def test_faults_wrap_the_answer(agency: SyntheticAgency, tmp_path: Path) -> None:
     """A stream that breaks after its first page: the client has that page, then the error."""
 
-    def broken(answer: Answer) -> Answer:
+    def broken(answer: Selection) -> Selection:
         def served(call: Call) -> Iterator[bytes]:
             yield next(answer(call))
             raise ApiFailureError("", "", "socket closed", "UNAVAILABLE")
@@ -303,7 +303,7 @@ def test_faults_wrap_the_answer(agency: SyntheticAgency, tmp_path: Path) -> None
 
 
 def test_quota_says_when_to_come_back(agency: SyntheticAgency, tmp_path: Path) -> None:
-    def exhausted(_answer: Answer) -> Answer:
+    def exhausted(_answer: Selection) -> Selection:
         def served(_call: Call) -> Iterator[bytes]:
             raise ApiFailureError(
                 "quota_error", "RESOURCE_EXHAUSTED", "Too many requests.", retry_delay=timedelta(seconds=30)

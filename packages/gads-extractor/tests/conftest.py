@@ -17,23 +17,23 @@ from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.metadata import PartitionFacts, PartitionMetadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import PartitionWriter, RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_emulator.api import Answer, Call
+from gads_emulator.api import Call, Selection
 from gads_emulator.client_configuration import trust_process_authority
 from gads_emulator.server import EmulatorServer
 from gads_emulator.synthetic import SyntheticAgency
 from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.extracting import GoogleAdsReportSource
-from gads_extractor.retrying import RetryPolicy
+from gads_extractor.report_source import GoogleAdsReportSource
 
 # Laws are asserts in an installed package; rewritten, they say what they compared.
 pytest.register_assert_rewrite("gads_conformance")
 
 API_VERSION = "v26"
 
-Script = Callable[[Call, Answer], Iterator[bytes]]
+Script = Callable[[Call, Selection], Iterator[bytes]]
 
 
 class Stage:
@@ -43,7 +43,7 @@ class Stage:
         self.script: Script | None = None
         self.calls: list[Call] = []
 
-    def wrap(self, real: Answer) -> Answer:
+    def wrap(self, real: Selection) -> Selection:
         def answer(call: Call) -> Iterator[bytes]:
             self.calls.append(call)
             script = self.script
@@ -120,8 +120,8 @@ def source(connection: GoogleAdsConnection, naps: Naps) -> GoogleAdsReportSource
 
 
 @pytest.fixture
-def stretch(account: str) -> Stretch:
-    return Stretch(account, REPORT, FIRST, LAST)
+def slice_(account: str) -> ReportSlice:
+    return ReportSlice(account, REPORT, FIRST, LAST)
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from gads_conformance.account_directory_laws import AccountDirectoryLaws, KnownT
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import CredentialsError, QuotaExhaustedError, TransientApiError
 from gads_domain.ports.accounts import AccountDirectory
-from gads_emulator.api import Answer, Call
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError
 from gads_emulator.server import EmulatorServer
 from gads_emulator.synthetic import SyntheticAgency
 from gads_emulator.synthetic_accounts import SyntheticSettings
 from gads_extractor.accounts import GoogleAdsAccountDirectory
+from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.retrying import RetryPolicy
 
 Tree = dict[str, tuple[str | None, bool, str]]
 """Accounts by id: parent, whether it is a manager, status."""
@@ -50,7 +50,7 @@ class Played:
         self.failing = failing or {}
         self.asked: list[tuple[str, str]] = []
 
-    def __call__(self, call: Call, real: Answer) -> Iterator[bytes]:
+    def __call__(self, call: Call, real: Selection) -> Iterator[bytes]:
         resource = call.request.query.split(" FROM ")[1].split()[0]
         self.asked.append((call.customer_id, resource))
         if failure := self.failing.get((call.customer_id, resource)):
@@ -148,7 +148,7 @@ def test_a_manager_that_is_refused_hides_nobody(directory: AccountDirectory, sta
 def test_an_account_below_two_managers_comes_once(directory: AccountDirectory, stage: Any) -> None:
     played = Played(DEEP)
 
-    def twice(call: Call, real: Answer) -> Iterator[bytes]:
+    def twice(call: Call, real: Selection) -> Iterator[bytes]:
         yield from played(call, real)
         if "level = 1" not in call.request.query and "customer_client" in call.request.query:
             page = SearchGoogleAdsStreamResponse.pb()()
@@ -180,7 +180,7 @@ def test_named_accounts_come_in_their_order_and_one_refusal_is_one_account_s(
 ) -> None:
     real_script = {"9": ApiFailureError("", "", "away", status="UNAVAILABLE")}
 
-    def script(call: Call, real: Answer) -> Iterator[bytes]:
+    def script(call: Call, real: Selection) -> Iterator[bytes]:
         if failure := real_script.get(call.customer_id):
             raise failure
         return real(call)
@@ -212,7 +212,7 @@ def test_named_accounts_come_in_their_order_and_one_refusal_is_one_account_s(
 def test_what_is_no_refusal_is_raised(
     failure: ApiFailureError, kind: type[Exception], directory: AccountDirectory, stage: Any
 ) -> None:
-    def script(call: Call, real: Answer) -> Iterator[bytes]:
+    def script(call: Call, real: Selection) -> Iterator[bytes]:
         raise failure
 
     stage.script = script
@@ -226,7 +226,7 @@ def test_a_failure_that_passes_is_asked_again(directory: AccountDirectory, stage
         ApiFailureError("quota_error", "RESOURCE_TEMPORARILY_EXHAUSTED", "wait", retry_delay=timedelta(seconds=9))
     ]
 
-    def script(call: Call, real: Answer) -> Iterator[bytes]:
+    def script(call: Call, real: Selection) -> Iterator[bytes]:
         if failures:
             raise failures.pop()
         return played(call, real)
@@ -262,7 +262,7 @@ class TestGoogleAdsAccountDirectory(AccountDirectoryLaws):
     def _the_tree_is_played(self, stage: Any) -> None:
         played = Played(DEEP)
 
-        def script(call: Call, real: Answer) -> Iterator[bytes]:
+        def script(call: Call, real: Selection) -> Iterator[bytes]:
             if call.customer_id not in DEEP:
                 yield from real(call)
             elif " FROM customer " in f"{call.request.query} ":

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
-from gads_emulator.api import Answer, Call
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError
 from gads_emulator.server import EmulatorServer
 from gads_extractor.connection import GoogleAdsConnection
@@ -21,8 +21,8 @@ VERSION = "v26"
 SECRETS = ("emulator-developer-token", "GOCSPX-a-secret", "1//a-refresh-token")
 
 
-def refusing(failure: ApiFailureError) -> Callable[[Call, Answer], Iterator[bytes]]:
-    def refuse(call: Call, real: Answer) -> Iterator[bytes]:
+def refusing(failure: ApiFailureError) -> Callable[[Call, Selection], Iterator[bytes]]:
+    def refuse(call: Call, real: Selection) -> Iterator[bytes]:
         raise failure
 
     return refuse

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gads_domain.errors import ConfigurationError, PermanentApiError, QueryError
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_extractor.decoding import PageDecoder
+from gads_extractor.page_decoder import PageDecoder
 from gads_gaql import catalogue
 from gads_gaql.catalogue import column_name
 

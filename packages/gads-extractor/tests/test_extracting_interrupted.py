@@ -19,20 +19,20 @@ from gads_domain.errors import StorageFullError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter, RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_extractor.extracting import GoogleAdsReportSource
+from gads_extractor.report_source import GoogleAdsReportSource
 
 pytestmark = pytest.mark.usefixtures("every_writer_is_ended")
 
 
 def test_a_day_that_is_sealed_already_stays_and_the_others_go_on(
-    source: GoogleAdsReportSource, account: str, stretch: Stretch, run: RunContext, sink: RawSink
+    source: GoogleAdsReportSource, account: str, slice_: ReportSlice, run: RunContext, sink: RawSink
 ) -> None:
-    middle = Stretch(account, REPORT, date(2024, 2, 3), date(2024, 2, 3))
+    middle = ReportSlice(account, REPORT, date(2024, 2, 3), date(2024, 2, 3))
     (before,) = all_sealed(list(source.extract(middle, run, sink)))
     bytes_before = sink.metadata_bytes(before.key, run.run_id)
-    outcomes = list(source.extract(stretch, run, sink))
+    outcomes = list(source.extract(slice_, run, sink))
     assert [type(outcome) for outcome in outcomes] == [Sealed, Sealed, Unsealed, Sealed, Sealed]
     assert isinstance(outcomes[2], Unsealed)
     assert outcomes[2].reason.code == "already_sealed"
@@ -74,16 +74,16 @@ class _FillingSink:
 
 @pytest.mark.parametrize("room", [0, 100, 400])
 def test_a_full_disk_costs_the_day_it_met(
-    room: int, source: GoogleAdsReportSource, stretch: Stretch, run: RunContext, sink: RawSink, tmp_path: Path
+    room: int, source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, tmp_path: Path
 ) -> None:
     full: Any = _FillingSink(sink, date(2024, 2, 4), room)
-    outcomes = list(source.extract(stretch, run, full))
+    outcomes = list(source.extract(slice_, run, full))
     assert [type(outcome) for outcome in outcomes] == [Sealed, Sealed, Sealed, Unsealed, Sealed]
     assert isinstance(outcomes[3], Unsealed)
     assert outcomes[3].reason.code == "storage_full"
     assert sink.runs(outcomes[3].key) == []
     # nothing is left open or half-written: the same run seals the day when there is room
-    day = Stretch(stretch.customer_id, REPORT, date(2024, 2, 4), date(2024, 2, 4))
+    day = ReportSlice(slice_.customer_id, REPORT, date(2024, 2, 4), date(2024, 2, 4))
     all_sealed(list(source.extract(day, run, sink)))
 
 
@@ -99,7 +99,7 @@ class _ClosedSink:
 def test_a_sink_that_refuses_every_day_ends_the_stream(
     source: GoogleAdsReportSource, account: str, run: RunContext, stage: Any
 ) -> None:
-    day = Stretch(account, REPORT, FIRST, FIRST)
+    day = ReportSlice(account, REPORT, FIRST, FIRST)
     stage.script = lambda call, real: iter([page_of("2024-02-01")] * 5)
     told: list[int] = []
     sink: Any = _ClosedSink()
@@ -111,23 +111,23 @@ def test_a_sink_that_refuses_every_day_ends_the_stream(
 
 
 def test_a_bug_is_an_outcome_too(
-    source: GoogleAdsReportSource, stretch: Stretch, run: RunContext, sink: RawSink
+    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink
 ) -> None:
     def broken(rows: int) -> None:
         raise KeyError("a bug")
 
-    found = all_unsealed(list(source.extract(stretch, run, sink, broken)), stretch, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink, broken)), slice_, sink)
     assert found[0].reason.code == "internal"
 
 
 def test_leaving_the_outcomes_early_leaves_nothing_half_written(
-    source: GoogleAdsReportSource, stretch: Stretch, run: RunContext, sink: RawSink, tmp_path: Path
+    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, tmp_path: Path
 ) -> None:
-    outcomes: Any = source.extract(stretch, run, sink)
+    outcomes: Any = source.extract(slice_, run, sink)
     assert isinstance(next(outcomes), Sealed)
     outcomes.close()
     before = len(list(sink.sealed()))
     assert before >= 1, "days whose seal was under way are whole"
-    rest = [outcome for outcome in source.extract(stretch, run, sink) if isinstance(outcome, Sealed)]
+    rest = [outcome for outcome in source.extract(slice_, run, sink) if isinstance(outcome, Sealed)]
     assert len(rest) == 5 - before
     assert len(list(sink.sealed())) == 5

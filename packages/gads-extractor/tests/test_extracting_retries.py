@@ -1,4 +1,4 @@
-"""What passes is asked for again from the start of the stretch; what does not is asked once."""
+"""What passes is asked for again from the start of the slice; what does not is asked once."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from staged_extraction import (
 
 from gads_domain.errors import CredentialsError
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
-from gads_emulator.api import Answer, Call
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError
+from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.extracting import GoogleAdsReportSource
-from gads_extractor.retrying import RetryPolicy
+from gads_extractor.report_source import GoogleAdsReportSource
 
 pytestmark = pytest.mark.usefixtures("every_writer_is_ended")
 
 
 def test_a_cut_stream_is_asked_again_from_its_start(
-    source: GoogleAdsReportSource, stretch: Stretch, run: RunContext, sink: RawSink, stage: Any, naps: Naps
+    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     stage.script = cut_after_pages([UNAVAILABLE, TRANSIENT])
-    sealed = all_sealed(list(source.extract(stretch, run, sink)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink)))
     assert naps.taken == [0.5, 1.0]
     for outcome in sealed:
         assert outcome.metadata.run_id == run.run_id
@@ -48,18 +48,18 @@ def test_a_cut_stream_is_asked_again_from_its_start(
 
 
 def test_the_api_s_wish_to_wait_is_obeyed(
-    source: GoogleAdsReportSource, stretch: Stretch, run: RunContext, sink: RawSink, stage: Any, naps: Naps
+    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     stage.script = cut_after_pages([BUSY])
-    all_sealed(list(source.extract(stretch, run, sink)))
+    all_sealed(list(source.extract(slice_, run, sink)))
     assert naps.taken == [7.5]
 
 
 def test_a_stream_that_is_always_cut_seals_nothing(
-    source: GoogleAdsReportSource, stretch: Stretch, run: RunContext, sink: RawSink, stage: Any, naps: Naps
+    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     stage.script = cut_after_pages([UNAVAILABLE] * 3)
-    reasons = {outcome.reason for outcome in all_unsealed(list(source.extract(stretch, run, sink)), stretch, sink)}
+    reasons = {outcome.reason for outcome in all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)}
     (reason,) = reasons
     assert (reason.code, reason.retryable) == ("api_transient", True)
     last = stage.calls[2].request_id
@@ -67,7 +67,7 @@ def test_a_stream_that_is_always_cut_seals_nothing(
     assert len(stage.calls) == 3
     # the same run may still seal it
     stage.script = None
-    all_sealed(list(source.extract(stretch, run, sink)))
+    all_sealed(list(source.extract(slice_, run, sink)))
 
 
 PERMANENT = [
@@ -87,14 +87,14 @@ def test_what_does_not_pass_is_asked_once(
     failure: ApiFailureError,
     code: str,
     source: GoogleAdsReportSource,
-    stretch: Stretch,
+    slice_: ReportSlice,
     run: RunContext,
     sink: RawSink,
     stage: Any,
     naps: Naps,
 ) -> None:
     stage.script = cut_after_pages([failure] * 3)
-    found = all_unsealed(list(source.extract(stretch, run, sink)), stretch, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
     assert {outcome.reason.code for outcome in found} == {code}
     assert f"{failure.group.upper()}.{failure.code}: {failure.message}" in found[0].reason.message
     assert f"(request id {stage.calls[0].request_id})" in found[0].reason.message
@@ -105,8 +105,8 @@ def test_what_does_not_pass_is_asked_once(
 def test_an_account_that_is_denied_is_an_outcome(
     source: GoogleAdsReportSource, run: RunContext, sink: RawSink, manager: str
 ) -> None:
-    stretch = Stretch("1234567890", REPORT, FIRST, FIRST)
-    (denied,) = all_unsealed(list(source.extract(stretch, run, sink)), stretch, sink)
+    slice_ = ReportSlice("1234567890", REPORT, FIRST, FIRST)
+    (denied,) = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
     assert "AUTHORIZATION_ERROR.USER_PERMISSION_DENIED" in denied.reason.message
 
 
@@ -123,17 +123,17 @@ def test_an_account_that_is_denied_is_an_outcome(
 def test_refused_credentials_are_raised(
     failure: ApiFailureError,
     source: GoogleAdsReportSource,
-    stretch: Stretch,
+    slice_: ReportSlice,
     run: RunContext,
     sink: RawSink,
     stage: Any,
 ) -> None:
-    def refuse(call: Call, real: Answer) -> Iterator[bytes]:
+    def refuse(call: Call, real: Selection) -> Iterator[bytes]:
         raise failure
 
     stage.script = refuse
     with pytest.raises(CredentialsError) as caught:
-        list(source.extract(stretch, run, sink))
+        list(source.extract(slice_, run, sink))
     assert failure.message in caught.value.message
     assert caught.value.hint
     assert "emulator-developer-token" not in caught.value.message
@@ -142,18 +142,18 @@ def test_refused_credentials_are_raised(
 
 
 def test_a_silent_stream_is_given_up(
-    connection: GoogleAdsConnection, stretch: Stretch, run: RunContext, sink: RawSink, stage: Any, naps: Naps
+    connection: GoogleAdsConnection, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     talk = threading.Event()
 
-    def silent(call: Call, real: Answer) -> Iterator[bytes]:
+    def silent(call: Call, real: Selection) -> Iterator[bytes]:
         yield page_of("2024-02-01")
         talk.wait(30)
 
     stage.script = silent
     source = GoogleAdsReportSource(connection, retry=RetryPolicy(attempts=2, sleep=naps), idle_timeout=0.2)
     try:
-        found = all_unsealed(list(source.extract(stretch, run, sink)), stretch, sink)
+        found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
     finally:
         talk.set()
     assert found[0].reason.message == "DEADLINE_EXCEEDED: the stream was silent for 0.2 s (asked 2 times)"

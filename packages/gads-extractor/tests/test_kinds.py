@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from gads_domain.errors import PermanentApiError
 from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import ReportDefinition, ReportKind, Stretch
+from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_domain.run import RunContext
-from gads_emulator.api import Answer, Call
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError
 from gads_emulator.recorded import RecordedAgency
 from gads_emulator.server import EmulatorServer
+from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.decoding import Page
 from gads_extractor.event_windows import EventWindows
-from gads_extractor.extracting import GoogleAdsReportSource
-from gads_extractor.retrying import RetryPolicy
+from gads_extractor.page_decoder import Page
+from gads_extractor.report_source import GoogleAdsReportSource
 from gads_gaql.parser import parse
-from gads_payload.reading import open_payload
+from gads_payload.reader import open_payload
 
 TIME = "change_event.change_date_time"
 QUERY = f"SELECT customer.id, change_event.resource_name, {TIME} FROM change_event"
@@ -81,7 +81,7 @@ class Played:
         self.queries: list[str] = []
         self.failures: dict[int, ApiFailureError] = {}
 
-    def wrap(self, real: Answer) -> Answer:
+    def wrap(self, real: Selection) -> Selection:
         def answer(call: Call) -> Iterator[bytes]:
             self.queries.append(call.request.query)
             if failure := self.failures.get(len(self.queries)):
@@ -123,7 +123,7 @@ def extract(
     ):
         retry = RetryPolicy(attempts=3, sleep=naps.append)
         source = GoogleAdsReportSource(connection, clock=FixedClock(), retry=retry)
-        return list(source.extract(Stretch(CUSTOMER, report, DAY, DAY + timedelta(days=days - 1)), run, sink))
+        return list(source.extract(ReportSlice(CUSTOMER, report, DAY, DAY + timedelta(days=days - 1)), run, sink))
 
 
 def names_in(sink: RawSink, outcome: Sealed) -> list[Any]:
@@ -260,7 +260,7 @@ def test_a_snapshot_is_sent_as_it_stands_for_a_day_that_is_today_somewhere(
     day: date, connection: GoogleAdsConnection, account: str, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     source = GoogleAdsReportSource(connection, clock=FixedClock(NOON + timedelta(hours=1)))
-    (outcome,) = source.extract(Stretch(account, SNAPSHOT, day, day), run, sink)
+    (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink)
     assert isinstance(outcome, Sealed), outcome
     assert [call.request.query for call in stage.calls] == [SNAPSHOT.query]
     assert outcome.key.logical_date == day
@@ -273,7 +273,7 @@ def test_a_snapshot_of_another_day_is_refused_without_a_call(
     day: date, connection: GoogleAdsConnection, account: str, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     source = GoogleAdsReportSource(connection, clock=FixedClock(NOON + timedelta(hours=1)))
-    (outcome,) = source.extract(Stretch(account, SNAPSHOT, day, day), run, sink)
+    (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink)
     assert isinstance(outcome, Unsealed)
     assert (outcome.reason.code, outcome.reason.retryable) == ("invalid_value", False)
     assert f"labels is a snapshot: it tells how things are now, and {day} is not today" in outcome.reason.message
@@ -286,8 +286,8 @@ def test_a_report_with_a_limit_of_its_own_is_asked_a_day_at_a_time(
 ) -> None:
     report = ReportDefinition("top", "SELECT campaign.id, segments.date FROM campaign LIMIT 3")
     source = GoogleAdsReportSource(connection, clock=FixedClock())
-    outcomes = list(source.extract(Stretch(account, report, DAY, DAY + timedelta(days=1)), run, sink))
+    outcomes = list(source.extract(ReportSlice(account, report, DAY, DAY + timedelta(days=1)), run, sink))
     assert {outcome.reason.code for outcome in outcomes if isinstance(outcome, Unsealed)} == {"query"}
     assert not stage.calls
-    (outcome,) = source.extract(Stretch(account, report, DAY, DAY), run, sink)
+    (outcome,) = source.extract(ReportSlice(account, report, DAY, DAY), run, sink)
     assert isinstance(outcome, Sealed)

@@ -14,13 +14,13 @@ from gads_conformance.report_source_laws import PlayedApi, ReportSourceLaws
 from gads_domain.adapters import sink_adapter
 from gads_domain.ports.report_source import ReportSource
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import ReportDefinition, Stretch
-from gads_emulator.api import Answer, Call
+from gads_domain.report import ReportDefinition, ReportSlice
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError
 from gads_emulator.server import EmulatorServer
+from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.extracting import GoogleAdsReportSource
-from gads_extractor.retrying import RetryPolicy
+from gads_extractor.report_source import GoogleAdsReportSource
 
 REPORT = ReportDefinition("campaign", "SELECT campaign.id, segments.date, metrics.clicks FROM campaign")
 FIRST, LAST = date(2024, 2, 1), date(2024, 2, 4)
@@ -36,7 +36,7 @@ class StagedApi:
         self._stage.script = lambda call, real: iter(())
 
     def break_off(self, customer_id: str) -> None:
-        def script(call: Call, real: Answer) -> Iterator[bytes]:
+        def script(call: Call, real: Selection) -> Iterator[bytes]:
             if call.customer_id != customer_id:
                 yield from real(call)
                 return
@@ -50,7 +50,7 @@ class StagedApi:
         self._stage.script = script
 
     def refuse_login(self) -> None:
-        def script(call: Call, real: Answer) -> Iterator[bytes]:
+        def script(call: Call, real: Selection) -> Iterator[bytes]:
             raise ApiFailureError("authentication_error", "OAUTH_TOKEN_REVOKED", "revoked")
 
         self._stage.script = script
@@ -70,12 +70,12 @@ class TestGoogleAdsReportSource(ReportSourceLaws):
         return [number for number, account in emulator.agency.accounts.items() if not account.manager]
 
     @pytest.fixture
-    def stretch(self, accounts: list[str]) -> Stretch:
-        return Stretch(accounts[0], REPORT, FIRST, LAST)
+    def slice_(self, accounts: list[str]) -> ReportSlice:
+        return ReportSlice(accounts[0], REPORT, FIRST, LAST)
 
     @pytest.fixture
-    def other_stretch(self, accounts: list[str]) -> Stretch:
-        return Stretch(accounts[1], REPORT, FIRST, LAST)
+    def other_slice(self, accounts: list[str]) -> ReportSlice:
+        return ReportSlice(accounts[1], REPORT, FIRST, LAST)
 
     @pytest.fixture
     def api(self, stage: Any) -> PlayedApi:

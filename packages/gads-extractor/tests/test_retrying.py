@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gads_domain.errors import GadsError, PermanentApiError, QuotaExhaustedError, TransientApiError
+from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.errors import CallFailedError, CallFailure
-from gads_extractor.retrying import RetryPolicy, persist
 
 BUSY = TransientApiError("busy")
 
@@ -49,7 +49,7 @@ def test_a_quota_says_when_to_go_on(error: GadsError) -> None:
         raise CallFailedError(CallFailure(error, 40591.0))
 
     with pytest.raises(QuotaExhaustedError) as caught:
-        persist(RetryPolicy(clock=Noon()), act)
+        call_with_retry(RetryPolicy(clock=Noon()), act)
     assert caught.value.message == (
         f"{error.message}: the API wants 40591 s of rest, until 2024-06-02T23:16:31.000000Z"
     )
@@ -61,7 +61,7 @@ def test_a_used_up_quota_is_not_waited_for_however_short_the_rest() -> None:
         raise CallFailedError(CallFailure(QuotaExhaustedError("none left"), 60.0))
 
     with pytest.raises(QuotaExhaustedError, match=r"60 s of rest, until 2024-06-02T12:01:00"):
-        persist(RetryPolicy(clock=Noon(), longest_wait=300.0), act)
+        call_with_retry(RetryPolicy(clock=Noon(), longest_wait=300.0), act)
 
 
 def test_a_quota_without_a_time_says_what_is_known() -> None:
@@ -69,7 +69,7 @@ def test_a_quota_without_a_time_says_what_is_known() -> None:
         raise CallFailedError(CallFailure(QuotaExhaustedError("none left")))
 
     with pytest.raises(QuotaExhaustedError) as caught:
-        persist(RetryPolicy(clock=Noon()), act)
+        call_with_retry(RetryPolicy(clock=Noon()), act)
     assert caught.value.message == "none left"
     assert caught.value.hint
 
@@ -83,5 +83,5 @@ def test_persisting_gives_the_first_good_answer() -> None:
             raise CallFailedError(left.pop(0))
         return "answer"
 
-    assert persist(RetryPolicy(sleep=naps.append, chance=lambda: 1.0), act) == "answer"
+    assert call_with_retry(RetryPolicy(sleep=naps.append, chance=lambda: 1.0), act) == "answer"
     assert naps == [1.0, 9.0]

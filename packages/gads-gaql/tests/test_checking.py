@@ -1,8 +1,8 @@
 import pytest
 
 from gads_gaql.catalogue import load, versions
-from gads_gaql.checking import check
 from gads_gaql.parser import parse
+from gads_gaql.query_check import check
 from gads_gaql.resource_rules import WITHOUT_METRICS, max_days_per_call
 
 BASE = "SELECT campaign.id, segments.date, metrics.clicks FROM campaign"

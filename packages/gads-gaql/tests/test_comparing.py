@@ -1,6 +1,6 @@
 from gads_gaql.catalogue import FieldCatalogue, load
-from gads_gaql.comparing import compare_versions
 from gads_gaql.parser import parse
+from gads_gaql.version_comparison import compare_versions
 
 
 def catalogue(version: str, thing: dict[str, str] | None, values: list[str]) -> FieldCatalogue:

@@ -3,9 +3,9 @@ from datetime import date
 import pytest
 
 from gads_domain.errors import QueryError
+from gads_gaql.day_conditions import slice_days
 from gads_gaql.parser import parse
-from gads_gaql.rendering import render
-from gads_gaql.slicing import slice_days
+from gads_gaql.renderer import render
 
 FIRST, LAST = date(2024, 6, 1), date(2024, 6, 3)
 BASE = "SELECT campaign.id, segments.date FROM campaign"
@@ -39,6 +39,6 @@ def test_a_query_whose_rows_do_not_say_their_day_is_refused() -> None:
         slice_days(parse("SELECT campaign.id FROM campaign"), FIRST, LAST)
 
 
-def test_a_reversed_stretch_is_refused() -> None:
+def test_a_reversed_slice_is_refused() -> None:
     with pytest.raises(QueryError, match="2024-06-03 is after 2024-06-01"):
         slice_days(parse(BASE), LAST, FIRST)

@@ -6,10 +6,10 @@ import pytest
 
 from gads_domain.errors import QueryError
 from gads_gaql.catalogue import latest, load
-from gads_gaql.checking import check
+from gads_gaql.day_conditions import slice_event_times, slice_events
 from gads_gaql.parser import parse
-from gads_gaql.rendering import render
-from gads_gaql.slicing import slice_event_times, slice_events
+from gads_gaql.query_check import check
+from gads_gaql.renderer import render
 
 TIME = "change_event.change_date_time"
 EVENTS = f"SELECT change_event.resource_name, {TIME} FROM change_event"

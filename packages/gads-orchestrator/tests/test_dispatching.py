@@ -5,17 +5,17 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gads_domain.report import ReportDefinition, Stretch
-from gads_orchestrator.dispatching import Dispatcher
-from gads_orchestrator.purposes import Purpose
-from gads_orchestrator.work_plan import Account, PlannedStretch
+from gads_domain.report import ReportDefinition, ReportSlice
+from gads_orchestrator.dispatcher import Dispatcher
+from gads_orchestrator.plan import Account, PlannedSlice
+from gads_orchestrator.selection import Reason
 
 REPORT = ReportDefinition("campaign", "SELECT")
 DAY = date(2024, 6, 1)
 
 
-def planned(account: int, purpose: Purpose = Purpose.BACKFILL) -> PlannedStretch:
-    return PlannedStretch(Account(str(account)), Stretch(str(account), REPORT, DAY, DAY), purpose)
+def planned(account: int, reason: Reason = Reason.BACKFILL) -> PlannedSlice:
+    return PlannedSlice(Account(str(account)), ReportSlice(str(account), REPORT, DAY, DAY), reason)
 
 
 def test_an_account_that_is_slow_does_not_take_every_worker() -> None:
@@ -30,11 +30,11 @@ def test_alone_it_may_have_every_worker() -> None:
     assert dispatcher.next() is None
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(Purpose)), max_size=60), st.integers(1, 5))
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(Reason)), max_size=60), st.integers(1, 5))
 def test_everything_is_handed_out_once_and_nothing_before_an_earlier_purpose(
-    wanted: list[tuple[int, Purpose]], workers: int
+    wanted: list[tuple[int, Reason]], workers: int
 ) -> None:
-    plan = [planned(account, purpose) for account, purpose in sorted(wanted, key=lambda pair: pair[1])]
+    plan = [planned(account, reason) for account, reason in sorted(wanted, key=lambda pair: pair[1])]
     dispatcher = Dispatcher(iter(plan), workers=workers)
     handed, under_work = [], []
     while (found := dispatcher.next()) is not None:
@@ -42,11 +42,11 @@ def test_everything_is_handed_out_once_and_nothing_before_an_earlier_purpose(
         under_work.append(found)
         if len(under_work) == workers:
             dispatcher.ended(under_work.pop(0))
-    assert [found.purpose for found in handed] == sorted(found.purpose for found in plan)
+    assert [found.reason for found in handed] == sorted(found.reason for found in plan)
     assert sorted(f.account.customer_id for f in handed) == sorted(f.account.customer_id for f in plan)
 
 
-def test_what_is_left_of_a_stretch_goes_first_and_dropping_ends_it() -> None:
+def test_what_is_left_of_a_slice_goes_first_and_dropping_ends_it() -> None:
     dispatcher = Dispatcher(iter([planned(1), planned(2)]), workers=1)
     first = dispatcher.next()
     assert first is not None

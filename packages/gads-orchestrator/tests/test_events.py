@@ -71,5 +71,5 @@ def test_the_readme_lists_the_facts_and_no_others_with_all_that_they_say() -> No
 
 
 def test_names_are_in_lower_case_with_underscores() -> None:
-    assert event_name(events.StretchStarted) == "stretch_started"
+    assert event_name(events.SliceStarted) == "slice_started"
     assert len({event_name(kind) for kind in FACTS}) == len(FACTS)

@@ -11,7 +11,7 @@ import pytest
 
 from gads_domain.adapters import ledger_adapter
 from gads_domain.ports.ledger import ControlPlaneLedger
-from gads_orchestrator.leases_held import LeasesHeld
+from gads_orchestrator.leases import LeaseManager
 
 NOON = datetime(2024, 6, 10, 12, tzinfo=UTC)
 LENGTH = timedelta(seconds=60)
@@ -50,7 +50,7 @@ def _held_by_anybody(control: ControlPlaneLedger, clock: StoppedClock) -> list[s
 
 def test_going_from_one_scope_to_the_next_is_one_step(control: ControlPlaneLedger) -> None:
     clock, counted = StoppedClock(), Counted(control)
-    leases = LeasesHeld(counted, "me", clock, LENGTH)
+    leases = LeaseManager(counted, "me", clock, LENGTH)
     for scope in ("a", "b", "c"):
         assert leases.take(scope)
         assert _held_by_anybody(control, clock) == [scope]
@@ -64,7 +64,7 @@ def test_going_from_one_scope_to_the_next_is_one_step(control: ControlPlaneLedge
 
 def test_a_scope_that_goes_on_keeps_its_lease(control: ControlPlaneLedger) -> None:
     clock, counted = StoppedClock(), Counted(control)
-    leases = LeasesHeld(counted, "me", clock, LENGTH)
+    leases = LeaseManager(counted, "me", clock, LENGTH)
     first = leases.take("a")
     leases.done("a")
     assert leases.take("a") == first
@@ -75,7 +75,7 @@ def test_a_scope_that_goes_on_keeps_its_lease(control: ControlPlaneLedger) -> No
 
 def test_a_lease_that_is_about_to_expire_is_taken_anew(control: ControlPlaneLedger) -> None:
     clock = StoppedClock()
-    leases = LeasesHeld(control, "me", clock, LENGTH)
+    leases = LeaseManager(control, "me", clock, LENGTH)
     first = leases.take("a")
     leases.done("a")
     clock.moment = NOON + timedelta(seconds=31)
@@ -89,7 +89,7 @@ def test_a_lease_that_is_about_to_expire_is_taken_anew(control: ControlPlaneLedg
 
 def test_what_somebody_else_has_is_not_had_and_what_is_done_with_is_given_back(control: ControlPlaneLedger) -> None:
     clock = StoppedClock()
-    mine, theirs = LeasesHeld(control, "me", clock, LENGTH), LeasesHeld(control, "they", clock, LENGTH)
+    mine, theirs = LeaseManager(control, "me", clock, LENGTH), LeaseManager(control, "they", clock, LENGTH)
     assert theirs.take("b")
     assert mine.take("a")
     mine.done("a")
@@ -97,9 +97,9 @@ def test_what_somebody_else_has_is_not_had_and_what_is_done_with_is_given_back(c
     assert _held_by_anybody(control, clock) == ["b"]
 
 
-def test_a_lease_in_use_by_another_stretch_stays(control: ControlPlaneLedger) -> None:
+def test_a_lease_in_use_by_another_slice_stays(control: ControlPlaneLedger) -> None:
     clock = StoppedClock()
-    leases = LeasesHeld(control, "me", clock, LENGTH)
+    leases = LeaseManager(control, "me", clock, LENGTH)
     assert leases.take("a") == leases.take("a")
     leases.done("a")
     leases.give_back()

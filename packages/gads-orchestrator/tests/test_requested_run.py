@@ -30,18 +30,18 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.ports.validation import PartitionValidator
-from gads_domain.report import ReportDefinition, Stretch
+from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, PartitionStatus
-from gads_orchestrator.budget import Budget, CallGate
-from gads_orchestrator.carrying_out import Control
-from gads_orchestrator.purposes import ByName
+from gads_orchestrator.budget import Budget, QuotaGate
+from gads_orchestrator.execution import Control
+from gads_orchestrator.plan import Account, WorkRequest
 from gads_orchestrator.requested_run import RunResult, plan_run, run_requested
-from gads_orchestrator.work_plan import Account, WorkRequest
-from gads_orchestrator.workers import InThisProcess
-from gads_orchestrator.working import WorkRooms
-from gads_payload.writing import PayloadWriter
-from gads_validator.validating import RawPartitionValidator
+from gads_orchestrator.selection import SelectRequested
+from gads_orchestrator.worker import WorkerContext
+from gads_orchestrator.worker_pool import InThisProcess
+from gads_payload.writer import PayloadWriter
+from gads_validator.validator import RawPartitionValidator
 
 SCHEMA = TableSchema(
     (
@@ -73,26 +73,28 @@ class ScriptedSource:
     denied: set[str] = field(default_factory=set)
     wrong: set[str] = field(default_factory=set)
     refused_from: int | None = None
-    asked: list[Stretch] = field(default_factory=list)
+    asked: list[ReportSlice] = field(default_factory=list)
 
     def extract(
-        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
     ) -> Iterator[DayOutcome]:
-        self.asked.append(stretch)
+        self.asked.append(slice_)
         if self.refused_from is not None and len(self.asked) > self.refused_from:
             raise CredentialsError("the refresh token was refused")
-        for key in stretch.keys:
+        for key in slice_.keys:
             if key.customer_id in self.denied:
                 yield Unsealed(key, FailureReason.of(PermanentApiError("USER_PERMISSION_DENIED")))
             else:
                 yield seal(sink, run, key, self.clicks, key.customer_id in self.wrong)
 
 
-def request_for(*customers: str, wanting: ByName | None = None, days: int = 31) -> WorkRequest:
+def request_for(*customers: str, selection: SelectRequested | None = None, days: int = 31) -> WorkRequest:
     accounts = tuple(Account(number) for number in customers)
     chosen = {(number, REPORT.name): DayRange(FIRST, LAST) for number in customers}
     now = SystemClock().now()
-    return WorkRequest(accounts, (REPORT,), now, wanting or ByName(), max_days_per_request=days, chosen=chosen)
+    return WorkRequest(
+        accounts, (REPORT,), now, selection or SelectRequested(), max_days_per_request=days, chosen=chosen
+    )
 
 
 class House:
@@ -109,10 +111,14 @@ class House:
 
     def run(self, *customers: str, reprocess: bool = False, retry_failed: bool = False, days: int = 31) -> RunResult:
         run = RunContext(RandomRunIds(SystemClock()).new_run_id(), "tester", "run")
-        gate = CallGate(self.control, Budget(), SystemClock())
-        rooms = WorkRooms(self.source, self.sink, self.validator, gate, SystemClock())
-        plan = plan_run(request_for(*customers, wanting=ByName(reprocess, retry_failed), days=days), self.control)
-        return run_requested(plan, run, Control(self.control, SystemClock(), awaits_leases=True), InThisProcess(rooms))
+        gate = QuotaGate(self.control, Budget(), SystemClock())
+        context = WorkerContext(self.source, self.sink, self.validator, gate, SystemClock())
+        plan = plan_run(
+            request_for(*customers, selection=SelectRequested(reprocess, retry_failed), days=days), self.control
+        )
+        return run_requested(
+            plan, run, Control(self.control, SystemClock(), awaits_leases=True), InThisProcess(context)
+        )
 
     def close(self) -> None:
         self.control.close()
@@ -173,13 +179,13 @@ def test_failed_is_left_alone_unless_a_retry_is_ordered_and_the_order_is_on_reco
 
 
 def test_what_is_held_is_left_alone_whatever_is_asked_for(house: House) -> None:
-    keys = Stretch("1", REPORT, FIRST, LAST).keys
+    keys = ReportSlice("1", REPORT, FIRST, LAST).keys
     act = OperatorAct(SystemClock().now(), "tester", "state hold", "odd")
     house.control.mark(keys[1:2], Mark.HELD, act)
     result = house.run("1", reprocess=True, retry_failed=True)
     assert result.exit_code is ExitCode.INCOMPLETE
     assert result.failures == {keys[1]: "pending: held by an operator"}
-    assert {key for stretch in house.source.asked for key in stretch.keys} == {keys[0], *keys[2:]}
+    assert {key for slice_ in house.source.asked for key in slice_.keys} == {keys[0], *keys[2:]}
     house.control.unmark(keys[1:2], Mark.HELD, act)
     assert house.run("1").exit_code is ExitCode.OK
 
@@ -198,7 +204,7 @@ def test_a_failed_restatement_keeps_the_good_day_and_says_so(house: House) -> No
 
 def test_what_a_dead_run_sealed_is_judged_and_not_asked_for_again(house: House) -> None:
     run = RunContext(RandomRunIds(SystemClock()).new_run_id())
-    keys = Stretch("1", REPORT, FIRST, LAST).keys
+    keys = ReportSlice("1", REPORT, FIRST, LAST).keys
     for key in keys[:2]:
         seal(house.sink, run, key, 5)
     result = house.run("1")
@@ -293,9 +299,9 @@ def test_each_account_and_report_has_days_of_its_own(house: House) -> None:
     house.run("1")
     accounts = (Account("1"), Account("2"))
     now = SystemClock().now()
-    request = WorkRequest(accounts, (REPORT, other), now, ByName(retry_failed=True), chosen=chosen)
+    request = WorkRequest(accounts, (REPORT, other), now, SelectRequested(retry_failed=True), chosen=chosen)
     plan = plan_run(request, house.control)
-    assert {(s.customer_id, s.report.name, s.first, s.last) for s in plan.stretches} == {
+    assert {(s.customer_id, s.report.name, s.first, s.last) for s in plan.slices} == {
         (customer_id, report, days.first, days.last) for (customer_id, report), days in chosen.items()
     }
     assert (len(plan.keys), plan.left_alone) == (6, ())
@@ -322,6 +328,6 @@ def test_whatever_happens_every_day_has_one_honest_state(
         house.source = ScriptedSource()
         last = house.run("1", "2", retry_failed=True)
         assert (last.exit_code, _statuses(last)) == (ExitCode.OK, {"1": {"success"}, "2": {"success"}})
-        assert plan_run(request_for("1", "2"), house.ledger).stretches == ()
+        assert plan_run(request_for("1", "2"), house.ledger).slices == ()
     finally:
         house.close()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gads_orchestrator.serving import LOOKING_SHARE, pause_between_looks
+from gads_orchestrator.daemon import LOOKING_SHARE, pause_between_looks
 
 
 def test_without_trouble_it_looks_as_often_as_it_is_told() -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_payload.content import content_sha256
 from gads_payload.grain import duplicates
-from gads_payload.reading import open_payload
+from gads_payload.reader import open_payload
 from gads_payload.schema import arrow_schema
-from gads_payload.writing import PayloadWriter
+from gads_payload.writer import PayloadWriter
 
 SCHEMA = TableSchema(
     (

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from gads_domain.metadata import COLUMN_TYPES
 from gads_payload.content import content_sha256
-from gads_payload.few_rows import FEW_ROWS, FewRows
 from gads_payload.grain import duplicates
 from gads_payload.rows import Rows
 from gads_payload.schema import arrow_type
+from gads_payload.small_table import FEW_ROWS, FewRows
 
 NEGATIVE_NAN = -math.nan
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from gads_domain.errors import DamagedPartitionError, InvalidValueError, StorageError, StorageFullError
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_payload.reading import open_payload
+from gads_payload.reader import open_payload
 from gads_payload.schema import arrow_schema, arrow_type, table_schema_of, type_text
-from gads_payload.writing import PLAIN_BYTES, PayloadWriter
+from gads_payload.writer import PLAIN_BYTES, PayloadWriter
 
 SCALARS = ["int64", "double", "bool", "string", "binary", "date32"]
 TYPES = [*SCALARS, *(f"list<{scalar}>" for scalar in SCALARS)]

@@ -9,10 +9,10 @@ import pytest
 from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.report import ReportDefinition
 from gads_gaql.catalogue import load
-from gads_gaql.rendering import render
+from gads_gaql.renderer import render
 from gads_reports.catalogue import builtin, resolve
-from gads_reports.checking import day_request, problems
-from gads_reports.describing import describe, grain_columns, versions
+from gads_reports.description import describe, grain_columns, versions
+from gads_reports.report_check import day_request, problems
 
 
 def test_every_packaged_file_is_a_report() -> None:

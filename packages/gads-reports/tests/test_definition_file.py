@@ -8,9 +8,9 @@ import pytest
 from gads_domain.errors import ConfigurationError
 from gads_domain.report import ReportKind
 from gads_gaql.parser import parse
-from gads_gaql.rendering import render
-from gads_reports.checking import day_request
+from gads_gaql.renderer import render
 from gads_reports.definition_file import default_restatement_days, load_file, read_definition, read_text
+from gads_reports.report_check import day_request
 
 DAILY = """-- title: Campaigns by day
 -- kind: daily

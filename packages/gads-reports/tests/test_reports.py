@@ -12,13 +12,13 @@ from gads_domain.report import ReportDefinition, ReportKind
 from gads_gaql.catalogue import load, versions
 from gads_gaql.columns import table_schema
 from gads_gaql.parser import parse
-from gads_gaql.rendering import render
+from gads_gaql.renderer import render
 from gads_gaql.resource_rules import can_have_metrics
 from gads_reports.catalogue import builtin
-from gads_reports.checking import day_request, problems
 from gads_reports.definition_file import default_restatement_days
-from gads_reports.describing import markdown_table, resource
+from gads_reports.description import markdown_table, resource
 from gads_reports.header import parse_header, render_header
+from gads_reports.report_check import day_request, problems
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 REPORTS = [pytest.param(definition, id=name) for name, definition in builtin().items()]

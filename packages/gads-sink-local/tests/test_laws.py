@@ -8,7 +8,7 @@ from gads_conformance.sink_suite import SinkSuite
 from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
 from gads_conformance.sink_together_laws import TogetherLaws
 from gads_domain.ports.sink import LEAST_SWEEP_AGE
-from gads_sink_local.sweeping import sweep
+from gads_sink_local.sweep import sweep
 
 
 class Folder:

@@ -12,7 +12,7 @@ from gads_domain.errors import StorageError
 from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE, Leftover, LeftoverKind
 from gads_sink_local.sink import LocalSink
-from gads_sink_local.sweeping import sweep
+from gads_sink_local.sweep import sweep
 
 NONCE = "0123456789abcdef"
 ORPHAN = f"payload-{NONCE}.parquet"

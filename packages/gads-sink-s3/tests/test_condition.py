@@ -99,7 +99,7 @@ def test_a_writer_that_was_open_for_too_long_does_not_seal(
 def test_more_parts_than_s3_takes_are_refused_in_time(
     sink_url: str, bucket_name: str, moto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gads_sink_s3.uploading._MOST_PARTS", 1)
+    monkeypatch.setattr("gads_sink_s3.upload._MOST_PARTS", 1)
     part = bytes(5 * 1024 * 1024)
     error: GadsError | None = None
     with ADAPTER.open_sink(sink_url, tmp_path).open_writer(sample_key(), sample_run()) as long:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gads_domain.errors import ConfigurationError
 from gads_sink_s3.bucket import Bucket
-from gads_sink_s3.connecting import connect
+from gads_sink_s3.client import connect
 from gads_sink_s3.location import LEAST_PART, MEBIBYTE, S3Location, parse_location
 
 NOWHERE = Path("/nonexistent")

@@ -18,7 +18,7 @@ from gads_conformance.sink_samples import sample_key, sample_run, seal
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import ConfigurationError, CredentialsError, FailureReason, GadsError, StorageError
 from gads_sink_s3.adapter import ADAPTER
-from gads_sink_s3.connecting import UsualCredentials
+from gads_sink_s3.client import UsualCredentials
 
 SECRET = "SeCrEtKeyOfTheTest0123456789abcdefghijkl"
 TOKEN = "SessionTokenOfTheTest0123456789"

@@ -12,11 +12,11 @@ import pytest
 
 from gads_conformance.ledger_samples import FIRST_DAY, act_of, change_of, judged, key_of, record_one
 from gads_domain.errors import ExitCode, HeldElsewhereError, InvalidValueError, LedgerError, UnsupportedContractError
-from gads_domain.state import AttemptOutcome, PartitionStatus, StateFilter
+from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
 from gads_state_sqlite import schema
 from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
 from gads_state_sqlite.control_plane_ledger import ControlPlanePartitionStateRepository
-from gads_state_sqlite.finding import select_of
+from gads_state_sqlite.filter_sql import select_of
 from gads_state_sqlite.ledger_file import connect, create, open_for_writing, uri_of
 from gads_state_sqlite.schema import MIGRATIONS, migrate, version_of
 from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
     """A ledger with one success and one failure."""
     with ADAPTER.open_for_validator(URL, tmp_path) as ledger:
         record_one(ledger, judged(key_of(1), 1))
-        record_one(ledger, judged(key_of(2), 1, AttemptOutcome.REJECTED))
+        record_one(ledger, judged(key_of(2), 1, ValidationOutcome.REJECTED))
     return tmp_path / "ledger.db"
 
 
@@ -224,8 +224,8 @@ def test_what_an_older_version_recorded_is_there_after_the_migration(tmp_path: P
         assert ledger._file.read(version_of) == len(MIGRATIONS)
         (state,) = ledger.find(StateFilter())
         assert (state.key.report, str(state.current_run_id), state.version) == (partition.report, run, 3)
-        assert [str(one.outcome) for one in ledger.history(state.key).attempts] == ["unsealed", "passed"]
-        assert [move.cause for move in ledger.moves(state.key)] == ["validate", "retry", "validate"]
+        assert [str(one.outcome) for one in ledger.history(state.key).results] == ["unsealed", "passed"]
+        assert [move.cause for move in ledger.authority_changes_of(state.key)] == ["validate", "retry", "validate"]
         (act,) = ledger.acts(state.key)
         assert (act.act.actor, act.act.reason, act.act.filter) == ("ann", "why", "")
         assert ledger.marks(state.key) == frozenset()
@@ -253,7 +253,7 @@ def test_several_may_migrate_at_once(file: Path) -> None:
 
 
 def test_an_older_ledger_is_not_changed_by_a_reader(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gads_state_sqlite.reading.MIGRATIONS", LATER)
+    monkeypatch.setattr("gads_state_sqlite.state_reader.MIGRATIONS", LATER)
     before = file.read_bytes()
     with pytest.raises(LedgerError, match="only a writer") as caught:
         use("open_reader", file.parent)
@@ -325,12 +325,12 @@ def test_sqlite_itself_keeps_each_to_its_authority(file: Path) -> None:
 def test_a_value_that_no_column_takes_is_refused_whole(file: Path) -> None:
     with ADAPTER.open_for_validator(URL, file.parent) as ledger:
         good = change_of(ledger.history(key_of(7)), judged(key_of(7), 1))
-        attempt = judged(key_of(8), 1, AttemptOutcome.REJECTED)
+        attempt = judged(key_of(8), 1, ValidationOutcome.REJECTED)
         for bad in (
             judged_with(attempt, changes={"share": float("nan")}),
             judged_with(attempt, changes={"when": FIRST_DAY}),
             judged_with(attempt, record_count=2**70),
-            judged_with(attempt, judged_at=attempt.judged_at.replace(tzinfo=None)),
+            judged_with(attempt, validated_at=attempt.validated_at.replace(tzinfo=None)),
             judged_with(attempt, content_sha256="\ud800"),
         ):
             change = change_of(ledger.history(key_of(8)), attempt)

@@ -9,7 +9,7 @@ import pytest
 
 from gads_conformance.ledger_samples import judged, key_of, record_one
 from gads_domain.errors import LedgerError
-from gads_state_sqlite.many_keys import ranges_of
+from gads_state_sqlite.bulk_queries import ranges_of
 from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
 
 
@@ -24,7 +24,7 @@ def test_adjacent_days_are_one_range_and_no_range_holds_a_day_that_was_not_asked
     ]
 
 
-def test_a_stretch_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
+def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
     with ValidatorPartitionStateRepository(tmp_path / "ledger.db") as ledger:
         keys = [key_of(1, day) for day in range(30)]
         for key in keys[:5]:

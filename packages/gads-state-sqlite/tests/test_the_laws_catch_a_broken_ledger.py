@@ -90,8 +90,8 @@ class KeepsWhatIsGivenBack(Wrapped):
 
 
 class SkipsOfTheLog(Wrapped):
-    def log(self, *, after=0, limit=None):
-        return self.whole.log(after=after + 1 if after else 0, limit=limit)
+    def authority_changes(self, *, after=0, limit=None):
+        return self.whole.authority_changes(after=after + 1 if after else 0, limit=limit)
 
 
 class AnswersOutOfOrder(Wrapped):
@@ -190,7 +190,7 @@ _CAUGHT_BY = {
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> str:
+def validations(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("broken")
     classes = [
         f"class Test{number}(Laws):\n    @pytest.fixture\n    def adapter(self):\n        return {adapter}\n"
@@ -212,14 +212,14 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("number", range(1, len(_CAUGHT_BY) + 1), ids=list(_CAUGHT_BY))
-def test_a_broken_ledger_fails(verdicts: str, number: int) -> None:
+def test_a_broken_ledger_fails(validations: str, number: int) -> None:
     law = list(_CAUGHT_BY.values())[number - 1]
-    assert f"FAILED test_broken.py::Test{number}::{law}" in verdicts, verdicts
+    assert f"FAILED test_broken.py::Test{number}::{law}" in validations, validations
 
 
 @pytest.mark.parametrize("law", sorted(set(_CAUGHT_BY.values())))
-def test_the_same_ledger_unbroken_passes(verdicts: str, law: str) -> None:
-    assert f"PASSED test_broken.py::Test0::{law}" in verdicts, verdicts
+def test_the_same_ledger_unbroken_passes(validations: str, law: str) -> None:
+    assert f"PASSED test_broken.py::Test0::{law}" in validations, validations
 
 
 def test_the_model_catches_a_broken_compare_and_set(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_payload.schema import arrow_schema
-from gads_payload.writing import PayloadWriter
+from gads_payload.writer import PayloadWriter
 from gads_validator.checks.declared import DeclaredChecks
-from gads_validator.validating import RawPartitionValidator
+from gads_validator.validator import RawPartitionValidator
 
 # Laws are asserts in an installed package; rewritten, they say what they compared.
 pytest.register_assert_rewrite("gads_conformance")

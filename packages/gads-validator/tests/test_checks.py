@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_domain.state import AttemptOutcome, CheckResult, PartitionStatus
+from gads_domain.state import CheckResult, PartitionStatus, ValidationOutcome
 
 Damage = Callable[[Path, bytes], None]
 
@@ -34,12 +34,12 @@ ALL = [
 ]
 
 
-def failed(verdict: Any) -> dict[str, CheckResult]:
+def failed(validation: Any) -> dict[str, CheckResult]:
     """What did not hold in the one attempt, which must be on record as such."""
-    (attempt,) = verdict.attempts
+    (attempt,) = validation.results
     broken = {check.name: check for check in attempt.checks if not check.passed}
-    assert attempt.outcome is (AttemptOutcome.REJECTED if broken else AttemptOutcome.PASSED)
-    assert verdict.after.status is (PartitionStatus.FAILED if broken else PartitionStatus.SUCCESS)
+    assert attempt.outcome is (ValidationOutcome.REJECTED if broken else ValidationOutcome.PASSED)
+    assert validation.after.status is (PartitionStatus.FAILED if broken else PartitionStatus.SUCCESS)
     if broken:
         assert attempt.failure.code == "check_failed"
         assert attempt.failure.hint
@@ -61,18 +61,18 @@ def sealed_with(document: dict[str, Any]) -> bytes:
 
 def test_a_good_partition_passes_every_check_in_order(workshop: Any) -> None:
     metadata = workshop.seal(1)
-    verdict = workshop.validate()
-    assert failed(verdict) == {}
-    (attempt,) = verdict.attempts
+    validation = workshop.validate()
+    assert failed(validation) == {}
+    (attempt,) = validation.results
     assert [check.name for check in attempt.checks] == ALL
     assert attempt.record_count == 3
     assert attempt.schema_version == 1
     assert attempt.seal_sha256 == json.loads(workshop.metadata_path(1).read_bytes())["seal_sha256"]
     assert attempt.content_sha256
     assert attempt.changes is None
-    assert verdict.after.seal_sha256 == attempt.seal_sha256
+    assert validation.after.seal_sha256 == attempt.seal_sha256
     assert workshop.ledger.schema_pin("google_ads", "campaign", 1).schema == metadata.facts.schema
-    assert workshop.ledger.history(workshop.key()).attempts == (attempt,)
+    assert workshop.ledger.history(workshop.key()).results == (attempt,)
 
 
 def test_a_day_without_rows_passes(workshop: Any) -> None:
@@ -84,10 +84,10 @@ def test_a_day_without_rows_passes(workshop: Any) -> None:
 def test_a_seal_of_other_bytes(workshop: Any, damage: Damage, data: bytes) -> None:
     workshop.seal(1)
     damage(workshop.metadata_path(1), data)
-    verdict = workshop.validate()
-    assert list(failed(verdict)) == ["seal"]
-    assert [check.name for check in verdict.attempts[0].checks] == ["seal"]
-    assert verdict.attempts[0].seal_sha256 is None
+    validation = workshop.validate()
+    assert list(failed(validation)) == ["seal"]
+    assert [check.name for check in validation.results[0].checks] == ["seal"]
+    assert validation.results[0].seal_sha256 is None
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_drift_names_each_column_that_moved(workshop: Any) -> None:
     columns = workshop.schema.columns
     drifted = TableSchema((*columns[:5], ColumnSpec("metrics_views", "metrics.views", "int64"), columns[6]))
     workshop.seal(2, [], schema=drifted, payload=workshop.payload([], drifted))
-    (attempt,) = workshop.validate().attempts
-    assert attempt.outcome is AttemptOutcome.REJECTED
+    (attempt,) = workshop.validate().results
+    assert attempt.outcome is ValidationOutcome.REJECTED
     assert attempt.failure.message == (
         "schema_fingerprint: schema_version 1 stands for another schema: "
         "metrics_clicks: int64 -> absent; metrics_views: absent -> int64"
@@ -211,7 +211,7 @@ def test_drift_is_reported_beside_what_else_is_wrong(workshop: Any) -> None:
     drifted = TableSchema(workshop.schema.columns[:6])
     rows = [dict(row, segments_date=date(2024, 1, 1)) for row in workshop.rows()]
     workshop.seal(2, rows, schema=drifted, payload=workshop.payload(rows, drifted))
-    (attempt,) = workshop.validate().attempts
+    (attempt,) = workshop.validate().results
     assert [check.name for check in attempt.checks] == ALL
     assert [check.name for check in attempt.checks if not check.passed] == ["schema_fingerprint", "logical_date"]
 
@@ -330,11 +330,11 @@ def test_declared_checks_that_hold(workshop: Any) -> None:
     rows = workshop.rows()
     rows[0]["metrics_conversions"] = None
     workshop.seal(1, rows)
-    verdict = workshop.validate(
+    validation = workshop.validate(
         min_rows=3, not_null=("metrics_clicks",), non_negative=("metrics_conversions",), unique=("campaign.name",)
     )
-    assert failed(verdict) == {}
-    names = [check.name for check in verdict.attempts[0].checks]
+    assert failed(validation) == {}
+    names = [check.name for check in validation.results[0].checks]
     assert names == [*ALL, "min_rows", "not_null", "non_negative", "unique"]
 
 

@@ -85,12 +85,12 @@ def test_validators_at_once_agree_with_one_alone(new_workshop: Callable[[], Any]
         essence(state) for state in alone.ledger.get_many(keys)
     ]
     for key in keys:
-        judged = [(one.run_id, one.seal_sha256) for one in crowd.ledger.history(key).attempts]
+        judged = [(one.run_id, one.seal_sha256) for one in crowd.ledger.history(key).results]
         assert sorted(run for run, _ in judged) == sorted(set(alone.sink.runs(key)))
-        assert settle(crowd.ledger.history(key), None, judged_at(crowd, key)) == crowd.ledger.get(key)
+        assert settle(crowd.ledger.history(key), None, validated_at(crowd, key)) == crowd.ledger.get(key)
 
 
-def judged_at(workshop: Any, key: Any) -> Any:
+def validated_at(workshop: Any, key: Any) -> Any:
     return workshop.ledger.get(key).updated_at
 
 
@@ -125,4 +125,4 @@ def test_the_final_state_hangs_on_the_runs_alone(
 
     final = [essence(state) for state in scattered.ledger.get_many(keys)]
     assert final == [essence(state) for state in together.ledger.get_many(keys)]
-    assert [essence(verdict.after) for verdict in scattered.validator().validate(keys, recheck=True)] == final
+    assert [essence(validation.after) for validation in scattered.validator().validate(keys, recheck=True)] == final

@@ -14,7 +14,7 @@ from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, 
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import CheckResult
-from gads_payload import few_rows
+from gads_payload import small_table
 from gads_payload.rows import Rows
 from gads_payload.schema import arrow_schema
 from gads_validator.checks.rows import ROW_CHECKS
@@ -82,7 +82,7 @@ def results(metadata: PartitionMetadata, table: pa.Table) -> list[CheckResult]:
 def test_few_rows_are_judged_as_many_are(partition: tuple[PartitionMetadata, pa.Table]) -> None:
     found = results(*partition)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(few_rows, "FEW_ROWS", -1)
+        patch.setattr(small_table, "FEW_ROWS", -1)
         assert results(*partition) == found
 
 
@@ -95,7 +95,7 @@ def test_one_wrong_value_is_judged_as_among_many(spec: ColumnSpec, some: list[An
         )
         found = results(metadata, table)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(few_rows, "FEW_ROWS", -1)
+            patch.setattr(small_table, "FEW_ROWS", -1)
             assert results(metadata, table) == found
 
 

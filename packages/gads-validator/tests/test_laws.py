@@ -15,9 +15,9 @@ from gads_domain.adapters import ledger_adapter
 from gads_domain.errors import FailureReason, LedgerConflictError, LedgerError, NotSealedError, StorageError, UsageError
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.validation import UnsealedRun
-from gads_domain.state import AttemptOutcome, OperatorAct, PartitionStatus
+from gads_domain.state import OperatorAct, PartitionStatus, ValidationOutcome
 from gads_validator.inspection import inspect
-from gads_validator.validating import MAX_CONFLICTS
+from gads_validator.validator import MAX_CONFLICTS
 
 Damage = Callable[[Path, bytes], None]
 REASON = FailureReason("api_transient", "unavailable", retryable=True)
@@ -25,39 +25,39 @@ REASON = FailureReason("api_transient", "unavailable", retryable=True)
 
 def on_record(workshop: Any) -> tuple[Any, ...]:
     key = workshop.key()
-    return workshop.ledger.history(key), workshop.ledger.log()
+    return workshop.ledger.history(key), workshop.ledger.authority_changes()
 
 
 def test_validating_twice_changes_nothing(workshop: Any) -> None:
     workshop.seal(1)
     workshop.seal(2, [], record_count=7)
     first = workshop.validate()
-    assert [attempt.run_id for attempt in first.attempts] == [workshop.run(1), workshop.run(2)]
+    assert [attempt.run_id for attempt in first.results] == [workshop.run(1), workshop.run(2)]
     before = on_record(workshop)
     for recheck in (False, True):
         again = workshop.validate(recheck=recheck)
-        assert again.attempts == ()
+        assert again.results == ()
         assert not again.moved
         assert again.before == again.after == first.after
     assert on_record(workshop) == before
 
 
 def test_a_key_without_runs_stays_without_a_row(workshop: Any) -> None:
-    verdict = workshop.validate()
-    assert verdict.before == verdict.after
-    assert verdict.after.status is PartitionStatus.PENDING
-    assert verdict.after.version == 0
+    validation = workshop.validate()
+    assert validation.before == validation.after
+    assert validation.after.status is PartitionStatus.PENDING
+    assert validation.after.version == 0
     assert workshop.ledger.position() == 0
 
 
-def test_verdicts_come_in_the_order_of_the_keys(workshop: Any) -> None:
+def test_validations_come_in_the_order_of_the_keys(workshop: Any) -> None:
     days = [date(2024, 6, day) for day in (3, 1, 2)]
     keys = [workshop.key(day=day) for day in days]
     for key in keys[:2]:
         workshop.seal(1, key=key)
-    verdicts = workshop.validator().validate([*keys, keys[0]])
-    assert [verdict.after.key for verdict in verdicts] == [*keys, keys[0]]
-    assert [verdict.moved for verdict in verdicts] == [True, True, False, True]
+    validations = workshop.validator().validate([*keys, keys[0]])
+    assert [validation.after.key for validation in validations] == [*keys, keys[0]]
+    assert [validation.moved for validation in validations] == [True, True, False, True]
 
 
 def test_one_write_for_a_batch(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +112,8 @@ def test_what_others_judge_while_it_looks_is_not_judged_again(workshop: Any, mon
         return found
 
     monkeypatch.setattr(workshop.sink, "runs", overtaken)
-    verdicts = workshop.validator().validate([key, later])
-    assert [verdict.attempts for verdict in verdicts] == [(), ()]
+    validations = workshop.validator().validate([key, later])
+    assert [validation.results for validation in validations] == [(), ()]
     assert written == []
 
 
@@ -136,12 +136,12 @@ def test_a_failed_restatement_leaves_the_authority_and_is_on_record(workshop: An
     workshop.seal(1)
     good = workshop.validate().after
     workshop.seal(2, record_count=9)
-    verdict = workshop.validate()
-    assert not verdict.moved
-    assert verdict.after.status is PartitionStatus.SUCCESS
-    assert (verdict.after.current_run_id, verdict.after.seal_sha256) == (workshop.run(1), good.seal_sha256)
-    assert verdict.after.last_error == str(verdict.attempts[0].failure)
-    assert "record_count" in verdict.after.last_error
+    validation = workshop.validate()
+    assert not validation.moved
+    assert validation.after.status is PartitionStatus.SUCCESS
+    assert (validation.after.current_run_id, validation.after.seal_sha256) == (workshop.run(1), good.seal_sha256)
+    assert validation.after.last_error == str(validation.results[0].failure)
+    assert "record_count" in validation.after.last_error
     assert workshop.ledger.position() == 1
     workshop.seal(3, workshop.rows(2))
     assert workshop.validate().after.last_error is None
@@ -150,28 +150,28 @@ def test_a_failed_restatement_leaves_the_authority_and_is_on_record(workshop: An
 def test_a_run_that_did_not_seal_is_a_failed_attempt_until_it_seals(workshop: Any) -> None:
     key = workshop.key()
     unsealed = {key: UnsealedRun(workshop.run(1), REASON)}
-    (verdict,) = workshop.validator().validate([key], unsealed=unsealed)
-    assert verdict.attempts[0].outcome is AttemptOutcome.UNSEALED
-    assert verdict.after.status is PartitionStatus.FAILED
-    assert verdict.after.last_error == "api_transient: unavailable"
+    (validation,) = workshop.validator().validate([key], unsealed=unsealed)
+    assert validation.results[0].outcome is ValidationOutcome.UNSEALED
+    assert validation.after.status is PartitionStatus.FAILED
+    assert validation.after.last_error == "api_transient: unavailable"
     (again,) = workshop.validator().validate([key], unsealed=unsealed)
-    assert again.attempts == ()
+    assert again.results == ()
     workshop.seal(1)
     (sealed,) = workshop.validator().validate([key], unsealed=unsealed)
-    assert [attempt.outcome for attempt in sealed.attempts] == [AttemptOutcome.PASSED]
+    assert [attempt.outcome for attempt in sealed.results] == [ValidationOutcome.PASSED]
     assert sealed.after.status is PartitionStatus.SUCCESS
     assert sealed.after.last_error is None
     (late,) = workshop.validator().validate([key], unsealed=unsealed, recheck=True)
-    assert late.attempts == ()
+    assert late.results == ()
 
 
 def test_an_unsealed_run_beside_sealed_ones(workshop: Any) -> None:
     key = workshop.key()
     workshop.seal(1)
-    (verdict,) = workshop.validator().validate([key], unsealed={key: UnsealedRun(workshop.run(2), REASON)})
-    assert verdict.after.current_run_id == workshop.run(1)
-    assert verdict.after.last_error == "api_transient: unavailable"
-    assert verdict.after.attempt_count == 2
+    (validation,) = workshop.validator().validate([key], unsealed={key: UnsealedRun(workshop.run(2), REASON)})
+    assert validation.after.current_run_id == workshop.run(1)
+    assert validation.after.last_error == "api_transient: unavailable"
+    assert validation.after.attempt_count == 2
 
 
 def test_an_unsealed_run_of_a_key_that_is_not_asked_for(workshop: Any) -> None:
@@ -185,7 +185,7 @@ def test_damage_of_the_authoritative_run_is_found_by_a_recheck(workshop: Any, da
     assert workshop.validate().after.current_run_id == workshop.run(2)
     whole = {number: workshop.payload_path(number).read_bytes() for number in (1, 2)}
     damage(workshop.payload_path(2), whole[2][:-9])
-    assert workshop.validate().attempts == ()
+    assert workshop.validate().results == ()
     found = workshop.validate(recheck=True)
     assert found.after.current_run_id == workshop.run(1)
     assert "payload_size" in found.after.last_error
@@ -193,7 +193,7 @@ def test_damage_of_the_authoritative_run_is_found_by_a_recheck(workshop: Any, da
     lost = workshop.validate(recheck=True)
     assert lost.after.status is PartitionStatus.FAILED
     assert lost.after.current_run_id is None
-    outcomes = [(one.run_id, one.outcome.value) for one in workshop.ledger.history(workshop.key()).attempts]
+    outcomes = [(one.run_id, one.outcome.value) for one in workshop.ledger.history(workshop.key()).results]
     first, second = workshop.run(1), workshop.run(2)
     assert outcomes == [(first, "passed"), (second, "passed"), (second, "rejected"), (first, "rejected")]
     damage(workshop.payload_path(2), whole[2])
@@ -204,10 +204,10 @@ def test_a_seal_that_is_gone_is_found_by_a_recheck(workshop: Any) -> None:
     workshop.seal(1)
     workshop.validate()
     workshop.metadata_path(1).unlink()
-    assert workshop.validate().attempts == ()
-    verdict = workshop.validate(recheck=True)
-    assert verdict.after.status is PartitionStatus.FAILED
-    assert verdict.after.last_error == "check_failed: seal: metadata.json is gone"
+    assert workshop.validate().results == ()
+    validation = workshop.validate(recheck=True)
+    assert validation.after.status is PartitionStatus.FAILED
+    assert validation.after.last_error == "check_failed: seal: metadata.json is gone"
 
 
 def test_a_retried_partition_stays_pending_until_there_is_news(workshop: Any) -> None:
@@ -240,7 +240,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("method", ["runs", "metadata_bytes", "open_payload"])
-def test_a_failing_storage_is_no_verdict_and_stops_nobody_else(workshop: Any, method: str) -> None:
+def test_a_failing_storage_is_no_validation_and_stops_nobody_else(workshop: Any, method: str) -> None:
     keys = [workshop.key(day=date(2024, 6, day)) for day in (1, 2, 3)]
     for key in keys:
         workshop.seal(1, key=key)
@@ -250,9 +250,9 @@ def test_a_failing_storage_is_no_verdict_and_stops_nobody_else(workshop: Any, me
         validator.validate(keys)
     statuses = [state.status.value for state in workshop.ledger.get_many(keys)]
     assert statuses == ["pending", "success", "success"]
-    assert workshop.ledger.history(keys[0]).attempts == ()
+    assert workshop.ledger.history(keys[0]).results == ()
     reader.failing = False
-    assert [verdict.after.status.value for verdict in validator.validate(keys)] == ["success"] * 3
+    assert [validation.after.status.value for validation in validator.validate(keys)] == ["success"] * 3
 
 
 class BreakingOff:
@@ -272,7 +272,7 @@ class BreakingOff:
 
 
 @pytest.mark.parametrize("reads", [0, 1, 3, 5])
-def test_a_disk_that_fails_while_it_is_read_is_no_verdict(
+def test_a_disk_that_fails_while_it_is_read_is_no_validation(
     workshop: Any, monkeypatch: pytest.MonkeyPatch, reads: int
 ) -> None:
     import gads_validator.checks.payload as payload
@@ -283,7 +283,7 @@ def test_a_disk_that_fails_while_it_is_read_is_no_verdict(
     monkeypatch.setattr(workshop.sink, "open_payload", lambda *names: BreakingOff(opened(*names), reads))
     with pytest.raises(StorageError):
         workshop.validate()
-    assert workshop.ledger.history(workshop.key()).attempts == ()
+    assert workshop.ledger.history(workshop.key()).results == ()
     monkeypatch.setattr(workshop.sink, "open_payload", opened)
     assert workshop.validate().after.status is PartitionStatus.SUCCESS
 
@@ -319,11 +319,11 @@ def test_a_conflict_is_read_again_and_decided_again(workshop: Any, monkeypatch: 
         return record(changes)
 
     monkeypatch.setattr(workshop.ledger, "record", overtaken)
-    verdict = workshop.validate()
-    assert verdict.attempts == ()
-    assert verdict.after == workshop.ledger.get(workshop.key())
-    assert verdict.after.current_run_id == workshop.run(2)
-    assert len(workshop.ledger.history(workshop.key()).attempts) == 2
+    validation = workshop.validate()
+    assert validation.results == ()
+    assert validation.after == workshop.ledger.get(workshop.key())
+    assert validation.after.current_run_id == workshop.run(2)
+    assert len(workshop.ledger.history(workshop.key()).results) == 2
 
 
 def test_the_oldest_run_of_a_call_fixes_the_schema(workshop: Any) -> None:
@@ -331,8 +331,8 @@ def test_the_oldest_run_of_a_call_fixes_the_schema(workshop: Any) -> None:
     early, late = workshop.key(day=date(2024, 6, 5)), workshop.key(day=date(2024, 6, 4))
     workshop.seal(1, [], key=early)
     workshop.seal(2, [], key=late, schema=other, payload=workshop.payload([], other))
-    verdicts = workshop.validator().validate([late, early])
-    assert [verdict.after.status.value for verdict in verdicts] == ["failed", "success"]
+    validations = workshop.validator().validate([late, early])
+    assert [validation.after.status.value for validation in validations] == ["failed", "success"]
     assert workshop.ledger.schema_pin("google_ads", "campaign", 1).schema == workshop.schema
 
 
@@ -350,8 +350,8 @@ def test_every_byte_of_the_seal_counts(workshop: Any, damage: Damage) -> None:
         damage(path, bytes(flipped))
         assert not inspect(workshop.sink, workshop.key(), workshop.run(2)).passed, position
     damage(path, bytes(flipped))
-    (verdict,) = validator.validate([workshop.key()], recheck=True)
-    assert verdict.after.current_run_id == workshop.run(1)
+    (validation,) = validator.validate([workshop.key()], recheck=True)
+    assert validation.after.current_run_id == workshop.run(1)
     damage(path, whole)
     assert validator.validate([workshop.key()], recheck=True)[0].after.current_run_id == good.current_run_id
 
@@ -372,8 +372,8 @@ def test_any_byte_of_the_payload_counts(new_workshop: Callable[[], Any], damage:
         damage(path, bytes(flipped))
         assert not inspect(workshop.sink, workshop.key(), workshop.run(2)).passed, position
         if number % 50 == 0:
-            verdict = workshop.validate(recheck=True)
-            assert verdict.after.current_run_id == workshop.run(1), position
+            validation = workshop.validate(recheck=True)
+            assert validation.after.current_run_id == workshop.run(1), position
     assert "payload_sha256" in workshop.ledger.get(workshop.key()).last_error
     damage(path, whole)
     assert workshop.validate(recheck=True).after.current_run_id == workshop.run(2)

@@ -17,7 +17,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.validation import PartitionValidator
 from gads_domain.run import RunId
-from gads_validator.validating import RawPartitionValidator
+from gads_validator.validator import RawPartitionValidator
 
 
 class TestRawPartitionValidator(ValidatorLaws):

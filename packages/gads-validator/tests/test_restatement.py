@@ -30,10 +30,10 @@ def test_equal_rows_in_another_order_move_nothing(workshop: Any) -> None:
     workshop.validate()
     random.Random(3).shuffle(rows)
     workshop.seal(2, rows)
-    verdict = workshop.validate()
-    assert not verdict.moved
-    assert verdict.after.current_run_id == workshop.run(1)
-    assert verdict.attempts[0].changes == {"against_run": str(workshop.run(1)), "equal": True}
+    validation = workshop.validate()
+    assert not validation.moved
+    assert validation.after.current_run_id == workshop.run(1)
+    assert validation.results[0].changes == {"against_run": str(workshop.run(1)), "equal": True}
     assert workshop.ledger.position() == 1
 
 
@@ -43,8 +43,8 @@ def test_a_restatement_says_what_it_changed(workshop: Any) -> None:
     rows = workshop.rows(6)[1:]
     rows[0]["metrics_clicks"] = 1000
     workshop.seal(2, rows)
-    verdict = workshop.validate()
-    assert verdict.after.current_run_id == workshop.run(2)
+    validation = workshop.validate()
+    assert validation.after.current_run_id == workshop.run(2)
     expected = {
         "against_run": str(workshop.run(1)),
         "rows_added": 2,
@@ -55,15 +55,15 @@ def test_a_restatement_says_what_it_changed(workshop: Any) -> None:
             "metrics_conversions": {"before": 2.0, "after": 2.5},
         },
     }
-    assert verdict.attempts[0].changes == expected
-    assert workshop.ledger.history(workshop.key()).attempts[-1].changes == expected
+    assert validation.results[0].changes == expected
+    assert workshop.ledger.history(workshop.key()).results[-1].changes == expected
 
 
 def test_an_older_run_judged_late_restates_nothing(workshop: Any) -> None:
     workshop.seal(2)
     workshop.validate()
     workshop.seal(1, workshop.rows(1))
-    assert workshop.validate().attempts[0].changes is None
+    assert workshop.validate().results[0].changes is None
 
 
 def test_a_new_schema_version_is_compared_as_far_as_it_goes(workshop: Any) -> None:
@@ -72,7 +72,7 @@ def test_a_new_schema_version_is_compared_as_far_as_it_goes(workshop: Any) -> No
     other = TableSchema(tuple(column for column in workshop.schema.columns if column.name != "campaign_name"))
     rows = [{name: value for name, value in row.items() if name != "campaign_name"} for row in workshop.rows(2)]
     workshop.seal(2, rows, schema=other, schema_version=2, payload=workshop.payload(rows, other))
-    changes = workshop.validate().attempts[0].changes
+    changes = workshop.validate().results[0].changes
     assert changes["schema"] == ["campaign_name: string -> absent"]
     assert (changes["rows_before"], changes["rows_after"]) == (3, 2)
     assert changes["metrics"]["metrics_clicks"] == {"before": 30, "after": 10}
@@ -83,9 +83,9 @@ def test_a_damaged_authority_is_no_reason_to_refuse_its_successor(workshop: Any)
     workshop.validate()
     workshop.payload_path(1).unlink()
     workshop.seal(2, workshop.rows(2))
-    verdict = workshop.validate()
-    assert verdict.after.current_run_id == workshop.run(2)
-    assert "payload_size" in verdict.attempts[0].changes["not_compared"]
+    validation = workshop.validate()
+    assert validation.after.current_run_id == workshop.run(2)
+    assert "payload_size" in validation.results[0].changes["not_compared"]
 
 
 def test_sums_beyond_64_bits_and_beyond_numbers() -> None:

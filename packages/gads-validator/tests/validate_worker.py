@@ -13,7 +13,7 @@ from pathlib import Path
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import SystemClock
 from gads_domain.partition_key import PartitionKey
-from gads_validator.validating import RawPartitionValidator
+from gads_validator.validator import RawPartitionValidator
 
 
 class _WithoutPandas:

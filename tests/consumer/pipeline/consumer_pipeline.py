@@ -20,11 +20,11 @@ from gads_domain.layout import partition_prefix
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.ports.validation import UnsealedRun, Verdict
+from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.run import RunId
 from gads_payload.schema import arrow_schema
-from gads_payload.writing import PayloadWriter
-from gads_validator.validating import RawPartitionValidator
+from gads_payload.writer import PayloadWriter
+from gads_validator.validator import RawPartitionValidator
 
 FIRST_DAY = date(2024, 6, 1)
 START = datetime(2024, 7, 1, 4, 5, 6, tzinfo=UTC)
@@ -117,14 +117,14 @@ class Pipeline:
                 )
             )
 
-    def validate(self, *keys: PartitionKey, recheck: bool = False) -> list[Verdict]:
+    def validate(self, *keys: PartitionKey, recheck: bool = False) -> list[PartitionValidation]:
         return self.validator.validate(keys, recheck=recheck)
 
     def trust(self, key: PartitionKey, run: int, rows: int = 3, **options: Any) -> RunId:
         """Seal and validate."""
         self.seal(key, run, rows, **options)
-        (verdict,) = self.validate(key)
-        assert verdict.after.current_run_id == run_of(run), verdict.after.last_error
+        (validation,) = self.validate(key)
+        assert validation.after.current_run_id == run_of(run), validation.after.last_error
         return run_of(run)
 
     def trust_days(self, days: Iterable[int], run: int = 1, customer: int = 1, rows: int = 3) -> None:

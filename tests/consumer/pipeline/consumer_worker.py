@@ -40,7 +40,7 @@ def write(options: dict[str, Any]) -> dict[str, int]:
                     key, 1 + sealed * WRITERS + options["worker"], rows, record_count=rows + 1 if bad else None
                 )
                 sealed += 1
-            moved += sum(verdict.moved for verdict in pipeline.validate(*keys))
+            moved += sum(validation.moved for validation in pipeline.validate(*keys))
     finally:
         pipeline.close()
     return {"sealed": sealed, "moved": moved}

@@ -48,7 +48,7 @@ def test_c19_the_feed_holds_every_move_of_authority(pipeline: Pipeline, consumer
         (ChangeKind.WITHDRAWN, key_of(1, 1), run_of(4), None),
         (ChangeKind.VOUCHED, key_of(2, 0), None, run_of(5)),
     ]
-    moves = [entry for entry in pipeline.ledger.log() if entry.moves_authority]
+    moves = [entry for entry in pipeline.ledger.authority_changes() if entry.changes_authority]
     assert [(c.position, c.at) for c in consumer.changes()] == [(e.sequence, e.at) for e in moves]
     assert [c.key for c in consumer.changes(customers="2")] == [key_of(2, 0)]
     assert list(consumer.changes(customers="7")) == []

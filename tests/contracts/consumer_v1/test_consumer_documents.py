@@ -298,7 +298,7 @@ def test_a_schema_is_a_schema(kind: str) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}/{path.stem}")
 def test_an_example_is_what_its_folder_says(path: Path) -> None:
-    kind, verdict = path.parts[-3], path.parts[-2]
+    kind, validation = path.parts[-3], path.parts[-2]
     data = path.read_bytes()
     if path.stem == "code-not-json":
         faults: list[str] = []
@@ -306,12 +306,12 @@ def test_an_example_is_what_its_folder_says(path: Path) -> None:
         faults = [error.message for error in Draft202012Validator(SCHEMAS[kind]).iter_errors(json.loads(data))]
     assert bool(faults) == path.stem.startswith("schema-"), faults
     if kind == "manifest":
-        if verdict == "invalid":
+        if validation == "invalid":
             with pytest.raises((ManifestError, NewerContractError)):
                 decode_manifest(data, path.name)
         else:
             manifest = decode_manifest(data, path.name)
-            assert verdict == "later-minor" or encode_manifest(manifest) == data
+            assert validation == "later-minor" or encode_manifest(manifest) == data
 
 
 def test_documents_have_the_members_of_their_schemas(pipeline: Pipeline, consumer: Consumer) -> None:

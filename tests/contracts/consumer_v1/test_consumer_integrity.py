@@ -170,7 +170,7 @@ def test_c17_the_answer_as_of_a_position_never_changes(pipeline: Pipeline, consu
 
 def test_c18_a_moment_is_the_last_move_stamped_by_then(pipeline: Pipeline, consumer: Consumer) -> None:
     story(pipeline)
-    entries = pipeline.ledger.log()
+    entries = pipeline.ledger.authority_changes()
     for entry in entries:
         for step in (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1)):
             moment = entry.at + step

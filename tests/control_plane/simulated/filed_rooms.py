@@ -23,19 +23,19 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
 from gads_domain.ports.sink import RawReader, RawSink
-from gads_domain.ports.validation import UnsealedRun, Verdict
-from gads_domain.report import ReportDefinition, Stretch
+from gads_domain.ports.validation import PartitionValidation, UnsealedRun
+from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import Attempt, AttemptOutcome, StateChange
+from gads_domain.state import StateChange, ValidationOutcome, ValidationResult
 from gads_domain.state_machine import is_news, settle
-from gads_orchestrator.budget import Budget, CallGate
-from gads_orchestrator.carrying_out import Control
-from gads_orchestrator.purposes import ByPolicy
+from gads_orchestrator.budget import Budget, QuotaGate
+from gads_orchestrator.daemon import Daemon
+from gads_orchestrator.execution import Control
+from gads_orchestrator.plan import Account, WorkRequest
 from gads_orchestrator.retry_policy import RetryPolicy
-from gads_orchestrator.serving import Daemon
-from gads_orchestrator.work_plan import Account, WorkRequest
-from gads_orchestrator.workers import SpawnedWorkers
-from gads_orchestrator.working import WorkRooms
+from gads_orchestrator.selection import SelectDue
+from gads_orchestrator.worker import WorkerContext
+from gads_orchestrator.worker_pool import SpawnedWorkers
 
 SINK, LEDGER = "file:raw", "sqlite:ledger.db"
 LAST = date(2024, 5, 31)
@@ -84,26 +84,26 @@ class Scene:
 class FiledApi:
     """Writes down each call and whether a day of it was sealed already."""
 
-    def __init__(self, scene: Scene, gate: CallGate) -> None:
+    def __init__(self, scene: Scene, gate: QuotaGate) -> None:
         self._scene = scene
         self._gate = gate
 
     def extract(
-        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
     ) -> Iterator[DayOutcome]:
         try:
             self._gate()
         except GadsError as error:
-            for key in stretch.keys:
+            for key in slice_.keys:
                 yield Unsealed(key, FailureReason.of(error))
             return
-        for key in stretch.keys:
+        for key in slice_.keys:
             if sink.runs(key):
                 self._scene.write("violations", [str(key), "was sealed when it was asked for"])
-        days = [stretch.first.isoformat(), stretch.last.isoformat()]
-        self._scene.write("calls", [stretch.customer_id, stretch.report.name, *days, run.run_id.value])
+        days = [slice_.first.isoformat(), slice_.last.isoformat()]
+        self._scene.write("calls", [slice_.customer_id, slice_.report.name, *days, run.run_id.value])
         time.sleep(self._scene.call_seconds)  # what the network takes
-        for key in stretch.keys:
+        for key in slice_.keys:
             with sink.open_writer(key, run.run_id) as writer:
                 writer.write(str(key).encode())
                 yield Sealed(key, writer.finalize(FACTS))
@@ -122,30 +122,30 @@ class SealValidator:
         *,
         unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
         recheck: bool = False,
-    ) -> list[Verdict]:
+    ) -> list[PartitionValidation]:
         return [self._one(key, (unsealed or {}).get(key)) for key in keys]
 
-    def _one(self, key: PartitionKey, unsealed: UnsealedRun | None) -> Verdict:
+    def _one(self, key: PartitionKey, unsealed: UnsealedRun | None) -> PartitionValidation:
         while True:
             history = self._ledger.history(key)
             first, changes, attempts = history.state, [], []
             for attempt in self._due(key, unsealed):
                 if is_news(history, attempt):
-                    after = settle(history, attempt, attempt.judged_at)
+                    after = settle(history, attempt, attempt.validated_at)
                     changes.append(StateChange(history.state, after, attempt))
                     attempts.append(attempt)
-                    history = type(history)(after, (*history.attempts, attempt), history.revoked)
+                    history = type(history)(after, (*history.results, attempt), history.revoked)
             if all(self._ledger.record(changes)):
-                return Verdict(first, history.state, tuple(attempts))
+                return PartitionValidation(first, history.state, tuple(attempts))
 
-    def _due(self, key: PartitionKey, unsealed: UnsealedRun | None) -> list[Attempt]:
+    def _due(self, key: PartitionKey, unsealed: UnsealedRun | None) -> list[ValidationResult]:
         now, runs = SystemClock().now(), self._sink.runs(key)
         due = [
-            Attempt(key, run, AttemptOutcome.PASSED, now, (), None, 1, 1, self._seal(key, run), "0" * 64)
+            ValidationResult(key, run, ValidationOutcome.PASSED, now, (), None, 1, 1, self._seal(key, run), "0" * 64)
             for run in runs
         ]
         if unsealed is not None and unsealed.run_id not in runs:
-            due.append(Attempt(key, unsealed.run_id, AttemptOutcome.UNSEALED, now, failure=unsealed.reason))
+            due.append(ValidationResult(key, unsealed.run_id, ValidationOutcome.UNSEALED, now, failure=unsealed.reason))
         return due
 
     def _seal(self, key: PartitionKey, run: RunId) -> str:
@@ -158,11 +158,11 @@ class FiledRooms:
 
     scene: Scene
 
-    def __call__(self) -> AbstractContextManager[WorkRooms]:
+    def __call__(self) -> AbstractContextManager[WorkerContext]:
         return self._open()
 
     @contextmanager
-    def _open(self) -> Iterator[WorkRooms]:
+    def _open(self) -> Iterator[WorkerContext]:
         base, clock = self.scene.base, SystemClock()
         sink = sink_adapter(SINK).open_sink(SINK, base)
         adapter = ledger_adapter(LEDGER)
@@ -170,8 +170,8 @@ class FiledRooms:
             adapter.open_for_validator(LEDGER, base) as ledger,
             adapter.open_for_control_plane(LEDGER, base) as control,
         ):
-            gate = CallGate(control, Budget("filed"), clock)
-            yield WorkRooms(FiledApi(self.scene, gate), sink, SealValidator(sink, ledger), gate, clock)
+            gate = QuotaGate(control, Budget("filed"), clock)
+            yield WorkerContext(FiledApi(self.scene, gate), sink, SealValidator(sink, ledger), gate, clock)
 
 
 def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = lambda: None) -> None:
@@ -179,7 +179,7 @@ def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = la
     accounts = tuple(Account(str(1000 + number)) for number in range(scene.accounts))
     reports = tuple(ReportDefinition(f"report_{number}", "SELECT") for number in range(scene.reports))
     clock = SystemClock()
-    policy = ByPolicy(RetryPolicy(first_delay=timedelta(seconds=1), largest_delay=timedelta(seconds=2)))
+    policy = SelectDue(RetryPolicy(first_delay=timedelta(seconds=1), largest_delay=timedelta(seconds=2)))
     with ledger_adapter(LEDGER).open_for_control_plane(LEDGER, scene.base) as control:
         serving = Daemon(
             lambda now: WorkRequest(accounts, reports, now, policy, scene.first, LAST, scene.days_a_request),

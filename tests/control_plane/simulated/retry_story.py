@@ -8,8 +8,8 @@ from simulated_house import House, key_of
 
 from gads_domain.report import ReportDefinition
 from gads_domain.state import PartitionStatus
-from gads_orchestrator.workers import Done, Lost, Message
-from gads_orchestrator.working import Task, work_on
+from gads_orchestrator.worker import Task, work_on
+from gads_orchestrator.worker_pool import Done, Lost, Message
 
 NOON = datetime(2024, 6, 10, 12, tzinfo=UTC)
 
@@ -61,9 +61,9 @@ class Mortal:
             self.deaths -= 1
             if self.seals:
                 self.seals -= 1
-                self.house.sink.seal(task.stretch.keys[self.seals], task.run.run_id, "rows")
+                self.house.sink.seal(task.slice_.keys[self.seals], task.run.run_id, "rows")
             return [Lost(0)]
-        return [Done(0, work_on(task, self.house.rooms, self.house.events.extend))]
+        return [Done(0, work_on(task, self.house.context, self.house.events.extend))]
 
     def close(self) -> None:
         return

@@ -18,15 +18,15 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.report import ReportDefinition, ReportKind
 from gads_domain.run import RunContext
-from gads_domain.state import AttemptOutcome, OperatorAct, PartitionStatus, StateFilter
-from gads_orchestrator.budget import Budget, CallGate
-from gads_orchestrator.carrying_out import Control, carry_out
-from gads_orchestrator.events import Event, StretchStarted
-from gads_orchestrator.purposes import ByPolicy, Purpose
+from gads_domain.state import OperatorAct, PartitionStatus, StateFilter, ValidationOutcome
+from gads_orchestrator.budget import Budget, QuotaGate
+from gads_orchestrator.events import Event, SliceStarted
+from gads_orchestrator.execution import Control, execute_plan
+from gads_orchestrator.plan import Account, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy
-from gads_orchestrator.work_plan import Account, WorkRequest, plan_work
-from gads_orchestrator.workers import InThisProcess
-from gads_orchestrator.working import WorkRooms
+from gads_orchestrator.selection import Reason, SelectDue
+from gads_orchestrator.worker import WorkerContext
+from gads_orchestrator.worker_pool import InThisProcess
 
 FIRST_DAY = date(2024, 3, 1)
 ZONES = ("UTC", "America/New_York", "Asia/Tokyo", "Europe/Berlin", "Australia/Sydney")
@@ -61,7 +61,7 @@ class Life:
     size: Size
     operations: int = 0
     partitions: int = 0
-    by_purpose: Counter[str] = field(default_factory=Counter)
+    by_reason: Counter[str] = field(default_factory=Counter)
     digest: str = ""
     held: int = 0
     terminal: int = 0
@@ -85,13 +85,13 @@ class _Watch:
 
     def __init__(self) -> None:
         self.order: dict[str, list[int]] = defaultdict(list)
-        self.by_purpose: Counter[str] = Counter()
+        self.by_reason: Counter[str] = Counter()
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         for event in events:
-            if isinstance(event, StretchStarted):
-                self.order[event.run_id].append(Purpose[event.purpose.upper()])
-                self.by_purpose[event.purpose] += 1
+            if isinstance(event, SliceStarted):
+                self.order[event.run_id].append(Reason[event.reason.upper()])
+                self.by_reason[event.reason] += 1
 
 
 def live(seed: int, size: Size, folder: Path) -> Life:
@@ -111,10 +111,10 @@ def live(seed: int, size: Size, folder: Path) -> Life:
     with ExitStack() as opened:
         ledger = opened.enter_context(adapter.open_for_validator(url, folder))
         control = opened.enter_context(adapter.open_for_control_plane(url, folder))
-        gate = CallGate(control, budget, clock)
+        gate = QuotaGate(control, budget, clock)
         api = SimulatedApi(clock, sink, trouble, seed, gate)
         validator = LightValidator(sink, ledger, clock)
-        rooms = WorkRooms(api, sink, validator, gate, clock)  # type: ignore[arg-type]  # of a sink, runs is asked alone
+        context = WorkerContext(api, sink, validator, gate, clock)  # type: ignore[arg-type]  # of a sink, runs is asked alone
         operators = _Operators(chance, control, validator, clock, accounts, reports)
         for day in range(size.days + 14):
             quiet = day >= size.days
@@ -126,14 +126,16 @@ def live(seed: int, size: Size, folder: Path) -> Life:
             for cycle in range(size.cycles_a_day):
                 begins = start + timedelta(days=day, hours=cycle * 24 / size.cycles_a_day)
                 clock.moment = max(clock.moment, begins)
-                request = WorkRequest(accounts, reports, clock.now(), ByPolicy(POLICY), since=backfill_since)
+                request = WorkRequest(accounts, reports, clock.now(), SelectDue(POLICY), since=backfill_since)
                 run = RunContext(run_ids.new_run_id(), "simulated", "serve")
                 plan = plan_work(request, control)
-                carry_out(plan, run, Control(control, clock, budget, watch), InThisProcess(rooms))
-        life = Life(size, len(api.asked), by_purpose=watch.by_purpose)
+                execute_plan(plan, run, Control(control, clock, budget, watch), InThisProcess(context))
+        life = Life(size, len(api.asked), by_reason=watch.by_reason)
         _check(life, control, api, budget, watch, accounts, reports, operators)
         told = [(a.at, a.customer_id, a.report, a.first, a.last, a.answer) for a in api.asked]
-        log = [(e.sequence, str(e.key), e.cause, e.status_after.value, str(e.to_run)) for e in control.log()]
+        log = [
+            (e.sequence, str(e.key), e.cause, e.status_after.value, str(e.to_run)) for e in control.authority_changes()
+        ]
         life.digest = hashlib.sha256(repr((told, log)).encode()).hexdigest()
     return life
 
@@ -207,7 +209,7 @@ class _Operators:
         self._retry(StateFilter(statuses=(PartitionStatus.FAILED,)))
 
     def _retry(self, wanted: StateFilter) -> None:
-        found = list(self._control.standings(wanted))
+        found = list(self._control.scheduling_states(wanted))
         keys = [s.key for s in found if s.failure is not None and not s.failure.retryable and not s.marks]
         self.retries += sum(self._control.retry(keys, self._act("the account came back")))
 
@@ -236,21 +238,21 @@ def _check(
         assert control.quota(budget.name, day).spent == count
     for run, order in watch.order.items():
         assert order == sorted(order), f"run {run} let earlier purposes wait"
-    for entry in control.log():
+    for entry in control.authority_changes():
         assert (entry.status_before.value, entry.status_after.value, entry.cause) in ALLOWED_MOVES
-    standings = {s.key: s for s in control.standings(StateFilter())}
+    scheduling_states = {s.key: s for s in control.scheduling_states(StateFilter())}
     last = (FIRST_DAY + timedelta(days=life.size.days - 2)).toordinal()
     for account in accounts:
         for report in reports:
             begins = FIRST_DAY if report.kind is ReportKind.SNAPSHOT else FIRST_DAY - timedelta(days=20)
             for ordinal in range(begins.toordinal(), last + 1):
                 key = PartitionKey("google_ads", account.customer_id, report.name, date.fromordinal(ordinal))
-                standing = standings.get(key)
-                if standing is None and report.kind is ReportKind.SNAPSHOT:
+                scheduling = scheduling_states.get(key)
+                if scheduling is None and report.kind is ReportKind.SNAPSHOT:
                     continue  # that day nothing could be asked, and a snapshot of it can never be made up for
-                assert standing is not None, f"{key} was never attempted"
+                assert scheduling is not None, f"{key} was never attempted"
                 life.partitions += 1
-                _check_key(life, control, key, standing.status, standing.marks, operators)
+                _check_key(life, control, key, scheduling.status, scheduling.marks, operators)
 
 
 def _check_key(
@@ -271,10 +273,10 @@ def _check_key(
     else:
         assert status is PartitionStatus.SUCCESS, f"{key} is {status} and nobody says why"
     history = control.history(key)
-    life.attempts += len(history.attempts)
+    life.attempts += len(history.results)
     resets = sum(1 for act in control.acts(key) if act.kind == "retry" and not act.act.by_policy)
     in_a_row = worst = 0
-    for attempt in history.attempts:
-        in_a_row = 0 if attempt.outcome is AttemptOutcome.PASSED else in_a_row + 1
+    for attempt in history.results:
+        in_a_row = 0 if attempt.outcome is ValidationOutcome.PASSED else in_a_row + 1
         worst = max(worst, in_a_row)
     assert worst <= POLICY.max_attempts * (1 + resets), f"{key} failed {worst} times in a row"

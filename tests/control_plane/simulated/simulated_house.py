@@ -9,19 +9,19 @@ from pathlib import Path
 from simulated_rooms import LightValidator, SeededRunIds, SimulatedApi, SimulatedClock, SimulatedSink, Trouble
 
 from gads_domain.adapters import ledger_adapter
-from gads_domain.control import Standing
+from gads_domain.control import SchedulingState
 from gads_domain.partition_key import PartitionKey
 from gads_domain.report import ReportDefinition
 from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, StateFilter
-from gads_orchestrator.budget import Budget, CallGate
-from gads_orchestrator.carrying_out import Control, WorkResult, carry_out
+from gads_orchestrator.budget import Budget, QuotaGate
 from gads_orchestrator.events import Event
-from gads_orchestrator.purposes import ByPolicy, Wanting
+from gads_orchestrator.execution import Control, WorkResult, execute_plan
+from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy
-from gads_orchestrator.work_plan import Account, WorkPlan, WorkRequest, plan_work
-from gads_orchestrator.workers import InThisProcess, Workers
-from gads_orchestrator.working import WorkRooms
+from gads_orchestrator.selection import SelectDue, SelectionPolicy
+from gads_orchestrator.worker import WorkerContext
+from gads_orchestrator.worker_pool import InThisProcess, Workers
 
 REPORT = ReportDefinition("campaign", "SELECT", restatement_days=3)
 ACCOUNT = Account("1")
@@ -41,7 +41,7 @@ class House:
         adapter = ledger_adapter(self.url)
         self.ledger = adapter.open_for_validator(self.url, self.folder)
         self.control = adapter.open_for_control_plane(self.url, self.folder)
-        self.gate = CallGate(self.control, self.budget, self.clock)
+        self.gate = QuotaGate(self.control, self.budget, self.clock)
         self.before_seal: Callable[[PartitionKey], None] = lambda key: None
         self.api = SimulatedApi(
             self.clock, self.sink, self.trouble, self.seed, self.gate, before_seal=lambda key: self.before_seal(key)
@@ -50,7 +50,7 @@ class House:
         self.run_ids = SeededRunIds(self.clock, self.seed)
         self.events: list[Event] = []
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         self.events += events
 
     def another(self) -> House:
@@ -66,19 +66,19 @@ class House:
         self.ledger.close()
 
     @property
-    def rooms(self) -> WorkRooms:
-        return WorkRooms(self.api, self.sink, self.validator, self.gate, self.clock)  # type: ignore[arg-type]  # only runs is asked
+    def context(self) -> WorkerContext:
+        return WorkerContext(self.api, self.sink, self.validator, self.gate, self.clock)  # type: ignore[arg-type]  # only runs is asked
 
     def request(
         self,
         *reports: ReportDefinition,
         accounts: tuple[Account, ...] = (ACCOUNT,),
-        wanting: Wanting | None = None,
+        selection: SelectionPolicy | None = None,
         since: date | None = None,
         until: date | None = None,
         days: int = 31,
     ) -> WorkRequest:
-        wanted = wanting or ByPolicy(POLICY)
+        wanted = selection or SelectDue(POLICY)
         return WorkRequest(accounts, reports or (REPORT,), self.clock.now(), wanted, since, until, days)
 
     def plan(self, *reports: ReportDefinition, **request: object) -> WorkPlan:
@@ -89,7 +89,7 @@ class House:
     ) -> WorkResult:
         run = RunContext(self.run_ids.new_run_id(), "house", "serve")
         control = Control(self.control, self.clock, self.budget, self)
-        return carry_out(plan, run, control, workers or InThisProcess(self.rooms), stopping)
+        return execute_plan(plan, run, control, workers or InThisProcess(self.context), stopping)
 
     def cycle(self, *reports: ReportDefinition, **request: object) -> WorkResult:
         return self.carry(self.plan(*reports, **request))
@@ -97,8 +97,8 @@ class House:
     def act(self, reason: str = "because", *, by_policy: bool = False, filter_: str = "") -> OperatorAct:
         return OperatorAct(self.clock.now(), "operator", "gads-etl state", reason, filter_, by_policy)
 
-    def standing(self, key: PartitionKey) -> Standing:
-        (found,) = self.control.standings(
+    def scheduling(self, key: PartitionKey) -> SchedulingState:
+        (found,) = self.control.scheduling_states(
             StateFilter("google_ads", (key.customer_id,), (key.report,), key.logical_date, key.logical_date)
         )
         return found

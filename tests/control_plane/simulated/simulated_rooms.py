@@ -14,12 +14,12 @@ from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, 
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
-from gads_domain.ports.validation import UnsealedRun, Verdict
-from gads_domain.report import Stretch
+from gads_domain.ports.validation import PartitionValidation, UnsealedRun
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import Attempt, AttemptOutcome, StateChange
+from gads_domain.state import StateChange, ValidationOutcome, ValidationResult
 from gads_domain.state_machine import is_news, settle
-from gads_orchestrator.budget import CallGate
+from gads_orchestrator.budget import QuotaGate
 
 SCHEMA = TableSchema((ColumnSpec("segments_date", "segments.date", "date32"),))
 FACTS = PartitionFacts(datetime(2024, 1, 1, tzinfo=UTC), "v26", "SELECT", 1, SCHEMA, 1, ("r",), "simulated", "1")
@@ -79,18 +79,20 @@ class LightValidator:
         *,
         unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
         recheck: bool = False,
-    ) -> list[Verdict]:
+    ) -> list[PartitionValidation]:
         unsealed = unsealed or {}
-        verdicts = []
+        validations = []
         changes: list[StateChange] = []
         for key in keys:
             history = self._ledger.history(key)
-            first, judged = history.state, {a.run_id for a in history.attempts if a.is_of_a_seal}
+            first, judged = history.state, {a.run_id for a in history.results if a.has_seal}
             due = [self._passed(key, run) for run in self._sink.runs(key) if run not in judged]
             if key in unsealed:
                 run_id, reason = unsealed[key].run_id, unsealed[key].reason
                 if run_id not in self._sink.runs(key):
-                    due.append(Attempt(key, run_id, AttemptOutcome.UNSEALED, self._clock.now(), failure=reason))
+                    due.append(
+                        ValidationResult(key, run_id, ValidationOutcome.UNSEALED, self._clock.now(), failure=reason)
+                    )
             attempts = []
             for attempt in due:
                 if not is_news(history, attempt):
@@ -98,19 +100,19 @@ class LightValidator:
                 after = settle(history, attempt, self._clock.now())
                 changes.append(StateChange(history.state, after, attempt))
                 attempts.append(attempt)
-                history = type(history)(after, (*history.attempts, attempt), history.revoked)
+                history = type(history)(after, (*history.results, attempt), history.revoked)
             after = settle(history, None, self._clock.now())
             if after != history.state:
                 changes.append(StateChange(history.state, after, None))
-            verdicts.append(Verdict(first, after, tuple(attempts)))
+            validations.append(PartitionValidation(first, after, tuple(attempts)))
         assert all(self._ledger.record(changes))
-        return verdicts
+        return validations
 
-    def _passed(self, key: PartitionKey, run_id: RunId) -> Attempt:
+    def _passed(self, key: PartitionKey, run_id: RunId) -> ValidationResult:
         content = self._sink.contents[key][run_id]
         seal = hashlib.sha256(run_id.value.encode()).hexdigest()
         now = self._clock.now()
-        return Attempt(key, run_id, AttemptOutcome.PASSED, now, (), None, 1, 1, seal, content)
+        return ValidationResult(key, run_id, ValidationOutcome.PASSED, now, (), None, 1, 1, seal, content)
 
 
 @dataclass
@@ -145,7 +147,7 @@ class SimulatedApi:
         sink: SimulatedSink,
         trouble: Trouble,
         seed: int,
-        gate: CallGate,
+        gate: QuotaGate,
         call_takes: timedelta = timedelta(seconds=1),
         before_seal: Callable[[PartitionKey], None] = lambda key: None,
     ) -> None:
@@ -159,43 +161,43 @@ class SimulatedApi:
         self.asked: list[Asked] = []
 
     def extract(
-        self, stretch: Stretch, run: RunContext, sink: Any, progress: RowProgress | None = None
+        self, slice_: ReportSlice, run: RunContext, sink: Any, progress: RowProgress | None = None
     ) -> Iterator[DayOutcome]:
         try:
             self._gate()
             self._clock.advance(self._takes)
-            self._answer(stretch, run)
+            self._answer(slice_, run)
         except GadsError as error:
             reason = FailureReason.of(error)
-            yield from (Unsealed(key, reason) for key in stretch.keys)
+            yield from (Unsealed(key, reason) for key in slice_.keys)
             return
-        for key in stretch.keys:
+        for key in slice_.keys:
             self._before_seal(key)
             self._sink.seal(key, run.run_id, self._content(key))
             yield Sealed(
                 key, PartitionMetadata(key, run.run_id, FACTS, "payload-0123456789abcdef.parquet", 1, "0" * 64)
             )
 
-    def _answer(self, stretch: Stretch, run: RunContext) -> None:
-        error = self._error(stretch)
+    def _answer(self, slice_: ReportSlice, run: RunContext) -> None:
+        error = self._error(slice_)
         answer = "ok" if error is None else error.code
-        span = (stretch.customer_id, stretch.report.name, stretch.first, stretch.last)
+        span = (slice_.customer_id, slice_.report.name, slice_.first, slice_.last)
         self.asked.append(Asked(self._clock.now(), run.run_id.value, *span, answer))
         if error is not None:
             raise error
 
-    def _error(self, stretch: Stretch) -> GadsError | None:
+    def _error(self, slice_: ReportSlice) -> GadsError | None:
         now = self._clock.now()
         left = self.trouble.quota_days.get(now.date())
         if left is not None:
             if left <= 0:
                 return QuotaExhaustedError("RESOURCE_EXHAUSTED")
             self.trouble.quota_days[now.date()] = left - 1
-        since_until = self.trouble.denied.get(stretch.customer_id)
+        since_until = self.trouble.denied.get(slice_.customer_id)
         if since_until is not None and since_until[0] <= now < since_until[1]:
             return PermanentApiError("USER_PERMISSION_DENIED")
         for begins, ends, accounts in self.trouble.outages:
-            if begins <= now < ends and stretch.customer_id in accounts:
+            if begins <= now < ends and slice_.customer_id in accounts:
                 return TransientApiError("UNAVAILABLE")
         if self._chance.random() < self.trouble.blips:
             return TransientApiError("INTERNAL")

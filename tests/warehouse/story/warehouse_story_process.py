@@ -15,7 +15,7 @@ from gads_warehouse_duckdb.applying import Application
 from gads_warehouse_duckdb.loading import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
-PLACES = ("_move", "_insert", "_record_step", "carry_out")
+PLACES = ("_move", "_insert", "_record_step", "execute_plan")
 """After which statements of a step a load may die."""
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gads_domain.ports.accounts import AccountDirectory
     from gads_etl.configuration import Configuration
     from gads_extractor.connection import GoogleAdsConnection
-    from gads_extractor.extracting import SearchStreams
+    from gads_extractor.report_source import SearchStreams
 
 _MANAGER = "a manager has no metrics of its own"
 _UNLISTED = "the accounts below {} cannot be listed"
@@ -36,13 +36,13 @@ class SelectedAccounts:
 
     - `accounts`: the selected ones by id, in the order of the configuration or of the tree; the refused among them.
     - `refused`: why the API would surely refuse one of them, so that nobody need ask.
-    - `left_out`: for each account that was listed and not selected, why.
+    - `skipped`: for each account that was listed and not selected, why.
     - `listed`: all that were listed, each after the manager above it.
     - `unmatched`: patterns of the configuration that fit no account.
     """
 
     accounts: Mapping[str, Account]
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
     listed: tuple[Account, ...] = ()
     unmatched: tuple[str, ...] = ()
 
@@ -97,7 +97,7 @@ def select_accounts(
 def directory_of(configuration: Configuration, connection: SearchStreams) -> AccountDirectory:
     """The API's own list, asked as patiently as the configuration says."""
     from gads_extractor.accounts import GoogleAdsAccountDirectory
-    from gads_extractor.retrying import RetryPolicy
+    from gads_extractor.call_retry import RetryPolicy
 
     section = configuration.extraction
     return GoogleAdsAccountDirectory(
@@ -114,7 +114,7 @@ def select(listed: Sequence[Account], include: Sequence[str], exclude: Sequence[
     wanted = {text: AccountPattern.parse(text) for text in include}
     unwanted = {text: AccountPattern.parse(text) for text in exclude}
     accounts: dict[str, Account] = {}
-    left_out: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     matched: set[str] = set()
     for account in listed:
         line = list(_line(account, known))
@@ -122,15 +122,15 @@ def select(listed: Sequence[Account], include: Sequence[str], exclude: Sequence[
         against = [text for text, pattern in unwanted.items() if any(map(pattern.matches, line))]
         matched.update(fitting, against)
         if account.manager:
-            left_out[account.customer_id] = _MANAGER
+            skipped[account.customer_id] = _MANAGER
         elif against:
-            left_out[account.customer_id] = f"accounts.exclude has {against[0]}"
+            skipped[account.customer_id] = f"accounts.exclude has {against[0]}"
         elif wanted and not fitting:
-            left_out[account.customer_id] = "fits nothing in accounts.include"
+            skipped[account.customer_id] = "fits nothing in accounts.include"
         else:
             accounts[account.customer_id] = account
     unmatched = tuple(text for text in {**wanted, **unwanted} if text not in matched)
-    return SelectedAccounts(accounts, left_out, tuple(listed), unmatched)
+    return SelectedAccounts(accounts, skipped, tuple(listed), unmatched)
 
 
 def _explicit(
@@ -148,25 +148,25 @@ def _explicit(
     more = directory.named([number for number in customer_ids if number not in known])
     known |= {account.customer_id: account for account in more}
     accounts = {number: known[number] for number in customer_ids}
-    left_out = {
+    skipped = {
         account.customer_id: _MANAGER if account.manager else "not among google_ads.customer_ids"
         for account in listed
         if account.customer_id not in accounts
     }
-    return SelectedAccounts(accounts, left_out, (*listed, *more))
+    return SelectedAccounts(accounts, skipped, (*listed, *more))
 
 
 def _narrowed(selected: SelectedAccounts, chosen: Sequence[str]) -> SelectedAccounts:
     for number in chosen:
         if number not in selected.accounts:
-            why = selected.left_out.get(number, f"it is not below {selected.listed[0].customer_id}")
+            why = selected.skipped.get(number, f"it is not below {selected.listed[0].customer_id}")
             raise UsageError(f"customer {number} is not selected: {why}", hint="gads-etl accounts shows the tree")
     if not selected.accounts:
         raise UsageError("no account is selected", hint="gads-etl accounts shows the tree, and why each is left out")
     if not chosen:
         return selected
     accounts = {number: selected.accounts[number] for number in dict.fromkeys(chosen)}
-    return SelectedAccounts(accounts, selected.left_out, selected.listed, selected.unmatched)
+    return SelectedAccounts(accounts, selected.skipped, selected.listed, selected.unmatched)
 
 
 def _line(account: Account, known: Mapping[str, Account]) -> Iterator[Account]:

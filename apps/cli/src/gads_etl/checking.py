@@ -37,8 +37,8 @@ def findings(configuration: Configuration, *, offline: bool) -> Iterator[Finding
 def version_findings(configuration: Configuration, versions: Sequence[str]) -> Iterator[Finding]:
     """Look at the reports in each of `versions`, and at what each step from one version to the next would break."""
     from gads_gaql.catalogue import load
-    from gads_gaql.comparing import compare_versions
     from gads_gaql.parser import parse
+    from gads_gaql.version_comparison import compare_versions
 
     for version in versions:
         yield from _reports(configuration, version)
@@ -76,8 +76,8 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
     from gads_gaql.catalogue import load
     from gads_gaql.columns import table_schema
     from gads_gaql.parser import parse
-    from gads_reports.checking import problems
-    from gads_reports.describing import versions
+    from gads_reports.description import versions
+    from gads_reports.report_check import problems
 
     try:
         catalogue = load(version or api_version_of(configuration))

@@ -23,6 +23,6 @@ class CommandGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def group_of_commands(purpose: str) -> typer.Typer:
+def group_of_commands(reason: str) -> typer.Typer:
     """A group that shows its help where the command is left out; `purpose` is the help's first line."""
-    return typer.Typer(cls=CommandGroup, help=purpose, no_args_is_help=True, rich_markup_mode=None)
+    return typer.Typer(cls=CommandGroup, help=reason, no_args_is_help=True, rich_markup_mode=None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gads_domain.ports.validation import PartitionValidator
     from gads_etl.configuration import Configuration, ReportSection
     from gads_extractor.connection import GoogleAdsConnection
-    from gads_extractor.extracting import SearchStreams
+    from gads_extractor.report_source import SearchStreams
     from gads_validator.checks.declared import DeclaredChecks
 
 
@@ -95,7 +95,7 @@ def declared_checks(section: ReportSection) -> DeclaredChecks:
 
 def validator_of(configuration: Configuration, reader: RawReader, ledger: ValidatorLedger) -> PartitionValidator:
     """The validator, with the checks that the configuration's reports declare."""
-    from gads_validator.validating import RawPartitionValidator
+    from gads_validator.validator import RawPartitionValidator
 
     declared = {section.name: declared_checks(section) for section in configuration.report_sections}
     return RawPartitionValidator(reader, ledger, SystemClock(), reports=declared)
@@ -153,8 +153,8 @@ def api_access(configuration: Configuration) -> Iterator[GoogleAdsConnection]:
 
 def report_source(configuration: Configuration, access: SearchStreams) -> ReportSource:
     """The extractor, as patient as the configuration says."""
-    from gads_extractor.extracting import GoogleAdsReportSource
-    from gads_extractor.retrying import RetryPolicy
+    from gads_extractor.call_retry import RetryPolicy
+    from gads_extractor.report_source import GoogleAdsReportSource
 
     section = configuration.extraction
     return GoogleAdsReportSource(

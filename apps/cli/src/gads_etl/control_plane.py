@@ -15,19 +15,19 @@ from gads_domain.report import ReportKind
 from gads_etl.account_zones import zones_of
 from gads_etl.composition import ApiFiles, connected
 from gads_etl.printing import say
-from gads_orchestrator.budget import CallGate
-from gads_orchestrator.carrying_out import Control
-from gads_orchestrator.work_plan import Account, WorkRequest
-from gads_orchestrator.working import WorkRooms
+from gads_orchestrator.budget import QuotaGate
+from gads_orchestrator.execution import Control
+from gads_orchestrator.plan import Account, WorkRequest
+from gads_orchestrator.worker import WorkerContext
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger
     from gads_domain.report import ReportDefinition
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
-    from gads_extractor.extracting import SearchStreams
+    from gads_extractor.report_source import SearchStreams
     from gads_orchestrator.events import Observer
-    from gads_orchestrator.purposes import Wanting
+    from gads_orchestrator.selection import SelectionPolicy
 
 
 class GatedStreams:
@@ -51,19 +51,19 @@ class GatedStreams:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerRooms:
+class WorkerSetup:
     """Opens a worker's rooms from the configuration's file alone, so that it can be sent to a process."""
 
     configuration: Path
     files: ApiFiles
     selected: SelectedAccounts | None = None
 
-    def __call__(self) -> AbstractContextManager[WorkRooms]:
+    def __call__(self) -> AbstractContextManager[WorkerContext]:
         """The rooms, open as long as the context."""
         return self._open()
 
     @contextmanager
-    def _open(self) -> Iterator[WorkRooms]:
+    def _open(self) -> Iterator[WorkerContext]:
         from functools import partial
 
         from gads_etl.composition import (
@@ -75,7 +75,7 @@ class WorkerRooms:
         )
         from gads_etl.configuration import load_configuration
         from gads_etl.run_wish import refusals
-        from gads_extractor.refusing import RefusingSource
+        from gads_extractor.preflight import RefusingSource
 
         configuration = load_configuration(self.configuration)
         with ExitStack() as opened:
@@ -83,9 +83,9 @@ class WorkerRooms:
             ledger = opened.enter_context(open_ledger_for_validator(configuration))
             control = opened.enter_context(open_ledger_for_control_plane(configuration))
             connection = opened.enter_context(connected(configuration, self.files))
-            gate = CallGate(control, configuration.control_plane.quota.budget, SystemClock())
+            gate = QuotaGate(control, configuration.control_plane.quota.budget, SystemClock())
             source = report_source(configuration, GatedStreams(connection, gate))
-            yield WorkRooms(
+            yield WorkerContext(
                 source if self.selected is None else RefusingSource(source, partial(refusals, self.selected)),
                 sink,
                 validator_of(configuration, sink, ledger),
@@ -138,7 +138,7 @@ def request_of(
     accounts: Sequence[Account],
     reports: Sequence[str],
     now: datetime,
-    wanting: Wanting,
+    selection: SelectionPolicy,
     since: date | None = None,
     until: date | None = None,
 ) -> WorkRequest:
@@ -150,7 +150,7 @@ def request_of(
         tuple(accounts),
         tuple(bounded),
         now,
-        wanting,
+        selection,
         since,
         until,
         configuration.extraction.max_days_per_request,

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from gads_domain.errors import GadsError, failure_codes
 from gads_orchestrator.budget import Budget
+from gads_orchestrator.plan import zone_of
 from gads_orchestrator.retry_policy import KEPT_DAYS, ErrorRule, RetryPolicy
-from gads_orchestrator.work_plan import zone_of
 
 
 class _Section(BaseModel):

@@ -11,7 +11,7 @@ from gads_orchestrator.events import (
     PartitionEvent,
     RowsReceived,
     RunPlanned,
-    StretchEvent,
+    SliceEvent,
     event_document,
     event_name,
 )
@@ -32,7 +32,7 @@ class EventLines:
     def __init__(self, *, as_json: bool = False) -> None:
         self._as_json = as_json
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         """Write them, a few lines at once."""
         piece = ""
         for event in events:
@@ -52,9 +52,9 @@ def _line(event: Event) -> str:
     for name in ("event", "at", "run_id"):
         document.pop(name)
     head = f"{iso_utc(event.at)[:19]}Z {event_name(type(event))}"
-    if isinstance(event, StretchEvent):
+    if isinstance(event, SliceEvent):
         span = [str(document.pop(name)) for name in ("customer_id", "report", "first", "last")]
         head += f" {span[0]} {span[1]} {span[2]}..{span[3]}"
     if isinstance(event, RunPlanned):
-        document["by_purpose"] = " ".join(f"{name}:{count}" for name, count in event.by_purpose.items())
+        document["by_reason"] = " ".join(f"{name}:{count}" for name, count in event.by_reason.items())
     return " ".join([head, *(f"{name}={value}" for name, value in document.items() if value != "")])

@@ -48,4 +48,4 @@ def require_known_keys(configuration: Configuration, ledger: StateReader, keys: 
 def _has(ledger: StateReader, customer_id: str) -> bool:
     """Whether any partition of the account has a row or a mark."""
     account = StateFilter(source=GOOGLE_ADS, customer_ids=(customer_id,))
-    return any(True for _ in ledger.find(account, limit=1)) or any(True for _ in ledger.standings(account))
+    return any(True for _ in ledger.find(account, limit=1)) or any(True for _ in ledger.scheduling_states(account))

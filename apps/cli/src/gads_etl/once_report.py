@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from gads_domain.errors import ExitCode
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.state import AttemptOutcome
+from gads_domain.state import ValidationOutcome
 from gads_domain.state_row import state_row
 from gads_etl.printing import print_table, say
 from gads_etl.run_report import failure_lines
-from gads_orchestrator.events import Event, Observer, PartitionJudged
+from gads_orchestrator.events import Event, Observer, PartitionValidated
 from gads_orchestrator.requested_run import states_of
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
-    from gads_orchestrator.carrying_out import WorkResult
+    from gads_orchestrator.execution import WorkResult
 
 _LINES = 50
 
@@ -29,13 +29,13 @@ class NotPassed:
         self._observer = observer
         self.keys: set[PartitionKey] = set()
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         """Note how each partition was judged."""
         for event in events:
-            if isinstance(event, PartitionJudged):
+            if isinstance(event, PartitionValidated):
                 key = PartitionKey(GOOGLE_ADS, event.customer_id, event.report, event.logical_date)
-                (self.keys.discard if event.outcome == AttemptOutcome.PASSED.value else self.keys.add)(key)
-        self._observer.saw(*events)
+                (self.keys.discard if event.outcome == ValidationOutcome.PASSED.value else self.keys.add)(key)
+        self._observer.on_events(*events)
 
 
 def once_document(results: Sequence[WorkResult], not_passed: set[PartitionKey], ledger: StateReader) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def once_document(results: Sequence[WorkResult], not_passed: set[PartitionKey], 
         "ended": "done" if last is None else last.reason,
         "detail": "" if last is None else last.detail,
         "operations": sum(result.operations for result in results),
-        "stretches": sum(result.stretches for result in results),
+        "slices": sum(result.slices for result in results),
         "deferred": dict(deferred),
         "interrupted": sum(len(result.interrupted) for result in results),
         "given_up": sum(result.given_up for result in results),
@@ -60,7 +60,7 @@ def once_document(results: Sequence[WorkResult], not_passed: set[PartitionKey], 
 
 def print_once(document: dict[str, Any]) -> None:
     """The same for people."""
-    facts = ("ended", "operations", "stretches", "interrupted", "given_up")
+    facts = ("ended", "operations", "slices", "interrupted", "given_up")
     print_table("", ["", "value"], [[fact, document[fact]] for fact in facts])
     failed = [(_key_of(row), row["reason"] or "") for row in document["not_success"]]
     lines = list(failure_lines(failed))

@@ -29,9 +29,9 @@ from gads_etl.event_lines import EventLines
 from gads_etl.known_names import require_known, require_known_keys
 from gads_etl.options import require_order
 from gads_etl.printing import Format, print_json, print_table, say
-from gads_orchestrator.events import NobodyWatches, Observer
-from gads_orchestrator.operating import Operation, Outcome, applies_to, operate
-from gads_orchestrator.working import verdict_events
+from gads_orchestrator.events import NullObserver, Observer
+from gads_orchestrator.operator_actions import Operation, Outcome, applies_to, operate
+from gads_orchestrator.worker import validation_events
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
@@ -46,7 +46,7 @@ _NEED_A_REASON = (Operation.HOLD, Operation.MARK_TERMINAL, Operation.REVOKE)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedDays:
     """What was typed to say which partitions are meant: keys, or a filter, or explicitly all."""
 
     keys: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Manner:
 
 
 def operate_on(
-    operation: Operation, config: Path, chosen: Chosen, reason: str, manner: Manner, run_id: RunId | None = None
+    operation: Operation, config: Path, chosen: SelectedDays, reason: str, manner: Manner, run_id: RunId | None = None
 ) -> None:
     """Choose, ask, act, and print what came of each partition; exits with 1 if any was left as it was."""
     configuration = load_configuration(config)
@@ -102,7 +102,7 @@ def operate_on(
     confirm_above(MANY, len(keys), f"{len(keys):,} partitions", manner.yes)
     command = " ".join(["gads-etl", *sys.argv[1:]])
     act = OperatorAct(SystemClock().now(), actor_name(), command, reason, str(chosen))
-    observer = EventLines(as_json=True) if manner.json_events else NobodyWatches()
+    observer = EventLines(as_json=True) if manner.json_events else NullObserver()
     with open_ledger_for_control_plane(configuration) as ledger:
         outcomes = operate(operation, keys, ledger, act, observer, run_id)
     if operation is Operation.REVOKE:
@@ -115,7 +115,7 @@ def operate_on(
 
 
 def _chosen_keys(
-    operation: Operation, chosen: Chosen, configuration: Configuration, ledger: StateReader, run_id: RunId | None
+    operation: Operation, chosen: SelectedDays, configuration: Configuration, ledger: StateReader, run_id: RunId | None
 ) -> list[PartitionKey]:
     if chosen.keys:
         named = list(dict.fromkeys(PartitionKey.parse(text) for text in chosen.keys))
@@ -129,15 +129,15 @@ def _chosen_keys(
         since=chosen.since,
         until=chosen.until,
     )
-    standings = list(ledger.standings(wanted))
+    scheduling_states = list(ledger.scheduling_states(wanted))
     if operation is Operation.REVOKE:
-        found = [s.key for s in standings if any(a.run_id == run_id for a in ledger.history(s.key).attempts)]
+        found = [s.key for s in scheduling_states if any(a.run_id == run_id for a in ledger.history(s.key).results)]
         if not found:
             raise UsageError(
                 f"run {run_id} was not judged in any of these", hint="gads-etl state history KEY names runs"
             )
         return found
-    keys = {standing.key for standing in standings if applies_to(operation, standing)}
+    keys = {scheduling.key for scheduling in scheduling_states if applies_to(operation, scheduling)}
     if operation is Operation.HOLD and chosen.since is not None and chosen.until is not None:
         customers = chosen.customers or configuration.google_ads.customer_ids
         if not customers:
@@ -147,7 +147,7 @@ def _chosen_keys(
             )
         names = chosen.reports or [section.name for section in configuration.report_sections]
         days = [chosen.since + timedelta(days=n) for n in range((chosen.until - chosen.since).days + 1)]
-        known = {standing.key for standing in standings}
+        known = {scheduling.key for scheduling in scheduling_states}
         keys |= {PartitionKey(GOOGLE_ADS, c, r, d) for c in customers for r in names for d in days} - known
     return sorted(keys)
 
@@ -156,11 +156,11 @@ def _carry_out(configuration: Configuration, keys: list[PartitionKey], observer:
     """Have the validator make what the orders say true."""
     try:
         with open_ledger_for_validator(configuration) as ledger:
-            verdicts = validator_of(configuration, open_sink_reader(configuration), ledger).validate(keys)
+            validations = validator_of(configuration, open_sink_reader(configuration), ledger).validate(keys)
     except GadsError:
         say("the order is on record and not carried out yet; give it again, or gads-etl validate, when this is mended")
         raise
-    observer.saw(*verdict_events(SystemClock().now(), "", verdicts))
+    observer.on_events(*validation_events(SystemClock().now(), "", validations))
 
 
 def _print(

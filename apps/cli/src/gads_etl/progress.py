@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: a bar on a terminal, a line a stretch elsewhere."""
+"""Progress of a run on stderr: a bar on a terminal, a line a slice elsewhere."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import date, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gads_domain.state import AttemptOutcome
+from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
     Event,
-    PartitionJudged,
+    PartitionValidated,
     RowsReceived,
-    StretchDeferred,
-    StretchEnded,
-    StretchEvent,
-    StretchInterrupted,
-    StretchStarted,
+    SliceDeferred,
+    SliceEnded,
+    SliceEvent,
+    SliceInterrupted,
+    SliceStarted,
     WorkerLost,
 )
 
@@ -67,39 +67,39 @@ class RunProgress:
         else:
             self._say(f"{partitions} partitions in {plan.operations} requests; {len(plan.left_alone)} left as they are")
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         """Show what is of interest to who waits."""
         for event in events:
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        if isinstance(event, StretchEvent):
-            self._saw_stretch(event, f"{event.customer_id} {event.report}")
-        elif isinstance(event, PartitionJudged) and event.outcome == AttemptOutcome.PASSED:
+        if isinstance(event, SliceEvent):
+            self._saw_slice(event, f"{event.customer_id} {event.report}")
+        elif isinstance(event, PartitionValidated) and event.outcome == ValidationOutcome.PASSED:
             self._passed.add((event.customer_id, event.report, event.logical_date))
         elif isinstance(event, WorkerLost):
             self._say(f"worker {event.worker} died; another goes on from what it sealed")
 
-    def _saw_stretch(self, event: StretchEvent, name: str) -> None:
-        if isinstance(event, StretchStarted):
+    def _saw_slice(self, event: SliceEvent, name: str) -> None:
+        if isinstance(event, SliceStarted):
             self._describe(name)
         elif isinstance(event, RowsReceived):
             self._rows[event.customer_id, event.report, event.first] = event.rows
             self._describe(name)
-        elif isinstance(event, StretchEnded):
+        elif isinstance(event, SliceEnded):
             self._ended(event, name)
-        elif isinstance(event, StretchInterrupted):
+        elif isinstance(event, SliceInterrupted):
             self._say(f"{name}: not judged: {event.reason}")
-        elif isinstance(event, StretchDeferred) and event.code == "awaited":
+        elif isinstance(event, SliceDeferred) and event.code == "awaited":
             self._say(f"{name} {event.first}..{event.last}: somebody is at it, or was killed over it; waiting to see")
-        elif isinstance(event, StretchDeferred) and event.code == "leased":
+        elif isinstance(event, SliceDeferred) and event.code == "leased":
             self._say(f"{name} {event.first}..{event.last}: left to somebody else, who is at it")
 
     def _describe(self, name: str) -> None:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=name, rows=sum(self._rows.values()))
 
-    def _ended(self, event: StretchEnded, name: str) -> None:
+    def _ended(self, event: SliceEnded, name: str) -> None:
         days = [event.first + timedelta(days=n) for n in range((event.last - event.first).days + 1)]
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, len(days))

@@ -12,8 +12,8 @@ from gads_domain.state import PartitionState, PartitionStatus
 from gads_domain.state_row import state_row
 from gads_etl.printing import print_table, say
 from gads_orchestrator.advice import reason_apart_from
-from gads_orchestrator.purposes import NOT_RETRIED
 from gads_orchestrator.requested_run import RunPlan, RunResult
+from gads_orchestrator.selection import NOT_RETRIED
 
 _LINES_OF_FAILURES = 50
 
@@ -42,21 +42,21 @@ def run_document(result: RunResult) -> dict[str, Any]:
 
 
 def plan_document(plan: RunPlan) -> dict[str, Any]:
-    """The plan as JSON: each stretch that would be asked for, and what would be left alone."""
+    """The plan as JSON: each slice that would be asked for, and what would be left alone."""
     return {
         "operations": plan.operations,
         "partitions": len(plan.keys),
         "left_alone": dict(Counter(state.status.value for state in plan.left_alone)),
         "retried": [str(key) for key in plan.retried],
-        "stretches": [
+        "slices": [
             {
-                "customer_id": stretch.customer_id,
-                "report": stretch.report.name,
-                "since": stretch.first.isoformat(),
-                "until": stretch.last.isoformat(),
-                "days": len(stretch.days),
+                "customer_id": slice_.customer_id,
+                "report": slice_.report.name,
+                "since": slice_.first.isoformat(),
+                "until": slice_.last.isoformat(),
+                "days": len(slice_.days),
             }
-            for stretch in plan.stretches
+            for slice_ in plan.slices
         ],
     }
 
@@ -66,7 +66,7 @@ def print_plan(plan: RunPlan) -> None:
     print_table(
         f"would ask for {len(plan.keys):,} partitions in {plan.operations:,} requests",
         ["account", "report", "since", "until", "#days"],
-        [[s.customer_id, s.report.name, s.first, s.last, len(s.days)] for s in plan.stretches],
+        [[s.customer_id, s.report.name, s.first, s.last, len(s.days)] for s in plan.slices],
     )
     for line in left_lines(plan):
         say(line)

@@ -12,18 +12,18 @@ from gads_domain.errors import FailureReason, UsageError
 from gads_domain.report import ReportDefinition, ReportKind
 from gads_etl.account_zones import zones_of
 from gads_etl.control_plane import bounded_by_its_query, named_accounts
-from gads_orchestrator.purposes import ByName
-from gads_orchestrator.work_plan import Account as PlannedAccount
-from gads_orchestrator.work_plan import WorkRequest
+from gads_orchestrator.plan import Account as PlannedAccount
+from gads_orchestrator.plan import WorkRequest
+from gads_orchestrator.selection import SelectRequested
 
 if TYPE_CHECKING:
-    from gads_domain.report import Stretch
+    from gads_domain.report import ReportSlice
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class RunWish:
+class RunOptions:
     """What was typed: days (both or neither), accounts and reports, none of which is all.
 
     Raises `UsageError` for days that cannot be meant.
@@ -57,29 +57,29 @@ class RunScope:
     notes: tuple[str, ...] = ()
 
 
-def needs_accounts(configuration: Configuration, wish: RunWish, now: datetime) -> bool:
+def needs_accounts(configuration: Configuration, options: RunOptions, now: datetime) -> bool:
     """Whether the API must be asked for the accounts before it can be said what to ask for.
 
     Not where accounts and days are given and the days are over in every zone on earth.
     """
-    named = bool(configuration.google_ads.customer_ids) or (bool(wish.customers) and configuration.accounts.is_empty)
-    dated = wish.until is not None and wish.until <= last_complete_day(LAST_TO_END, now)
-    snapshots = any(report.kind is ReportKind.SNAPSHOT for report in configuration.reports(wish.reports))
+    named = bool(configuration.google_ads.customer_ids) or (bool(options.customers) and configuration.accounts.is_empty)
+    dated = options.until is not None and options.until <= last_complete_day(LAST_TO_END, now)
+    snapshots = any(report.kind is ReportKind.SNAPSHOT for report in configuration.reports(options.reports))
     return not (named and dated) or snapshots
 
 
-def scope_without_zones(configuration: Configuration, wish: RunWish, now: datetime) -> RunScope:
+def scope_without_zones(configuration: Configuration, options: RunOptions, now: datetime) -> RunScope:
     """The scope of a wish that needs no accounts."""
-    assert wish.since is not None
-    assert wish.until is not None
-    accounts = named_accounts(configuration.customers(wish.customers))
-    reports = _reports(configuration, wish)
-    days = DayRange(wish.since, wish.until)
+    assert options.since is not None
+    assert options.until is not None
+    accounts = named_accounts(configuration.customers(options.customers))
+    reports = _reports(configuration, options)
+    days = DayRange(options.since, options.until)
     chosen = {(account.customer_id, report.name): days for account in accounts for report in reports}
-    return RunScope(_request(configuration, wish, accounts, reports, chosen, now))
+    return RunScope(_request(configuration, options, accounts, reports, chosen, now))
 
 
-def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccounts, now: datetime) -> RunScope:
+def scope(configuration: Configuration, options: RunOptions, selected: SelectedAccounts, now: datetime) -> RunScope:
     """The days of each selected account and report, in the account's own zone.
 
     Without days in the wish, those that are over there and that the report restates; with them, those of them that
@@ -89,13 +89,13 @@ def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccount
     zones, notes = zones_of(selected)
     chosen: dict[tuple[str, str], DayRange] = {}
     cut: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    reports = _reports(configuration, wish)
+    reports = _reports(configuration, options)
     for report in reports:
         for number, zone in zones.items():
-            days = _days_of(report, zone, now, wish)
+            days = _days_of(report, zone, now, options)
             if days is not None:
                 chosen[number, report.name] = days
-            if why := _what_is_cut(report, wish, days):
+            if why := _what_is_cut(report, options, days):
                 names, numbers = cut.setdefault(why, ({}, {}))
                 names[report.name] = numbers[number] = None
     notes += [f"left out: {why}: {_some(names)} of {_some(numbers)}" for why, (names, numbers) in cut.items()]
@@ -103,15 +103,15 @@ def scope(configuration: Configuration, wish: RunWish, selected: SelectedAccount
     if not chosen:
         raise UsageError("none of these days can be asked for yet", hint="; ".join(notes[:3]))
     accounts = [PlannedAccount(number, zone) for number, zone in zones.items()]
-    return RunScope(_request(configuration, wish, accounts, reports, chosen, now), tuple(notes))
+    return RunScope(_request(configuration, options, accounts, reports, chosen, now), tuple(notes))
 
 
-def refusals(selected: SelectedAccounts, stretch: Stretch) -> FailureReason | None:
-    """Why the API would surely refuse the stretch: its account is gone or not shared, or a manager without metrics."""
-    if (reason := selected.refused.get(stretch.customer_id)) is not None:
+def refusals(selected: SelectedAccounts, slice_: ReportSlice) -> FailureReason | None:
+    """Why the API would surely refuse the slice: its account is gone or not shared, or a manager without metrics."""
+    if (reason := selected.refused.get(slice_.customer_id)) is not None:
         return reason
-    account = selected.accounts.get(stretch.customer_id)
-    if account is not None and account.manager and "metrics." in stretch.report.query:
+    account = selected.accounts.get(slice_.customer_id)
+    if account is not None and account.manager and "metrics." in slice_.report.query:
         return FailureReason(
             "api_permanent",
             "REQUESTED_METRICS_FOR_MANAGER: the account is a manager",
@@ -121,21 +121,21 @@ def refusals(selected: SelectedAccounts, stretch: Stretch) -> FailureReason | No
     return None
 
 
-def _reports(configuration: Configuration, wish: RunWish) -> list[ReportDefinition]:
-    return [bounded_by_its_query(report) for report in configuration.reports(wish.reports)]
+def _reports(configuration: Configuration, options: RunOptions) -> list[ReportDefinition]:
+    return [bounded_by_its_query(report) for report in configuration.reports(options.reports)]
 
 
-def _days_of(report: ReportDefinition, zone: str, now: datetime, wish: RunWish) -> DayRange | None:
-    if wish.since is None:
+def _days_of(report: ReportDefinition, zone: str, now: datetime, options: RunOptions) -> DayRange | None:
+    if options.since is None:
         return default_days(report, zone, now)
-    assert wish.until is not None
-    return askable_days(report, zone, now, DayRange(wish.since, wish.until))
+    assert options.until is not None
+    return askable_days(report, zone, now, DayRange(options.since, options.until))
 
 
-def _what_is_cut(report: ReportDefinition, wish: RunWish, days: DayRange | None) -> str | None:
-    if wish.since is None or wish.until is None:
+def _what_is_cut(report: ReportDefinition, options: RunOptions, days: DayRange | None) -> str | None:
+    if options.since is None or options.until is None:
         return None
-    whole = DayRange(wish.since, wish.until)
+    whole = DayRange(options.since, options.until)
     if days == whole:
         return None
     if report.kind is ReportKind.SNAPSHOT:
@@ -151,7 +151,7 @@ def _some(names: Iterable[str]) -> str:
 
 def _request(
     configuration: Configuration,
-    wish: RunWish,
+    options: RunOptions,
     accounts: Iterable[PlannedAccount],
     reports: Iterable[ReportDefinition],
     chosen: Mapping[tuple[str, str], DayRange],
@@ -161,7 +161,7 @@ def _request(
         tuple(accounts),
         tuple(reports),
         now,
-        ByName(wish.reprocess, wish.retry_failed),
+        SelectRequested(options.reprocess, options.retry_failed),
         max_days_per_request=configuration.extraction.max_days_per_request,
         chosen=chosen,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gads_orchestrator.work_plan import Account, zone_of
+from gads_orchestrator.plan import Account, zone_of
 
 if TYPE_CHECKING:
     from gads_domain.report import ReportDefinition

@@ -21,9 +21,9 @@ from gads_orchestrator.requested_run import states_of
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
-    from gads_orchestrator.carrying_out import WorkResult
-    from gads_orchestrator.purposes import LeftOut
-    from gads_orchestrator.work_plan import WorkPlan
+    from gads_orchestrator.execution import WorkResult
+    from gads_orchestrator.plan import WorkPlan
+    from gads_orchestrator.selection import Skipped
 
 _LINES = 50
 
@@ -32,33 +32,33 @@ AdviceOn = Callable[[Mapping[PartitionKey, str]], Sequence[str]]
 
 
 def work_plan_document(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: int | None) -> dict[str, Any]:
-    """The plan as JSON: what it costs, each stretch in its order, what is left out and why."""
-    stretches: list[dict[str, Any]] = []
+    """The plan as JSON: what it costs, each slice in its order, what is left out and why."""
+    slices: list[dict[str, Any]] = []
     for planned in plan:
-        if most is not None and len(stretches) >= most:
+        if most is not None and len(slices) >= most:
             break
-        stretch = planned.stretch
-        stretches.append(
+        slice_ = planned.slice_
+        slices.append(
             {
-                "purpose": planned.purpose.label,
-                "customer_id": stretch.customer_id,
-                "report": stretch.report.name,
-                "since": stretch.first.isoformat(),
-                "until": stretch.last.isoformat(),
-                "days": (stretch.last - stretch.first).days + 1,
+                "reason": planned.reason.label,
+                "customer_id": slice_.customer_id,
+                "report": slice_.report.name,
+                "since": slice_.first.isoformat(),
+                "until": slice_.last.isoformat(),
+                "days": (slice_.last - slice_.first).days + 1,
             }
         )
     return {
         "operations": plan.operations,
         "partitions": plan.partitions,
-        "by_purpose": {purpose.label: count for purpose, count in sorted(plan.by_purpose.items())},
+        "by_reason": {reason.label: count for reason, count in sorted(plan.by_reason.items())},
         "quota": {"operations_per_day": limit, "spent_today": quota.spent, "exhausted": quota.exhausted},
-        "stretches": stretches,
-        "left_out": [_left_out(left) for left in [*plan.left_out, *plan.give_up]],
+        "slices": slices,
+        "skipped": [_skipped(left) for left in [*plan.skipped, *plan.give_up]],
     }
 
 
-def _left_out(left: LeftOut) -> dict[str, Any]:
+def _skipped(left: Skipped) -> dict[str, Any]:
     return {
         "customer_id": left.customer_id,
         "report": left.report,
@@ -75,18 +75,18 @@ def print_work_plan(plan: WorkPlan, quota: QuotaDay, limit: int | None, most: in
     document = work_plan_document(plan, quota, limit, most)
     print_table(
         f"{plan.partitions:,} partitions in {plan.operations:,} requests",
-        ["purpose", "account", "report", "since", "until", "#days"],
-        [list(stretch.values()) for stretch in document["stretches"]],
+        ["reason", "account", "report", "since", "until", "#days"],
+        [list(slice_.values()) for slice_ in document["slices"]],
     )
-    if len(document["stretches"]) < plan.operations:
-        say(f"… and {plan.operations - len(document['stretches']):,} more requests; --limit shows more")
-    _say_left_out(document["left_out"])
+    if len(document["slices"]) < plan.operations:
+        say(f"… and {plan.operations - len(document['slices']):,} more requests; --limit shows more")
+    _say_skipped(document["skipped"])
     if limit is not None:
         rest = 0 if quota.exhausted else max(limit - quota.spent, 0)
         say(f"quota: {quota.spent:,} of {limit:,} operations spent today, {rest:,} left")
 
 
-def _say_left_out(documents: list[dict[str, Any]]) -> None:
+def _say_skipped(documents: list[dict[str, Any]]) -> None:
     for left in documents[:_LINES]:
         due = f", due {left['due_at'][:16]}Z" if left["due_at"] else ""
         say(f"left out: {left['customer_id']} {left['report']} {left['since']}..{left['until']}: {left['reason']}{due}")
@@ -139,19 +139,17 @@ def _why_not(state: PartitionState) -> str | None:
     return state.last_error or "pending: not attempted"
 
 
-def missing_of(plan: WorkPlan, ledger: StateReader) -> list[LeftOut]:
+def missing_of(plan: WorkPlan, ledger: StateReader) -> list[Skipped]:
     """What a plan leaves out though it is not good: waiting, given up, held, or failed for good."""
     return [
         left
-        for left in sorted(
-            [*plan.left_out, *plan.give_up], key=lambda left: (left.customer_id, left.report, left.first)
-        )
+        for left in sorted([*plan.skipped, *plan.give_up], key=lambda left: (left.customer_id, left.report, left.first))
         if any(state.status is not PartitionStatus.SUCCESS for state in states_of(ledger, left.keys))
     ]
 
 
 def print_work_json(
-    result: WorkResult, states: Iterable[PartitionState], missing: list[LeftOut], advice_on: AdviceOn
+    result: WorkResult, states: Iterable[PartitionState], missing: list[Skipped], advice_on: AdviceOn
 ) -> WorkTally:
     """What came of a plan as JSON: all that was in it, in key order, what can be done, and what it left out."""
     tally = WorkTally()
@@ -168,14 +166,14 @@ def print_work_json(
         lambda: {
             "hints": list(advice_on(tally.failures)),
             "summary": {status.value: tally.summary[status] for status in PartitionStatus},
-            "left_out": [_left_out(left) for left in missing],
+            "skipped": [_skipped(left) for left in missing],
         },
     )
     return tally
 
 
 def print_work(
-    result: WorkResult, states: Iterable[PartitionState], missing: list[LeftOut], advice_on: AdviceOn
+    result: WorkResult, states: Iterable[PartitionState], missing: list[Skipped], advice_on: AdviceOn
 ) -> WorkTally:
     """What came of a plan as a line for each account and report, the failures by name, and what can be done."""
     tally = WorkTally()
@@ -204,7 +202,7 @@ def print_work(
         say(f"… and {more:,} more; --format json lists them all")
     for hint in advice_on(tally.failures):
         say(f"hint: {hint}")
-    _say_left_out([_left_out(left) for left in missing])
+    _say_skipped([_skipped(left) for left in missing])
     if result.reason != "done":
         say(f"ended early: {result.reason}" + (f" ({result.detail})" if result.detail else ""))
     return tally

@@ -10,9 +10,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gads_etl.composition import ApiFiles, connected
-from gads_etl.control_plane import WorkerRooms, control_of
-from gads_orchestrator.carrying_out import WorkResult, carry_out
-from gads_orchestrator.workers import SpawnedWorkers
+from gads_etl.control_plane import WorkerSetup, control_of
+from gads_orchestrator.execution import WorkResult, execute_plan
+from gads_orchestrator.worker_pool import SpawnedWorkers
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
     from gads_orchestrator.events import Observer
-    from gads_orchestrator.work_plan import WorkPlan
+    from gads_orchestrator.plan import WorkPlan
 
 
 def selected_by(
@@ -33,9 +33,9 @@ def selected_by(
         return select_accounts(configuration, connection, chosen, count=count)
 
 
-def rooms_of(configuration: Configuration, files: ApiFiles, selected: SelectedAccounts | None) -> WorkerRooms:
+def rooms_of(configuration: Configuration, files: ApiFiles, selected: SelectedAccounts | None) -> WorkerSetup:
     """What a worker process opens for itself; what `selected` refuses it does not ask."""
-    return WorkerRooms(configuration.path.absolute(), files, selected)
+    return WorkerSetup(configuration.path.absolute(), files, selected)
 
 
 def spawned_workers(
@@ -60,7 +60,7 @@ def carried_out(
     try:
         with stopped_by_signals() as stop:
             control = control_of(configuration, ledger, observer, awaits_leases=True)
-            return carry_out(plan, run, control, pool, stop.is_set)
+            return execute_plan(plan, run, control, pool, stop.is_set)
     finally:
         pool.close()
 

@@ -24,13 +24,13 @@ from gads_domain.adapters import LedgerAdapter
 from gads_domain.errors import UsageError
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
-    AttemptOutcome,
     PartitionState,
     PartitionStatus,
     StateChange,
+    ValidationOutcome,
 )
 
-PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 
 
 class ValidatorLedgerLaws(LedgerSuite):
@@ -43,7 +43,7 @@ class ValidatorLedgerLaws(LedgerSuite):
         for attempt in attempts:
             change = record_one(validator, attempt, pin_of(key, "clicks"))
             assert reader.get(key) == change.after
-        assert reader.history(key).attempts == attempts
+        assert reader.history(key).results == attempts
         assert reader.history(key).state == reader.get(key)
         assert reader.schema_pin(key.source, key.report, 1) == pin_of(key, "clicks")
 
@@ -78,7 +78,7 @@ class ValidatorLedgerLaws(LedgerSuite):
         again = replace(fresh[3], attempt=judged(keys[3], 3))
         assert validator.record([fresh[0], stale, fresh[2], fresh[3], again]) == [True, False, True, True, False]
         assert [state.version for state in reader.get_many(keys)] == [1, 1, 1, 1]
-        assert [len(reader.history(key).attempts) for key in keys] == [1, 1, 1, 1]
+        assert [len(reader.history(key).results) for key in keys] == [1, 1, 1, 1]
         assert validator.record([]) == []
 
     def test_validator_law_1_a_schema_is_fixed_once(self, validator: ValidatorLedger, reader: StateReader) -> None:
@@ -92,14 +92,14 @@ class ValidatorLedgerLaws(LedgerSuite):
         ]
         assert validator.record(changes) == [True, False, True]
         assert reader.get(second) == PartitionState(second)
-        assert reader.history(second).attempts == ()
+        assert reader.history(second).results == ()
         assert validator.record([changes[1]]) == [False]
         assert reader.schema_pin(first.source, first.report, 1) == fixed
         raised = replace(other, schema_version=2)
         record_one(validator, judged(fourth, 1, schema_version=2), raised)
         assert reader.schema_pin(first.source, first.report, 2) == raised
         assert reader.schema_pin(first.source, first.report, 3) is None
-        assert len(reader.log()) == 3
+        assert len(reader.authority_changes()) == 3
 
     def test_validator_law_3_the_log_grows_exactly_when_status_or_authority_moved(
         self, validator: ValidatorLedger, reader: StateReader
@@ -120,8 +120,8 @@ class ValidatorLedgerLaws(LedgerSuite):
             change = record_one(validator, attempt)
             if moves:
                 expected.append(change)
-            assert len(reader.log()) == len(expected)
-        for entry, change in zip(reader.log(), expected, strict=True):
+            assert len(reader.authority_changes()) == len(expected)
+        for entry, change in zip(reader.authority_changes(), expected, strict=True):
             before, after = change.before, change.after
             assert entry.key == key
             assert (entry.from_run, entry.to_run) == (before.current_run_id, after.current_run_id)
@@ -130,7 +130,7 @@ class ValidatorLedgerLaws(LedgerSuite):
             assert entry.seal_sha256 == after.seal_sha256
             assert entry.at == after.updated_at
             assert entry.cause == "validate"
-        assert [entry.moves_authority for entry in reader.log()] == [False, True, True]
+        assert [entry.changes_authority for entry in reader.authority_changes()] == [False, True, True]
 
     def test_validator_law_4_failed_to_pending_is_refused(
         self, validator: ValidatorLedger, reader: StateReader
@@ -153,13 +153,13 @@ class ValidatorLedgerLaws(LedgerSuite):
     def test_times_come_back_in_utc_to_the_microsecond(self, validator: ValidatorLedger, reader: StateReader) -> None:
         """Times are aware, in UTC and whole."""
         key = key_of()
-        attempt = replace(judged(key, 1), judged_at=datetime(2024, 2, 29, 23, 59, 59, 1, tzinfo=UTC))
+        attempt = replace(judged(key, 1), validated_at=datetime(2024, 2, 29, 23, 59, 59, 1, tzinfo=UTC))
         record_one(validator, attempt)
         held = reader.get(key).updated_at
-        assert held == attempt.judged_at
+        assert held == attempt.validated_at
         assert held is not None
         assert held.tzinfo is UTC
-        assert reader.history(key).attempts[0].judged_at.tzinfo is UTC
+        assert reader.history(key).results[0].validated_at.tzinfo is UTC
 
 
 class ControlPlaneLedgerLaws(LedgerSuite):
@@ -178,17 +178,17 @@ class ControlPlaneLedgerLaws(LedgerSuite):
         state = before[0].state
         moved = replace(state, status=PartitionStatus.PENDING, updated_at=act.at, version=state.version + 1)
         assert reader.get(failed) == moved
-        assert reader.history(failed).attempts == before[0].attempts
+        assert reader.history(failed).results == before[0].results
         assert [reader.history(key) for key in (passed, absent)] == before[1:]
         (recorded,) = reader.acts(failed)
         assert (recorded.key, recorded.kind, recorded.act) == (failed, "retry", act)
         assert (recorded.status_before, recorded.status_after) == (PartitionStatus.FAILED, PartitionStatus.PENDING)
         assert reader.acts(passed) == reader.acts(absent) == []
-        entry = reader.log()[-1]
-        assert len(reader.log()) == 3
+        entry = reader.authority_changes()[-1]
+        assert len(reader.authority_changes()) == 3
         assert (entry.key, entry.cause, entry.at) == (failed, "retry", act.at)
         assert (entry.status_before, entry.status_after) == (PartitionStatus.FAILED, PartitionStatus.PENDING)
-        assert not entry.moves_authority
+        assert not entry.changes_authority
 
     def test_control_plane_law_1_asked_twice_the_second_changes_nothing(
         self, validator: ValidatorLedger, control_plane: ControlPlaneLedger, reader: StateReader

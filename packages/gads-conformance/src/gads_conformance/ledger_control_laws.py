@@ -11,14 +11,14 @@ import pytest
 from gads_conformance.ledger_samples import act_of, change_of, everything, judged, key_of, moment, record_one, run_of
 from gads_conformance.ledger_suite import LedgerSuite
 from gads_domain.adapters import LedgerAdapter
-from gads_domain.control import Mark, QuotaDay, Spending, Standing
+from gads_domain.control import Mark, QuotaDay, SchedulingState, Spending
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
-from gads_domain.state import AttemptOutcome, OperatorAct, PartitionState, PartitionStatus, StateChange, StateFilter
+from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, StateChange, StateFilter, ValidationOutcome
 from gads_domain.state_machine import settle
 
-PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 _DAY = date(2024, 6, 1)
 
 
@@ -26,13 +26,13 @@ def _by_policy(second: int = 100) -> OperatorAct:
     return replace(act_of(second), by_policy=True, filter="customer=1")
 
 
-def _standing(ledger: StateReader, key: PartitionKey) -> Standing:
-    (found,) = [standing for standing in ledger.standings(StateFilter()) if standing.key == key]
+def _standing(ledger: StateReader, key: PartitionKey) -> SchedulingState:
+    (found,) = [scheduling for scheduling in ledger.scheduling_states(StateFilter()) if scheduling.key == key]
     return found
 
 
 class ControlPlaneMarkLaws(LedgerSuite):
-    """Marks, orders to withdraw, and what `standings` makes of them."""
+    """Marks, orders to withdraw, and what `scheduling_states` makes of them."""
 
     def test_control_plane_law_3_a_mark_changes_itself_and_nothing_else(
         self, validator: ValidatorLedger, control_plane: ControlPlaneLedger, reader: StateReader
@@ -42,7 +42,7 @@ class ControlPlaneMarkLaws(LedgerSuite):
         record_one(validator, judged(good, 1))
         record_one(validator, judged(failed, 1, REJECTED))
         keys = [good, failed, absent]
-        rows, log = [reader.history(key) for key in keys], reader.log()
+        rows, log = [reader.history(key) for key in keys], reader.authority_changes()
         for mark in Mark:
             assert control_plane.mark([*keys, failed], mark, act_of()) == [True, True, True, False]
             assert control_plane.mark([], mark, act_of()) == []
@@ -51,7 +51,7 @@ class ControlPlaneMarkLaws(LedgerSuite):
         assert control_plane.unmark(keys[:2], Mark.HELD, act_of(200)) == [False, False]
         assert [reader.marks(key) for key in keys] == [{Mark.TERMINAL}, {Mark.TERMINAL}, set(Mark)]
         assert [reader.history(key) for key in keys] == rows
-        assert reader.log() == log
+        assert reader.authority_changes() == log
         assert [state.key for state in reader.find(StateFilter())] == [good, failed]
         assert [recorded.kind for recorded in reader.acts(absent)] == ["hold", "mark_terminal"]
 
@@ -105,9 +105,9 @@ class ControlPlaneMarkLaws(LedgerSuite):
         settled = settle(ordered, None, moment(200))
         assert validator.record([StateChange(ordered.state, settled, None)]) == [True]
         assert reader.get(key).current_run_id == run_of(1)
-        record_one(validator, replace(judged(key, 2), judged_at=moment(300), seal_sha256="0" * 64))
+        record_one(validator, replace(judged(key, 2), validated_at=moment(300), seal_sha256="0" * 64))
         assert reader.get(key).current_run_id == run_of(1)
-        entry = reader.log()[-1]
+        entry = reader.authority_changes()[-1]
         assert (entry.cause, entry.from_run, entry.to_run) == ("order", run_of(2), run_of(1))
 
     def test_control_plane_law_4_a_decision_from_before_the_order_is_stale(
@@ -125,13 +125,13 @@ class ControlPlaneMarkLaws(LedgerSuite):
     ) -> None:
         """Every partition with a row or a mark, once, filtered as `find` filters; a mark that is off is no mark."""
         keys = [key_of(customer, day) for customer in (1, 10, 2) for day in (0, 1)]
-        assert list(reader.standings(StateFilter())) == []
+        assert list(reader.scheduling_states(StateFilter())) == []
         record_one(validator, judged(keys[0], 1))
         record_one(validator, judged(keys[3], 2, REJECTED))
         control_plane.mark([keys[1], keys[3], keys[4], keys[5]], Mark.HELD, act_of())
         control_plane.unmark([keys[4]], Mark.HELD, act_of())
         for ledger in (reader, validator, control_plane):
-            found = list(ledger.standings(StateFilter()))
+            found = list(ledger.scheduling_states(StateFilter()))
             assert [s.key for s in found] == sorted([keys[0], keys[1], keys[3], keys[5]])
             assert [s.marks for s in found] == [set(), {Mark.HELD}, {Mark.HELD}, {Mark.HELD}]
         day = keys[0].logical_date
@@ -144,7 +144,7 @@ class ControlPlaneMarkLaws(LedgerSuite):
             (StateFilter(statuses=(PartitionStatus.PENDING,)), [keys[1], keys[5]]),
             (StateFilter(statuses=(PartitionStatus.FAILED, PartitionStatus.SUCCESS)), [keys[0], keys[3]]),
         ):
-            assert [s.key for s in reader.standings(wanted)] == sorted(expected), wanted
+            assert [s.key for s in reader.scheduling_states(wanted)] == sorted(expected), wanted
 
     def test_reader_law_7_tries_are_counted_from_the_last_good_run_or_operators_retry(
         self, validator: ValidatorLedger, control_plane: ControlPlaneLedger, reader: StateReader
@@ -153,7 +153,7 @@ class ControlPlaneMarkLaws(LedgerSuite):
         key = key_of()
         failure = judged(key, 1, REJECTED).failure
         record_one(validator, judged(key, 1, UNSEALED, second=50))
-        assert _standing(reader, key) == Standing(key, PartitionStatus.FAILED, moment(50), 1, failure)
+        assert _standing(reader, key) == SchedulingState(key, PartitionStatus.FAILED, moment(50), 1, failure)
         control_plane.retry([key], _by_policy())
         record_one(validator, judged(key, 2, UNSEALED))
         record_one(validator, judged(key, 2, REJECTED))
@@ -164,10 +164,10 @@ class ControlPlaneMarkLaws(LedgerSuite):
         record_one(validator, judged(key, 3, REJECTED))
         assert _standing(reader, key).tries == 1
         record_one(validator, judged(key, 4, second=400))
-        assert _standing(reader, key) == Standing(key, PartitionStatus.SUCCESS, moment(400))
+        assert _standing(reader, key) == SchedulingState(key, PartitionStatus.SUCCESS, moment(400))
         late = judged(key, 5, REJECTED, second=500)
         record_one(validator, late)
-        assert _standing(reader, key) == Standing(key, PartitionStatus.SUCCESS, moment(500), 1, late.failure)
+        assert _standing(reader, key) == SchedulingState(key, PartitionStatus.SUCCESS, moment(500), 1, late.failure)
         control_plane.revoke([(key, run_of(4))], act_of(600))
         ordered = reader.history(key)
         validator.record([StateChange(ordered.state, settle(ordered, None, moment(700)), None)])
@@ -183,9 +183,9 @@ class ControlPlaneMarkLaws(LedgerSuite):
             for key in (mine, other):
                 record_one(validator, judged(key, run, REJECTED if run == 1 else PASSED))
                 control_plane.retry([mine], act_of(50))
-        assert reader.moves(mine) == [entry for entry in reader.log() if entry.key == mine]
-        assert len(reader.moves(mine)) == 3
-        assert reader.moves(key_of(3)) == []
+        assert reader.authority_changes_of(mine) == [entry for entry in reader.authority_changes() if entry.key == mine]
+        assert len(reader.authority_changes_of(mine)) == 3
+        assert reader.authority_changes_of(key_of(3)) == []
 
     def test_control_plane_law_3_no_row_comes_into_being_by_a_mark(
         self, control_plane: ControlPlaneLedger, reader: StateReader

@@ -16,20 +16,20 @@ from gads_domain.adapters import LedgerAdapter
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
-    Attempt,
-    AttemptOutcome,
     KeyHistory,
     OperatorAct,
     PartitionState,
     PartitionStatus,
     StateChange,
+    ValidationOutcome,
+    ValidationResult,
 )
 from gads_domain.state_machine import is_news, retry
 
 _DAYS = 3
 _days = st.integers(0, _DAYS - 1)
 _runs = st.integers(1, 6)
-_outcomes = st.sampled_from(AttemptOutcome)
+_outcomes = st.sampled_from(ValidationOutcome)
 _rows = st.sampled_from(["a", "b"])
 _seconds = st.integers(0, 1_000)
 
@@ -39,13 +39,13 @@ class _Remembered:
     """What the ledger should say of one key."""
 
     state: PartitionState
-    attempts: list[Attempt] = field(default_factory=list)
+    results: list[ValidationResult] = field(default_factory=list)
     acts: list[OperatorAct] = field(default_factory=list)
     former: list[PartitionState] = field(default_factory=list)
 
     @property
     def history(self) -> KeyHistory:
-        return KeyHistory(self.state, tuple(self.attempts))
+        return KeyHistory(self.state, tuple(self.results))
 
 
 def check_against_model(
@@ -98,7 +98,7 @@ class _Story(RuleBasedStateMachine):
         self.turns = itertools.count()
 
     @rule(day=_days, run=_runs, outcome=_outcomes, rows=_rows, second=_seconds, who=st.integers(0, 1))
-    def judge(self, day: int, run: int, outcome: AttemptOutcome, rows: str, second: int, who: int) -> None:
+    def judge(self, day: int, run: int, outcome: ValidationOutcome, rows: str, second: int, who: int) -> None:
         key = self.keys[day]
         attempt = judged(key, run, outcome, rows=rows, second=second)
         history = self.validators[who].history(key)
@@ -111,7 +111,7 @@ class _Story(RuleBasedStateMachine):
         picks=st.lists(st.tuples(_days, _runs, _outcomes, _rows), min_size=1, max_size=6),
         who=st.integers(0, 1),
     )
-    def judge_many_from_one_look(self, picks: list[tuple[int, int, AttemptOutcome, str]], who: int) -> None:
+    def judge_many_from_one_look(self, picks: list[tuple[int, int, ValidationOutcome, str]], who: int) -> None:
         seen = {key: remembered.history for key, remembered in self.model.items()}
         changes: list[StateChange] = []
         for day, run, outcome, rows in picks:
@@ -129,7 +129,7 @@ class _Story(RuleBasedStateMachine):
                 self._remember(change)
 
     @rule(day=_days, run=_runs, outcome=_outcomes, back=st.integers(0, 5), who=st.integers(0, 1))
-    def judge_from_a_stale_look(self, day: int, run: int, outcome: AttemptOutcome, back: int, who: int) -> None:
+    def judge_from_a_stale_look(self, day: int, run: int, outcome: ValidationOutcome, back: int, who: int) -> None:
         remembered = self.model[self.keys[day]]
         if remembered.former:
             stale = remembered.former[back % len(remembered.former)]
@@ -164,7 +164,7 @@ class _Story(RuleBasedStateMachine):
             for key, remembered in self.model.items():
                 assert ledger.history(key) == remembered.history
                 assert [recorded.act for recorded in ledger.acts(key)] == remembered.acts
-            entries = ledger.log(after=self.start)
+            entries = ledger.authority_changes(after=self.start)
             assert [
                 (e.key, e.from_run, e.to_run, e.status_before, e.status_after, e.seal_sha256, e.cause) for e in entries
             ] == self.log
@@ -176,7 +176,7 @@ class _Story(RuleBasedStateMachine):
         remembered.former.append(remembered.state)
         remembered.state = change.after
         if change.attempt is not None:
-            remembered.attempts.append(change.attempt)
+            remembered.results.append(change.attempt)
         self._remember_move(change.before, change.after, "validate")
 
     def _remember_move(self, before: PartitionState, after: PartitionState, cause: str) -> None:

@@ -77,7 +77,7 @@ def _check_competition(url: str, base: Path, rounds: int) -> None:
         for text, count in wins.items():
             history = reader.history(PartitionKey.parse(text))
             assert history.state.version == count
-            assert len(history.attempts) == count
+            assert len(history.results) == count
             assert history.state.attempt_count == count
 
 
@@ -89,7 +89,7 @@ def _check_following(url: str, base: Path, writers: int, rounds: int) -> None:
         for other in others:
             _output(other)
         with ledger_adapter(url).open_reader(url, base) as reader:
-            log = [entry.sequence for entry in reader.log()]
+            log = [entry.sequence for entry in reader.authority_changes()]
         assert len(log) == writers * rounds
         for follower in followers:
             _say(follower, str(log[-1]))
@@ -106,13 +106,13 @@ def _check_killing(url: str, base: Path, kills: int) -> None:
             with _workers("batches", url, base, count=1, first=1 + kill * 10_000, size=size) as (worker,):
                 acknowledged.update(_killed_while_recording(worker, moments))
             rows = Counter(int(state.key.customer_id) for state in ledger.find(StateFilter()))
-            moves = Counter(int(entry.key.customer_id) for entry in ledger.log())
+            moves = Counter(int(entry.key.customer_id) for entry in ledger.authority_changes())
             assert acknowledged <= set(rows), "what was acknowledged is lost"
             assert set(rows.values()) == {size}, "a batch is there in part"
             assert moves == rows
             for batch in sorted(rows)[-3:]:
                 days = [key_of(batch, day) for day in range(size)]
-                assert all(len(ledger.history(key).attempts) == 1 for key in days)
+                assert all(len(ledger.history(key).results) == 1 for key in days)
 
 
 def _killed_while_recording(worker: subprocess.Popen[str], moments: random.Random) -> list[int]:

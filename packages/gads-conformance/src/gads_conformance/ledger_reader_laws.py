@@ -23,16 +23,16 @@ from gads_domain.adapters import LedgerAdapter
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
-    Attempt,
-    AttemptOutcome,
     KeyHistory,
     PartitionState,
     PartitionStatus,
     StateChange,
     StateFilter,
+    ValidationOutcome,
+    ValidationResult,
 )
 
-PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 
 
 class StateReaderLaws(LedgerSuite):
@@ -47,7 +47,7 @@ class StateReaderLaws(LedgerSuite):
             absent = key_of(2)
             assert ledger.get(absent) == PartitionState(absent)
             assert ledger.get_many([absent, key_of(1)])[0] == PartitionState(absent)
-            assert ledger.history(absent).attempts == ()
+            assert ledger.history(absent).results == ()
             assert ledger.history(absent).state == PartitionState(absent)
             assert ledger.acts(absent) == []
 
@@ -71,7 +71,7 @@ class StateReaderLaws(LedgerSuite):
         assert reader.ledger_id() is None
         assert reader.get_many([key]) == [PartitionState(key)]
         assert list(reader.find(StateFilter())) == []
-        assert reader.log() == []
+        assert reader.authority_changes() == []
         assert reader.position() == 0
         assert reader.schema_pin("google_ads", "campaign", 1) is None
         with adapter.open_reader(ledger_url, base) as another:
@@ -136,10 +136,10 @@ class StateReaderLaws(LedgerSuite):
                 for ledger in (reader, validator):
                     assert len({state.version for state in ledger.get_many(keys)}) == 1
                     histories = ledger.histories(keys)
-                    assert len({(one.state.version, len(one.attempts)) for one in histories}) == 1
-                    assert histories[0].state.version == len(histories[0].attempts)
+                    assert len({(one.state.version, len(one.results)) for one in histories}) == 1
+                    assert histories[0].state.version == len(histories[0].results)
             march_past.result()
-        assert {len(one.attempts) for one in reader.histories(keys)} == {30}
+        assert {len(one.results) for one in reader.histories(keys)} == {30}
 
     def test_reader_law_4_and_5_the_log_grows_in_order(
         self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
@@ -148,15 +148,15 @@ class StateReaderLaws(LedgerSuite):
         for number, second in enumerate((50, 10, 90, 20), start=1):
             record_one(validator, judged(key_of(number), number, REJECTED, second=second))
         control_plane.retry([key_of(3)], act_of(second=5))
-        log = reader.log()
+        log = reader.authority_changes()
         assert [entry.sequence for entry in log] == sorted({entry.sequence for entry in log})
         assert reader.position() == log[-1].sequence
         assert [entry.at for entry in log] == [moment(second) for second in (50, 50, 90, 90, 90)]
         for cursor in range(log[0].sequence - 1, log[-1].sequence + 2):
             rest = [entry for entry in log if entry.sequence > cursor]
-            assert reader.log(after=cursor) == rest
-            assert reader.log(after=cursor, limit=2) == rest[:2]
-        assert reader.log(limit=0) == []
+            assert reader.authority_changes(after=cursor) == rest
+            assert reader.authority_changes(after=cursor, limit=2) == rest[:2]
+        assert reader.authority_changes(limit=0) == []
 
     def test_get_many_keeps_the_order_asked_for(self, reader: StateReader, validator: ValidatorLedger) -> None:
         """One state for each key asked for, in that order, repeated keys included."""
@@ -179,7 +179,7 @@ class StateReaderLaws(LedgerSuite):
             for report in ("ad_group", "campaign")
             for day in (0, 1, 2, 4, 400)
         ]
-        told: dict[PartitionKey, list[Attempt]] = {key: [] for key in keys}
+        told: dict[PartitionKey, list[ValidationResult]] = {key: [] for key in keys}
         for number, key in enumerate(keys):
             for run in range(number % 4, 0, -1):  # later runs first; every fourth key has none
                 attempt = judged(key, number * 10 + run, (PASSED, REJECTED, UNSEALED)[(number + run) % 3])
@@ -194,7 +194,7 @@ class StateReaderLaws(LedgerSuite):
             assert [one.state for one in said] == [ledger.get(key) for key in asked]
             assert [one.state.key for one in said] == asked
             for key, one in zip(asked, said, strict=True):
-                assert one.attempts == tuple(told.get(key, ()))
+                assert one.results == tuple(told.get(key, ()))
                 assert one.revoked == ({told[key][0].run_id} if key in withdrawn else frozenset())
                 assert ledger.history(key) == one
 

@@ -11,13 +11,13 @@ from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader, ValidatorLedger
 from gads_domain.run import RunId
 from gads_domain.state import (
-    Attempt,
-    AttemptOutcome,
     CheckResult,
     KeyHistory,
     OperatorAct,
     SchemaPin,
     StateChange,
+    ValidationOutcome,
+    ValidationResult,
 )
 from gads_domain.state_machine import settle
 
@@ -43,47 +43,47 @@ def run_of(number: int, entropy: int = 0) -> RunId:
 def judged(
     key: PartitionKey,
     run: int,
-    outcome: AttemptOutcome = AttemptOutcome.PASSED,
+    outcome: ValidationOutcome = ValidationOutcome.PASSED,
     *,
     rows: str = "",
     second: int | None = None,
     entropy: int = 0,
     schema_version: int = 1,
-) -> Attempt:
+) -> ValidationResult:
     """A judgement of the `run`-th run of `key`; equal `rows` stand for equal content."""
-    sealed = outcome is not AttemptOutcome.UNSEALED
+    sealed = outcome is not ValidationOutcome.UNSEALED
     run_id = run_of(run, entropy)
     content = hashlib.sha256((rows or run_id.value).encode()).hexdigest()
     failure = FailureReason("rows_differ", f"run {run} ü \u2028 lost", retryable=False, hint="ask again")
-    return Attempt(
+    return ValidationResult(
         key=key,
         run_id=run_id,
         outcome=outcome,
-        judged_at=moment(run if second is None else second),
+        validated_at=moment(run if second is None else second),
         checks=(
             CheckResult("size", passed=True),
             CheckResult(
                 "rows",
-                passed=outcome is AttemptOutcome.PASSED,
+                passed=outcome is ValidationOutcome.PASSED,
                 detail="“ok”",
                 figures={"n": 3, "share": 0.5, "of": "x"},
             ),
         ),
-        failure=None if outcome is AttemptOutcome.PASSED else failure,
+        failure=None if outcome is ValidationOutcome.PASSED else failure,
         schema_version=schema_version if sealed else None,
         record_count=run if sealed else None,
         seal_sha256=hashlib.sha256(run_id.value.encode()).hexdigest() if sealed else None,
-        content_sha256=content if outcome is AttemptOutcome.PASSED else None,
+        content_sha256=content if outcome is ValidationOutcome.PASSED else None,
         changes={"rows": {"added": run, "removed": 0}} if sealed else None,
     )
 
 
-def change_of(history: KeyHistory, attempt: Attempt, pin: SchemaPin | None = None) -> StateChange:
+def change_of(history: KeyHistory, attempt: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
     """The change that `attempt` leads to on top of `history`."""
-    return StateChange(history.state, settle(history, attempt, attempt.judged_at), attempt, pin)
+    return StateChange(history.state, settle(history, attempt, attempt.validated_at), attempt, pin)
 
 
-def record_one(ledger: ValidatorLedger, attempt: Attempt, pin: SchemaPin | None = None) -> StateChange:
+def record_one(ledger: ValidatorLedger, attempt: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
     """Record `attempt` on top of what the ledger holds; it has to succeed."""
     change = change_of(ledger.history(attempt.key), attempt, pin)
     assert ledger.record([change]) == [True]
@@ -107,6 +107,6 @@ def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
         [ledger.history(key) for key in keys],
         ledger.histories(keys),
         [ledger.acts(key) for key in keys],
-        ledger.log(),
+        ledger.authority_changes(),
         ledger.position(),
     )

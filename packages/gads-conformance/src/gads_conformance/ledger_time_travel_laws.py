@@ -8,9 +8,9 @@ from gads_conformance.ledger_samples import act_of, judged, key_of, moment, reco
 from gads_conformance.ledger_suite import LedgerSuite
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
-from gads_domain.state import AttemptOutcome, LogEntry, PartitionStatus, StateFilter
+from gads_domain.state import AuthorityChange, PartitionStatus, StateFilter, ValidationOutcome
 
-PASSED, REJECTED, UNSEALED = AttemptOutcome.PASSED, AttemptOutcome.REJECTED, AttemptOutcome.UNSEALED
+PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 
 
 class TimeTravelLaws(LedgerSuite):
@@ -20,20 +20,20 @@ class TimeTravelLaws(LedgerSuite):
         self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
     ) -> None:
         """As of each position, and for each filter, the last move of each partition up to there, in key order."""
-        told: list[dict[PartitionKey, LogEntry]] = [{}]
-        seen: dict[int, list[LogEntry]] = {}
+        told: list[dict[PartitionKey, AuthorityChange]] = [{}]
+        seen: dict[int, list[AuthorityChange]] = {}
         for number, (customer, day, report, run, outcome) in enumerate(_STORY, start=1):
             key = key_of(customer, day, report)
             if outcome is None:
                 assert control_plane.retry([key], act_of(number)) == [True]
             else:
                 record_one(validator, judged(key, run, outcome, second=number))
-            (entry,) = reader.log(after=number - 1)
+            (entry,) = reader.authority_changes(after=number - 1)
             told.append({**told[-1], key: entry})
             seen[number] = list(reader.as_of(StateFilter(), number))
-        for position, standing in enumerate(told):
+        for position, scheduling in enumerate(told):
             for wanted in _FILTERS:
-                expected = [entry for _, entry in sorted(standing.items()) if _matches(entry, wanted)]
+                expected = [entry for _, entry in sorted(scheduling.items()) if _matches(entry, wanted)]
                 for ledger in (reader, validator, control_plane):
                     assert list(ledger.as_of(wanted, position)) == expected
         assert all(list(reader.as_of(StateFilter(), position)) == then for position, then in seen.items())
@@ -59,10 +59,10 @@ class TimeTravelLaws(LedgerSuite):
         """A stream begun before a move does not show it, even as of a position that is reached meanwhile."""
         record_one(validator, judged(key_of(1), 1))
         record_one(validator, judged(key_of(2), 1))
-        standing = reader.as_of(StateFilter(), 100)
-        first = next(standing)
+        scheduling = reader.as_of(StateFilter(), 100)
+        first = next(scheduling)
         record_one(validator, judged(key_of(2), 2))
-        assert [entry.sequence for entry in (first, *standing)] == [1, 2]
+        assert [entry.sequence for entry in (first, *scheduling)] == [1, 2]
 
     def test_reader_law_5_a_time_names_a_position(
         self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
@@ -74,7 +74,7 @@ class TimeTravelLaws(LedgerSuite):
             for when in (5, 10, 49, 50, 51, 89, 90, 91, 119, 120, 121, 1_000):
                 for step in (timedelta(0), timedelta(microseconds=-1), timedelta(microseconds=1)):
                     asked = moment(when) + step
-                    reached = [entry.sequence for entry in reader.log() if entry.at <= asked]
+                    reached = [entry.sequence for entry in reader.authority_changes() if entry.at <= asked]
                     for ledger in (reader, validator, control_plane):
                         assert ledger.position_at(asked) == max(reached, default=0)
 
@@ -129,7 +129,7 @@ _FILTERS = [
 ]
 
 
-def _matches(entry: LogEntry, wanted: StateFilter) -> bool:
+def _matches(entry: AuthorityChange, wanted: StateFilter) -> bool:
     key = entry.key
     return (
         (wanted.source is None or key.source == wanted.source)

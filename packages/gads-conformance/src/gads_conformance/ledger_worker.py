@@ -14,7 +14,7 @@ from typing import Any
 
 from gads_conformance.ledger_samples import change_of, judged, key_of
 from gads_domain.adapters import ledger_adapter
-from gads_domain.state import AttemptOutcome
+from gads_domain.state import ValidationOutcome
 
 _RIVAL_KEYS = 5
 _POLL_SECONDS = 0.002
@@ -40,7 +40,7 @@ def _compete(options: dict[str, Any]) -> None:
     with ledger_adapter(options["url"]).open_for_validator(options["url"], Path(options["base"])) as ledger:
         _wait_for_start()
         for number in range(options["rounds"]):
-            outcome = list(AttemptOutcome)[(number + options["worker"]) % 3]
+            outcome = list(ValidationOutcome)[(number + options["worker"]) % 3]
             changes = [
                 change_of(ledger.history(key), judged(key, number + 1, outcome, entropy=options["worker"] + 1))
                 for key in keys
@@ -67,7 +67,7 @@ def _follow(options: dict[str, Any]) -> None:
         while last is None or cursor < last:
             if last is None and select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
                 last = int(sys.stdin.readline())
-            for entry in ledger.log(after=cursor, limit=7):
+            for entry in ledger.authority_changes(after=cursor, limit=7):
                 _tell(entry.sequence)
                 cursor = entry.sequence
 

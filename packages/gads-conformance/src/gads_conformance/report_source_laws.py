@@ -1,6 +1,6 @@
 """The laws of `ReportSource`, each test named by its number in the port.
 
-A source's tests subclass `ReportSourceLaws` and give `source`, `sink`, `stretch`, `other_stretch` and `api`.
+A source's tests subclass `ReportSourceLaws` and give `source`, `sink`, `slice_`, `other_slice` and `api`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gads_domain.errors import CredentialsError, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
 
 
@@ -57,36 +57,36 @@ class ReportSourceLaws:
         raise NotImplementedError("the suite of a source gives the fixture sink")
 
     @pytest.fixture
-    def stretch(self) -> Stretch:
+    def slice_(self) -> ReportSlice:
         """At least three days of which two or more have rows."""
-        raise NotImplementedError("the suite of a source gives the fixture stretch")
+        raise NotImplementedError("the suite of a source gives the fixture slice")
 
     @pytest.fixture
-    def other_stretch(self) -> Stretch:
-        """A stretch of another account that has rows too."""
-        raise NotImplementedError("the suite of a source gives the fixture other_stretch")
+    def other_slice(self) -> ReportSlice:
+        """A slice of another account that has rows too."""
+        raise NotImplementedError("the suite of a source gives the fixture other_slice")
 
     @pytest.fixture
     def api(self) -> PlayedApi:
         """What the source asks."""
         raise NotImplementedError("the suite of a source gives the fixture api")
 
-    def test_law_1_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, stretch: Stretch) -> None:
+    def test_law_1_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, slice_: ReportSlice) -> None:
         """What is said to be sealed is sealed, as it is said to be."""
-        outcomes = list(source.extract(stretch, RUN, sink))
-        assert sorted(outcome.key for outcome in outcomes) == sorted(stretch.keys)
+        outcomes = list(source.extract(slice_, RUN, sink))
+        assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         for outcome in outcomes:
             assert isinstance(outcome, Sealed)
             assert decode_metadata(sink.metadata_bytes(outcome.key, RUN.run_id)) == outcome.metadata
         assert sum(isinstance(one, Sealed) and one.metadata.facts.record_count > 0 for one in outcomes) > 1
 
     def test_law_1_a_failure_of_the_api_is_an_outcome_of_each_day(
-        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
         """With a reason for people and one for programs, and no exception."""
-        api.break_off(stretch.customer_id)
-        outcomes = list(source.extract(stretch, RUN, sink))
-        assert sorted(outcome.key for outcome in outcomes) == sorted(stretch.keys)
+        api.break_off(slice_.customer_id)
+        outcomes = list(source.extract(slice_, RUN, sink))
+        assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         for outcome in outcomes:
             assert isinstance(outcome, Unsealed)
             assert outcome.reason.code
@@ -96,67 +96,67 @@ class ReportSourceLaws:
     @pytest.mark.parametrize("after", [0, 1])
     @pytest.mark.parametrize("error", [StorageFullError("the storage is full"), OSError("of no kind that is known")])
     def test_law_1_a_failure_of_the_sink_is_an_outcome(
-        self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, stretch: Stretch
+        self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
         """Whatever it fails at, and with whatever; what was sealed before is told as sealed, and all else as not."""
         failing = FailingSink(sink, step, after, error)
-        outcomes = list(source.extract(stretch, RUN, failing))
+        outcomes = list(source.extract(slice_, RUN, failing))
         assert failing.failed
-        assert sorted(outcome.key for outcome in outcomes) == sorted(stretch.keys)
+        assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         told = sorted((outcome.key, RUN.run_id) for outcome in outcomes if isinstance(outcome, Sealed))
         assert told == list(sink.sealed())
-        assert len(told) < len(stretch.keys)
+        assert len(told) < len(slice_.keys)
 
     def test_law_2_a_stream_that_breaks_seals_nothing(
-        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
         """Not even the days whose rows all came before it broke."""
-        api.break_off(stretch.customer_id)
-        list(source.extract(stretch, RUN, sink))
+        api.break_off(slice_.customer_id)
+        list(source.extract(slice_, RUN, sink))
         assert list(sink.sealed()) == []
 
     def test_law_2_a_day_without_rows_is_sealed_with_none(
-        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
         """Proof of absence, not absence of proof."""
         api.answer_nothing()
-        outcomes = list(source.extract(stretch, RUN, sink))
+        outcomes = list(source.extract(slice_, RUN, sink))
         assert [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes] == [0] * len(
-            stretch.keys
+            slice_.keys
         )
-        assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(stretch.keys)]
+        assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(slice_.keys)]
 
     def test_law_3_every_byte_is_written_under_the_run(
-        self, source: ReportSource, sink: RawSink, stretch: Stretch
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        """The same stretch in a new run is sealed beside the first, and the first stays as it was."""
+        """The same slice in a new run is sealed beside the first, and the first stays as it was."""
         watched = WatchedSink(sink)
-        list(source.extract(stretch, RUN, watched))
-        assert set(watched.opened) == {(key, RUN.run_id) for key in stretch.keys}
-        before = {key: sink.metadata_bytes(key, RUN.run_id) for key in stretch.keys}
-        list(source.extract(stretch, NEXT_RUN, sink))
-        assert {key: sink.metadata_bytes(key, RUN.run_id) for key in stretch.keys} == before
-        assert all(sink.runs(key) == [RUN.run_id, NEXT_RUN.run_id] for key in stretch.keys)
+        list(source.extract(slice_, RUN, watched))
+        assert set(watched.opened) == {(key, RUN.run_id) for key in slice_.keys}
+        before = {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys}
+        list(source.extract(slice_, NEXT_RUN, sink))
+        assert {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys} == before
+        assert all(sink.runs(key) == [RUN.run_id, NEXT_RUN.run_id] for key in slice_.keys)
 
-    def test_law_4_one_stretch_s_failure_changes_nothing_for_another(
-        self, source: ReportSource, sink: RawSink, stretch: Stretch, other_stretch: Stretch, api: PlayedApi
+    def test_law_4_one_slice_s_failure_changes_nothing_for_another(
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, other_slice: ReportSlice, api: PlayedApi
     ) -> None:
         """Neither before nor after it."""
-        api.break_off(stretch.customer_id)
-        before = list(source.extract(other_stretch, RUN, sink))
-        failed = list(source.extract(stretch, RUN, sink))
-        after = list(source.extract(other_stretch, NEXT_RUN, sink))
+        api.break_off(slice_.customer_id)
+        before = list(source.extract(other_slice, RUN, sink))
+        failed = list(source.extract(slice_, RUN, sink))
+        after = list(source.extract(other_slice, NEXT_RUN, sink))
         assert all(isinstance(outcome, Unsealed) for outcome in failed)
         assert all(isinstance(outcome, Sealed) for outcome in [*before, *after])
         assert [one.key for one in before] == [one.key for one in after]
 
     def test_credentials_that_are_refused_are_raised_before_anything_is_written(
-        self, source: ReportSource, sink: RawSink, stretch: Stretch, api: PlayedApi
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
         """The one thing that is no outcome: nobody else would fare better."""
         api.refuse_login()
         watched = WatchedSink(sink)
         with pytest.raises(CredentialsError):
-            list(source.extract(stretch, RUN, watched))
+            list(source.extract(slice_, RUN, watched))
         assert watched.opened == []
         assert list(sink.sealed()) == []

@@ -20,7 +20,7 @@ from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.validation import PartitionValidator, UnsealedRun
 from gads_domain.run import RunId
-from gads_domain.state import AttemptOutcome, KeyHistory, PartitionStatus
+from gads_domain.state import KeyHistory, PartitionStatus, ValidationOutcome
 
 
 class Content(Enum):
@@ -81,20 +81,20 @@ class ValidatorLaws:
         with open_ledger() as ledger:
             assert ledger.get(KEY).status is PartitionStatus.PENDING
             with open_validator() as validator:
-                (verdict,) = validator.validate([KEY])
-            assert verdict.moved
-            assert ledger.get(KEY) == verdict.after
+                (validation,) = validator.validate([KEY])
+            assert validation.moved
+            assert ledger.get(KEY) == validation.after
         good = content is not Content.UNSOUND
-        assert verdict.after.status is (PartitionStatus.SUCCESS if good else PartitionStatus.FAILED)
-        assert verdict.after.current_run_id == (run(1) if good else None)
+        assert validation.after.status is (PartitionStatus.SUCCESS if good else PartitionStatus.FAILED)
+        assert validation.after.current_run_id == (run(1) if good else None)
 
     def test_law_1_a_key_that_nobody_sealed_gets_no_row(
         self, open_ledger: OpenLedger, open_validator: OpenValidator
     ) -> None:
         """Judging nothing records nothing."""
         with open_validator() as validator:
-            (verdict,) = validator.validate([KEY])
-        assert not verdict.moved
+            (validation,) = validator.validate([KEY])
+        assert not validation.moved
         with open_ledger() as ledger:
             assert (ledger.position(), ledger.get(KEY).version) == (0, 0)
 
@@ -107,11 +107,11 @@ class ValidatorLaws:
         seal(KEY, run(2), Content.UNSOUND)
         with open_ledger() as ledger, open_validator() as validator:
             (first,) = validator.validate([KEY])
-            before = ledger.get(KEY), ledger.history(KEY), ledger.log()
+            before = ledger.get(KEY), ledger.history(KEY), ledger.authority_changes()
             (again,) = validator.validate([KEY], recheck=recheck)
-            assert (ledger.get(KEY), ledger.history(KEY), ledger.log()) == before
+            assert (ledger.get(KEY), ledger.history(KEY), ledger.authority_changes()) == before
         assert again.before == again.after == first.after
-        assert again.attempts == ()
+        assert again.results == ()
 
     def test_law_2_many_at_once_come_to_the_same(
         self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
@@ -160,8 +160,8 @@ class ValidatorLaws:
             if sealed:
                 seal(KEY, run(2), Content.UNSOUND)
             unsealed = {} if sealed else {KEY: UnsealedRun(run(2), REASON)}
-            (verdict,) = validator.validate([KEY], unsealed=unsealed)
-            assert not verdict.moved
+            (validation,) = validator.validate([KEY], unsealed=unsealed)
+            assert not validation.moved
             state = ledger.get(KEY)
             assert (state.status, state.current_run_id) == (PartitionStatus.SUCCESS, run(1))
             assert state.last_error
@@ -180,8 +180,11 @@ class ValidatorLaws:
         ruin(KEYS[1], run(2))
         with open_ledger() as ledger, open_validator() as validator:
             one, other = validator.validate(KEYS[:2])
-            assert [attempt.outcome for attempt in one.attempts] == [AttemptOutcome.REJECTED, AttemptOutcome.PASSED]
-            assert [attempt.outcome for attempt in other.attempts] == [AttemptOutcome.REJECTED] * 2
+            assert [attempt.outcome for attempt in one.results] == [
+                ValidationOutcome.REJECTED,
+                ValidationOutcome.PASSED,
+            ]
+            assert [attempt.outcome for attempt in other.results] == [ValidationOutcome.REJECTED] * 2
             assert ledger.get(KEY).current_run_id == run(2)
             assert ledger.get(KEYS[1]).status is PartitionStatus.FAILED
 
@@ -194,18 +197,18 @@ class ValidatorLaws:
         with open_ledger() as ledger, open_validator() as validator:
             validator.validate([KEY])
             ruin(KEY, run(2))
-            (verdict,) = validator.validate([KEY], recheck=True)
-            assert verdict.moved
+            (validation,) = validator.validate([KEY], recheck=True)
+            assert validation.moved
             assert ledger.get(KEY).current_run_id == run(1)
 
-    def test_verdicts_come_in_the_order_of_the_keys(self, open_validator: OpenValidator, seal: Seal) -> None:
+    def test_validations_come_in_the_order_of_the_keys(self, open_validator: OpenValidator, seal: Seal) -> None:
         """One each, whatever is sealed of them."""
         seal(KEYS[2], run(1), Content.SOUND)
         asked = [KEYS[3], KEYS[2], KEYS[0]]
         with open_validator() as validator:
-            assert [verdict.after.key for verdict in validator.validate(asked)] == asked
+            assert [validation.after.key for validation in validator.validate(asked)] == asked
 
 
 def judged(history: KeyHistory) -> list[RunId]:
     """The runs that were judged, in order of their start; each as often as it was."""
-    return sorted(attempt.run_id for attempt in history.attempts)
+    return sorted(attempt.run_id for attempt in history.results)

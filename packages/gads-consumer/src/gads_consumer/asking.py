@@ -71,12 +71,12 @@ def days(since: date, until: date) -> list[date]:
 
 def expected_keys(asked: Question, customers: Iterable[str], since: date, until: date) -> Iterable[PartitionKey]:
     """Every partition that has to be there, by customer, report and day."""
-    stretch = days(since, until)
+    slice_ = days(since, until)
     return (
         PartitionKey(asked.source, customer, report, day)
         for customer in sorted(set(customers))
         for report in sorted(asked.reports)
-        for day in stretch
+        for day in slice_
     )
 
 

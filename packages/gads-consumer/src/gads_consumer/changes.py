@@ -14,7 +14,7 @@ from gads_domain.clock import iso_utc
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.run import RunId
-from gads_domain.state import LogEntry
+from gads_domain.state import AuthorityChange
 
 PAGE = 1_000
 """Moves read from the ledger at once."""
@@ -101,9 +101,9 @@ class Changes(Iterator[Change]):
     def _read(self, ledger: StateReader, start: Cursor) -> Iterator[Change]:
         position = start.position
         while position < self._end.position:
-            entries = ledger.log(after=position, limit=PAGE)
+            entries = ledger.authority_changes(after=position, limit=PAGE)
             for entry in entries:
-                if entry.sequence <= self._end.position and entry.moves_authority and self._wanted(entry.key):
+                if entry.sequence <= self._end.position and entry.changes_authority and self._wanted(entry.key):
                     self._cursor = Cursor.after(start.ledger_id, entry)
                     yield _change(entry, str(self._cursor))
             position = entries[-1].sequence if entries else self._end.position
@@ -111,7 +111,7 @@ class Changes(Iterator[Change]):
             self._cursor = self._end
 
 
-def _change(entry: LogEntry, cursor: str) -> Change:
+def _change(entry: AuthorityChange, cursor: str) -> Change:
     if entry.to_run is None:
         kind = ChangeKind.WITHDRAWN
     elif entry.from_run is None:

@@ -10,7 +10,7 @@ from itertools import groupby
 from gads_consumer.asking import Question, expected_keys
 from gads_consumer.gap import Gap
 from gads_domain.ports.ledger import StateReader
-from gads_domain.state import LogEntry, PartitionStatus
+from gads_domain.state import AuthorityChange, PartitionStatus
 
 _DAY = timedelta(days=1)
 
@@ -67,14 +67,14 @@ def watermark_at(ledger: StateReader, asked: Question, position: int) -> date | 
     """The last day up to which nothing of `asked`, one report and named accounts, was missing at `position`."""
     assert asked.customers is not None
     reached: dict[str, date | None] = dict.fromkeys(asked.customers)
-    entries: Iterable[LogEntry] = ledger.as_of(asked.filter(), position)
+    entries: Iterable[AuthorityChange] = ledger.as_of(asked.filter(), position)
     for customer, moves in groupby(entries, key=lambda entry: entry.key.customer_id):
         reached[customer] = _unbroken(moves, asked.since)
     found = [day for day in reached.values() if day is not None]
     return min(found) if len(found) == len(reached) else None
 
 
-def _unbroken(moves: Iterable[LogEntry], since: date | None) -> date | None:
+def _unbroken(moves: Iterable[AuthorityChange], since: date | None) -> date | None:
     """The end of the unbroken success from `since` on, or else from the first day that is known at all."""
     last = None if since is None else since - _DAY
     for entry in moves:

@@ -11,7 +11,7 @@ from gads_consumer.partitions import last_entry
 from gads_domain.clock import iso_utc
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import StateReader
-from gads_domain.state import LogEntry
+from gads_domain.state import AuthorityChange
 
 _FORM = re.compile(r"v1:(0|[1-9][0-9]*):([0-9a-f]{12}):(.+)")
 _START = "0" * 12
@@ -37,7 +37,7 @@ class Cursor:
         return cls(match[3], int(match[1]), match[2])
 
     @classmethod
-    def after(cls, ledger_id: str, entry: LogEntry | None) -> Cursor:
+    def after(cls, ledger_id: str, entry: AuthorityChange | None) -> Cursor:
         """The place behind `entry`; None is the beginning of the log."""
         if entry is None:
             return cls(ledger_id, 0, _START)

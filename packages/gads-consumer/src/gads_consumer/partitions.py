@@ -9,7 +9,7 @@ from gads_domain.errors import LedgerError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.run import RunId
-from gads_domain.state import LogEntry
+from gads_domain.state import AuthorityChange
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,7 +36,7 @@ class TrustedPartition:
         return f"{self.key} of run {self.run_id}"
 
 
-def vouched_for(entry: LogEntry) -> TrustedPartition | None:
+def vouched_for(entry: AuthorityChange) -> TrustedPartition | None:
     """The partition that is to be believed after `entry`, None if no run is; raises `LedgerError` if it is damaged."""
     if entry.to_run is None:
         return None
@@ -52,9 +52,9 @@ _MOST_MOVES = 2**63
 """No ledger numbers further than a signed 64-bit integer does."""
 
 
-def last_entry(ledger: StateReader, position: int) -> LogEntry | None:
+def last_entry(ledger: StateReader, position: int) -> AuthorityChange | None:
     """The move with the number `position`, if the log has one."""
     if not 1 <= position < _MOST_MOVES:
         return None
-    found = ledger.log(after=position - 1, limit=1)
+    found = ledger.authority_changes(after=position - 1, limit=1)
     return found[0] if found and found[0].sequence == position else None

@@ -204,8 +204,8 @@ class Snapshot:
         return self.scan().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        stretch: list[date] = [one.logical_date for one in self.partitions]
-        days = f", {min(stretch)} to {max(stretch)}" if stretch else ""
+        slice_: list[date] = [one.logical_date for one in self.partitions]
+        days = f", {min(slice_)} to {max(slice_)}" if slice_ else ""
         return (
             f"<Snapshot of {self.report} as of move {self.position}: {len(self.partitions)} partitions"
             f"{days}, {self.record_count} rows>"

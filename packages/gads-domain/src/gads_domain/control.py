@@ -43,7 +43,7 @@ UNMARKING = {Mark.HELD: ActKind.RELEASE, Mark.TERMINAL: ActKind.UNMARK_TERMINAL}
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SchedulingState:
     """What a planner has to know of a partition that has a row or a mark.
 
     - `last_tried_at`: when its newest attempt was judged; for `success`, when its row was last written. None if it was

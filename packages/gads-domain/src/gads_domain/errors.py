@@ -180,7 +180,7 @@ class PermanentApiError(ApiError):
 CHECK_FAILED = "check_failed"
 """The code of a run that was sealed and then rejected."""
 WORKER_LOST = "worker_lost"
-"""The code of a stretch over which worker after worker died."""
+"""The code of a slice over which worker after worker died."""
 
 
 def failure_codes() -> frozenset[str]:

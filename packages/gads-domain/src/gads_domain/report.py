@@ -1,4 +1,4 @@
-"""What is asked for: a report's definition, and a stretch of days of it."""
+"""What is asked for: a report's definition, and a slice of days of it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _number(api_version: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ReportSlice:
     """Adjacent days of one report of one account: one request to the API, one partition a day.
 
     `first` and `last` are both included. Raises `InvalidValueError` if they are reversed, or further apart than the
@@ -154,7 +154,7 @@ class Stretch:
 
     @property
     def days(self) -> tuple[date, ...]:
-        """Every day of the stretch, in order."""
+        """Every day of the slice, in order."""
         count = (self.last - self.first).days + 1
         return tuple(self.first + timedelta(days=n) for n in range(count))
 
@@ -164,16 +164,16 @@ class Stretch:
         return tuple(PartitionKey(self.source, self.customer_id, self.report.name, day) for day in self.days)
 
 
-def stretches(customer_id: str, report: ReportDefinition, days: list[date], max_days: int) -> list[Stretch]:
-    """Join adjacent `days` into stretches of at most `max_days` each, or fewer if the report says so.
+def slices(customer_id: str, report: ReportDefinition, days: list[date], max_days: int) -> list[ReportSlice]:
+    """Join adjacent `days` into slices of at most `max_days` each, or fewer if the report says so.
 
     Order and repetition do not count.
     """
     if max_days < 1:
-        raise InvalidValueError(f"a stretch of {max_days} days asks for nothing")
+        raise InvalidValueError(f"a slice of {max_days} days asks for nothing")
     if report.max_days_per_request is not None:
         max_days = min(max_days, report.max_days_per_request)
-    joined: list[Stretch] = []
+    joined: list[ReportSlice] = []
     start: date | None = None
     end: date | None = None
     for day in sorted(set(days)):
@@ -181,8 +181,8 @@ def stretches(customer_id: str, report: ReportDefinition, days: list[date], max_
             if day == end + timedelta(days=1) and (day - start).days < max_days:
                 end = day
                 continue
-            joined.append(Stretch(customer_id, report, start, end))
+            joined.append(ReportSlice(customer_id, report, start, end))
         start = end = day
     if start is not None and end is not None:
-        joined.append(Stretch(customer_id, report, start, end))
+        joined.append(ReportSlice(customer_id, report, start, end))
     return joined

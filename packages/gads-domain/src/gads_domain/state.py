@@ -21,7 +21,7 @@ class PartitionStatus(StrEnum):
     FAILED = "failed"
 
 
-class AttemptOutcome(StrEnum):
+class ValidationOutcome(StrEnum):
     """How one run of one partition ended."""
 
     PASSED = "passed"
@@ -43,7 +43,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ValidationResult:
     """The validator's judgement of one run of one partition.
 
     `seal_sha256` is the sum in the metadata that was judged, so that a reader can tell the very seal that was vouched
@@ -54,8 +54,8 @@ class Attempt:
 
     key: PartitionKey
     run_id: RunId
-    outcome: AttemptOutcome
-    judged_at: datetime
+    outcome: ValidationOutcome
+    validated_at: datetime
     checks: tuple[CheckResult, ...] = ()
     failure: FailureReason | None = None
     schema_version: int | None = None
@@ -65,11 +65,11 @@ class Attempt:
     changes: Mapping[str, object] | None = None
 
     @property
-    def is_of_a_seal(self) -> bool:
+    def has_seal(self) -> bool:
         """Whether a sealed partition was judged, and not the absence of one."""
-        return self.outcome is not AttemptOutcome.UNSEALED
+        return self.outcome is not ValidationOutcome.UNSEALED
 
-    def same_judgement(self, other: Attempt) -> bool:
+    def is_equivalent(self, other: ValidationResult) -> bool:
         """Whether both say the same of the same seal; when it was said does not count."""
         mine = (self.key, self.run_id, self.outcome, self.seal_sha256, self.content_sha256, self.failure)
         return mine == (
@@ -119,7 +119,7 @@ class KeyHistory:
     """All that decides a partition's state: its row, its attempts in the order of recording, the runs withdrawn."""
 
     state: PartitionState
-    attempts: tuple[Attempt, ...] = ()
+    results: tuple[ValidationResult, ...] = ()
     revoked: frozenset[RunId] = frozenset()
 
 
@@ -133,12 +133,12 @@ class StateChange:
 
     before: PartitionState
     after: PartitionState
-    attempt: Attempt | None
+    attempt: ValidationResult | None
     pin: SchemaPin | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
+class AuthorityChange:
     """One move of status or authority, as appended to the ledger's log in the transaction that made it.
 
     `sequence` grows by commit: whoever has read up to a number has missed nothing below it. `from_run` equals
@@ -158,7 +158,7 @@ class LogEntry:
     cause: str
 
     @property
-    def moves_authority(self) -> bool:
+    def changes_authority(self) -> bool:
         """Whether another run, or none, is to be believed after this."""
         return self.from_run != self.to_run
 

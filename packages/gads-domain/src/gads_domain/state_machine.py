@@ -19,32 +19,34 @@ from datetime import datetime
 from gads_domain.errors import UsageError
 from gads_domain.run import RunId
 from gads_domain.state import (
-    Attempt,
-    AttemptOutcome,
     KeyHistory,
     PartitionState,
     PartitionStatus,
+    ValidationOutcome,
+    ValidationResult,
 )
 
 
-def effective_attempts(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
+def effective_results(attempts: Iterable[ValidationResult]) -> tuple[ValidationResult, ...]:
     """One attempt a run, in run order: the last judgement of its seal, or else that it was unsealed."""
-    by_run: dict[RunId, Attempt] = {}
+    by_run: dict[RunId, ValidationResult] = {}
     for attempt in attempts:
         held = by_run.get(attempt.run_id)
-        if held is None or attempt.is_of_a_seal or not held.is_of_a_seal:
+        if held is None or attempt.has_seal or not held.has_seal:
             by_run[attempt.run_id] = attempt
     return tuple(by_run[run_id] for run_id in sorted(by_run))
 
 
-def winner(attempts: Iterable[Attempt], revoked: frozenset[RunId] = frozenset()) -> Attempt | None:
+def winner(attempts: Iterable[ValidationResult], revoked: frozenset[RunId] = frozenset()) -> ValidationResult | None:
     """The attempt whose run is to be believed, or None."""
-    return _winner(effective_attempts(attempts), revoked)
+    return _winner(effective_results(attempts), revoked)
 
 
-def _winner(effective: tuple[Attempt, ...], revoked: frozenset[RunId]) -> Attempt | None:
+def _winner(effective: tuple[ValidationResult, ...], revoked: frozenset[RunId]) -> ValidationResult | None:
     passed = [
-        attempt for attempt in effective if attempt.outcome is AttemptOutcome.PASSED and attempt.run_id not in revoked
+        attempt
+        for attempt in effective
+        if attempt.outcome is ValidationOutcome.PASSED and attempt.run_id not in revoked
     ]
     if not passed:
         return None
@@ -56,17 +58,17 @@ def _winner(effective: tuple[Attempt, ...], revoked: frozenset[RunId]) -> Attemp
     return chosen
 
 
-def is_news(history: KeyHistory, attempt: Attempt) -> bool:
+def is_news(history: KeyHistory, attempt: ValidationResult) -> bool:
     """Whether recording `attempt` would say anything that is not on record of its run already."""
-    held = {known.run_id: known for known in effective_attempts(history.attempts)}.get(attempt.run_id)
+    held = {known.run_id: known for known in effective_results(history.results)}.get(attempt.run_id)
     if held is None:
         return True
-    if held.is_of_a_seal and not attempt.is_of_a_seal:
+    if held.has_seal and not attempt.has_seal:
         return False
-    return not held.same_judgement(attempt)
+    return not held.is_equivalent(attempt)
 
 
-def settle(history: KeyHistory, attempt: Attempt | None, now: datetime) -> PartitionState:
+def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime) -> PartitionState:
     """The state after `attempt` is recorded (None: after an order was put on record) on top of `history`.
 
     Returns `history.state` itself if nothing is to be written.
@@ -74,7 +76,7 @@ def settle(history: KeyHistory, attempt: Attempt | None, now: datetime) -> Parti
     if attempt is not None and not is_news(history, attempt):
         return history.state
     before = history.state
-    effective = effective_attempts((*history.attempts, attempt) if attempt else history.attempts)
+    effective = effective_results((*history.results, attempt) if attempt else history.results)
     won = _winner(effective, history.revoked)
     if won is not None:
         status = PartitionStatus.SUCCESS
@@ -94,7 +96,7 @@ def settle(history: KeyHistory, attempt: Attempt | None, now: datetime) -> Parti
         last_error=_last_error(effective, won, history.revoked),
         version=before.version + 1,
     )
-    return before if attempt is None and _same_standing(before, after) else after
+    return before if attempt is None and _is_same(before, after) else after
 
 
 def retry(state: PartitionState, now: datetime) -> PartitionState:
@@ -107,16 +109,18 @@ def retry(state: PartitionState, now: datetime) -> PartitionState:
     return replace(state, status=PartitionStatus.PENDING, updated_at=now, version=state.version + 1)
 
 
-def _same_standing(one: PartitionState, other: PartitionState) -> bool:
+def _is_same(one: PartitionState, other: PartitionState) -> bool:
     """Whether both say the same of the partition; when and in which move they came to it does not count."""
     return one == replace(other, updated_at=one.updated_at, version=one.version)
 
 
-def _same_rows(one: Attempt, other: Attempt) -> bool:
+def _same_rows(one: ValidationResult, other: ValidationResult) -> bool:
     return (one.content_sha256, one.schema_version) == (other.content_sha256, other.schema_version)
 
 
-def _last_error(effective: tuple[Attempt, ...], won: Attempt | None, revoked: frozenset[RunId]) -> str | None:
+def _last_error(
+    effective: tuple[ValidationResult, ...], won: ValidationResult | None, revoked: frozenset[RunId]
+) -> str | None:
     if not effective:
         return None
     newest = effective[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gads_domain.clock import iso_utc
 from gads_domain.run import RunId
-from gads_domain.state import LogEntry, PartitionState
+from gads_domain.state import AuthorityChange, PartitionState
 
 ROW_FIELDS = (
     "source",
@@ -39,7 +39,7 @@ def state_row(state: PartitionState) -> dict[str, str | int | None]:
     }
 
 
-def log_row(entry: LogEntry) -> dict[str, str | int | None]:
+def authority_change_row(entry: AuthorityChange) -> dict[str, str | int | None]:
     """The document that contracts/state/v1/log-entry.schema.json describes."""
     return {
         "sequence": entry.sequence,

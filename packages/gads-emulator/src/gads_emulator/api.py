@@ -58,7 +58,7 @@ class Call:
         return str(getattr(self.request, "customer_id", ""))
 
 
-Answer: TypeAlias = Callable[[Call], Iterator[bytes]]
+Selection: TypeAlias = Callable[[Call], Iterator[bytes]]
 """A call to its response messages, encoded: many for a stream, one otherwise. Raises `ApiFailureError`, also midway."""
 
 
@@ -99,7 +99,7 @@ class Api:
         self._policy = policy or Policy()
         self._now = now
         self._pages: PageCache[RowPage] = PageCache(cache_bytes, lambda page: len(page.encoded))
-        self._methods: dict[str, Answer] = {
+        self._methods: dict[str, Selection] = {
             "SearchStream": self._search_stream,
             "Search": self._search,
             "ListAccessibleCustomers": self._list_accessible_customers,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
-from gads_emulator.api import Answer, Call
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError, CutConnectionError
 from gads_emulator.fault_plan import TOKEN, FaultPlan, FaultRule
 from gads_emulator.message_splitting import first_rows, in_pieces, split_rows
@@ -58,7 +58,7 @@ class Faults:
         """End every delay at once; for a server that stops."""
         self._stopping.set()
 
-    def wrap(self, answer: Answer) -> Answer:
+    def wrap(self, answer: Selection) -> Selection:
         """Return the answer with the faults of the plan of the moment."""
 
         def served(call: Call) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 
 from gads_domain.errors import GadsError
-from gads_emulator.api import Answer, Call, read_request, unsupported_version
+from gads_emulator.api import Call, Selection, read_request, unsupported_version
 from gads_emulator.api_versions import ApiVersion, installed_versions, load_version
 from gads_emulator.connections import sever_soon
 from gads_emulator.failures import ApiFailureError, CutConnectionError
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class GoogleAdsHandler(grpc.GenericRpcHandler):
     """Serves every version that the installed client carries, importing one when it is first asked for."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Selection) -> None:
         self._answer = answer
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:

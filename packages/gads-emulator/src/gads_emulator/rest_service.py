@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from google.protobuf import json_format
 
 from gads_domain.errors import GadsError
-from gads_emulator.api import Answer, Call, unsupported_version
+from gads_emulator.api import Call, Selection, unsupported_version
 from gads_emulator.api_versions import ApiVersion, installed_versions, load_version
 from gads_emulator.failures import ApiFailureError, CutConnectionError
 from gads_emulator.methods import METHODS, Method
@@ -73,7 +73,7 @@ class RestResponse:
 class RestService:
     """Answers HTTP requests about the API. Safe for use by many threads."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Selection) -> None:
         self._answer = answer
 
     def respond(self, verb: str, path: str, headers: Mapping[str, str], body: bytes) -> RestResponse | None:

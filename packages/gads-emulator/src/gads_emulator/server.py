@@ -13,7 +13,7 @@ import grpc
 
 from gads_domain.errors import ConfigurationError
 from gads_emulator.agency import Agency
-from gads_emulator.api import DEFAULT_CACHE_BYTES, Answer, Api, Policy
+from gads_emulator.api import DEFAULT_CACHE_BYTES, Api, Policy, Selection
 from gads_emulator.api_versions import installed_versions
 from gads_emulator.certificates import GOOGLE_NAMES, Authority, process_authority
 from gads_emulator.client_configuration import write_client_configuration
@@ -32,7 +32,7 @@ _OPTIONS = [
 ]
 
 
-def _as_is(answer: Answer) -> Answer:
+def _as_is(answer: Selection) -> Selection:
     return answer
 
 
@@ -55,7 +55,7 @@ class EmulatorServer:
         rest_tls_port: int = 0,
         policy: Policy | None = None,
         faults: FaultPlan | None = None,
-        wrap: Callable[[Answer], Answer] = _as_is,
+        wrap: Callable[[Selection], Selection] = _as_is,
         authority: Authority | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         cache_bytes: int = DEFAULT_CACHE_BYTES,

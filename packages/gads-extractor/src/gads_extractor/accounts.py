@@ -9,10 +9,10 @@ from typing import Any
 
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import ApiError, FailureReason, PermanentApiError, QuotaExhaustedError
+from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
-from gads_extractor.decoding import PageDecoder
-from gads_extractor.extracting import SearchStreams
-from gads_extractor.retrying import RetryPolicy, persist
+from gads_extractor.page_decoder import PageDecoder
+from gads_extractor.report_source import SearchStreams
 from gads_gaql import catalogue
 from gads_gaql.columns import table_schema
 from gads_gaql.parser import parse
@@ -132,7 +132,7 @@ class GoogleAdsAccountDirectory:
             with closing(self._connection.search_stream(customer_id, asked, idle_timeout=self._idle_timeout)) as pages:
                 return [row for data in pages for row in decoder.decode(data).rows.to_pylist()]
 
-        return persist(self._retry, read)
+        return call_with_retry(self._retry, read)
 
 
 def _listed(row: Mapping[str, Any], labels: Mapping[str, str]) -> Account:

@@ -16,7 +16,7 @@ from google.auth import exceptions as auth_errors
 from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
 from gads_extractor.errors import CallFailedError, CallFailure, explain, explain_oauth, is_call_error
 from gads_extractor.idle_watch import IdleWatch, Wait
-from gads_extractor.pruning import stream_response
+from gads_extractor.pruned_descriptor import stream_response
 
 IDLE_TIMEOUT = 300.0
 """Seconds that a stream may be silent before it is given up."""

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute
 
 from gads_domain.errors import PermanentApiError
-from gads_extractor.decoding import Page
+from gads_extractor.page_decoder import Page
 from gads_gaql.catalogue import column_name
-from gads_gaql.rendering import render
-from gads_gaql.slicing import slice_event_times
+from gads_gaql.day_conditions import slice_event_times
+from gads_gaql.renderer import render
 from gads_gaql.syntax import Query
 
 pc: Any = pyarrow.compute
@@ -29,7 +29,7 @@ _MICROSECONDS = pa.timestamp("us")
 
 @dataclass(frozen=True, slots=True)
 class EventWindows:
-    """The time of an event's stretch, from the first midnight to the last microsecond of `last`, in the account's zone.
+    """The time of an event's slice, from the first midnight to the last microsecond of `last`, in the account's zone.
 
     `query` is the report's own, without conditions on `date_field`; `row_limit` None is no limit, and so no parting.
     """

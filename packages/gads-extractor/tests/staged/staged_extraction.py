@@ -1,4 +1,4 @@
-"""What the tests of extraction share: a report, its days, pages made by hand, and what came of a stretch."""
+"""What the tests of extraction share: a report, its days, pages made by hand, and what came of a slice."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from google.ads.googleads.v26.services.types.google_ads_service import SearchGoo
 
 from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import ReportDefinition, Stretch
-from gads_emulator.api import Answer, Call
+from gads_domain.report import ReportDefinition, ReportSlice
+from gads_emulator.api import Call, Selection
 from gads_emulator.failures import ApiFailureError
-from gads_payload.reading import open_payload
+from gads_payload.reader import open_payload
 
 FIELDS = ["campaign.id", "campaign.status", "segments.date", "metrics.clicks", "metrics.cost_micros"]
 REPORT = ReportDefinition("campaign", f"SELECT {', '.join(FIELDS)} FROM campaign", schema_version=3)
@@ -23,7 +23,7 @@ UNAVAILABLE = ApiFailureError("", "", "going away", status="UNAVAILABLE")
 TRANSIENT = ApiFailureError("internal_error", "TRANSIENT_ERROR", "try again")
 BUSY = ApiFailureError("quota_error", "RESOURCE_TEMPORARILY_EXHAUSTED", "slow down", retry_delay=timedelta(seconds=7))
 
-Pages = Callable[[Call, Answer], Iterator[bytes]]
+Pages = Callable[[Call, Selection], Iterator[bytes]]
 
 
 class FixedClock:
@@ -52,12 +52,12 @@ def all_sealed(outcomes: list[DayOutcome]) -> list[Sealed]:
     return [outcome for outcome in outcomes if isinstance(outcome, Sealed)]
 
 
-def all_unsealed(outcomes: list[DayOutcome], stretch: Stretch, sink: RawSink) -> list[Unsealed]:
+def all_unsealed(outcomes: list[DayOutcome], slice_: ReportSlice, sink: RawSink) -> list[Unsealed]:
     """One reason a day, and nothing visible in the sink."""
-    assert tuple(outcome.key for outcome in outcomes) == stretch.keys
+    assert tuple(outcome.key for outcome in outcomes) == slice_.keys
     assert not list(sink.sealed())
     found = [outcome for outcome in outcomes if isinstance(outcome, Unsealed)]
-    assert len(found) == len(stretch.days)
+    assert len(found) == len(slice_.days)
     return found
 
 
@@ -75,7 +75,7 @@ def page_of(*days: str | None, request_id: str = "made-up", campaign: int = 1) -
 def cut_after_pages(failures: list[Exception]) -> Pages:
     """A first page, then the next failure; without failures left, the real answer."""
 
-    def script(call: Call, real: Answer) -> Iterator[bytes]:
+    def script(call: Call, real: Selection) -> Iterator[bytes]:
         if not failures:
             yield from real(call)
             return

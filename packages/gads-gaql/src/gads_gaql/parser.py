@@ -56,7 +56,7 @@ def parse(text: str) -> Query:
     """Read a query.
 
     Raises `QueryError` for a text that is no query; the message starts with `line L, column C:`, both counted from 1.
-    Fields and values are not looked up: `gads_gaql.checking` does that.
+    Fields and values are not looked up: `gads_gaql.query_check` does that.
     """
     try:
         tree = _parser().parse(text)

@@ -109,7 +109,7 @@ def max_days_per_call(query: Query) -> int | None:
 
     One for `click_view`, of which the API refuses more (https://developers.google.com/google-ads/api/fields/v26/
     click_view: "Queries including ClickView must have a filter limiting the results to one day"), and one for a query
-    with a LIMIT, which would otherwise cut the stretch instead of each day.
+    with a LIMIT, which would otherwise cut the slice instead of each day.
     """
     return 1 if query.resource == "click_view" or query.limit is not None else None
 

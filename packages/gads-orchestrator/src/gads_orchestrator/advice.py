@@ -27,7 +27,7 @@ def advice(failures: Mapping[PartitionKey, str], ledger: StateReader) -> tuple[s
         different.setdefault(reason_apart_from(key, reason), key)
     hints: dict[str, None] = {}
     for key in islice(different.values(), MOST_LOOKUPS):
-        failed = [one for one in ledger.history(key).attempts if one.failure is not None]
+        failed = [one for one in ledger.history(key).results if one.failure is not None]
         if failed:
             newest = max(failed, key=lambda one: one.run_id)
             assert newest.failure is not None

@@ -10,7 +10,7 @@ from gads_domain.clock import Clock
 from gads_domain.control import Lease, Spending
 from gads_domain.errors import HeldElsewhereError, QuotaExhaustedError
 from gads_domain.ports.ledger import ControlPlaneLedger
-from gads_orchestrator.work_plan import zone_of
+from gads_orchestrator.plan import zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ def counting(control: ControlPlaneLedger, budget: Budget, clock: Clock) -> Calla
     return count
 
 
-class CallGate:
+class QuotaGate:
     """Stands before each call to the API; whoever composes a `ReportSource` has it called there, retries included.
 
     What it raises, it raises before the call is made: `QuotaExhaustedError` if the day's budget is spent,
-    `HeldElsewhereError` if the lease of the stretch was lost.
+    `HeldElsewhereError` if the lease of the slice was lost.
     """
 
     def __init__(self, control: ControlPlaneLedger, budget: Budget, clock: Clock) -> None:
@@ -77,4 +77,4 @@ class CallGate:
                 f"the operations of {day} are spent (budget {self._budget.name})",
                 hint=f"go on when the next day begins in {self._budget.time_zone}; what was not asked for is as it was",
             )
-        raise HeldElsewhereError("the lease of this stretch was lost; somebody else may be at it")
+        raise HeldElsewhereError("the lease of this slice was lost; somebody else may be at it")

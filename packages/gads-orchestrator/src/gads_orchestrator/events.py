@@ -31,8 +31,8 @@ class RunPlanned(Event):
 
     operations: int
     partitions: int
-    by_purpose: dict[str, int]
-    left_out: int
+    by_reason: dict[str, int]
+    skipped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class RunEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StretchEvent(Event):
+class SliceEvent(Event):
     """A fact about adjacent days of one report of one account."""
 
     customer_id: str
@@ -54,23 +54,23 @@ class StretchEvent(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StretchStarted(StretchEvent):
-    """A stretch was given to a worker."""
+class SliceStarted(SliceEvent):
+    """A slice was given to a worker."""
 
-    purpose: str
+    reason: str
     worker: int
 
 
 @dataclass(frozen=True, slots=True)
-class RowsReceived(StretchEvent):
-    """`rows` rows of the stretch have arrived so far."""
+class RowsReceived(SliceEvent):
+    """`rows` rows of the slice have arrived so far."""
 
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class StretchDeferred(StretchEvent):
-    """A stretch was not asked for after all: `code` is `leased`, `quota` or `done`.
+class SliceDeferred(SliceEvent):
+    """A slice was not asked for after all: `code` is `leased`, `quota` or `done`.
 
     `awaited` says that it may still be: somebody has its lease, who may be dead.
     """
@@ -79,15 +79,15 @@ class StretchDeferred(StretchEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class StretchInterrupted(StretchEvent):
-    """A stretch was begun and could not be judged; what was sealed of it will be judged by the next run."""
+class SliceInterrupted(SliceEvent):
+    """A slice was begun and could not be judged; what was sealed of it will be judged by the next run."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class StretchEnded(StretchEvent):
-    """A worker is through with a stretch; `operations` of the quota were spent on it."""
+class SliceEnded(SliceEvent):
+    """A worker is through with a slice; `operations` of the quota were spent on it."""
 
     operations: int
 
@@ -116,15 +116,15 @@ class PartitionUnsealed(PartitionEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionJudged(PartitionEvent):
-    """The validator judged `judged_run`; it `passed`, was `rejected` or was `unsealed`."""
+class PartitionValidated(PartitionEvent):
+    """The validator judged `validated_run`; it `passed`, was `rejected` or was `unsealed`."""
 
-    judged_run: str
+    validated_run: str
     outcome: str
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionMoved(PartitionEvent):
+class AuthorityChanged(PartitionEvent):
     """Status or authority moved."""
 
     status_before: str
@@ -207,20 +207,20 @@ class Observer(Protocol):
     Law: what an observer does changes nothing, and it returns at once. What it raises ends the run.
     """
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         """`events` happened, in this order; what a worker tells at once is heard at once."""
         ...
 
 
-class NobodyWatches:
+class NullObserver:
     """Hears everything and does nothing."""
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         """Nothing."""
 
 
 def event_name(kind: type[Event]) -> str:
-    """The stable name of an event type: `StretchStarted` is `stretch_started`."""
+    """The stable name of an event type: `SliceStarted` is `slice_started`."""
     return re.sub(r"(?<!^)([A-Z])", r"_\1", kind.__name__).lower()
 
 

@@ -12,23 +12,23 @@ from gads_domain.control import Mark
 from gads_domain.errors import CredentialsError, ExitCode, FailureReason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import PartitionState, PartitionStatus
 from gads_orchestrator.advice import advice
-from gads_orchestrator.carrying_out import Control, WorkResult, carry_out
 from gads_orchestrator.events import (
+    AuthorityChanged,
     Event,
     Observer,
     PartitionEvent,
-    PartitionJudged,
-    PartitionMoved,
     PartitionRecovered,
-    StretchDeferred,
+    PartitionValidated,
+    SliceDeferred,
 )
-from gads_orchestrator.purposes import WhyNot
-from gads_orchestrator.work_plan import WorkPlan, WorkRequest, plan_work
-from gads_orchestrator.workers import Workers
+from gads_orchestrator.execution import Control, WorkResult, execute_plan
+from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
+from gads_orchestrator.selection import SkipReason
+from gads_orchestrator.worker_pool import Workers
 
 _KEYS_A_LOOKUP = 1000
 
@@ -39,19 +39,19 @@ _ELSEWHERE = "somebody else is at it; run it again when they are done"
 class RunPlan:
     """What a run will do, and what it will not.
 
-    `stretches` are asked of the API, one operation each; `retried` are the failed keys among them, whose retry is
+    `slices` are asked of the API, one operation each; `retried` are the failed keys among them, whose retry is
     ordered first and on record; `left_alone` are the states that stay as they are, held and terminal ones among them.
     """
 
     work: WorkPlan
-    stretches: tuple[Stretch, ...]
+    slices: tuple[ReportSlice, ...]
     retried: tuple[PartitionKey, ...]
     left_alone: tuple[PartitionState, ...]
 
     @property
     def keys(self) -> tuple[PartitionKey, ...]:
         """Every partition that will be attempted."""
-        return tuple(key for stretch in self.stretches for key in stretch.keys)
+        return tuple(key for slice_ in self.slices for key in slice_.keys)
 
     @property
     def operations(self) -> int:
@@ -59,12 +59,12 @@ class RunPlan:
 
         One SearchStream is one operation whatever it returns (Google Ads API, "API limits and quotas").
         """
-        return len(self.stretches)
+        return len(self.slices)
 
     @property
-    def why_left_alone(self) -> dict[PartitionKey, WhyNot]:
+    def why_left_alone(self) -> dict[PartitionKey, SkipReason]:
         """Why a day that is not good is left alone, such as a mark."""
-        return {key: left.why for left in self.work.left_out for key in left.keys}
+        return {key: left.why for left in self.work.skipped for key in left.keys}
 
 
 @dataclass(slots=True)
@@ -135,8 +135,8 @@ class RunResult:
 def plan_run(request: WorkRequest, ledger: StateReader) -> RunPlan:
     """Compare `request` with the ledger; nothing is changed."""
     work = plan_work(request, ledger)
-    planned = tuple(stretch.stretch for stretch in work)
-    keys = {key for stretch in planned for key in stretch.keys}
+    planned = tuple(slice_.slice_ for slice_ in work)
+    keys = {key for slice_ in planned for key in slice_.keys}
     states = list(states_of(ledger, _keys_of(request)))
     return RunPlan(
         work,
@@ -153,15 +153,15 @@ def run_requested(
     workers: Workers,
     stopping: Callable[[], bool] = lambda: False,
 ) -> RunResult:
-    """Carry out `plan`, as `carry_out` does, and look up how each partition of its request stands then."""
+    """Carry out `plan`, as `execute_plan` does, and look up how each partition of its request stands then."""
     watch = _Watch(control.observer, run)
-    done = carry_out(plan.work, run, replace(control, observer=watch), workers, stopping)
+    done = execute_plan(plan.work, run, replace(control, observer=watch), workers, stopping)
     result = RunResult(run, plan, stopped=done.reason == "stopped", operations=done.operations)
     result.attempted, result.recovered, result.moved = watch.attempted, watch.recovered, watch.moved
     result.elsewhere = watch.elsewhere
-    for stretch, failure in done.interrupted:
-        result.attempted.update(stretch.keys)
-        result.troubles.update(dict.fromkeys(stretch.keys, failure))
+    for slice_, failure in done.interrupted:
+        result.attempted.update(slice_.keys)
+        result.troubles.update(dict.fromkeys(slice_.keys, failure))
     _note_end(result, done)
     keys = [*plan.keys, *(state.key for state in plan.left_alone)]
     result.states = {state.key: state for state in states_of(control.ledger, keys)}
@@ -213,21 +213,21 @@ class _Watch:
         self.moved: set[PartitionKey] = set()
         self.elsewhere: set[PartitionKey] = set()
 
-    def saw(self, *events: Event) -> None:
+    def on_events(self, *events: Event) -> None:
         for event in events:
             if isinstance(event, PartitionEvent):
                 self._note(event)
-            elif isinstance(event, StretchDeferred) and event.code == "leased":
+            elif isinstance(event, SliceDeferred) and event.code == "leased":
                 days = range((event.last - event.first).days + 1)
                 self.elsewhere |= {_key(event.customer_id, event.report, event.first + timedelta(days=n)) for n in days}
-        self._observer.saw(*events)
+        self._observer.on_events(*events)
 
     def _note(self, event: PartitionEvent) -> None:
         if isinstance(event, PartitionRecovered):
             self.recovered.add(_key_of(event))
-        elif isinstance(event, PartitionMoved):
+        elif isinstance(event, AuthorityChanged):
             self.moved.add(_key_of(event))
-        elif isinstance(event, PartitionJudged) and event.judged_run == self._run:
+        elif isinstance(event, PartitionValidated) and event.validated_run == self._run:
             self.attempted.add(_key_of(event))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from gads_domain.control import Standing
+from gads_domain.control import SchedulingState
 from gads_domain.errors import InvalidValueError
 
 KEPT_DAYS = 1130
@@ -23,7 +23,7 @@ class ErrorRule:
     max_attempts: int | None = None
 
 
-class Verdict(StrEnum):
+class RetryAction(StrEnum):
     """What the policy says of a failed partition."""
 
     DUE = "due"
@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 class Decision:
     """The verdict, its reason in a line, and from when on it is due where that is known."""
 
-    verdict: Verdict
+    action: RetryAction
     reason: str
     due_at: datetime | None = None
 
@@ -73,24 +73,28 @@ class RetryPolicy:
         if not 0 <= self.jitter <= 1 or self.max_attempts < 1 or self.max_age_days < 1:
             raise InvalidValueError("a retry policy has a jitter from 0 to 1 and limits of at least 1")
 
-    def decide(self, standing: Standing, now: datetime, today: date) -> Decision:
+    def decide(self, scheduling: SchedulingState, now: datetime, today: date) -> Decision:
         """What to do about a `failed` partition at `now`, which is `today` in the account's zone."""
-        failure = standing.failure
-        if failure is None or standing.last_tried_at is None:
-            return Decision(Verdict.DUE, "its run was withdrawn")
+        failure = scheduling.failure
+        if failure is None or scheduling.last_tried_at is None:
+            return Decision(RetryAction.DUE, "its run was withdrawn")
         rule = self.rules.get(failure.code) or _DEFAULT_RULES.get(failure.code) or ErrorRule()
         retry = failure.retryable if rule.retry is None else rule.retry
         if not retry:
-            return Decision(Verdict.PERMANENT, f"not retried by policy: {failure.code}")
+            return Decision(RetryAction.PERMANENT, f"not retried by policy: {failure.code}")
         most = self.max_attempts if rule.max_attempts is None else rule.max_attempts
-        if standing.tries >= most:
-            return Decision(Verdict.GIVE_UP, f"failed {standing.tries} times in a row, last with {failure.code}")
-        if (today - standing.key.logical_date).days > self.max_age_days:
-            return Decision(Verdict.GIVE_UP, f"failed with {failure.code} and is older than {self.max_age_days} days")
-        due_at = standing.last_tried_at + self.delay(standing.key.customer_id, standing.key.report, standing.tries)
+        if scheduling.tries >= most:
+            return Decision(RetryAction.GIVE_UP, f"failed {scheduling.tries} times in a row, last with {failure.code}")
+        if (today - scheduling.key.logical_date).days > self.max_age_days:
+            return Decision(
+                RetryAction.GIVE_UP, f"failed with {failure.code} and is older than {self.max_age_days} days"
+            )
+        due_at = scheduling.last_tried_at + self.delay(
+            scheduling.key.customer_id, scheduling.key.report, scheduling.tries
+        )
         if now < due_at:
-            return Decision(Verdict.WAIT, f"waits after {failure.code}", due_at)
-        return Decision(Verdict.DUE, f"retry after {failure.code}", due_at)
+            return Decision(RetryAction.WAIT, f"waits after {failure.code}", due_at)
+        return Decision(RetryAction.DUE, f"retry after {failure.code}", due_at)
 
     def delay(self, customer_id: str, report: str, tries: int) -> timedelta:
         """How long to wait after `tries` failures in a row."""

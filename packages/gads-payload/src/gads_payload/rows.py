@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from gads_payload.content import content_sha256
-from gads_payload.few_rows import FewRows
 from gads_payload.grain import duplicates
+from gads_payload.small_table import FewRows
 
 
 class Rows:

@@ -41,7 +41,7 @@ def load_file(path: Path) -> ReportDefinition:
 def read_definition(name: str, text: str, source: str) -> ReportDefinition:
     """Read the text of a report file; `source` names it in errors.
 
-    The definition's query is the whole text, so that line numbers stay true; `gads_gaql.rendering` writes it without
+    The definition's query is the whole text, so that line numbers stay true; `gads_gaql.renderer` writes it without
     comments when it is sent. Raises `ConfigurationError`.
     """
     try:

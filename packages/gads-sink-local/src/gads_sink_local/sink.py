@@ -18,8 +18,8 @@ from gads_domain.run import RunId
 from gads_sink_local.faults import reported
 from gads_sink_local.folders import FolderMaker, make_root, sync_folder
 from gads_sink_local.reader import LocalReader
-from gads_sink_local.sealing import finalize_alone, finalize_together
-from gads_sink_local.sweeping import sweep
+from gads_sink_local.seal import finalize_alone, finalize_together
+from gads_sink_local.sweep import sweep
 from gads_sink_local.writer import LocalPartitionWriter, no_hard_links
 
 _SHARED_FOLDERS = 3  # source, customer, report: many partitions lie below each

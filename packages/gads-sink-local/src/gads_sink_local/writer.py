@@ -20,7 +20,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.faults import reported
 from gads_sink_local.folders import FolderMaker, trail
-from gads_sink_local.sealing import finalize_together
+from gads_sink_local.seal import finalize_together
 
 PARTIAL_NAME = re.compile(r"\.(payload|metadata)-[0-9a-f]{16}\.partial")
 """The names in a partition's folder that a living writer is busy with, or that a dead one left."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from gads_domain.errors import GadsError
 from gads_sink_s3 import client_internals
-from gads_sink_s3.connecting import connect
+from gads_sink_s3.client import connect
 from gads_sink_s3.faults import S3RequestError, diagnosed
 from gads_sink_s3.location import S3Location
 from gads_sink_s3.patience import Patience

@@ -13,7 +13,7 @@ from gads_domain.run import RunId
 from gads_sink_s3.bucket import Bucket
 from gads_sink_s3.condition import Condition, condition_of, require_safe, try_out
 from gads_sink_s3.reader import S3Reader
-from gads_sink_s3.sweeping import sweep
+from gads_sink_s3.sweep import sweep
 from gads_sink_s3.writer import S3PartitionWriter
 
 

@@ -17,8 +17,8 @@ from gads_domain.ports.sink import LONGEST_WRITE
 from gads_domain.run import RunId
 from gads_sink_s3.bucket import Bucket
 from gads_sink_s3.faults import reported
-from gads_sink_s3.sealing import Seal, SealTakenError
-from gads_sink_s3.uploading import PayloadUpload
+from gads_sink_s3.seal import Seal, SealTakenError
+from gads_sink_s3.upload import PayloadUpload
 
 
 class S3PartitionWriter:

@@ -7,8 +7,8 @@ from pathlib import Path
 from gads_domain.local_path import path_of
 from gads_state_sqlite.control_plane_ledger import ControlPlanePartitionStateRepository
 from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
-from gads_state_sqlite.reading import ReadOnlyFile
 from gads_state_sqlite.repository import PartitionStateRepository
+from gads_state_sqlite.state_reader import ReadOnlyFile
 from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
 
 

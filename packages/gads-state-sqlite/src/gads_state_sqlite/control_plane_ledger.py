@@ -12,13 +12,13 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
-from gads_state_sqlite import leasing, spending
-from gads_state_sqlite.control_reading import marks_in, revoked_in
+from gads_state_sqlite import lease_rows, quota_rows
+from gads_state_sqlite.bulk_queries import states_in
+from gads_state_sqlite.control_reader import marks_in, revoked_in
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.many_keys import states_in
 from gads_state_sqlite.repository import BY_KEY, PartitionStateRepository
 from gads_state_sqlite.rows import KEY, key_columns, moment_text
-from gads_state_sqlite.writing import WritingFile, allowing, append_moves
+from gads_state_sqlite.write_transaction import WritingFile, allowing, append_moves
 
 _MAY = allowing(
     inserts=frozenset({"operator_acts", "authority_log", "revocations"}),
@@ -60,21 +60,23 @@ class ControlPlanePartitionStateRepository(PartitionStateRepository):
 
         def work(connection: sqlite3.Connection) -> list[Lease | None]:
             for held in giving_back:
-                leasing.release(connection, held)
-            return [leasing.taken(connection, scope, owner, now, until) for scope in scopes]
+                lease_rows.release(connection, held)
+            return [lease_rows.taken(connection, scope, owner, now, until) for scope in scopes]
 
         return self._file.write(work)
 
     def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
         """Hold each lease until `until`; for each, in order, the lease as it is now, or None if it was lost."""
-        return self._file.write(lambda connection: [leasing.renewed(connection, held, now, until) for held in leases])
+        return self._file.write(
+            lambda connection: [lease_rows.renewed(connection, held, now, until) for held in leases]
+        )
 
     def release_leases(self, leases: Sequence[Lease]) -> None:
         """Give back each lease that is still held by its owner; the others are left alone."""
 
         def work(connection: sqlite3.Connection) -> None:
             for held in leases:
-                leasing.release(connection, held)
+                lease_rows.release(connection, held)
 
         self._file.write(work)
 
@@ -83,12 +85,12 @@ class ControlPlanePartitionStateRepository(PartitionStateRepository):
     ) -> Spending:
         """Count `operations` of `budget` on `day`, of which there are `limit`; with a `lease`, only if it holds."""
         return self._file.write(
-            lambda connection: spending.spent(connection, budget, day, operations, limit, lease, now)
+            lambda connection: quota_rows.spent(connection, budget, day, operations, limit, lease, now)
         )
 
     def exhaust(self, budget: str, day: date) -> None:
         """Put on record that the API grants no more of `budget` on `day`."""
-        self._file.write(lambda connection: spending.exhaust(connection, budget, day))
+        self._file.write(lambda connection: quota_rows.exhaust(connection, budget, day))
 
     def _each(
         self, keys: Sequence[PartitionKey], act: OperatorAct, work: Callable[[sqlite3.Connection, PartitionKey], bool]

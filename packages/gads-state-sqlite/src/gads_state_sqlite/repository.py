@@ -10,18 +10,18 @@ from typing import Self
 
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import (
+    AuthorityChange,
     KeyHistory,
-    LogEntry,
     PartitionState,
     RecordedAct,
     SchemaPin,
     StateFilter,
 )
-from gads_state_sqlite.control_reading import ControlReading
-from gads_state_sqlite.finding import select_of
-from gads_state_sqlite.many_keys import histories_in, states_in
-from gads_state_sqlite.reading import ReadSource
+from gads_state_sqlite.bulk_queries import histories_in, states_in
+from gads_state_sqlite.control_reader import ControlReading
+from gads_state_sqlite.filter_sql import select_of
 from gads_state_sqlite.rows import ACT, LOG, act_of, key_columns, log_entry_of, pin_of, state_of
+from gads_state_sqlite.state_reader import ReadSource
 from gads_state_sqlite.time_travel import as_of_statement, position_at, reports_of
 
 BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
@@ -75,7 +75,7 @@ class PartitionStateRepository(ControlReading):
 
         return self._source.read(work)
 
-    def log(self, *, after: int = 0, limit: int | None = None) -> list[LogEntry]:
+    def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
         """The moves with a sequence number above `after`, in order."""
         statement = f"SELECT {LOG} FROM authority_log WHERE sequence > ? ORDER BY sequence LIMIT ?"
         values = (after, _NO_LIMIT if limit is None else max(limit, 0))
@@ -91,7 +91,7 @@ class PartitionStateRepository(ControlReading):
             )
         )
 
-    def as_of(self, wanted: StateFilter, position: int) -> Iterator[LogEntry]:
+    def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
         """The last move at or below `position` of each partition that matches, in key order."""
         return map(log_entry_of, self._source.stream(lambda connection: as_of_statement(connection, wanted, position)))
 

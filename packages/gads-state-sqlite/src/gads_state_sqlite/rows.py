@@ -14,15 +14,15 @@ from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
-    Attempt,
-    AttemptOutcome,
+    AuthorityChange,
     CheckResult,
-    LogEntry,
     OperatorAct,
     PartitionState,
     PartitionStatus,
     RecordedAct,
     SchemaPin,
+    ValidationOutcome,
+    ValidationResult,
 )
 
 Row = Sequence[Any]
@@ -114,7 +114,7 @@ def state_of(row: Row) -> PartitionState:
     )
 
 
-def attempt_columns(attempt: Attempt, version: int) -> tuple[Any, ...]:
+def attempt_columns(attempt: ValidationResult, version: int) -> tuple[Any, ...]:
     """`ATTEMPT`; `version` is that of the row that the attempt led to."""
     failure = attempt.failure
     return (
@@ -122,7 +122,7 @@ def attempt_columns(attempt: Attempt, version: int) -> tuple[Any, ...]:
         version,
         attempt.run_id.value,
         attempt.outcome.value,
-        moment_text(attempt.judged_at, "judged_at"),
+        moment_text(attempt.validated_at, "judged_at"),
         _json([_check_document(check) for check in attempt.checks]),
         failure
         and _json(
@@ -142,14 +142,14 @@ def attempt_columns(attempt: Attempt, version: int) -> tuple[Any, ...]:
 
 
 @_decoder
-def attempt_of(row: Row) -> Attempt:
+def attempt_of(row: Row) -> ValidationResult:
     """From `ATTEMPT`."""
     failure = None if row[9] is None else json.loads(row[9])
-    return Attempt(
+    return ValidationResult(
         key=key_of(row),
         run_id=RunId(row[5]),
-        outcome=AttemptOutcome(row[6]),
-        judged_at=from_iso_utc(row[7]),
+        outcome=ValidationOutcome(row[6]),
+        validated_at=from_iso_utc(row[7]),
         checks=tuple(
             CheckResult(check["name"], check["passed"], check["detail"], check["figures"])
             for check in json.loads(row[8])
@@ -164,9 +164,9 @@ def attempt_of(row: Row) -> Attempt:
 
 
 @_decoder
-def log_entry_of(row: Row) -> LogEntry:
+def log_entry_of(row: Row) -> AuthorityChange:
     """From `LOG`."""
-    return LogEntry(
+    return AuthorityChange(
         sequence=row[0],
         key=key_of(row[1:]),
         from_run=_run(row[5]),

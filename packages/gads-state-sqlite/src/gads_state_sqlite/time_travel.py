@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gads_domain.state import StateFilter
-from gads_state_sqlite.finding import select_of
+from gads_state_sqlite.filter_sql import select_of
 from gads_state_sqlite.rows import KEY, LOG, moment_text
 
 _KEYS = KEY.split(", ")

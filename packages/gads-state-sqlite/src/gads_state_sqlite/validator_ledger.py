@@ -8,11 +8,11 @@ from pathlib import Path
 
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.state import PartitionState, PartitionStatus, SchemaPin, StateChange
+from gads_state_sqlite.bulk_queries import states_in
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.many_keys import states_in
 from gads_state_sqlite.repository import PartitionStateRepository
 from gads_state_sqlite.rows import ATTEMPT, STATE, Row, attempt_columns, pin_columns, state_columns
-from gads_state_sqlite.writing import Step, WritingFile, allowing, append_moves
+from gads_state_sqlite.write_transaction import Step, WritingFile, allowing, append_moves
 
 _STATE_COLUMNS = STATE.split(", ")
 _WRITE_STATE = (

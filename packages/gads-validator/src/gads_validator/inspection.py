@@ -26,7 +26,7 @@ from gads_validator.checks.payload import (
 from gads_validator.checks.result import broken
 from gads_validator.checks.rows import ROW_CHECKS
 from gads_validator.checks.schema import check_payload_schema
-from gads_validator.checks.sealing import check_identity, check_seal
+from gads_validator.checks.seal import check_identity, check_seal
 
 NOTHING_DECLARED = DeclaredChecks()
 """For a report whose owner declares no checks."""

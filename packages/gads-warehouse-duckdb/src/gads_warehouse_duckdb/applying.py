@@ -47,7 +47,7 @@ class Application:
         self._tables = ReportTables(connection)
         self._added = self._replaced = self._removed = self._rows = 0
 
-    def carry_out(self) -> LoadedStep:
+    def execute_plan(self) -> LoadedStep:
         """Do it all; the caller commits."""
         self._require_base()
         if self._step.mode is LoadMode.RECONCILE:

@@ -14,14 +14,14 @@ from gads_warehouse_duckdb.database_file import DatabaseFile
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Selection:
     """The columns of an answer and its rows."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
 
-def ask(url: str, base: Path, query: str) -> Answer:
+def ask(url: str, base: Path, query: str) -> Selection:
     """The answer of the warehouse at `url` to one SQL query.
 
     Raises `UsageError` if there is no such file or the query cannot be meant, `HeldElsewhereError` if another process
@@ -35,4 +35,4 @@ def ask(url: str, base: Path, query: str) -> Answer:
             found = connection.execute(query)
         except duckdb.ProgrammingError as error:
             raise UsageError(f"the warehouse cannot answer: {str(error).splitlines()[0]}") from error
-        return Answer(tuple(column[0] for column in found.description), tuple(found.fetchall()))
+        return Selection(tuple(column[0] for column in found.description), tuple(found.fetchall()))

@@ -136,7 +136,7 @@ class DuckDbWarehouse:
         """Carry out `step`, and bring catalogue and views up to date in the same transaction."""
         with self._file.writing() as connection:
             lay_out(connection)
-            return Application(connection, step).carry_out()
+            return Application(connection, step).execute_plan()
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -57,7 +57,7 @@ def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
         "hidden": account.hidden,
         "test_account": account.test_account,
         "selected": account.customer_id in selected.accounts,
-        "left_out": selected.left_out.get(account.customer_id),
+        "skipped": selected.skipped.get(account.customer_id),
         "refusal": None if reason is None else str(reason),
     }
 
@@ -97,5 +97,5 @@ def _text(account: Account, selected: SelectedAccounts) -> str:
     else:
         sign = "·" if account.manager else "-"
         if not account.manager:
-            facts.append(f"left out: {selected.left_out.get(account.customer_id, '')}")
+            facts.append(f"left out: {selected.skipped.get(account.customer_id, '')}")
     return f"{sign} " + "  ".join(fact for fact in facts if fact)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.composition import ApiFiles
-    from gads_orchestrator.work_plan import WorkPlan
+    from gads_orchestrator.plan import WorkPlan
 
     _Planned = tuple[WorkPlan, SelectedAccounts | None]
 
@@ -59,15 +59,15 @@ def backfill(
     from gads_etl.control_plane import accounts_of, named_accounts, request_of
     from gads_etl.event_lines import EventLines
     from gads_etl.printing import print_json
-    from gads_etl.run_wish import RunWish, needs_accounts
+    from gads_etl.run_wish import RunOptions, needs_accounts
     from gads_etl.warehouse_access import load_warehouse, print_load
     from gads_etl.work_report import missing_of, print_work, print_work_json, print_work_plan, work_plan_document
     from gads_etl.working_together import carried_out, selected_by
     from gads_orchestrator.advice import advice
     from gads_orchestrator.budget import counting
-    from gads_orchestrator.purposes import ByPolicy, Purpose
+    from gads_orchestrator.plan import always_open, plan_work
     from gads_orchestrator.requested_run import states_of
-    from gads_orchestrator.work_plan import always_open, plan_work
+    from gads_orchestrator.selection import Reason, SelectDue
 
     if since is None or until is None:
         raise UsageError("which days?", hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included")
@@ -75,18 +75,18 @@ def backfill(
     configuration = load_configuration(config)
     sections = configuration.control_plane
     names = [section.name for section in configuration.sections(report or [])]
-    wanting = ByPolicy(sections.retry.policy, frozenset(Purpose) - {Purpose.RESTATEMENT, Purpose.REQUESTED})
-    wish = RunWish(since, until, tuple(customer or ()), tuple(names))
+    selection = SelectDue(sections.retry.policy, frozenset(Reason) - {Reason.RESTATEMENT, Reason.REQUESTED})
+    options = RunOptions(since, until, tuple(customer or ()), tuple(names))
     now, limit = SystemClock().now(), sections.quota.operations_per_day
 
     def planned(files: ApiFiles, ledger: StateReader, count: Callable[[], None] | None) -> _Planned:
         selected = None
-        if needs_accounts(configuration, wish, now):
-            selected = selected_by(configuration, files, wish.customers, count)
+        if needs_accounts(configuration, options, now):
+            selected = selected_by(configuration, files, options.customers, count)
             accounts = accounts_of(selected)
         else:
-            accounts = named_accounts(configuration.customers(wish.customers))
-        request = request_of(configuration, accounts, names, now, wanting, since, until)
+            accounts = named_accounts(configuration.customers(options.customers))
+        request = request_of(configuration, accounts, names, now, selection, since, until)
         return plan_work(replace(request, opened_at=always_open), ledger), selected
 
     if dry_run:

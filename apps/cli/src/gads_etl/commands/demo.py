@@ -29,10 +29,10 @@ def demo(
     from gads_etl.composition import new_run
     from gads_etl.configuration import load_configuration
     from gads_etl.embedded_emulator import synthetic_settings
-    from gads_etl.execution import fulfil
+    from gads_etl.execution import execute_run
     from gads_etl.printing import print_json, say
     from gads_etl.run_report import print_run, run_document
-    from gads_etl.run_wish import RunWish
+    from gads_etl.run_wish import RunOptions
     from gads_etl.warehouse_access import print_sample, show_sample
     from gads_gaql.catalogue import latest
 
@@ -50,9 +50,9 @@ def demo(
         except OSError as error:
             raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another --dir") from None
     configuration = load_configuration(path)
-    wish = RunWish(*_DAYS)
+    options = RunOptions(*_DAYS)
     say("A local Google Ads API is started; the official client talks to it over TLS.")
-    result = fulfil(configuration, wish, new_run("gads-etl demo"))
+    result = execute_run(configuration, options, new_run("gads-etl demo"))
     sample = None if result.exit_code else show_sample(configuration)
     if format_ is Format.JSON:
         folder = {"folder": str(dir_.absolute()), "configuration": str(path)}

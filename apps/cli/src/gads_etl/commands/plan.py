@@ -40,8 +40,8 @@ def plan(
     from gads_etl.control_plane import accounts_of, request_of
     from gads_etl.printing import print_json
     from gads_etl.work_report import print_work_plan, work_plan_document
-    from gads_orchestrator.purposes import ByPolicy
-    from gads_orchestrator.work_plan import plan_work
+    from gads_orchestrator.plan import plan_work
+    from gads_orchestrator.selection import SelectDue
 
     require_order(since, until)
     configuration = load_configuration(config)
@@ -51,7 +51,7 @@ def plan(
         accounts = accounts_of(select_accounts(configuration, connection, customer or []))
     now = SystemClock().now()
     first = since or sections.run.backfill_since
-    request = request_of(configuration, accounts, names, now, ByPolicy(sections.retry.policy), first, until)
+    request = request_of(configuration, accounts, names, now, SelectDue(sections.retry.policy), first, until)
     with open_ledger_reader(configuration) as ledger:
         found = plan_work(request, ledger)
         quota = ledger.quota(sections.quota.name, sections.quota.budget.day_of(now))

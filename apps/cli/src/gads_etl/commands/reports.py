@@ -39,7 +39,7 @@ def list_(
     """List every report that can be named in gads.toml; your own stand before packaged ones of their name."""
     from gads_domain.report import ReportKind
     from gads_etl.printing import print_json, print_table
-    from gads_reports.describing import resource, versions
+    from gads_reports.description import resource, versions
 
     rows = [
         {
@@ -74,7 +74,7 @@ def show(
     from gads_etl.printing import print_json, print_table, say
     from gads_gaql.catalogue import latest, load
     from gads_reports.catalogue import resolve
-    from gads_reports.describing import describe, resource, versions
+    from gads_reports.description import describe, resource, versions
 
     own = [report for report, origin in _known(config) if origin != "packaged"]
     (report,) = resolve([name], own)

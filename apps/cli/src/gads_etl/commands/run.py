@@ -45,20 +45,20 @@ def run(
     from gads_etl.checking import require_sound_reports
     from gads_etl.composition import new_run
     from gads_etl.configuration import load_configuration
-    from gads_etl.execution import foresee, fulfil
+    from gads_etl.execution import execute_run, foresee
     from gads_etl.printing import print_json
     from gads_etl.run_report import plan_document, print_plan, print_run, run_document
-    from gads_etl.run_wish import RunWish
+    from gads_etl.run_wish import RunOptions
     from gads_etl.warehouse_access import load_warehouse, print_load
 
     configuration = load_configuration(config)
-    wish = RunWish(since, until, tuple(customer or ()), tuple(report or ()), reprocess, retry_failed)
-    require_sound_reports(configuration, wish.reports)
+    options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()), reprocess, retry_failed)
+    require_sound_reports(configuration, options.reports)
     if dry_run:
-        plan = foresee(configuration, wish)
+        plan = foresee(configuration, options)
         print_json(plan_document(plan)) if format_ is Format.JSON else print_plan(plan)
         return
-    result = fulfil(configuration, wish, new_run(" ".join(["gads-etl", *sys.argv[1:]])), workers)
+    result = execute_run(configuration, options, new_run(" ".join(["gads-etl", *sys.argv[1:]])), workers)
     print_json(run_document(result)) if format_ is Format.JSON else print_run(result)
     if configuration.warehouse.load_after_run:
         print_load(load_warehouse(configuration))

@@ -42,10 +42,10 @@ def serve(
     from gads_etl.warehouse_access import load_warehouse, print_load
     from gads_etl.working_together import Stopped, rooms_of, selected_by, spawned_workers, stopped_by_signals
     from gads_orchestrator.budget import counting
-    from gads_orchestrator.carrying_out import WorkResult
-    from gads_orchestrator.purposes import ByPolicy
-    from gads_orchestrator.serving import Daemon
-    from gads_orchestrator.work_plan import WorkRequest
+    from gads_orchestrator.daemon import Daemon
+    from gads_orchestrator.execution import WorkResult
+    from gads_orchestrator.plan import WorkRequest
+    from gads_orchestrator.selection import SelectDue
 
     configuration = load_configuration(config)
     sections = configuration.control_plane
@@ -72,11 +72,11 @@ def serve(
             pool = spawned_workers(configuration, files, served.selected, workers)
             lines = EventLines(as_json=events)
             not_passed, results = NotPassed(lines), list[WorkResult]()
-            wanting = ByPolicy(sections.retry.policy)
+            selection = SelectDue(sections.retry.policy)
 
             def request_at(now: datetime) -> WorkRequest:
                 accounts = accounts_of(served.at(now))
-                return request_of(configuration, accounts, names, now, wanting, sections.run.backfill_since)
+                return request_of(configuration, accounts, names, now, selection, sections.run.backfill_since)
 
             def load_tables(_result: WorkResult) -> None:
                 if configuration.warehouse.load_after_run and not stop.is_set():

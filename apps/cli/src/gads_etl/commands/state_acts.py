@@ -50,10 +50,10 @@ def _act(name: str) -> Callable[..., None]:
         format_: FormatOption = Format.TABLE,
         events: EventsOption = False,
     ) -> None:
-        from gads_etl.operating_command import Chosen, Manner, operate_on
-        from gads_orchestrator.operating import Operation
+        from gads_etl.operating_command import Manner, SelectedDays, operate_on
+        from gads_orchestrator.operator_actions import Operation
 
-        chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
+        chosen = SelectedDays(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
         operate_on(Operation(name), config, chosen, reason, Manner(dry_run, yes, format_, events))
 
     return act
@@ -79,10 +79,10 @@ def revoke(
     The control plane puts the order on record; the validator carries it out before this ends.
     """
     from gads_domain.run import RunId
-    from gads_etl.operating_command import Chosen, Manner, operate_on
-    from gads_orchestrator.operating import Operation
+    from gads_etl.operating_command import Manner, SelectedDays, operate_on
+    from gads_orchestrator.operator_actions import Operation
 
-    chosen = Chosen(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
+    chosen = SelectedDays(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
     operate_on(Operation.REVOKE, config, chosen, reason, Manner(dry_run, yes, format_, events), RunId(run))
 
 

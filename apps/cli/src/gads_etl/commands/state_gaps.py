@@ -20,7 +20,7 @@ from gads_etl.options import (
 from gads_etl.printing import Format
 
 if TYPE_CHECKING:
-    from gads_domain.control import Standing
+    from gads_domain.control import SchedulingState
 
 
 def gaps(
@@ -50,13 +50,13 @@ def gaps(
     names = list(dict.fromkeys(report or [])) or [section.name for section in configuration.report_sections]
     customers = tuple(customer or ()) or configuration.google_ads.customer_ids
     wanted = StateFilter(GOOGLE_ADS, customers, tuple(names), since, until)
-    by_report: dict[tuple[str, str], dict[date, Standing]] = {}
+    by_report: dict[tuple[str, str], dict[date, SchedulingState]] = {}
     with open_ledger_reader(configuration) as ledger:
         require_known(configuration, ledger, customers, names)
-        for standing in ledger.standings(wanted):
-            by_report.setdefault((standing.key.customer_id, standing.key.report), {})[standing.key.logical_date] = (
-                standing
-            )
+        for scheduling in ledger.scheduling_states(wanted):
+            by_report.setdefault((scheduling.key.customer_id, scheduling.key.report), {})[
+                scheduling.key.logical_date
+            ] = scheduling
     accounts = customers or sorted({customer_id for customer_id, _name in by_report})
     found = [
         gap
@@ -78,13 +78,13 @@ def gaps(
 
 
 def _gaps(
-    customer_id: str, report: str, standings: dict[date, Standing], since: date, until: date
+    customer_id: str, report: str, scheduling_states: dict[date, SchedulingState], since: date, until: date
 ) -> Iterator[dict[str, Any]]:
     """Adjacent days that have one status and one reason."""
     pending: dict[str, Any] | None = None
     for number in range((until - since).days + 1):
         day = since + timedelta(days=number)
-        what = _why(standings.get(day))
+        what = _why(scheduling_states.get(day))
         if pending is not None and what == (pending["status"], pending["reason"]):
             pending["until"] = day.isoformat()
             pending["days"] += 1
@@ -99,20 +99,20 @@ def _gaps(
         yield pending
 
 
-def _why(standing: Standing | None) -> tuple[str, str] | None:
+def _why(scheduling: SchedulingState | None) -> tuple[str, str] | None:
     from gads_domain.control import Mark
     from gads_domain.state import PartitionStatus
 
-    if standing is None:
+    if scheduling is None:
         return PartitionStatus.PENDING.value, "never attempted"
-    if standing.status is PartitionStatus.SUCCESS:
+    if scheduling.status is PartitionStatus.SUCCESS:
         return None
-    reasons = [mark.value for mark in Mark if mark in standing.marks]
-    if standing.failure is not None:
-        reasons.append(f"{standing.failure} (tries: {standing.tries})")
-    elif standing.last_tried_at is not None and standing.status is PartitionStatus.PENDING:
+    reasons = [mark.value for mark in Mark if mark in scheduling.marks]
+    if scheduling.failure is not None:
+        reasons.append(f"{scheduling.failure} (tries: {scheduling.tries})")
+    elif scheduling.last_tried_at is not None and scheduling.status is PartitionStatus.PENDING:
         reasons.append("a retry is ordered")
-    return standing.status.value, "; ".join(reasons) or "never attempted"
+    return scheduling.status.value, "; ".join(reasons) or "never attempted"
 
 
 def add_to(app: typer.Typer) -> None:

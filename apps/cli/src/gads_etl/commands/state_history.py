@@ -12,7 +12,7 @@ from gads_etl.printing import Format
 if TYPE_CHECKING:
     from gads_domain.partition_key import PartitionKey
     from gads_domain.ports.ledger import StateReader
-    from gads_domain.state import Attempt, RecordedAct
+    from gads_domain.state import RecordedAct, ValidationResult
 
 
 def history(
@@ -75,26 +75,26 @@ def history(
 
 def history_document(key: PartitionKey, ledger: StateReader) -> dict[str, Any]:
     """All of it as JSON."""
-    from gads_domain.state_row import log_row, state_row
+    from gads_domain.state_row import authority_change_row, state_row
 
     found = ledger.history(key)
     return {
         "state": state_row(found.state),
         "marks": sorted(mark.value for mark in ledger.marks(key)),
         "revoked": sorted(run.value for run in found.revoked),
-        "attempts": [_attempt(attempt) for attempt in found.attempts],
-        "moves": [log_row(entry) for entry in ledger.moves(key)],
+        "attempts": [_attempt(attempt) for attempt in found.results],
+        "moves": [authority_change_row(entry) for entry in ledger.authority_changes_of(key)],
         "acts": [_act(act) for act in ledger.acts(key)],
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: ValidationResult) -> dict[str, Any]:
     from gads_domain.clock import iso_utc
 
     return {
         "run_id": attempt.run_id.value,
         "outcome": attempt.outcome.value,
-        "judged_at": iso_utc(attempt.judged_at),
+        "judged_at": iso_utc(attempt.validated_at),
         "record_count": attempt.record_count,
         "schema_version": attempt.schema_version,
         "reason": None if attempt.failure is None else str(attempt.failure),

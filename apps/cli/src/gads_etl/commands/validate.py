@@ -37,8 +37,8 @@ def validate(
     Exit code 1 if any partition that was looked at is not success, or its newest run was rejected.
     """
     from gads_domain.errors import ExitCode
-    from gads_domain.ports.validation import Verdict
-    from gads_domain.state import AttemptOutcome, PartitionStatus, StateFilter
+    from gads_domain.ports.validation import PartitionValidation
+    from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
     from gads_domain.state_row import state_row
     from gads_etl.composition import open_ledger_for_validator, open_sink_reader, validator_of
     from gads_etl.configuration import load_configuration
@@ -50,40 +50,40 @@ def validate(
     names = [section.name for section in configuration.sections(report or [])] if report else []
     reader = open_sink_reader(configuration)
     wanted = StateFilter(customer_ids=tuple(customer or ()), reports=tuple(names), since=since, until=until)
-    verdicts: list[Verdict] = []
+    validations: list[PartitionValidation] = []
     with open_ledger_for_validator(configuration) as ledger:
         judge = validator_of(configuration, reader, ledger)
         keys = keys_to_recheck(reader, ledger, wanted) if recheck else sealed_keys(reader, wanted)
         while batch := list(islice(keys, _KEYS_A_BATCH)):
-            verdicts += judge.validate(batch, recheck=recheck)
-    judged = [(verdict, attempt) for verdict in verdicts for attempt in verdict.attempts]
-    rejected = [(v, a) for v, a in judged if a.outcome is not AttemptOutcome.PASSED]
-    unwell = [v for v in verdicts if v.after.status is not PartitionStatus.SUCCESS or v.after.last_error]
+            validations += judge.validate(batch, recheck=recheck)
+    judged = [(validation, attempt) for validation in validations for attempt in validation.results]
+    rejected = [(v, a) for v, a in judged if a.outcome is not ValidationOutcome.PASSED]
+    unwell = [v for v in validations if v.after.status is not PartitionStatus.SUCCESS or v.after.last_error]
     if format_ is Format.JSON:
         print_json(
             {
-                "partitions": len(verdicts),
-                "judged_runs": len(judged),
+                "partitions": len(validations),
+                "validated_runs": len(judged),
                 "rejected_runs": [
                     {
-                        **state_row(verdict.after),
+                        **state_row(validation.after),
                         "run_id": str(attempt.run_id),
                         "failed_checks": [check.name for check in attempt.checks if not check.passed],
                         "reason": str(attempt.failure),
                     }
-                    for verdict, attempt in rejected
+                    for validation, attempt in rejected
                 ],
-                "not_success": [state_row(verdict.after) for verdict in unwell],
-                "moved": [state_row(verdict.after) for verdict in verdicts if verdict.moved],
+                "not_success": [state_row(validation.after) for validation in unwell],
+                "moved": [state_row(validation.after) for validation in validations if validation.moved],
             }
         )
     else:
         print_table(
-            f"{len(verdicts)} partitions looked at, {len(judged)} runs judged, {len(rejected)} rejected",
+            f"{len(validations)} partitions looked at, {len(judged)} runs judged, {len(rejected)} rejected",
             ["partition", "status", "believed run", "last error"],
             [[v.after.key, v.after.status, v.after.current_run_id, v.after.last_error] for v in unwell],
         )
-        if not verdicts:
+        if not validations:
             say("nothing is sealed that matches")
     if unwell:
         raise typer.Exit(int(ExitCode.INCOMPLETE))

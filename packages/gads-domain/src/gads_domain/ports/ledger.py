@@ -7,12 +7,12 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
-from gads_domain.control import Lease, Mark, QuotaDay, Spending, Standing
+from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState, Spending
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
+    AuthorityChange,
     KeyHistory,
-    LogEntry,
     OperatorAct,
     PartitionState,
     RecordedAct,
@@ -34,8 +34,8 @@ class StateReader(Protocol):
     5. Along the log `at` never goes back: where the writer's clock is behind, an entry takes the time before it.
     6. What was the case at a position stays so: `as_of` a position that the log has reached never changes, and as of
        the last position it agrees with the rows.
-    7. `standings` tells of every matching partition that has a row or a mark, each once, in key order; `history`
-       names the runs withdrawn by every order on record. `moves` of a key are its entries of the log.
+    7. `scheduling_states` returns every matching partition that has a row or a mark, each once, in key order; `history`
+       names the runs that every revocation on record withdraws. `authority_changes_of` a key are its own.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -69,11 +69,11 @@ class StateReader(Protocol):
         """The schema that this version of the report stands for, if a run has fixed it."""
         ...
 
-    def log(self, *, after: int = 0, limit: int | None = None) -> list[LogEntry]:
+    def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
         """The moves with a sequence number above `after`, in order."""
         ...
 
-    def moves(self, key: PartitionKey) -> list[LogEntry]:
+    def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
         """The moves of `key`, in order: the part of the log that is about it."""
         ...
 
@@ -81,7 +81,7 @@ class StateReader(Protocol):
         """The sequence number of the last move; 0 for an empty log."""
         ...
 
-    def as_of(self, wanted: StateFilter, position: int) -> Iterator[LogEntry]:
+    def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
         """The last move at or below `position` of each partition that matches, in key order.
 
         A partition that had not moved by then is not there: it was pending. `wanted.statuses` is compared with the
@@ -97,7 +97,7 @@ class StateReader(Protocol):
         """The names of the reports of `source` that have a row, sorted."""
         ...
 
-    def standings(self, wanted: StateFilter) -> Iterator[Standing]:
+    def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
         """How each partition that has a row or a mark stands with the control plane, in key order, of one moment."""
         ...
 

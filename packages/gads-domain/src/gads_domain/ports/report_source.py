@@ -10,7 +10,7 @@ from gads_domain.errors import FailureReason
 from gads_domain.metadata import PartitionMetadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 
 
@@ -33,26 +33,26 @@ class Unsealed:
 DayOutcome = Sealed | Unsealed
 
 RowProgress = Callable[[int], None]
-"""Told the number of rows received so far of a stretch."""
+"""Told the number of rows received so far of a slice."""
 
 
 class ReportSource(Protocol):
-    """Extracts stretches of days.
+    """Extracts slices of days.
 
     Laws:
 
-    1. Exactly one outcome a day of the stretch, whatever happens; a failure of the API or of the sink is an
+    1. Exactly one outcome a day of the slice, whatever happens; a failure of the API or of the sink is an
        `Unsealed` outcome and not an exception.
-    2. A day is sealed only after the whole stream of its stretch has ended well; a day without rows is sealed with
+    2. A day is sealed only after the whole stream of its slice has ended well; a day without rows is sealed with
        zero rows.
     3. Nothing is written but through `sink`, and every byte of it under `run.run_id`.
-    4. One stretch's failure changes nothing for another.
+    4. One slice's failure changes nothing for another.
     """
 
     def extract(
-        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
     ) -> Iterator[DayOutcome]:
-        """Ask for `stretch` and seal its days through `sink`.
+        """Ask for `slice_` and seal its days through `sink`.
 
         Raises `CredentialsError` alone, and before anything is written.
         """

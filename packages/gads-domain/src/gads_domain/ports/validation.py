@@ -9,7 +9,7 @@ from typing import Protocol
 from gads_domain.errors import FailureReason
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import Attempt, PartitionState
+from gads_domain.state import PartitionState, ValidationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class UnsealedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PartitionValidation:
     """What validating one partition came to: the state before and after, and what was newly judged."""
 
     before: PartitionState
     after: PartitionState
-    attempts: tuple[Attempt, ...]
+    results: tuple[ValidationResult, ...]
 
     @property
     def moved(self) -> bool:
@@ -55,6 +55,6 @@ class PartitionValidator(Protocol):
         *,
         unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
         recheck: bool = False,
-    ) -> list[Verdict]:
+    ) -> list[PartitionValidation]:
         """Judge `keys`, in order; with `recheck` also the seals that were judged before, to find later damage."""
         ...

@@ -13,7 +13,7 @@ import pyarrow as pa
 from gads_domain.errors import DamagedPartitionError, StorageError
 from gads_domain.metadata import PartitionMetadata
 from gads_domain.state import CheckResult
-from gads_payload.reading import open_payload
+from gads_payload.reader import open_payload
 from gads_validator.checks.result import broken, held
 
 PAYLOAD_SIZE = "payload_size"

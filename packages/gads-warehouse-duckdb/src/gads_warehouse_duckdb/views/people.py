@@ -159,12 +159,12 @@ def _freshness() -> ViewDefinition:
     query = f"""
 WITH days AS (
     SELECT report, customer_id, logical_date, record_count, run_id, loaded_at,
-        logical_date - row_number() OVER (PARTITION BY report, customer_id ORDER BY logical_date)::INTEGER AS stretch
+        logical_date - row_number() OVER (PARTITION BY report, customer_id ORDER BY logical_date)::INTEGER AS slice
     FROM {RECORDS}.pointers
 ), spans AS (
-    SELECT report, customer_id, stretch, max(logical_date) AS last_day FROM days GROUP BY ALL
+    SELECT report, customer_id, slice, max(logical_date) AS last_day FROM days GROUP BY ALL
 ), unbroken AS (
-    SELECT report, customer_id, arg_min(last_day, stretch) AS complete_until FROM spans GROUP BY ALL
+    SELECT report, customer_id, arg_min(last_day, slice) AS complete_until FROM spans GROUP BY ALL
 )
 SELECT report, customer_id, min(logical_date) AS first_day, max(logical_date) AS last_day, complete_until,
     count(*) AS days, max(logical_date) - min(logical_date) + 1 - count(*) AS missing_days,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from gads_domain.errors import FailureReason
 from gads_domain.ports.report_source import DayOutcome, ReportSource, RowProgress, Unsealed
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 
-RefusalOf = Callable[[Stretch], FailureReason | None]
-"""Why the API would refuse a stretch; None if it must be asked to know."""
+RefusalOf = Callable[[ReportSlice], FailureReason | None]
+"""Why the API would refuse a slice; None if it must be asked to know."""
 
 
 class RefusingSource:
@@ -22,12 +22,12 @@ class RefusingSource:
         self._refusal_of = refusal_of
 
     def extract(
-        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
     ) -> Iterator[DayOutcome]:
         """Say why of each day if that is known, and ask otherwise."""
-        refusal = self._refusal_of(stretch)
+        refusal = self._refusal_of(slice_)
         if refusal is None:
-            yield from self._inner.extract(stretch, run, sink, progress)
+            yield from self._inner.extract(slice_, run, sink, progress)
             return
-        for key in stretch.keys:
+        for key in slice_.keys:
             yield Unsealed(key, refusal)

@@ -13,17 +13,17 @@ from gads_domain.errors import CredentialsError, FailureReason
 from gads_domain.metadata import PartitionFacts, TableSchema
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Unsealed
 from gads_domain.ports.sink import RawSink
-from gads_domain.report import Stretch
+from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
-from gads_extractor.asking import question_of
+from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
-from gads_extractor.decoding import Page, PageDecoder
-from gads_extractor.retrying import RetryPolicy, persist
-from gads_extractor.sealing import sealing_by
-from gads_extractor.splitting import BUFFERED_ROWS, DaySplitter
+from gads_extractor.day_seals import sealing_by
+from gads_extractor.day_splitter import BUFFERED_ROWS, DaySplitter
+from gads_extractor.page_decoder import Page, PageDecoder
+from gads_extractor.query_plan import query_plan_of
 from gads_gaql import catalogue
 from gads_gaql.columns import table_schema
-from gads_gaql.rendering import render
+from gads_gaql.renderer import render
 
 WRITER_NAME = "gads-extractor"
 _KEPT_DECODERS = 64
@@ -43,14 +43,14 @@ class SearchStreams(Protocol):
 
 
 class GoogleAdsReportSource:
-    """A `ReportSource`: one SearchStream a stretch, one partition a day.
+    """A `ReportSource`: one SearchStream a slice, one partition a day.
 
     Of an event whose answer is as long as its `row_limit` the time is asked again in ever smaller windows; the sealed
-    query is that of the whole stretch, and the windows' differ from it in their bounds alone. A snapshot is sent as it
+    query is that of the whole slice, and the windows' differ from it in their bounds alone. A snapshot is sent as it
     stands, and refused for a day that is today nowhere on earth.
 
     A call that fails in a way that passes is made again from its start, under the same run id, as `retry` says. Safe
-    for several threads, each with a stretch of its own.
+    for several threads, each with a slice of its own.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class GoogleAdsReportSource:
         self._decoders = _Decoders(connection.api_version)
 
     def extract(
-        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None = None
+        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
     ) -> Iterator[DayOutcome]:
-        """Ask for `stretch` and seal its days through `sink`, as the port's laws say."""
+        """Ask for `slice_` and seal its days through `sink`, as the port's laws say."""
         told = 0
         try:
-            with closing(self._outcomes(stretch, run, sink, progress)) as outcomes:
+            with closing(self._outcomes(slice_, run, sink, progress)) as outcomes:
                 for outcome in outcomes:
                     told += 1
                     yield outcome
@@ -84,36 +84,38 @@ class GoogleAdsReportSource:
             raise
         except Exception as error:
             reason = FailureReason.of(error)
-            for key in stretch.keys[told:]:
+            for key in slice_.keys[told:]:
                 yield Unsealed(key, reason)
 
     def _outcomes(
-        self, stretch: Stretch, run: RunContext, sink: RawSink, progress: RowProgress | None
+        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None
     ) -> Generator[DayOutcome, None, None]:
-        question = question_of(stretch, self._clock.now())
-        schema = table_schema(question.query, catalogue.load(self._connection.api_version))
+        query_plan = query_plan_of(slice_, self._clock.now())
+        schema = table_schema(query_plan.query, catalogue.load(self._connection.api_version))
         decoder = self._decoders.of(schema)
-        asked = render(question.query)
+        asked = render(query_plan.query)
         seal_days = sealing_by(sink)
 
         def splitter_of() -> DaySplitter:
             return DaySplitter(
-                stretch.keys,
+                slice_.keys,
                 schema,
-                question.days_of,
+                query_plan.days_of,
                 lambda key: sink.open_writer(key, run.run_id),
                 buffered_rows=self._buffered_rows,
                 seal_days=seal_days,
             )
 
         def pages_of(query: str) -> Generator[Page, None, None]:
-            return self._pages(stretch.customer_id, query, decoder)
+            return self._pages(slice_.customer_id, query, decoder)
 
-        windows = question.windows
+        windows = query_plan.windows
         if windows is None:
-            splitter, request_ids = persist(self._retry, lambda: _split(splitter_of(), pages_of(asked), progress))
+            splitter, request_ids = call_with_retry(
+                self._retry, lambda: _split(splitter_of(), pages_of(asked), progress)
+            )
         else:
-            pages = windows.read(lambda query: persist(self._retry, lambda: list(pages_of(query))))
+            pages = windows.read(lambda query: call_with_retry(self._retry, lambda: list(pages_of(query))))
             splitter, request_ids = _split(splitter_of(), pages, progress)
         extracted_at = self._clock.now()
 
@@ -122,7 +124,7 @@ class GoogleAdsReportSource:
                 extracted_at=extracted_at,
                 api_version=self._connection.api_version,
                 query=asked,
-                schema_version=stretch.report.schema_version,
+                schema_version=slice_.report.schema_version,
                 schema=schema,
                 record_count=record_count,
                 request_ids=request_ids,

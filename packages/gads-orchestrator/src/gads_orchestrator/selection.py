@@ -9,17 +9,17 @@ from enum import IntEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from gads_domain.control import Mark, Standing
+from gads_domain.control import Mark, SchedulingState
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus
-from gads_orchestrator.retry_policy import RetryPolicy, Verdict
+from gads_orchestrator.retry_policy import RetryAction, RetryPolicy
 
 LATE_DAYS = 31
 """How long after a day has left its restatement window its last restatement is still made up for."""
 
 
-class Purpose(IntEnum):
-    """Why a stretch is asked for; the numbers are the order of a plan."""
+class Reason(IntEnum):
+    """Why a slice is asked for; the numbers are the order of a plan."""
 
     NEW = 0
     """Days of the restatement window that were never attempted: what everybody waits for."""
@@ -42,7 +42,7 @@ class Purpose(IntEnum):
     def order_within(self, span: tuple[int, int, int]) -> tuple[int, int]:
         """Sorts the spans `(report, first, last)` of one account: retries oldest first, all else newest first."""
         report, first, last = span
-        oldest_first = self in (Purpose.RECENT_RETRY, Purpose.OLD_RETRY)
+        oldest_first = self in (Reason.RECENT_RETRY, Reason.OLD_RETRY)
         return (first if oldest_first else -last, report)
 
 
@@ -88,7 +88,7 @@ class Days:
 
 
 @dataclass(frozen=True, slots=True)
-class WhyNot:
+class SkipReason:
     """Why a day is left out: a stable name, a line for people, and until when, where that is known.
 
     `is_final` asks for the day to be marked terminal.
@@ -103,40 +103,40 @@ class WhyNot:
 NOT_RETRIED = "failed"
 """The code of what failed before and is left out because nobody asked for a retry."""
 
-PAST = WhyNot("past", "the API has nothing of this day any more", is_final=True)
+PAST = SkipReason("past", "the API has nothing of this day any more", is_final=True)
 """Of a day that can never be asked for again."""
 
-Answer = Purpose | WhyNot | None
+Selection = Reason | SkipReason | None
 """None: there is nothing to do, and nothing to be said about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedDays:
     """Adjacent days, as ordinals with both ends included, that have one answer."""
 
     first: int
     last: int
-    answer: Answer
+    answer: Selection
 
-    def joins(self, later: Chosen) -> bool:
+    def joins(self, later: SelectedDays) -> bool:
         """Whether `later` goes on where this ends, for the same reason."""
         if later.first != self.last + 1:
             return False
         mine, theirs = self.answer, later.answer
-        if isinstance(mine, WhyNot) and isinstance(theirs, WhyNot):
+        if isinstance(mine, SkipReason) and isinstance(theirs, SkipReason):
             return (mine.code, mine.reason, mine.is_final) == (theirs.code, theirs.reason, theirs.is_final)
-        return mine is theirs or (isinstance(mine, Purpose) and mine == theirs)
+        return mine is theirs or (isinstance(mine, Reason) and mine == theirs)
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Skipped:
     """Adjacent days of one report of one account that are not attempted, and why."""
 
     customer_id: str
     report: str
     first: date
     last: date
-    why: WhyNot
+    why: SkipReason
 
     @property
     def keys(self) -> list[PartitionKey]:
@@ -145,7 +145,7 @@ class LeftOut:
         return [PartitionKey(GOOGLE_ADS, self.customer_id, self.report, self.first + timedelta(days=n)) for n in days]
 
 
-class Wanting(Protocol):
+class SelectionPolicy(Protocol):
     """Decides for each day; a pure function of the ledger's standing and the clock."""
 
     @property
@@ -153,83 +153,83 @@ class Wanting(Protocol):
         """Whether a run that an earlier command sealed will do, so that its days are not asked for again."""
         ...
 
-    def of_untouched(self, day: date, days: Days) -> Answer:
+    def of_untouched(self, day: date, days: Days) -> Selection:
         """For a day that the ledger knows nothing of."""
         ...
 
-    def of_standing(self, standing: Standing, days: Days, now: datetime) -> Answer:
+    def of_state(self, scheduling: SchedulingState, days: Days, now: datetime) -> Selection:
         """For a day that has a row or a mark."""
         ...
 
 
-ALL_BY_POLICY = frozenset(Purpose) - {Purpose.REQUESTED}
+ALL_BY_POLICY = frozenset(Reason) - {Reason.REQUESTED}
 
 
 @dataclass(frozen=True, slots=True)
-class ByPolicy:
+class SelectDue:
     """What is due: new days, retries, restatements and backfills, of which `purposes` are wanted."""
 
     retries: RetryPolicy = field(default_factory=RetryPolicy)
-    purposes: frozenset[Purpose] = ALL_BY_POLICY
+    reasons: frozenset[Reason] = ALL_BY_POLICY
 
     @property
     def recovers(self) -> bool:
         """Always: what is sealed was paid for."""
         return True
 
-    def of_untouched(self, day: date, days: Days) -> Answer:
+    def of_untouched(self, day: date, days: Days) -> Selection:
         """New inside the window, a backfill before it."""
         if day < days.askable_first:
             return None
         if day >= days.window_first:
-            return self._if_wanted(Purpose.NEW) if days.is_opened(day) else None
-        return self._if_wanted(Purpose.BACKFILL) if day >= days.backfill_first else None
+            return self._if_wanted(Reason.NEW) if days.is_opened(day) else None
+        return self._if_wanted(Reason.BACKFILL) if day >= days.backfill_first else None
 
-    def of_standing(self, standing: Standing, days: Days, now: datetime) -> Answer:
+    def of_state(self, scheduling: SchedulingState, days: Days, now: datetime) -> Selection:
         """Marks first, then by status."""
-        marked = why_marked(standing)
+        marked = why_marked(scheduling)
         if marked is not None:
             return marked
-        day = standing.key.logical_date
-        if standing.status is PartitionStatus.SUCCESS:
-            return self._restatement(standing, days)
+        day = scheduling.key.logical_date
+        if scheduling.status is PartitionStatus.SUCCESS:
+            return self._restatement(scheduling, days)
         if day < days.askable_first:
-            return PAST if standing.last_tried_at is not None else None
-        if standing.status is PartitionStatus.PENDING:
-            return self._retry(day, days) if standing.last_tried_at is not None else self.of_untouched(day, days)
-        decision = self.retries.decide(standing, now, days.today)
-        if decision.verdict is Verdict.DUE:
+            return PAST if scheduling.last_tried_at is not None else None
+        if scheduling.status is PartitionStatus.PENDING:
+            return self._retry(day, days) if scheduling.last_tried_at is not None else self.of_untouched(day, days)
+        decision = self.retries.decide(scheduling, now, days.today)
+        if decision.action is RetryAction.DUE:
             return self._retry(day, days)
-        is_final = decision.verdict is Verdict.GIVE_UP
-        return WhyNot(decision.verdict.value, decision.reason, decision.due_at, is_final)
+        is_final = decision.action is RetryAction.GIVE_UP
+        return SkipReason(decision.action.value, decision.reason, decision.due_at, is_final)
 
-    def _restatement(self, standing: Standing, days: Days) -> Answer:
+    def _restatement(self, scheduling: SchedulingState, days: Days) -> Selection:
         """Due once a calendar day until it was read on the last day of its window, or once after it.
 
         A last reading that failed is no reading, and is tried again a day later, as often in a row as policy allows and
         for `LATE_DAYS` at most.
         """
-        day = standing.key.logical_date
-        if standing.last_tried_at is None or day < days.askable_first or days.window_first == days.today:
+        day = scheduling.key.logical_date
+        if scheduling.last_tried_at is None or day < days.askable_first or days.window_first == days.today:
             return None
-        if days.opened_at is not None and standing.last_tried_at >= days.opened_at:
+        if days.opened_at is not None and scheduling.last_tried_at >= days.opened_at:
             return None
-        last_tried = days.local_date(standing.last_tried_at)
+        last_tried = days.local_date(scheduling.last_tried_at)
         final_on = day + (days.today - days.window_first)
-        is_allowed = 0 < standing.tries < self.retries.max_attempts
+        is_allowed = 0 < scheduling.tries < self.retries.max_attempts
         if is_allowed and days.today <= final_on + timedelta(days=LATE_DAYS):
             final_on = days.today
-        return self._if_wanted(Purpose.RESTATEMENT) if last_tried < min(days.today, final_on) else None
+        return self._if_wanted(Reason.RESTATEMENT) if last_tried < min(days.today, final_on) else None
 
-    def _retry(self, day: date, days: Days) -> Answer:
-        return self._if_wanted(Purpose.RECENT_RETRY if day >= days.window_first else Purpose.OLD_RETRY)
+    def _retry(self, day: date, days: Days) -> Selection:
+        return self._if_wanted(Reason.RECENT_RETRY if day >= days.window_first else Reason.OLD_RETRY)
 
-    def _if_wanted(self, purpose: Purpose) -> Purpose | None:
-        return purpose if purpose in self.purposes else None
+    def _if_wanted(self, reason: Reason) -> Reason | None:
+        return reason if reason in self.reasons else None
 
 
 @dataclass(frozen=True, slots=True)
-class ByName:
+class SelectRequested:
     """What somebody asks for: all that is `pending`; with `reprocess` also `success`, with `retry_failed` `failed`."""
 
     reprocess: bool = False
@@ -240,29 +240,29 @@ class ByName:
         """Unless new runs are what is asked for."""
         return not self.reprocess
 
-    def of_untouched(self, day: date, days: Days) -> Answer:
+    def of_untouched(self, day: date, days: Days) -> Selection:
         """Always, unless the API has nothing of it any more."""
-        return replace(PAST, is_final=False) if day < days.askable_first else Purpose.REQUESTED
+        return replace(PAST, is_final=False) if day < days.askable_first else Reason.REQUESTED
 
-    def of_standing(self, standing: Standing, days: Days, now: datetime) -> Answer:
+    def of_state(self, scheduling: SchedulingState, days: Days, now: datetime) -> Selection:
         """By status alone, but for marks."""
-        marked = why_marked(standing)
+        marked = why_marked(scheduling)
         if marked is not None:
             return marked
-        if standing.status is PartitionStatus.SUCCESS and not self.reprocess:
+        if scheduling.status is PartitionStatus.SUCCESS and not self.reprocess:
             return None
-        if standing.key.logical_date < days.askable_first:
+        if scheduling.key.logical_date < days.askable_first:
             return replace(PAST, is_final=False)
-        if standing.status is PartitionStatus.FAILED and not self.retry_failed:
-            code = "unknown" if standing.failure is None else standing.failure.code
-            return WhyNot(NOT_RETRIED, f"failed with {code}, and no retry was asked for")
-        return Purpose.REQUESTED
+        if scheduling.status is PartitionStatus.FAILED and not self.retry_failed:
+            code = "unknown" if scheduling.failure is None else scheduling.failure.code
+            return SkipReason(NOT_RETRIED, f"failed with {code}, and no retry was asked for")
+        return Reason.REQUESTED
 
 
-def why_marked(standing: Standing) -> WhyNot | None:
+def why_marked(scheduling: SchedulingState) -> SkipReason | None:
     """Why a marked partition is left out; None for one without a mark."""
-    if Mark.HELD in standing.marks:
-        return WhyNot(Mark.HELD.value, "held by an operator")
-    if Mark.TERMINAL in standing.marks:
-        return WhyNot(Mark.TERMINAL.value, "marked terminal")
+    if Mark.HELD in scheduling.marks:
+        return SkipReason(Mark.HELD.value, "held by an operator")
+    if Mark.TERMINAL in scheduling.marks:
+        return SkipReason(Mark.TERMINAL.value, "marked terminal")
     return None

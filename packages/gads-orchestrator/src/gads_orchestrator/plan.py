@@ -11,13 +11,13 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gads_domain.account_days import DayRange, last_complete_day, today_in, zone_named
-from gads_domain.control import Standing
+from gads_domain.control import SchedulingState
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
-from gads_domain.report import ReportDefinition, ReportKind, Stretch
+from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_domain.state import PartitionStatus, StateFilter
-from gads_orchestrator.purposes import LATE_DAYS, Chosen, Days, LeftOut, Purpose, Wanting
+from gads_orchestrator.selection import LATE_DAYS, Days, Reason, SelectedDays, SelectionPolicy, Skipped
 
 DEFAULT_DAYS_PER_REQUEST = 31
 """The most days that one request asks for: a month, so that one account's failure costs at most that much again."""
@@ -72,7 +72,7 @@ class WorkRequest:
     accounts: tuple[Account, ...]
     reports: tuple[ReportDefinition, ...]
     now: datetime
-    wanting: Wanting
+    selection: SelectionPolicy
     since: date | None = None
     until: date | None = None
     max_days_per_request: int = DEFAULT_DAYS_PER_REQUEST
@@ -119,42 +119,42 @@ class WorkRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedStretch:
-    """A stretch with the reason why it is in the plan."""
+class PlannedSlice:
+    """A slice with the reason why it is in the plan."""
 
     account: Account
-    stretch: Stretch
-    purpose: Purpose
+    slice_: ReportSlice
+    reason: Reason
 
 
 @dataclass(slots=True)
 class WorkPlan:
-    """What is to be attempted, in order, and what is left out and why. Iterating makes the stretches one by one.
+    """What is to be attempted, in order, and what is left out and why. Iterating makes the slices one by one.
 
-    The order is that of `Purpose`; within one purpose the accounts take turns, so that none waits for another's whole
-    list. What is kept is three numbers a stretch: a million partitions take some tens of megabytes.
+    The order is that of `Reason`; within one purpose the accounts take turns, so that none waits for another's whole
+    list. What is kept is three numbers a slice: a million partitions take some tens of megabytes.
     """
 
     request: WorkRequest
-    left_out: list[LeftOut] = field(default_factory=list)
-    give_up: list[LeftOut] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    give_up: list[Skipped] = field(default_factory=list)
     operations: int = 0
-    """How many operations of the daily quota this costs if nothing has to be asked twice: one a stretch."""
+    """How many operations of the daily quota this costs if nothing has to be asked twice: one a slice."""
     partitions: int = 0
-    by_purpose: Counter[Purpose] = field(default_factory=Counter)
-    _spans: dict[Purpose, dict[int, array[int]]] = field(default_factory=dict)
+    by_reason: Counter[Reason] = field(default_factory=Counter)
+    _spans: dict[Reason, dict[int, array[int]]] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[PlannedStretch]:
-        for purpose in Purpose:
-            spans_of = self._spans.get(purpose, {})
-            turns = sorted(spans_of, key=lambda number: self._turn(purpose, number, spans_of[number]))
+    def __iter__(self) -> Iterator[PlannedSlice]:
+        for reason in Reason:
+            spans_of = self._spans.get(reason, {})
+            turns = sorted(spans_of, key=lambda number: self._turn(reason, number, spans_of[number]))
             accounts = [(number, iter_spans(spans_of[number])) for number in turns]
             while accounts:
                 still = []
                 for number, spans in accounts:
                     span = next(spans, None)
                     if span is not None:
-                        yield self._stretch(number, span, purpose)
+                        yield self._slice(number, span, reason)
                         still.append((number, spans))
                 accounts = still
 
@@ -168,30 +168,30 @@ class WorkPlan:
                 for day in range(first, last + 1):
                     yield PartitionKey(GOOGLE_ADS, accounts[number].customer_id, name, date.fromordinal(day))
 
-    def add(self, account: int, purpose: Purpose, spans: Sequence[tuple[int, int, int]]) -> None:
+    def add(self, account: int, reason: Reason, spans: Sequence[tuple[int, int, int]]) -> None:
         """Take up spans `(report, first day, last day)` of one account, by their numbers and ordinals."""
-        kept = self._spans.setdefault(purpose, {}).setdefault(account, array("q"))
+        kept = self._spans.setdefault(reason, {}).setdefault(account, array("q"))
         for report, first, last in spans:
             kept.extend((report, first, last))
             self.operations += 1
             self.partitions += last - first + 1
-            self.by_purpose[purpose] += last - first + 1
+            self.by_reason[reason] += last - first + 1
 
-    def _turn(self, purpose: Purpose, account: int, spans: array[int]) -> tuple[int, int]:
+    def _turn(self, reason: Reason, account: int, spans: array[int]) -> tuple[int, int]:
         """Who has waited longest for a new day begins; otherwise the turns begin elsewhere from day to day.
 
         Were it always the same, a budget that does not suffice would always leave out the same accounts.
         """
         count = len(self.request.accounts)
         start = int(self.request.now.toordinal() * _GOLDEN * count) % count
-        oldest = min(spans[1::3]) if purpose is Purpose.NEW else 0
+        oldest = min(spans[1::3]) if reason is Reason.NEW else 0
         return oldest, (account - start) % count
 
-    def _stretch(self, account: int, span: tuple[int, int, int], purpose: Purpose) -> PlannedStretch:
+    def _slice(self, account: int, span: tuple[int, int, int], reason: Reason) -> PlannedSlice:
         report, first, last = span
         found = self.request.accounts[account]
         days = date.fromordinal(first), date.fromordinal(last)
-        return PlannedStretch(found, Stretch(found.customer_id, self.request.reports[report], *days), purpose)
+        return PlannedSlice(found, ReportSlice(found.customer_id, self.request.reports[report], *days), reason)
 
 
 def iter_spans(spans: array[int]) -> Iterator[tuple[int, int, int]]:
@@ -214,25 +214,25 @@ def plan_work(request: WorkRequest, ledger: StateReader, stopping: Callable[[], 
         asked = [days for days in ranges if days.first <= days.last]
         if not asked:
             continue
-        by_report: dict[str, list[Standing]] = {name: [] for name in names}
-        for standing in _standings(request, ledger, account, asked):
-            by_report[standing.key.report].append(standing)
-        found: dict[Purpose, list[tuple[int, int, int]]] = {}
+        by_report: dict[str, list[SchedulingState]] = {name: [] for name in names}
+        for scheduling in _standings(request, ledger, account, asked):
+            by_report[scheduling.key.report].append(scheduling)
+        found: dict[Reason, list[tuple[int, int, int]]] = {}
         for position, (report, days) in enumerate(zip(request.reports, ranges, strict=True)):
             known = by_report.pop(report.name)
             if request.is_bounded:
-                known = [standing for standing in known if days.first <= standing.key.logical_date <= days.last]
-            for chosen in choose(request.wanting, days, known, request.now):
+                known = [scheduling for scheduling in known if days.first <= scheduling.key.logical_date <= days.last]
+            for chosen in choose(request.selection, days, known, request.now):
                 _note(plan, found, account, position, report, chosen, request.max_days_per_request)
-        for purpose, spans in found.items():
-            spans.sort(key=purpose.order_within)
-            plan.add(number, purpose, spans)
+        for reason, spans in found.items():
+            spans.sort(key=reason.order_within)
+            plan.add(number, reason, spans)
     return plan
 
 
 def _standings(
     request: WorkRequest, ledger: StateReader, account: Account, ranges: Sequence[Days]
-) -> Iterator[Standing]:
+) -> Iterator[SchedulingState]:
     """By report in day order; without `since` also what stands unfinished from long before."""
     wanted = StateFilter(
         source=GOOGLE_ADS,
@@ -244,16 +244,18 @@ def _standings(
     if not request.is_bounded and wanted.since is not None:
         unfinished = (PartitionStatus.PENDING, PartitionStatus.FAILED)
         before = wanted.since - timedelta(days=1)
-        yield from ledger.standings(replace(wanted, since=None, until=before, statuses=unfinished))
-    yield from ledger.standings(wanted)
+        yield from ledger.scheduling_states(replace(wanted, since=None, until=before, statuses=unfinished))
+    yield from ledger.scheduling_states(wanted)
 
 
-def choose(wanting: Wanting, days: Days, standings: Sequence[Standing], now: datetime) -> Iterator[Chosen]:
-    """What to do with each day of `days`, as runs of adjacent days that have one answer; `standings` in day order."""
-    pending: Chosen | None = None
-    for chosen in _answers(wanting, days, standings, now):
+def choose(
+    selection: SelectionPolicy, days: Days, scheduling_states: Sequence[SchedulingState], now: datetime
+) -> Iterator[SelectedDays]:
+    """What to do with each day of `days`, as adjacent days with one answer; `scheduling_states` are in day order."""
+    pending: SelectedDays | None = None
+    for chosen in _answers(selection, days, scheduling_states, now):
         if pending is not None and pending.joins(chosen):
-            pending = Chosen(pending.first, chosen.last, pending.answer)
+            pending = SelectedDays(pending.first, chosen.last, pending.answer)
             continue
         if pending is not None:
             yield pending
@@ -262,41 +264,43 @@ def choose(wanting: Wanting, days: Days, standings: Sequence[Standing], now: dat
         yield pending
 
 
-def _answers(wanting: Wanting, days: Days, standings: Sequence[Standing], now: datetime) -> Iterator[Chosen]:
+def _answers(
+    selection: SelectionPolicy, days: Days, scheduling_states: Sequence[SchedulingState], now: datetime
+) -> Iterator[SelectedDays]:
     at, end = days.first.toordinal(), days.last.toordinal()
-    for standing in standings:
-        day = standing.key.logical_date.toordinal()
+    for scheduling in scheduling_states:
+        day = scheduling.key.logical_date.toordinal()
         if day > end:
             continue
         if day < at:
-            yield Chosen(day, day, wanting.of_standing(standing, days, now))
+            yield SelectedDays(day, day, selection.of_state(scheduling, days, now))
             continue
         if at < day:
-            yield from _untouched(wanting, days, at, day - 1)
-        yield Chosen(day, day, wanting.of_standing(standing, days, now))
+            yield from _untouched(selection, days, at, day - 1)
+        yield SelectedDays(day, day, selection.of_state(scheduling, days, now))
         at = day + 1
     if at <= end:
-        yield from _untouched(wanting, days, at, end)
+        yield from _untouched(selection, days, at, end)
 
 
-def _untouched(wanting: Wanting, days: Days, first: int, last: int) -> Iterator[Chosen]:
+def _untouched(selection: SelectionPolicy, days: Days, first: int, last: int) -> Iterator[SelectedDays]:
     """Days of which the ledger knows nothing: the older part and the part inside the window may differ."""
     for low, high in days.parts(first, last):
-        yield Chosen(low, high, wanting.of_untouched(date.fromordinal(low), days))
+        yield SelectedDays(low, high, selection.of_untouched(date.fromordinal(low), days))
 
 
 def _note(
     plan: WorkPlan,
-    found: dict[Purpose, list[tuple[int, int, int]]],
+    found: dict[Reason, list[tuple[int, int, int]]],
     account: Account,
     position: int,
     report: ReportDefinition,
-    chosen: Chosen,
+    chosen: SelectedDays,
     max_days: int,
 ) -> None:
     if chosen.answer is None:
         return
-    if isinstance(chosen.answer, Purpose):
+    if isinstance(chosen.answer, Reason):
         most = max_days if report.max_days_per_request is None else min(max_days, report.max_days_per_request)
         spans = found.setdefault(chosen.answer, [])
         # Cut from the newest day backwards, so that the odd rest is the oldest.
@@ -307,5 +311,5 @@ def _note(
             last = first - 1
         return
     first_day, last_day = date.fromordinal(chosen.first), date.fromordinal(chosen.last)
-    left = LeftOut(account.customer_id, report.name, first_day, last_day, chosen.answer)
-    (plan.give_up if chosen.answer.is_final else plan.left_out).append(left)
+    left = Skipped(account.customer_id, report.name, first_day, last_day, chosen.answer)
+    (plan.give_up if chosen.answer.is_final else plan.skipped).append(left)

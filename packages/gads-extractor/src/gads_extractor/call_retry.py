@@ -43,7 +43,7 @@ class RetryPolicy:
         return asked + ceiling * self.chance()
 
 
-def persist(policy: RetryPolicy, act: Callable[[], T]) -> T:
+def call_with_retry(policy: RetryPolicy, act: Callable[[], T]) -> T:
     """Do what calls the API, again where `policy` sees use in it.
 
     Raises the domain's error of the last try; one that the API wants to be left alone after for longer than a run is

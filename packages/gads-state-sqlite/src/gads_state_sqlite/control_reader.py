@@ -9,13 +9,13 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from gads_domain.control import Lease, Mark, QuotaDay, Standing
+from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState
 from gads_domain.errors import FailureReason, LedgerError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import LogEntry, PartitionStatus, StateFilter
-from gads_state_sqlite.reading import ReadSource
+from gads_domain.state import AuthorityChange, PartitionStatus, StateFilter
 from gads_state_sqlite.rows import KEY, LOG, Row, key_columns, key_of, log_entry_of, moment_of, moment_text
+from gads_state_sqlite.state_reader import ReadSource
 
 _BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 _SAME_KEY = " AND ".join(f"{{0}}.{column} = {{1}}.{column}" for column in KEY.split(", "))
@@ -43,7 +43,7 @@ class ControlReading:
 
     _source: ReadSource
 
-    def standings(self, wanted: StateFilter) -> Iterator[Standing]:
+    def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
         """How each partition that has a row or a mark stands with the control plane, in key order, of one moment."""
         if len(wanted.customer_ids) == 1:
             # One account's rows fit in memory; a stream would open a connection of its own.
@@ -55,7 +55,7 @@ class ControlReading:
         """What the control plane has put on `key` and not taken off."""
         return self._source.read(lambda connection: marks_in(connection, key))
 
-    def moves(self, key: PartitionKey) -> list[LogEntry]:
+    def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
         """The moves of `key`, in order: the part of the log that is about it."""
         statement = f"SELECT {LOG} FROM authority_log WHERE {_BY_KEY} ORDER BY sequence"
         return self._source.read(
@@ -149,9 +149,9 @@ def _conditions(wanted: StateFilter) -> tuple[list[str], list[Any]]:
     return conditions, values
 
 
-def _standing_of(row: Row) -> Standing:
+def _standing_of(row: Row) -> SchedulingState:
     try:
-        return Standing(
+        return SchedulingState(
             key=key_of(row),
             status=_STATUSES[row[4]],
             last_tried_at=None if row[5] is None else moment_of(row[5]),

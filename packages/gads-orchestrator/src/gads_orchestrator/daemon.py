@@ -11,9 +11,9 @@ from threading import Event as Flag
 
 from gads_domain.errors import FailureReason, QuotaExhaustedError
 from gads_domain.run import RunContext
-from gads_orchestrator.carrying_out import Control, WorkResult, carry_out
-from gads_orchestrator.work_plan import WorkRequest, plan_work
-from gads_orchestrator.workers import Workers
+from gads_orchestrator.execution import Control, WorkResult, execute_plan
+from gads_orchestrator.plan import WorkRequest, plan_work
+from gads_orchestrator.worker_pool import Workers
 
 _LONGEST_PAUSE = 600.0
 
@@ -37,7 +37,7 @@ class Daemon:
     `request_at` says what is wanted at a moment, `new_run` names each run. Between two looks it waits `look_seconds`,
     and after trouble that a look would only meet again (refused credentials, a sink that cannot be read) twice as long
     each time, up to ten minutes; and longer where a look itself takes long (`pause_between_looks`). While work is
-    plentiful it plans anew every `replan_seconds`, so that a day that has become due waits for stretches in hand and
+    plentiful it plans anew every `replan_seconds`, so that a day that has become due waits for slices in hand and
     never for a backfill.
 
     Several daemons on one ledger share the work by leases; each may be killed at any moment, and none has anything to
@@ -83,7 +83,7 @@ class Daemon:
             deferred = Counter(quota=plan.operations)
             return WorkResult(self.new_run(), "quota", FailureReason.of(spent), deferred=deferred)
         replan_at = time.monotonic() + pause_between_looks(self.replan_seconds, self._planning_seconds, 0)
-        result = carry_out(
+        result = execute_plan(
             plan,
             self.new_run(),
             self.control,

@@ -16,7 +16,7 @@ from pyarrow.lib import StringBuilder
 
 from gads_domain.errors import PermanentApiError
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_extractor.pruning import REQUEST_ID, RESULTS, FieldPath, path_of, pruned_response, stream_response
+from gads_extractor.pruned_descriptor import REQUEST_ID, RESULTS, FieldPath, path_of, pruned_response, stream_response
 from gads_payload.schema import arrow_schema, arrow_type
 
 pc: Any = pyarrow.compute

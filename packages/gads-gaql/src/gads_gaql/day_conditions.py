@@ -1,4 +1,4 @@
-"""Asking for a stretch of days: the condition that each call adds to a report's query."""
+"""Asking for a slice of days: the condition that each call adds to a report's query."""
 
 from __future__ import annotations
 

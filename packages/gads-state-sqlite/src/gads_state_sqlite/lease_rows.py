@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gads_domain.control import Lease
 from gads_domain.errors import InvalidValueError
-from gads_state_sqlite.control_reading import lease_of
+from gads_state_sqlite.control_reader import lease_of
 from gads_state_sqlite.rows import moment_text
 
 _LONG_AGO = "0001-01-01T00:00:00.000000Z"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gads_domain.control import Mark, Standing
+from gads_domain.control import Mark, SchedulingState
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.run import RunId
@@ -48,16 +48,16 @@ class Outcome:
         return not self.why_not
 
 
-def applies_to(operation: Operation, standing: Standing) -> bool:
+def applies_to(operation: Operation, scheduling: SchedulingState) -> bool:
     """Whether a filter with `operation` is about this partition; a key that is named is taken as it is."""
     if operation is Operation.RETRY:
-        return standing.status is PartitionStatus.FAILED or Mark.TERMINAL in standing.marks
+        return scheduling.status is PartitionStatus.FAILED or Mark.TERMINAL in scheduling.marks
     if operation is Operation.RELEASE:
-        return Mark.HELD in standing.marks
+        return Mark.HELD in scheduling.marks
     if operation is Operation.HOLD:
-        return Mark.HELD not in standing.marks
+        return Mark.HELD not in scheduling.marks
     if operation is Operation.MARK_TERMINAL:
-        return standing.status is not PartitionStatus.SUCCESS and Mark.TERMINAL not in standing.marks
+        return scheduling.status is not PartitionStatus.SUCCESS and Mark.TERMINAL not in scheduling.marks
     return True
 
 
@@ -93,7 +93,7 @@ class _Acting:
             kind(act.at, "", key.customer_id, key.report, key.logical_date, act.actor, act.reason, *more)
             for key in keys
         ]
-        self.observer.saw(*told)
+        self.observer.on_events(*told)
 
 
 def _retry(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""The days of a stretch, sealed: together where the sink can, else several at once."""
+"""The days of a slice, sealed: together where the sink can, else several at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SealDays = Callable[[Sequence[UnsealedDay], FactsOf], Iterator[DayOutcome]]
 
 
 def sealing_by(sink: object) -> SealDays:
-    """How the days of a stretch are best sealed in `sink`."""
+    """How the days of a slice are best sealed in `sink`."""
     return _Together(sink) if isinstance(sink, SealsTogether) else at_once
 
 

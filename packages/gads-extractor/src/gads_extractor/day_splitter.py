@@ -1,4 +1,4 @@
-"""The rows of a stretch, sorted into one payload a day, in bounded memory."""
+"""The rows of a slice, sorted into one payload a day, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gads_domain.metadata import PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter
-from gads_extractor.sealing import FactsOf, SealDays, at_once
-from gads_payload.writing import PayloadWriter
+from gads_extractor.day_seals import FactsOf, SealDays, at_once
+from gads_payload.writer import PayloadWriter
 
 pc: Any = pyarrow.compute
 """Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
@@ -26,7 +26,7 @@ BUFFERED_ROWS = 400_000
 BUFFERED_BYTES = 128 << 20
 """Bytes of all days together that may wait for their row group."""
 SHARED_ROWS = 2_000
-"""So many rows of a stretch may stay in memory as long as one of them does. Of those that come later each day's are
+"""So many rows of a slice may stay in memory as long as one of them does. Of those that come later each day's are
 copied, so that one row in a buffer does not hold its whole page."""
 
 WriterOpener = Callable[[PartitionKey], PartitionWriter]
@@ -35,7 +35,7 @@ DaysOf = Callable[[pa.RecordBatch], Any]
 
 
 class DaySplitter:
-    """Writes each row to the payload of its day; used for one try at a stretch.
+    """Writes each row to the payload of its day; used for one try at a slice.
 
     A day that the sink refuses is given up alone, and its rows are dropped; the others go on. Writers are opened when
     their day's first row comes, and each is used by one thread at a time. Nothing is sealed before `seal`; `abort`
@@ -71,7 +71,7 @@ class DaySplitter:
         return all(day.failure is not None for day in self._days.values())
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Take a page's rows; raises `PermanentApiError` for a row of another day than those of the stretch."""
+        """Take a page's rows; raises `PermanentApiError` for a row of another day than those of the slice."""
         if rows.num_rows == 0:
             return
         self.row_count += rows.num_rows

@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 from gads_domain.control import Lease, Spending
 from gads_domain.errors import InvalidValueError
-from gads_state_sqlite.control_reading import quota_in
-from gads_state_sqlite.leasing import holds
+from gads_state_sqlite.control_reader import quota_in
+from gads_state_sqlite.lease_rows import holds
 
 
 def spent(

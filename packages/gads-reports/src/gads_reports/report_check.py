@@ -7,10 +7,10 @@ from datetime import date
 from gads_domain.errors import UsageError
 from gads_domain.report import ReportDefinition, ReportKind
 from gads_gaql.catalogue import FieldCatalogue
-from gads_gaql.checking import check
+from gads_gaql.day_conditions import slice_days, slice_events
 from gads_gaql.parser import parse
 from gads_gaql.problems import Problem
-from gads_gaql.slicing import slice_days, slice_events
+from gads_gaql.query_check import check
 from gads_gaql.syntax import Query
 
 
@@ -30,7 +30,7 @@ def problems(definition: ReportDefinition, fields: FieldCatalogue) -> list[Probl
 def day_request(definition: ReportDefinition, first: date, last: date | None = None) -> Query:
     """The query for the days `first` to `last`, or for one day; for a snapshot the query as it stands.
 
-    `gads_gaql.rendering.render` writes it as it is sent. Raises `UsageError` for several days of a snapshot.
+    `gads_gaql.renderer.render` writes it as it is sent. Raises `UsageError` for several days of a snapshot.
     """
     last = first if last is None else last
     query = parse(definition.query)

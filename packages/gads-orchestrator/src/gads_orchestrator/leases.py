@@ -17,8 +17,8 @@ _BEATS_A_LENGTH = 6
 """How often within a lease's length is looked whether it is time to renew."""
 
 
-class LeasesHeld:
-    """What `owner` holds; several stretches of one scope share a lease. The run and its renewing take turns.
+class LeaseManager:
+    """What `owner` holds; several slices of one scope share a lease. The run and its renewing take turns.
 
     What nothing uses any more is given back with the next lease that is taken, since each step costs the ledger's disk
     a write; who has nothing to take calls `give_back`. A scope that is taken up again before that keeps its lease.
@@ -40,7 +40,7 @@ class LeasesHeld:
         """Renew in a thread of its own as long as the context, whatever the run waits for.
 
         Where the work is done in this process nobody else would, and after the lease's length somebody else would
-        begin the same stretch.
+        begin the same slice.
         """
         over = threading.Event()
 

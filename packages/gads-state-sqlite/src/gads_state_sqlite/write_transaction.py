@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from gads_domain.errors import InvalidValueError, LedgerError
 from gads_domain.state import PartitionState
 from gads_state_sqlite.ledger_file import Authorizer, faults_of, open_for_writing
-from gads_state_sqlite.reading import ReadOnlyFile, Statement
 from gads_state_sqlite.rows import key_columns, moment_text
+from gads_state_sqlite.state_reader import ReadOnlyFile, Statement
 
 _T = TypeVar("_T")
 

@@ -11,7 +11,7 @@ from gads_domain.state import PartitionStatus, StateFilter
 from gads_state_sqlite.rows import KEY, STATE
 
 _FEW_DAYS = 8
-"""A stretch below this fraction (1/n) of the ledger's days is looked up by date, a longer one read in key order."""
+"""A slice below this fraction (1/n) of the ledger's days is looked up by date, a longer one read in key order."""
 
 
 def select_of(connection: sqlite3.Connection, wanted: StateFilter, limit: int | None) -> tuple[str, list[Any]]:

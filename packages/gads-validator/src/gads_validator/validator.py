@@ -11,13 +11,13 @@ from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.sink import RawReader
-from gads_domain.ports.validation import UnsealedRun, Verdict
+from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.run import RunId
-from gads_domain.state import Attempt, AttemptOutcome, KeyHistory, PartitionState, SchemaPin, StateChange
+from gads_domain.state import KeyHistory, PartitionState, SchemaPin, StateChange, ValidationOutcome, ValidationResult
 from gads_domain.state_machine import is_news, settle
 from gads_validator.checks.declared import DeclaredChecks
 from gads_validator.inspection import NOTHING_DECLARED, Inspection, inspect
-from gads_validator.judgement import judge, unsealed_attempt, with_changes
+from gads_validator.validation_result import judge, unsealed_result, with_changes
 
 MAX_CONFLICTS = 100
 """How often somebody else may move a row between the read and the write of a decision before the key is given up."""
@@ -52,7 +52,7 @@ class RawPartitionValidator:
         *,
         unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
         recheck: bool = False,
-    ) -> list[Verdict]:
+    ) -> list[PartitionValidation]:
         """Judge `keys`, in order; with `recheck` also the seals that were judged before, to find later damage.
 
         A bad partition is a rejected attempt and no error. What kept a key from being judged is raised after the
@@ -73,7 +73,7 @@ class RawPartitionValidator:
                 self._record(proposals)
             open_cases = [case for case in open_cases if not case.settled and case.error is None]
         _raise_first([case for case in cases.values() if case.error is not None])
-        return [cases[key].verdict() for key in keys]
+        return [cases[key].validation() for key in keys]
 
     def _propose_all(self, cases: list[_Case], pins: dict[_PinOf, TableSchema]) -> list[_Proposal]:
         """The next change of each case, at most one, and none that hangs on a schema that is not fixed yet."""
@@ -137,7 +137,7 @@ class RawPartitionValidator:
         run_id = case.due[0]
         if case.is_unsealed(run_id):
             assert case.unsealed is not None
-            attempt, pin = unsealed_attempt(case.key, case.unsealed, now), None
+            attempt, pin = unsealed_result(case.key, case.unsealed, now), None
         else:
             inspection = case.inspections.get(run_id)
             if inspection is None:
@@ -185,7 +185,7 @@ class _Case:
     due_known: bool = False
     sealed: frozenset[RunId] = frozenset()
     inspections: dict[RunId, Inspection] = field(default_factory=dict)
-    attempts: list[Attempt] = field(default_factory=list)
+    results: list[ValidationResult] = field(default_factory=list)
     last: PartitionState | None = None
     conflicts: int = 0
     settled: bool = False
@@ -199,7 +199,7 @@ class _Case:
     def find_due(self, sealed: list[RunId]) -> None:
         """The runs to judge, oldest first: a seal that was judged and is gone is due for a recheck too."""
         assert self.history is not None
-        judged = {attempt.run_id for attempt in self.history.attempts if attempt.is_of_a_seal}
+        judged = {attempt.run_id for attempt in self.history.results if attempt.has_seal}
         due = set(sealed) | judged if self.recheck else set(sealed) - judged
         self.sealed = frozenset(sealed) | judged
         if self.unsealed is not None:
@@ -213,12 +213,12 @@ class _Case:
     def recorded(self, change: StateChange) -> None:
         """Go on from what was just written; nobody can have written in between, or the next write will conflict."""
         assert self.history is not None
-        attempts = self.history.attempts
+        attempts = self.history.results
         if change.attempt is not None:
             attempts = (*attempts, change.attempt)
-            self.attempts.append(change.attempt)
+            self.results.append(change.attempt)
             self.due.pop(0)
-        self.meet(replace(self.history, state=change.after, attempts=attempts))
+        self.meet(replace(self.history, state=change.after, results=attempts))
 
     def conflicted(self) -> None:
         self.history = None
@@ -228,10 +228,10 @@ class _Case:
                 f"{self.key}: others kept moving it", hint="validate it again when they are done"
             )
 
-    def verdict(self) -> Verdict:
+    def validation(self) -> PartitionValidation:
         assert self.first is not None
         assert self.last is not None
-        return Verdict(self.first, self.last, tuple(self.attempts))
+        return PartitionValidation(self.first, self.last, tuple(self.results))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +240,8 @@ class _Proposal:
     change: StateChange
 
 
-def _pin_for(attempt: Attempt, inspection: Inspection) -> SchemaPin | None:
-    if attempt.outcome is not AttemptOutcome.PASSED or inspection.metadata is None:
+def _pin_for(attempt: ValidationResult, inspection: Inspection) -> SchemaPin | None:
+    if attempt.outcome is not ValidationOutcome.PASSED or inspection.metadata is None:
         return None
     facts = inspection.metadata.facts
     return SchemaPin(attempt.key.source, attempt.key.report, facts.schema_version, facts.schema)

@@ -11,11 +11,11 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.ports.validation import UnsealedRun
 from gads_domain.run import RunId
-from gads_domain.state import Attempt, AttemptOutcome, CheckResult, KeyHistory
-from gads_domain.state_machine import effective_attempts
+from gads_domain.state import CheckResult, KeyHistory, ValidationOutcome, ValidationResult
+from gads_domain.state_machine import effective_results
 from gads_validator.checks.payload import PAYLOAD_SHA256, PAYLOAD_SIZE, READABLE
 from gads_validator.checks.schema import SCHEMA_FINGERPRINT, check_drift
-from gads_validator.checks.sealing import IDENTITY, SEAL
+from gads_validator.checks.seal import IDENTITY, SEAL
 from gads_validator.inspection import Inspection, rows_of
 from gads_validator.restatement import differences
 
@@ -26,17 +26,17 @@ _ROWS_HINT = "reprocess the partition with a new run; if it fails again, the rep
 
 
 def judge(
-    key: PartitionKey, run_id: RunId, inspection: Inspection, pinned: TableSchema | None, judged_at: datetime
-) -> Attempt:
+    key: PartitionKey, run_id: RunId, inspection: Inspection, pinned: TableSchema | None, validated_at: datetime
+) -> ValidationResult:
     """The attempt that `inspection` comes to, with the schema fixed for its version (None: none is yet)."""
     results = _with_drift(inspection, pinned)
     failed = [result for result in results if not result.passed]
     facts = inspection.metadata.facts if inspection.metadata else None
-    return Attempt(
+    return ValidationResult(
         key=key,
         run_id=run_id,
-        outcome=AttemptOutcome.REJECTED if failed else AttemptOutcome.PASSED,
-        judged_at=judged_at,
+        outcome=ValidationOutcome.REJECTED if failed else ValidationOutcome.PASSED,
+        validated_at=validated_at,
         checks=results,
         failure=_reason(failed) if failed else None,
         schema_version=facts.schema_version if facts else None,
@@ -46,21 +46,23 @@ def judge(
     )
 
 
-def unsealed_attempt(key: PartitionKey, run: UnsealedRun, judged_at: datetime) -> Attempt:
+def unsealed_result(key: PartitionKey, run: UnsealedRun, validated_at: datetime) -> ValidationResult:
     """The attempt of a run that was started and did not seal."""
-    return Attempt(key, run.run_id, AttemptOutcome.UNSEALED, judged_at, failure=run.reason)
+    return ValidationResult(key, run.run_id, ValidationOutcome.UNSEALED, validated_at, failure=run.reason)
 
 
-def with_changes(attempt: Attempt, inspection: Inspection, history: KeyHistory, reader: RawReader) -> Attempt:
+def with_changes(
+    attempt: ValidationResult, inspection: Inspection, history: KeyHistory, reader: RawReader
+) -> ValidationResult:
     """`attempt` with what it changes against the run that is authoritative now; as it is if it restates nothing.
 
     Raises `StorageError` if the storage fails while the authoritative run is read.
     """
     current = history.state.current_run_id
-    if attempt.outcome is not AttemptOutcome.PASSED or current is None or current >= attempt.run_id:
+    if attempt.outcome is not ValidationOutcome.PASSED or current is None or current >= attempt.run_id:
         return attempt
     against = str(current)
-    known = next((one for one in effective_attempts(history.attempts) if one.run_id == current), None)
+    known = next((one for one in effective_results(history.results) if one.run_id == current), None)
     mine = (attempt.content_sha256, attempt.schema_version)
     if known is not None and (known.content_sha256, known.schema_version) == mine:
         return replace(attempt, changes={"against_run": against, "equal": True})

@@ -1,32 +1,32 @@
-"""Which stretch is next: in the plan's order, and so that no account has every worker while others wait."""
+"""Which slice is next: in the plan's order, and so that no account has every worker while others wait."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
 
-from gads_orchestrator.work_plan import PlannedStretch
+from gads_orchestrator.plan import PlannedSlice
 
 
 class Dispatcher:
-    """Hands out the stretches of a plan, looking ahead a little.
+    """Hands out the slices of a plan, looking ahead a little.
 
     Laws:
 
-    1. A stretch is never handed out before one of an earlier purpose that has been seen.
-    2. Within one purpose, an account that has `share` stretches under work yields to any that has fewer, as far as
+    1. A slice is never handed out before one of an earlier purpose that has been seen.
+    2. Within one purpose, an account that has `share` slices under work yields to any that has fewer, as far as
        the look ahead reaches; alone it may have every worker.
     """
 
-    def __init__(self, stretches: Iterator[PlannedStretch], *, workers: int) -> None:
-        self._rest = stretches
-        self._seen: deque[PlannedStretch] = deque()
+    def __init__(self, slices: Iterator[PlannedSlice], *, workers: int) -> None:
+        self._rest = slices
+        self._seen: deque[PlannedSlice] = deque()
         self._ahead = 8 * workers
         self.share = max(1, workers // 2)
         self._under_work: Counter[str] = Counter()
 
-    def next(self) -> PlannedStretch | None:
-        """The stretch to begin now; None if there is none left."""
+    def next(self) -> PlannedSlice | None:
+        """The slice to begin now; None if there is none left."""
         while len(self._seen) < self._ahead:
             found = next(self._rest, None)
             if found is None:
@@ -34,8 +34,8 @@ class Dispatcher:
             self._seen.append(found)
         if not self._seen:
             return None
-        purpose = min(planned.purpose for planned in self._seen)
-        candidates = [number for number, planned in enumerate(self._seen) if planned.purpose is purpose]
+        reason = min(planned.reason for planned in self._seen)
+        candidates = [number for number, planned in enumerate(self._seen) if planned.reason is reason]
         chosen = next((number for number in candidates if self._load(number) < self.share), None)
         if chosen is None:
             chosen = min(candidates, key=self._load)
@@ -44,16 +44,16 @@ class Dispatcher:
         self._under_work[planned.account.customer_id] += 1
         return planned
 
-    def put_back(self, planned: PlannedStretch) -> None:
-        """What is left of a stretch that was handed out goes first."""
+    def put_back(self, planned: PlannedSlice) -> None:
+        """What is left of a slice that was handed out goes first."""
         self._seen.appendleft(planned)
 
-    def ended(self, planned: PlannedStretch) -> None:
-        """A stretch that was handed out is no longer under work."""
+    def ended(self, planned: PlannedSlice) -> None:
+        """A slice that was handed out is no longer under work."""
         self._under_work[planned.account.customer_id] -= 1
 
     def drop_all(self) -> int:
-        """Hand out no more; how many stretches that were looked ahead at are dropped."""
+        """Hand out no more; how many slices that were looked ahead at are dropped."""
         dropped = len(self._seen)
         self._seen.clear()
         self._rest = iter(())

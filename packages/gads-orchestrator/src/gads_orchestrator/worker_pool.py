@@ -1,4 +1,4 @@
-"""Who works on stretches: this process, or worker processes that live as long as the run."""
+"""Who works on slices: this process, or worker processes that live as long as the run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Protocol
 
 from gads_domain.errors import GadsError
 from gads_orchestrator.events import Event, RowsReceived
-from gads_orchestrator.working import Task, TaskResult, WorkRooms, work_on
+from gads_orchestrator.worker import Task, TaskResult, WorkerContext, work_on
 
-RoomsFactory = Callable[[], AbstractContextManager[WorkRooms]]
+WorkerContextFactory = Callable[[], AbstractContextManager[WorkerContext]]
 """Opens what a worker needs, in the worker; for processes it has to be picklable."""
 
 
@@ -84,8 +84,8 @@ class InThisProcess:
     `rows_received` hears of rows as they come; everything else is told when the task is done.
     """
 
-    def __init__(self, rooms: WorkRooms, rows_received: Callable[[Event], None] = _nobody) -> None:
-        self._rooms = rooms
+    def __init__(self, context: WorkerContext, rows_received: Callable[[Event], None] = _nobody) -> None:
+        self._rooms = context
         self._rows_received = rows_received
         self._task: Task | None = None
 
@@ -124,13 +124,13 @@ class _Process:
 
 @dataclass(slots=True)
 class SpawnedWorkers:
-    """Up to `count` processes, started by spawn when there is something for them to do, and kept over stretches.
+    """Up to `count` processes, started by spawn when there is something for them to do, and kept over slices.
 
     A worker ends when its pipe does, and at once when the process that started it dies, so that nobody goes on spending
     for nobody. It does not hear SIGTERM and SIGINT: who stops is for the starter to say.
     """
 
-    factory: RoomsFactory
+    factory: WorkerContextFactory
     count: int
     _running: dict[int, _Process] = field(default_factory=dict)
 
@@ -169,7 +169,7 @@ class SpawnedWorkers:
                 running.process.join()
         self._running.clear()
 
-    def open_anew(self, factory: RoomsFactory) -> None:
+    def open_anew(self, factory: WorkerContextFactory) -> None:
         """Between two runs: let all go, and have those that are started from now on open their rooms by `factory`."""
         self.close()
         self.factory = factory
@@ -203,7 +203,7 @@ class SpawnedWorkers:
         return [Lost(worker)] if running.busy else []
 
 
-def _serve(pipe: connection.Connection, factory: RoomsFactory) -> None:
+def _serve(pipe: connection.Connection, factory: WorkerContextFactory) -> None:
     """A worker's life."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -214,10 +214,10 @@ def _serve(pipe: connection.Connection, factory: RoomsFactory) -> None:
             pipe.send(_thinned(events))
 
     try:
-        with factory() as rooms:
+        with factory() as context:
             while True:
                 task: Task = pipe.recv()
-                pipe.send(work_on(task, rooms, tell))
+                pipe.send(work_on(task, context, tell))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except GadsError as error:
