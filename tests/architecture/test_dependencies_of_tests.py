@@ -18,7 +18,7 @@ def _declared_in(pyproject: Path, *path: str) -> set[str]:
     found = tomllib.loads(pyproject.read_text(encoding="utf-8"))
     for name in path[:-1]:
         found = found.get(name, {})
-    return {re.split(r"[<>=\[; ]", line)[0].lower() for line in found.get(path[-1], [])}
+    return {re.split(r"[<>=~\[; ]", line)[0].lower() for line in found.get(path[-1], [])}
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:

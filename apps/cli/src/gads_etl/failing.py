@@ -16,6 +16,9 @@ _HELP_WANTED = "NoArgsIsHelpError"
 
 _INTERRUPTED = 130
 
+_EXTRAS = {"gads_emulator": "emulator", "gads_warehouse_duckdb": "duckdb"}
+"""The extra that brings a package which the command line imports only where it is needed."""
+
 
 def guarded(action: Callable[[], object]) -> int:
     """Run `action` and return the process's exit status, writing an error and its hint to stderr.
@@ -42,14 +45,24 @@ def guarded(action: Callable[[], object]) -> int:
         # Nobody reads stdout any more: end quietly, without Python's own complaint when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.INCOMPLETE)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            return _report_bug(error)
+        say_error(f"this command needs gads-etl[{extra}]", f"pip install 'gads-etl[{extra}]'")
+        return int(ExitCode.USAGE)
     except Exception as error:
-        traceback.print_exc()
-        say_error(f"a fault of gads-etl: {type(error).__name__}: {error}", "please report it with the lines above")
-        return int(ExitCode.BUG)
+        return _report_bug(error)
     # typer turns an interrupt into this status, without a word.
     if status == _INTERRUPTED:
         say_error("interrupted", "what was sealed is kept; run the same command again to go on")
     return status if isinstance(status, int) else int(ExitCode.OK)
+
+
+def _report_bug(error: Exception) -> int:
+    traceback.print_exception(error)
+    say_error(f"a fault of gads-etl: {type(error).__name__}: {error}", "please report it with the lines above")
+    return int(ExitCode.BUG)
 
 
 def say_error(message: str, hint: str = "") -> None:

@@ -24,6 +24,12 @@ WAREHOUSES = "gads.warehouses"
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 
+_OPTIONAL = {
+    (SINKS, "s3"): ("gads-sink-s3", "s3"),
+    (WAREHOUSES, "duckdb"): ("gads-warehouse-duckdb", "duckdb"),
+}
+"""The package that opens a scheme, and the extra of gads-etl that brings it, where neither needs to be installed."""
+
 
 class SinkAdapter(Protocol):
     """Opens the storage that a URL names. A relative path in the URL is taken from `base`."""
@@ -84,6 +90,12 @@ def _load(group: str, url: str, what: str) -> Any:
             hint=f"begin it with one, in lower case: {', '.join(_known(group)) or 'none installed'}",
         )
     found = [point for point in entry_points(group=group) if point.name == match[1]]
+    if not found and (group, match[1]) in _OPTIONAL:
+        package, extra = _OPTIONAL[group, match[1]]
+        raise ConfigurationError(
+            f"{match[1]}: needs gads-etl[{extra}]",
+            hint=f"pip install 'gads-etl[{extra}]', or {package} alone where gads-etl is not installed",
+        )
     if not found:
         raise ConfigurationError(
             f"nothing installed opens {match[1]}: as a {what}",

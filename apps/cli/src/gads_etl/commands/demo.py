@@ -23,6 +23,7 @@ def demo(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Extract 3 accounts, 3 reports, 14 days from a local Google Ads API into DIR, validate them, load a warehouse."""
+    from gads_domain.adapters import sink_adapter, warehouse_adapter
     from gads_domain.errors import ConfigurationError
     from gads_emulator.synthetic import SyntheticAgency
     from gads_etl import template
@@ -50,6 +51,8 @@ def demo(
         except OSError as error:
             raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another --dir") from None
     configuration = load_configuration(path)
+    sink_adapter(configuration.storage.sink)  # an extra that is missing is named before anything is extracted
+    warehouse_adapter(configuration.warehouse.url)
     options = RunOptions(*_DAYS)
     say("A local Google Ads API is started; the official client talks to it over TLS.")
     result = execute_run(configuration, options, new_run("gads-etl demo"))
