@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gads_domain.backoff import Backoff
 from gads_domain.errors import GadsError, PermanentApiError, QuotaExhaustedError, TransientApiError
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.errors import CallFailedError, CallFailure
@@ -16,20 +17,20 @@ def delays(policy: RetryPolicy, failure: CallFailure) -> list[float | None]:
 
 
 def test_delays_double_up_to_the_largest() -> None:
-    policy = RetryPolicy(attempts=6, first_delay=1.0, largest_delay=5.0, chance=lambda: 1.0)
+    policy = RetryPolicy(attempts=6, backoff=Backoff(1.0, 5.0, jitter=1.0), chance=lambda: 0.0)
     assert delays(policy, CallFailure(BUSY)) == [1.0, 2.0, 4.0, 5.0, 5.0, None]
 
 
 def test_jitter_is_over_the_whole_delay() -> None:
-    assert RetryPolicy(chance=lambda: 0.0).delay(3, CallFailure(BUSY)) == 0.0
-    assert RetryPolicy(chance=lambda: 0.25).delay(3, CallFailure(BUSY)) == 1.0
+    assert RetryPolicy(chance=lambda: 1.0).delay(3, CallFailure(BUSY)) == 0.0
+    assert RetryPolicy(chance=lambda: 0.75).delay(3, CallFailure(BUSY)) == 1.0
 
 
 def test_the_api_s_delay_comes_on_top() -> None:
     assert RetryPolicy(chance=lambda: 0.5).delay(1, CallFailure(BUSY, 30.0)) == 30.5
 
 
-def test_a_delay_beyond_patience_ends_it() -> None:
+def test_a_delay_beyond_the_longest_wait_ends_it() -> None:
     assert RetryPolicy(longest_wait=300.0).delay(1, CallFailure(BUSY, 300.1)) is None
 
 
@@ -83,5 +84,5 @@ def test_persisting_gives_the_first_good_answer() -> None:
             raise CallFailedError(left.pop(0))
         return "answer"
 
-    assert call_with_retry(RetryPolicy(sleep=naps.append, chance=lambda: 1.0), act) == "answer"
+    assert call_with_retry(RetryPolicy(sleep=naps.append, chance=lambda: 0.0), act) == "answer"
     assert naps == [1.0, 9.0]

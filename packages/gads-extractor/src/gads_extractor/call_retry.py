@@ -9,38 +9,38 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
+from gads_domain.backoff import Backoff
 from gads_domain.clock import Clock, SystemClock, iso_utc
 from gads_domain.errors import GadsError, QuotaExhaustedError, TransientApiError
 from gads_extractor.errors import CallFailedError, CallFailure
 
 T = TypeVar("T")
+_BACKOFF = Backoff(first=1.0, largest=60.0, jitter=1.0)
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Exponential backoff with full jitter, within one run; all times in seconds.
+    """How often a call is made within one run, and how long to wait in between; times are seconds.
 
-    The API's own wish to be left alone for a while is obeyed up to `longest_wait`; a longer one ends the trying.
-    `sleep`, `chance` (a number from 0 to 1) and `clock` are there to be replaced by a simulation's.
+    A delay that the API names is waited for up to `longest_wait`; a longer one ends the retries. `sleep`, `chance` (a
+    number from 0 to 1) and `clock` can be replaced by a simulation's.
     """
 
     attempts: int = 5
-    first_delay: float = 1.0
-    largest_delay: float = 60.0
+    backoff: Backoff = _BACKOFF
     longest_wait: float = 300.0
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     clock: Clock = field(default_factory=SystemClock)
 
     def delay(self, failed_attempts: int, failure: CallFailure) -> float | None:
-        """Seconds to wait after that many failed attempts; None if asking again is of no use."""
+        """Seconds to wait after that many failed attempts; None if the call is not to be made again."""
         if not isinstance(failure.error, TransientApiError) or failed_attempts >= self.attempts:
             return None
         asked = failure.retry_after or 0.0
         if asked > self.longest_wait:
             return None
-        ceiling = min(self.first_delay * 2.0 ** (failed_attempts - 1), self.largest_delay)
-        return asked + ceiling * self.chance()
+        return asked + self.backoff.delay(failed_attempts, self.chance())
 
 
 def call_with_retry(policy: RetryPolicy, act: Callable[[], T]) -> T:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event as Flag
 
+from gads_domain.backoff import Backoff
 from gads_domain.errors import FailureReason, QuotaExhaustedError
 from gads_domain.run import RunContext
 from gads_orchestrator.execution import Control, WorkResult, execute_plan
@@ -26,8 +27,8 @@ def pause_between_looks(look_seconds: float, planning_seconds: float, troubles: 
 
     Troubles double the wait, up to ten minutes. A ledger of millions of rows is looked at less often.
     """
-    wished = min(look_seconds * 2.0 ** min(troubles, 10), max(_LONGEST_PAUSE, look_seconds))
-    return max(wished, planning_seconds * (1 / LOOKING_SHARE - 1))
+    backoff = Backoff(look_seconds, max(_LONGEST_PAUSE, look_seconds))
+    return max(backoff.delay(troubles + 1), planning_seconds * (1 / LOOKING_SHARE - 1))
 
 
 @dataclass(slots=True)

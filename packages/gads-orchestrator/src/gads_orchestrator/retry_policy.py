@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from gads_domain.backoff import Backoff
 from gads_domain.control import SchedulingState
 from gads_domain.errors import InvalidValueError
 
@@ -68,10 +69,9 @@ class RetryPolicy:
     rules: Mapping[str, ErrorRule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.first_delay <= timedelta(0) or self.largest_delay < self.first_delay:
-            raise InvalidValueError("the first delay of a retry policy is positive and not above the largest")
-        if not 0 <= self.jitter <= 1 or self.max_attempts < 1 or self.max_age_days < 1:
-            raise InvalidValueError("a retry policy has a jitter from 0 to 1 and limits of at least 1")
+        _ = self._backoff  # raises for delays or a jitter that cannot be
+        if self.max_attempts < 1 or self.max_age_days < 1:
+            raise InvalidValueError("max_attempts and max_age_days of a retry policy are at least 1")
 
     def decide(self, scheduling: SchedulingState, now: datetime, today: date) -> Decision:
         """What to do about a `failed` partition at `now`, which is `today` in the account's zone."""
@@ -98,8 +98,10 @@ class RetryPolicy:
 
     def delay(self, customer_id: str, report: str, tries: int) -> timedelta:
         """How long to wait after `tries` failures in a row."""
-        # Beyond this many doublings every delay is at the cap, and a larger power would overflow.
-        wished = self.first_delay.total_seconds() * 2.0 ** min(max(tries - 1, 0), 60)
         digest = hashlib.sha256(f"{customer_id}/{report}/{tries}".encode()).digest()
         share = int.from_bytes(digest[:8], "big") / 2**64
-        return timedelta(seconds=min(wished, self.largest_delay.total_seconds()) * (1 - self.jitter * share))
+        return timedelta(seconds=self._backoff.delay(tries, share))
+
+    @property
+    def _backoff(self) -> Backoff:
+        return Backoff(self.first_delay.total_seconds(), self.largest_delay.total_seconds(), self.jitter)
