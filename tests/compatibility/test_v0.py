@@ -20,6 +20,7 @@ import pytest
 
 from gads_consumer.consumer import Consumer, load_snapshot
 from gads_domain.adapters import ledger_adapter
+from gads_domain.run import RunId
 
 SAMPLE = Path(__file__).with_name("v0")
 PRINTED: dict[str, Any] = json.loads((SAMPLE / "printed.json").read_text(encoding="utf-8"))
@@ -178,6 +179,25 @@ def test_leases_and_quota_are_read(folder: Path) -> None:
         (lease,) = ledger.leases(datetime(2026, 11, 27, 20, 21, 30, tzinfo=UTC))
         assert (lease.scope, lease.number) == ("google_ads/8646067664/campaign", 12)
         assert ledger.quota("default", date(2026, 11, 27)).spent == 12
+
+
+def test_the_newest_run_is_found_before_and_after_the_migration(folder: Path) -> None:
+    results = {
+        (key, attempt["run_id"])
+        for key, one in PRINTED["state history"].items()
+        for attempt in one["printed"]["attempts"]
+    }
+    revoked = {(key, run) for key, one in PRINTED["state history"].items() for run in one["printed"]["revoked"]}
+    assert revoked
+    newest = RunId(max(run for _, run in results - revoked))
+    adapter = ledger_adapter("sqlite:state.db")
+    before = (folder / "state.db").read_bytes()
+    with adapter.open_reader("sqlite:state.db", folder) as reader:
+        assert reader.newest_run() == newest
+        assert (folder / "state.db").read_bytes() == before
+        adapter.open_for_validator("sqlite:state.db", folder).close()
+        assert (folder / "state.db").read_bytes() != before
+        assert reader.newest_run() == newest
 
 
 def test_a_new_run_goes_on_where_the_old_version_ended(gads_etl: Command, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.ledger_samples import FIRST_DAY, act_of, change_of, judged, key_of, record_one
+from gads_conformance.ledger_samples import FIRST_DAY, act_of, change_of, judged, key_of, record_one, run_of
 from gads_domain.errors import ExitCode, HeldElsewhereError, InvalidValueError, LedgerError, UnsupportedContractError
 from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
 from gads_state_sqlite import schema
@@ -18,7 +18,8 @@ from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
 from gads_state_sqlite.control_plane_ledger import ControlPlanePartitionStateRepository
 from gads_state_sqlite.filter_sql import select_of
 from gads_state_sqlite.ledger_file import connect, create, open_for_writing, uri_of
-from gads_state_sqlite.schema import MIGRATIONS, migrate, version_of
+from gads_state_sqlite.repository import NEWEST_RUN
+from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, RUNS_VERSION, migrate, version_of
 from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
 
 URL = "sqlite:ledger.db"
@@ -252,13 +253,47 @@ def test_several_may_migrate_at_once(file: Path) -> None:
         assert set(pool.map(upgrade, range(4))) == {len(LATER)}
 
 
-def test_an_older_ledger_is_not_changed_by_a_reader(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gads_state_sqlite.state_reader.MIGRATIONS", LATER)
-    before = file.read_bytes()
+def test_a_reader_refuses_the_oldest_tables_and_leaves_them_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    create(path, 1, MIGRATIONS[: OLDEST_READABLE - 1])
+    before = path.read_bytes()
     with pytest.raises(LedgerError, match="only a writer") as caught:
-        use("open_reader", file.parent)
+        use("open_reader", tmp_path)
     assert caught.value.hint
-    assert file.read_bytes() == before
+    assert path.read_bytes() == before
+
+
+def test_the_newest_run_of_an_older_ledger_is_found_before_and_after_its_migration(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    create(path, 1, MIGRATIONS[: RUNS_VERSION - 1])
+    now, revoked = "2024-06-02T04:05:06.789000Z", "20240603T040506789Z-7f3a9c21"
+    connection = raw(path)
+    for key, version, run in (("'1'", 1, run_of(1)), ("'1'", 2, revoked), ("'2'", 1, run_of(2))):
+        connection.execute(
+            f"INSERT INTO attempts VALUES ('google_ads', {key}, 'campaign', '2024-01-01', {version}, '{run}', "
+            f"'rejected', '{now}', '[]', NULL, NULL, NULL, NULL, NULL, NULL)"
+        )
+    connection.execute(
+        f"INSERT INTO revocations VALUES ('google_ads', '1', 'campaign', '2024-01-01', '{revoked}', '{now}')"
+    )
+    connection.close()
+    before = path.read_bytes()
+    with ADAPTER.open_reader(URL, tmp_path) as reader:
+        assert reader.newest_run() == run_of(2)
+        assert reader.position() == 0
+    assert path.read_bytes() == before
+    with ADAPTER.open_for_control_plane(URL, tmp_path) as ledger, ADAPTER.open_reader(URL, tmp_path) as reader:
+        assert ledger._file.read(version_of) == len(MIGRATIONS)
+        assert ledger.newest_run() == reader.newest_run() == run_of(2)
+        assert ledger.revoke([(key_of(2), run_of(2))], act_of()) == [True]
+        assert ledger.newest_run() == reader.newest_run() == run_of(1)
+
+
+def test_the_newest_run_needs_no_scan(file: Path) -> None:
+    connection = connect(uri_of(file, mode="ro"), 1)
+    (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {NEWEST_RUN}").fetchall()
+    connection.close()
+    assert plan[3] == "SCAN runs"  # backwards along its primary key, up to the first run with a result
 
 
 @pytest.mark.parametrize("table", ["attempts", "authority_log", "operator_acts", "schema_pins"])
@@ -316,9 +351,11 @@ def test_sqlite_itself_keeps_each_to_its_authority(file: Path) -> None:
         refused(control_plane, "INSERT INTO attempts SELECT * FROM attempts")
         refused(control_plane, "INSERT INTO partition_state SELECT * FROM partition_state")
         refused(control_plane, "DROP TABLE attempts")
+        refused(control_plane, "UPDATE runs SET results = 0")
     with ValidatorPartitionStateRepository(file) as validator:
         refused(validator, "INSERT INTO operator_acts SELECT * FROM operator_acts")
         refused(validator, "DELETE FROM partition_state")
+        refused(validator, "INSERT INTO runs (run_id, results) VALUES ('20990101T000000000Z-00000000', 1)")
         refused(validator, "DROP TRIGGER attempts_never_updated")
 
 

@@ -125,6 +125,18 @@ class FindsOverSeveralMoments(Wrapped):
         return (self.whole.get(state.key) for state in self.whole.find(wanted, limit=limit))
 
 
+class TakesTheRunOfTheLastChangeForTheNewest(Wrapped):
+    def newest_run(self):
+        changes = self.whole.authority_changes()
+        return changes[-1].to_run if changes else None
+
+
+class TakesARevokedRunForTheNewest(Wrapped):
+    def newest_run(self):
+        states = self.whole.find(StateFilter())
+        return max((r.run_id for s in states for r in self.whole.history(s.key).results), default=None)
+
+
 class Adapter:
     def __init__(self, kind):
         self.kind = kind
@@ -183,6 +195,10 @@ _CAUGHT_BY = {
     "Adapter(TellsHistoriesWithoutWhatWasWithdrawn)": "test_histories_say_of_each_key_what_is_its_own",
     "Adapter(ExcludesTheLastDay)": "test_find_matches_exactly_and_in_key_order",
     "Adapter(FindsOverSeveralMoments)": "test_reader_law_3_find_is_of_one_moment",
+    **dict.fromkeys(
+        ("Adapter(TakesTheRunOfTheLastChangeForTheNewest)", "Adapter(TakesARevokedRunForTheNewest)"),
+        "test_reader_law_8_the_newest_run_is_the_latest_with_a_result_that_is_not_revoked",
+    ),
     "CreatesWhenRead(Sound)": "test_reader_law_2_an_absent_ledger_reads_as_empty_and_is_not_created",
     "CreatesWhenChecked(Sound)": "test_a_check_of_the_adapter_leaves_no_trace",
     "OneForAll(Sound)": "test_authority_is_cut",

@@ -17,11 +17,14 @@ from gads_conformance.ledger_samples import (
     key_of,
     moment,
     record_one,
+    run_of,
 )
 from gads_conformance.ledger_suite import LedgerSuite
 from gads_domain.adapters import LedgerAdapter
+from gads_domain.control import Mark
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.run import RunId
 from gads_domain.state import (
     KeyHistory,
     PartitionState,
@@ -74,6 +77,7 @@ class StateReaderLaws(LedgerSuite):
         assert reader.authority_changes() == []
         assert reader.position() == 0
         assert reader.schema_pin("google_ads", "campaign", 1) is None
+        assert reader.newest_run() is None
         with adapter.open_reader(ledger_url, base) as another:
             assert another.ledger_id() is None
 
@@ -157,6 +161,38 @@ class StateReaderLaws(LedgerSuite):
             assert reader.authority_changes(after=cursor) == rest
             assert reader.authority_changes(after=cursor, limit=2) == rest[:2]
         assert reader.authority_changes(limit=0) == []
+
+    def test_reader_law_8_the_newest_run_is_the_latest_with_a_result_that_is_not_revoked(
+        self, reader: StateReader, validator: ValidatorLedger, control_plane: ControlPlaneLedger
+    ) -> None:
+        """By its id and not by when it was validated; a revocation counts for its own partition alone."""
+        first, second = key_of(1), key_of(2)
+
+        def newest() -> RunId | None:
+            found = {ledger.newest_run() for ledger in (reader, validator, control_plane)}
+            assert len(found) == 1
+            return found.pop()
+
+        assert newest() is None
+        record_one(validator, judged(first, 5))
+        assert newest() == run_of(5)
+        record_one(validator, judged(second, 3, second=90))
+        assert newest() == run_of(5)
+        record_one(validator, judged(first, 7, UNSEALED))
+        record_one(validator, judged(second, 7, REJECTED))
+        record_one(validator, replace(judged(second, 7, second=91), seal_sha256="0" * 64))
+        assert newest() == run_of(7)
+        control_plane.mark([first], Mark.HELD, act_of())
+        control_plane.revoke([(first, run_of(7))], act_of())
+        assert newest() == run_of(7)
+        control_plane.revoke([(second, run_of(7)), (second, run_of(7))], act_of())
+        assert newest() == run_of(5)
+        record_one(validator, replace(judged(first, 7, second=92), seal_sha256="1" * 64))
+        assert newest() == run_of(5)
+        control_plane.revoke([(first, run_of(5)), (second, run_of(3))], act_of())
+        assert newest() is None
+        record_one(validator, judged(second, 4, entropy=1))
+        assert newest() == run_of(4, entropy=1)
 
     def test_get_many_keeps_the_order_asked_for(self, reader: StateReader, validator: ValidatorLedger) -> None:
         """One state for each key asked for, in that order, repeated keys included."""

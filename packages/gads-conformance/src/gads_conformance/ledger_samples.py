@@ -109,4 +109,5 @@ def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
         [ledger.acts(key) for key in keys],
         ledger.authority_changes(),
         ledger.position(),
+        ledger.newest_run(),
     )

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
     KeyHistory,
@@ -20,13 +21,22 @@ from gads_domain.state import (
 from gads_state_sqlite.bulk_queries import histories_in, states_in
 from gads_state_sqlite.control_reader import ControlReading
 from gads_state_sqlite.filter_sql import select_of
-from gads_state_sqlite.rows import ACT, LOG, act_of, key_columns, log_entry_of, pin_of, state_of
+from gads_state_sqlite.rows import ACT, KEY, LOG, act_of, key_columns, log_entry_of, pin_of, run_of, state_of
+from gads_state_sqlite.schema import RUNS_VERSION, version_of
 from gads_state_sqlite.state_reader import ReadSource
 from gads_state_sqlite.time_travel import as_of_statement, position_at, reports_of
 
 BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 
 _NO_LIMIT = -1
+
+NEWEST_RUN = "SELECT run_id FROM runs WHERE results > 0 ORDER BY run_id DESC LIMIT 1"
+_NEWEST_RUN_BY_SCAN = (
+    "SELECT run_id FROM attempts AS a WHERE NOT EXISTS (SELECT 1 FROM revocations AS r WHERE "
+    + " AND ".join(f"r.{column} = a.{column}" for column in (*KEY.split(", "), "run_id"))
+    + ") ORDER BY run_id DESC LIMIT 1"
+)
+"""For a reader of a ledger that no writer has yet brought up to the present version."""
 
 
 class PartitionStateRepository(ControlReading):
@@ -102,6 +112,16 @@ class PartitionStateRepository(ControlReading):
     def reports(self, source: str) -> list[str]:
         """The names of the reports of `source` that have a row, sorted."""
         return self._source.read(lambda connection: reports_of(connection, source))
+
+    def newest_run(self) -> RunId | None:
+        """The latest run with a validation result that is not revoked, whatever its outcome; None if there is none."""
+
+        def work(connection: sqlite3.Connection) -> RunId | None:
+            has_runs = version_of(connection) >= RUNS_VERSION
+            row = connection.execute(NEWEST_RUN if has_runs else _NEWEST_RUN_BY_SCAN).fetchone()
+            return None if row is None else run_of(row)
+
+        return self._source.read(work)
 
     def ledger_id(self) -> str | None:
         """Names this ledger among all ledgers, for good; None while it does not exist."""

@@ -216,6 +216,12 @@ def pin_of(row: Row) -> SchemaPin:
     return SchemaPin(row[0], row[1], row[2], TableSchema(columns))
 
 
+@_decoder
+def run_of(row: Row) -> RunId:
+    """From `run_id`."""
+    return RunId(row[0])
+
+
 def _check_document(check: CheckResult) -> dict[str, Any]:
     return {"name": check.name, "passed": check.passed, "detail": check.detail, "figures": dict(check.figures)}
 

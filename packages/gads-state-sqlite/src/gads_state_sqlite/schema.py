@@ -118,8 +118,43 @@ _FIRST: Migration = (
 
 _SECOND: Migration = control_plane_tables(_KEY, _MOMENT, _only_grows)
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
+_SAME_RUN = " AND ".join(
+    f"{{0}}.{column} = {{1}}.{column}" for column in ("source", "customer_id", "report", "logical_date", "run_id")
+)
+
+_THIRD: Migration = (
+    """CREATE TABLE runs (
+    run_id TEXT NOT NULL PRIMARY KEY,
+    results INTEGER NOT NULL CHECK (results >= 0)
+) STRICT, WITHOUT ROWID""",
+    "INSERT INTO runs (run_id, results) SELECT run_id, count(*) FROM attempts AS a WHERE NOT EXISTS "
+    f"(SELECT 1 FROM revocations AS r WHERE {_SAME_RUN.format('r', 'a')}) GROUP BY run_id",
+    # Triggers keep the counts, so that no statement can record a result or a revocation without them.
+    f"""CREATE TRIGGER runs_count_results AFTER INSERT ON attempts
+WHEN NOT EXISTS (SELECT 1 FROM revocations AS r WHERE {_SAME_RUN.format("r", "NEW")})
+BEGIN
+    INSERT INTO runs (run_id, results) VALUES (NEW.run_id, 1)
+    ON CONFLICT (run_id) DO UPDATE SET results = results + 1;
+END""",
+    f"""CREATE TRIGGER runs_lose_revoked_results AFTER INSERT ON revocations
+BEGIN
+    UPDATE runs SET results = results - (SELECT count(*) FROM attempts AS a WHERE {_SAME_RUN.format("a", "NEW")})
+    WHERE run_id = NEW.run_id;
+END""",
+)
+"""`runs.results` is the number of validation results of the run that are not revoked."""
+
+RUN_TRIGGERS = frozenset({"runs_count_results", "runs_lose_revoked_results"})
+"""The only writers of the table `runs`."""
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
 """The way from an empty file to the present version; entries are added at the end and never edited."""
+
+OLDEST_READABLE = 2
+"""The first version of the tables that a reader, which may not migrate them, can still read."""
+
+RUNS_VERSION = 3
+"""The first version with the table `runs`."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

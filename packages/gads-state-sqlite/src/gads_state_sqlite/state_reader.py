@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError
 from gads_state_sqlite.faults import translated
 from gads_state_sqlite.ledger_file import connect, require_file, require_ledger, uri_of
-from gads_state_sqlite.schema import MIGRATIONS, migrate, version_of
+from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, migrate, version_of
 
 _T = TypeVar("_T")
 Statement = tuple[str, Sequence[Any]]
@@ -229,7 +229,7 @@ class ReadOnlyFile:
                 connection.close()
                 connection = connect(uri_of(self._path, mode="ro"), self._busy_seconds)
                 require_ledger(connection, self._path, len(MIGRATIONS))
-            if version_of(connection) < len(MIGRATIONS):
+            if version_of(connection) < OLDEST_READABLE:
                 raise LedgerError(
                     f"the ledger {self._path} has tables of version {version_of(connection)}, which only a writer can "
                     f"bring up to {len(MIGRATIONS)}",

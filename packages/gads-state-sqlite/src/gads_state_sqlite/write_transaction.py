@@ -12,6 +12,7 @@ from gads_domain.errors import InvalidValueError, LedgerError
 from gads_domain.state import PartitionState
 from gads_state_sqlite.ledger_file import Authorizer, faults_of, open_for_writing
 from gads_state_sqlite.rows import key_columns, moment_text
+from gads_state_sqlite.schema import RUN_TRIGGERS
 from gads_state_sqlite.state_reader import ReadOnlyFile, Statement
 
 _T = TypeVar("_T")
@@ -34,7 +35,7 @@ def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[
     `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be put in and changed.
     """
 
-    def authorize(action: int, first: str | None, second: str | None, _file: str | None, _inner: str | None) -> int:
+    def authorize(action: int, first: str | None, second: str | None, _file: str | None, inner: str | None) -> int:
         if action in _READING:
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_INSERT and (first in inserts or first in owned):
@@ -42,6 +43,8 @@ def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[
         if action == sqlite3.SQLITE_UPDATE and first in owned:
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_UPDATE and (first == "sqlite_sequence" or (first == _STATES and second in updates)):
+            return sqlite3.SQLITE_OK
+        if first == "runs" and inner in RUN_TRIGGERS and action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE):
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 

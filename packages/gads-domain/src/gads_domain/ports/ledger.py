@@ -36,6 +36,8 @@ class StateReader(Protocol):
        the last position it agrees with the rows.
     7. `scheduling_states` returns every matching partition that has a row or a mark, each once, in key order; `history`
        names the runs that every revocation on record withdraws. `authority_changes_of` a key are its own.
+    8. `newest_run` is the latest run that has a validation result on record which no revocation withdraws; None if
+       there is none. Its cost does not grow with the number of results.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -111,6 +113,13 @@ class StateReader(Protocol):
 
     def quota(self, budget: str, day: date) -> QuotaDay:
         """What was spent of `budget` on `day`."""
+        ...
+
+    def newest_run(self) -> RunId | None:
+        """The latest run with a validation result that is not revoked, whatever its outcome; None if there is none.
+
+        A run must be later than this one, or its results lose to rows that are older than its own.
+        """
         ...
 
     def ledger_id(self) -> str | None:
