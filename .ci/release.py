@@ -47,8 +47,12 @@ def build(folder: Path) -> None:
 
 
 def faults(folder: Path) -> list[str]:
-    """Why what is in `folder` must not be published: a package is absent, or has no licence."""
+    """Why what is in `folder` must not be published: a package is absent, has no licence or is not in the changelog."""
     found = []
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    if not re.search(rf"^## {re.escape(version)}\b", changelog, re.MULTILINE):
+        found.append(f"CHANGELOG.md has no section {version}")
     for file in project_files()[1:]:
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         stem = f"{project['name'].replace('-', '_')}-{project['version']}"
