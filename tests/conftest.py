@@ -91,8 +91,7 @@ def agency(emulator: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def customers(agency: Path, gads_etl: Command, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The clients of the shared agency."""
-    from gads_emulator.synthetic import SyntheticAgency
-    from gads_emulator.synthetic_accounts import SyntheticSettings
+    from gads_emulator import SyntheticAgency, SyntheticSettings
 
     return list(SyntheticAgency(SyntheticSettings(seed=3, accounts=3)).client_ids)
 

@@ -81,9 +81,7 @@ class Replay:
 
 
 def serve(folder: Path) -> None:
-    from gads_emulator.certificates import Authority
-    from gads_emulator.server import EmulatorServer
-    from gads_emulator.synthetic import SyntheticAgency
+    from gads_emulator import Authority, EmulatorServer, SyntheticAgency
 
     replay = Replay()
     server = EmulatorServer(

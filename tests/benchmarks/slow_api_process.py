@@ -9,9 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import EmulatorServer, SyntheticAgency, SyntheticSettings
 
 FIRST, LAST = date(2024, 5, 1), date(2024, 5, 31)
 

@@ -23,10 +23,7 @@ from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.state import PartitionStatus
-from gads_emulator.client_configuration import CA_NAME
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import CA_NAME, EmulatorServer, SyntheticAgency, SyntheticSettings
 
 FIRST = date(2024, 3, 1)
 REPORTS = """

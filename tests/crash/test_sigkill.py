@@ -21,8 +21,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus, StateFilter
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import SyntheticAgency, SyntheticSettings
 
 FIRST = date(2024, 3, 1)
 REPORTS = """

@@ -14,12 +14,8 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.agency import RowRequest
-from gads_emulator.client_configuration import CA_NAME
+from gads_emulator import CA_NAME, EmulatorServer, RowRequest, SyntheticAgency, SyntheticSettings
 from gads_emulator.schema import load_schema
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
 
 CONNECTOR = "airbyte-source-google-ads==6.1.7"
 GRAIN = ("campaign.id", "segments.date", "segments.hour", "segments.ad_network_type")

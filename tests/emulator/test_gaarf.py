@@ -14,10 +14,7 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.client_configuration import CA_NAME, CA_VARIABLE
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import CA_NAME, CA_VARIABLE, EmulatorServer, SyntheticAgency, SyntheticSettings
 
 GAARF = "google-ads-api-report-fetcher==1.18.3"
 QUERY = """
@@ -59,7 +56,7 @@ def server() -> Iterator[EmulatorServer]:
 
 
 def _expected(agency: SyntheticAgency) -> set[tuple[Any, ...]]:
-    from gads_emulator.agency import RowRequest
+    from gads_emulator import RowRequest
     from gads_emulator.schema import load_schema
 
     dimensions = ("customer.id", "campaign.id", "campaign.name", "segments.date", "segments.device")

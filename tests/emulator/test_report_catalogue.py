@@ -11,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.client_configuration import trust_process_authority
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import EmulatorServer, SyntheticAgency, SyntheticSettings, trust_process_authority
 from gads_gaql.catalogue import load, versions
 from gads_gaql.parser import parse
 from gads_gaql.syntax import Query

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gads_domain.account_days import last_complete_day
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import SyntheticAgency, SyntheticSettings
 
 REPORTS = """
 [[reports]]

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import SyntheticAgency, SyntheticSettings
 
 
 def test_a_fault_plan_strikes_the_account_it_names_and_no_other(

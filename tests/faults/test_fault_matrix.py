@@ -20,11 +20,16 @@ from gads_domain.errors import CredentialsError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
-from gads_emulator.client_configuration import CA_NAME, trust_process_authority
-from gads_emulator.fault_plan import TOKEN, FaultPlan, FaultRule
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import (
+    CA_NAME,
+    EmulatorServer,
+    FaultPlan,
+    FaultRule,
+    SyntheticAgency,
+    SyntheticSettings,
+    trust_process_authority,
+)
+from gads_emulator.fault_plan import TOKEN
 from gads_etl.composition import new_run, open_ledger_reader, open_sink_reader
 from gads_etl.configuration import Configuration, load_configuration
 from gads_etl.execution import execute_run

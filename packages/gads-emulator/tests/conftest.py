@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.client_configuration import trust_process_authority
-from gads_emulator.recorded import RecordedAgency
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import EmulatorServer, RecordedAgency, SyntheticAgency, SyntheticSettings, trust_process_authority
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
 
@@ -74,7 +70,8 @@ Ask = Callable[..., list[Any]]
 @pytest.fixture
 def ask(folder: Path) -> Ask:
     """Answer a query from `folder` through the API's core, as full `GoogleAdsRow` messages."""
-    from gads_emulator.api import Api, Call
+    from gads_emulator import Call
+    from gads_emulator.api import Api
     from gads_emulator.api_versions import load_version
 
     def asker(query: str, customer_id: str = "1234567890", version_name: str = "v26") -> list[Any]:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.api import Api, Call
+from gads_emulator import ApiFailureError, Call, SyntheticAgency
+from gads_emulator.api import Api
 from gads_emulator.api_versions import load_version
-from gads_emulator.failures import ApiFailureError
-from gads_emulator.synthetic import SyntheticAgency
 
 Ask = Callable[..., list[Any]]
 

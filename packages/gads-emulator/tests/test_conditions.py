@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from gads_emulator import ApiFailureError
 from gads_emulator.api_versions import installed_versions
 from gads_emulator.calendar_segments import during
 from gads_emulator.conditions import compile_condition, date_bounds
-from gads_emulator.failures import ApiFailureError
 from gads_emulator.schema import load_schema
 from gads_gaql.parser import parse
 

@@ -25,11 +25,9 @@ from google.api_core.exceptions import (
 from google.auth.exceptions import RefreshError
 
 from gads_domain.errors import ConfigurationError
-from gads_emulator.client_configuration import trust_process_authority
-from gads_emulator.fault_plan import FaultPlan, FaultRule, fault_plan_as_json, fault_plan_from, read_fault_plan
+from gads_emulator import EmulatorServer, FaultPlan, FaultRule, SyntheticAgency, trust_process_authority
+from gads_emulator.fault_plan import fault_plan_as_json, fault_plan_from, read_fault_plan
 from gads_emulator.message_splitting import first_rows, in_pieces, split_rows
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
 
 QUERY = (
     "SELECT ad_group.id, segments.date, segments.hour, metrics.impressions FROM ad_group "

@@ -15,10 +15,7 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.api_core.exceptions import ResourceExhausted, ServiceUnavailable
 from grpc import StatusCode
 
-from gads_emulator.api import Call, Policy, Selection
-from gads_emulator.failures import ApiFailureError
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
+from gads_emulator import ApiFailureError, Call, EmulatorServer, Policy, Selection, SyntheticAgency
 
 MANY = (
     "SELECT ad_group.id, segments.date, segments.device, metrics.clicks, metrics.impressions FROM ad_group "

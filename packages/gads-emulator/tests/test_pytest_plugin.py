@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.fault_plan import FaultPlan, FaultRule
+from gads_emulator import FaultPlan, FaultRule
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
 

@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.api import Policy
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
+from gads_emulator import EmulatorServer, Policy, SyntheticAgency
 
 QUERY = (
     "SELECT campaign.id, campaign.advertising_channel_type, campaign_budget.amount_micros, segments.date, "

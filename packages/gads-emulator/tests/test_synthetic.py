@@ -9,11 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gads_domain.errors import InvalidValueError
-from gads_emulator.agency import RowRequest
+from gads_emulator import RowRequest, SyntheticAgency, SyntheticSettings
 from gads_emulator.schema import load_schema
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
-from gads_emulator.synthetic_activity import NOTHING, Activity, add, bounds_of, divide
+from gads_emulator.synthetic.activity import NOTHING, Activity, add, bounds_of, divide
 
 COUNTED = (
     "metrics.clicks",

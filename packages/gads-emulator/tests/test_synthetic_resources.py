@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.api import Api, Call
+from gads_emulator import ApiFailureError, Call, SyntheticAgency, SyntheticSettings
+from gads_emulator.api import Api
 from gads_emulator.api_versions import load_version
-from gads_emulator.failures import ApiFailureError
 from gads_emulator.field_service import search_fields
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
 
 TODAY = date(2024, 6, 15)
 CONDITIONS = {

@@ -19,11 +19,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import PartitionWriter, RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_emulator.api import Call, Selection
-from gads_emulator.client_configuration import trust_process_authority
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import Call, EmulatorServer, Selection, SyntheticAgency, SyntheticSettings, trust_process_authority
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.report_source import GoogleAdsReportSource

@@ -15,11 +15,7 @@ from gads_conformance.account_directory_laws import AccountDirectoryLaws, KnownT
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import CredentialsError, QuotaExhaustedError, TransientApiError
 from gads_domain.ports.accounts import AccountDirectory
-from gads_emulator.api import Call, Selection
-from gads_emulator.failures import ApiFailureError
-from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic import SyntheticAgency
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import ApiFailureError, Call, EmulatorServer, Selection, SyntheticAgency, SyntheticSettings
 from gads_extractor.accounts import GoogleAdsAccountDirectory
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection

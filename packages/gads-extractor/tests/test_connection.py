@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
-from gads_emulator.api import Call, Selection
-from gads_emulator.failures import ApiFailureError
-from gads_emulator.server import EmulatorServer
+from gads_emulator import ApiFailureError, Call, EmulatorServer, Selection
 from gads_extractor.connection import GoogleAdsConnection
 
 VERSION = "v26"

@@ -26,8 +26,7 @@ from gads_domain.errors import CredentialsError
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
-from gads_emulator.api import Call, Selection
-from gads_emulator.failures import ApiFailureError
+from gads_emulator import ApiFailureError, Call, Selection
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.report_source import GoogleAdsReportSource

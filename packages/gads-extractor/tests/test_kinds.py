@@ -18,10 +18,7 @@ from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_domain.run import RunContext
-from gads_emulator.api import Call, Selection
-from gads_emulator.failures import ApiFailureError
-from gads_emulator.recorded import RecordedAgency
-from gads_emulator.server import EmulatorServer
+from gads_emulator import ApiFailureError, Call, EmulatorServer, RecordedAgency, Selection
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.event_windows import EventWindows

@@ -15,9 +15,7 @@ from gads_domain.adapters import sink_adapter
 from gads_domain.ports.report_source import ReportSource
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
-from gads_emulator.api import Call, Selection
-from gads_emulator.failures import ApiFailureError
-from gads_emulator.server import EmulatorServer
+from gads_emulator import ApiFailureError, Call, EmulatorServer, Selection
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.report_source import GoogleAdsReportSource

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gads_emulator.synthetic_accounts import SyntheticSettings
+    from gads_emulator import SyntheticSettings
     from gads_etl.configuration import EmulatorSection
 
 
 def synthetic_settings(given: Mapping[str, Any]) -> SyntheticSettings:
     """The settings of a synthetic agency, with the emulator's own defaults for what is not given."""
-    from gads_emulator.synthetic_accounts import SyntheticSettings
+    from gads_emulator import SyntheticSettings
 
     return SyntheticSettings(**given)
 
@@ -36,9 +36,7 @@ def settings_of(section: EmulatorSection) -> SyntheticSettings:
 @contextmanager
 def running_emulator(settings: SyntheticSettings) -> Iterator[tuple[Path, Path]]:
     """Serve a synthetic agency; yields the paths of its `google-ads.yaml` and of its CA certificate."""
-    from gads_emulator.client_configuration import CA_NAME
-    from gads_emulator.server import EmulatorServer
-    from gads_emulator.synthetic import SyntheticAgency
+    from gads_emulator import CA_NAME, EmulatorServer, SyntheticAgency
 
     with (
         tempfile.TemporaryDirectory(prefix="gads-emulator-") as folder,

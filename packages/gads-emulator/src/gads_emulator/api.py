@@ -22,12 +22,12 @@ from google.protobuf.message import DecodeError
 
 from gads_emulator.agency import Account, Agency, ancestors
 from gads_emulator.api_versions import ApiVersion
-from gads_emulator.encoding import PageEncoder
 from gads_emulator.evaluation import evaluate
 from gads_emulator.failures import ApiFailureError
 from gads_emulator.field_service import get_field, search_fields
 from gads_emulator.page_cache import PageCache
-from gads_emulator.plan import Plan, make_plan, parse_query
+from gads_emulator.page_encoder import PageEncoder
+from gads_emulator.query_plan import Plan, make_plan, parse_query
 from gads_emulator.schema import Field, load_schema
 
 PAGE_ROWS = 10_000

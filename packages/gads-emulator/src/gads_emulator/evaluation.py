@@ -11,7 +11,7 @@ from typing import Any
 from gads_emulator.agency import Rows
 from gads_emulator.calendar_segments import DERIVED
 from gads_emulator.metrics import combine
-from gads_emulator.plan import Plan
+from gads_emulator.query_plan import Plan
 from gads_emulator.schema import Field, Row
 
 

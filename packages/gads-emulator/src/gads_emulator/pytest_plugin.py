@@ -77,9 +77,9 @@ def _agency(given: Agency | Path | str | None, options: dict[str, Any]) -> Agenc
     from dataclasses import fields
     from pathlib import Path
 
-    from gads_emulator.recorded import RecordedAgency
-    from gads_emulator.synthetic import SyntheticAgency
-    from gads_emulator.synthetic_accounts import SyntheticSettings
+    from gads_emulator.recorded_agency import RecordedAgency
+    from gads_emulator.synthetic.accounts import SyntheticSettings
+    from gads_emulator.synthetic.agency import SyntheticAgency
 
     if given is None:
         names = {field.name for field in fields(SyntheticSettings)}

@@ -11,8 +11,7 @@ from google.ads.googleads.v26.services.types.google_ads_service import SearchGoo
 from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
-from gads_emulator.api import Call, Selection
-from gads_emulator.failures import ApiFailureError
+from gads_emulator import ApiFailureError, Call, Selection
 from gads_payload.reader import open_payload
 
 FIELDS = ["campaign.id", "campaign.status", "segments.date", "metrics.clicks", "metrics.cost_micros"]

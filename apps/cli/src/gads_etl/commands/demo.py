@@ -25,7 +25,7 @@ def demo(
     """Extract 3 accounts, 3 reports, 14 days from a local Google Ads API into DIR, validate them, load a warehouse."""
     from gads_domain.adapters import sink_adapter, warehouse_adapter
     from gads_domain.errors import ConfigurationError
-    from gads_emulator.synthetic import SyntheticAgency
+    from gads_emulator import SyntheticAgency
     from gads_etl import template
     from gads_etl.composition import new_run
     from gads_etl.configuration import load_configuration

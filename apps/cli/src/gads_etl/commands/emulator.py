@@ -50,8 +50,8 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C. The official client talks to it with nothing patched."""
     from gads_domain.errors import UsageError
-    from gads_emulator.serving import ServeSettings
-    from gads_emulator.serving import serve as serve_until_signal
+    from gads_emulator import ServeSettings
+    from gads_emulator import serve as serve_until_signal
     from gads_etl.embedded_emulator import synthetic_settings
     from gads_etl.printing import say
 

@@ -76,7 +76,7 @@ def value_of(field: Field, row: Row, key: str) -> Any:
 
 def label_names(row: Row) -> tuple[str, ...]:
     """Return the names of the labels that every labelled thing of the account has."""
-    from gads_emulator.synthetic_campaigns import label_ids
+    from gads_emulator.synthetic.campaigns import label_ids
 
     owner = str(row["customer.id"])
     return tuple(f"customers/{owner}/labels/{label}" for label in label_ids(owner)[:2])

@@ -15,9 +15,9 @@ from gads_emulator.api import DEFAULT_CACHE_BYTES
 from gads_emulator.certificates import Authority
 from gads_emulator.client_configuration import CA_NAME, CA_VARIABLE, CONFIGURATION_NAME
 from gads_emulator.fault_plan import read_fault_plan
-from gads_emulator.recorded import RecordedAgency
+from gads_emulator.recorded_agency import RecordedAgency
 from gads_emulator.server import EmulatorServer
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator.synthetic.accounts import SyntheticSettings
 
 _GRACE_SECONDS = 1.0
 
@@ -58,7 +58,7 @@ class ServeSettings:
             if not self.data.is_dir():
                 raise ConfigurationError(f"{self.data}: no such folder")
             return RecordedAgency(self.data)
-        from gads_emulator.synthetic import SyntheticAgency
+        from gads_emulator.synthetic.agency import SyntheticAgency
 
         return SyntheticAgency(self.synthetic)
 

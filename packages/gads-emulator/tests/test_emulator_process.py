@@ -12,19 +12,13 @@ from pathlib import Path
 import pytest
 
 from gads_domain.errors import ConfigurationError, UsageError
-from gads_emulator.agency import Agency
-from gads_emulator.certificates import Authority
-from gads_emulator.client_configuration import CA_VARIABLE
-from gads_emulator.server import EmulatorServer
-from gads_emulator.serving import ServeSettings, serve
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import CA_VARIABLE, Agency, Authority, EmulatorServer, ServeSettings, SyntheticSettings, serve
 
 _SERVER = """
 import sys
 from datetime import date
 from pathlib import Path
-from gads_emulator.serving import ServeSettings, serve
-from gads_emulator.synthetic_accounts import SyntheticSettings
+from gads_emulator import ServeSettings, SyntheticSettings, serve
 settings = SyntheticSettings(first=date(2024, 1, 1), last=date(2024, 1, 31))
 serve(ServeSettings(Path(sys.argv[1]), synthetic=settings), say=lambda line: print(line, flush=True))
 print("stopped")

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 
 from gads_emulator.agency import Account
 from gads_emulator.schema import Row
-from gads_emulator.synthetic_activity import Activity, Draw, draw
-from gads_emulator.synthetic_campaigns import Campaign
-from gads_emulator.synthetic_segments import Split, chosen
+from gads_emulator.synthetic.activity import Activity, Draw, draw
+from gads_emulator.synthetic.campaigns import Campaign
+from gads_emulator.synthetic.segments import Split, chosen
 
 STATUS_DAYS = 90
 """How far back `change_status` goes."""

@@ -11,14 +11,14 @@ from typing import Any
 from gads_emulator.agency import Account, RowRequest, Rows, client_rows
 from gads_emulator.resource_names import has_pattern
 from gads_emulator.schema import Row, Schema
-from gads_emulator.synthetic_accounts import SyntheticSettings, make_accounts
-from gads_emulator.synthetic_activity import NOTHING, Activity, activity_of, add, bounds_of, divide, known_at
-from gads_emulator.synthetic_campaigns import OWN_LEVELS, Campaign, Entity, make_campaigns, parents
-from gads_emulator.synthetic_events import change_events, change_statuses, clicks
-from gads_emulator.synthetic_metrics import reader_of
-from gads_emulator.synthetic_resources import account_rows, entities, level_of
-from gads_emulator.synthetic_segments import Split, parts_of, paths_of, splits_of
-from gads_emulator.synthetic_values import missing_values, within
+from gads_emulator.synthetic.accounts import SyntheticSettings, make_accounts
+from gads_emulator.synthetic.activity import NOTHING, Activity, activity_of, add, bounds_of, divide, known_at
+from gads_emulator.synthetic.campaigns import OWN_LEVELS, Campaign, Entity, make_campaigns, parents
+from gads_emulator.synthetic.events import change_events, change_statuses, clicks
+from gads_emulator.synthetic.metrics import reader_of
+from gads_emulator.synthetic.resources import account_rows, entities, level_of
+from gads_emulator.synthetic.segments import Split, parts_of, paths_of, splits_of
+from gads_emulator.synthetic.values import missing_values, within
 from gads_gaql.resource_rules import can_have_metrics
 
 _CRITERIA = frozenset({"ad_group_criterion", "campaign_criterion"})

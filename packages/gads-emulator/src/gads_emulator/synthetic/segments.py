@@ -8,10 +8,10 @@ from typing import Any
 from gads_emulator.calendar_segments import DERIVED
 from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.schema import Field, Row, Schema
-from gads_emulator.synthetic_activity import Activity, bounds_of, divide
-from gads_emulator.synthetic_campaigns import Campaign
-from gads_emulator.synthetic_resources import account_rows_of
-from gads_emulator.synthetic_values import known_values
+from gads_emulator.synthetic.activity import Activity, bounds_of, divide
+from gads_emulator.synthetic.campaigns import Campaign
+from gads_emulator.synthetic.resources import account_rows_of
+from gads_emulator.synthetic.values import known_values
 
 _DEVICES = ("MOBILE", "DESKTOP", "TABLET", "CONNECTED_TV")
 _DEVICE_BOUNDS = bounds_of((0.55, 0.37, 0.06, 0.02))

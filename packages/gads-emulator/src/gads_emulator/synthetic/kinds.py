@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gads_emulator.resource_names import resource_name
 from gads_emulator.schema import Row
-from gads_emulator.synthetic_activity import draw
+from gads_emulator.synthetic.activity import draw
 
 
 def own_id(above: str, part: str, number: int) -> int:

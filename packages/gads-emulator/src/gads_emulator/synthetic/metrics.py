@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from gads_emulator.metrics import is_summed, ratio
 from gads_emulator.schema import Field, Row, Schema
-from gads_emulator.synthetic_activity import METRICS, Activity
-from gads_emulator.synthetic_values import known_values
+from gads_emulator.synthetic.activity import METRICS, Activity
+from gads_emulator.synthetic.values import known_values
 
 Reader = Callable[[Activity], Row]
 _Read = Callable[[Activity], object]

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from gads_emulator.agency import Account
 from gads_emulator.schema import Row
-from gads_emulator.synthetic_accounts import SyntheticSettings
-from gads_emulator.synthetic_activity import Profile, bounds_of, draw
+from gads_emulator.synthetic.accounts import SyntheticSettings
+from gads_emulator.synthetic.activity import Profile, bounds_of, draw
 
 _CHANNELS: tuple[tuple[str, bool, tuple[float, ...]], ...] = (
     # type, whether it has ad groups, Monday to Sunday
@@ -284,4 +284,4 @@ OWN_LEVELS: Mapping[str, str] = {
     "ad_group_ad": "ad_group_ad",
     "keyword_view": "keyword_view",
 }
-"""The resources that are made here, with their levels; `gads_emulator.synthetic_resources` makes the others."""
+"""The resources that are made here, with their levels; `gads_emulator.synthetic.resources` makes the others."""

@@ -7,7 +7,7 @@ from datetime import date
 
 from gads_domain.errors import InvalidValueError
 from gads_emulator.agency import Account
-from gads_emulator.synthetic_activity import draw
+from gads_emulator.synthetic.activity import draw
 
 _NAMES = (
     "Nordlicht Fahrräder",

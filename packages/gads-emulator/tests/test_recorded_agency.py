@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gads_domain.errors import ConfigurationError
-from gads_emulator.recorded import RecordedAgency
+from gads_emulator import RecordedAgency
 
 OWNER = "customers/1234567890"
 Write = Callable[[str, list[dict[str, Any]]], Path]

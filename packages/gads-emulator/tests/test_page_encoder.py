@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gads_emulator.api_versions import load_version
-from gads_emulator.encoding import PageEncoder
+from gads_emulator.page_encoder import PageEncoder
 from gads_emulator.schema import load_schema
 
 PATHS: dict[str, Any] = {
