@@ -67,7 +67,7 @@ def test_the_rest_works_in_its_order_for_one_real_account(
 
 
 def test_exit_codes_are_those_of_the_code() -> None:
-    from gads_domain.errors import ExitCode
+    from gads_etl.exit_codes import ExitCode
 
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)}
     assert documented == {int(code) for code in ExitCode} | {130}

@@ -186,7 +186,7 @@ def test_full_disk(
     full = [line for line in done.err.splitlines() if "storage_full" in line]
     assert 0 < len(full) < 10, "a line a day"
     assert re.findall(r"^hint: .*", done.err, re.M) == [
-        "hint: free space or point storage.sink elsewhere, then run again with --retry-failed"
+        "hint: free space or point storage.sink elsewhere; what was not sealed is still pending"
     ]
     rows = gads_etl("state", "inspect", "-c", config, "--format", "json").json
     assert "storage_full" in {row["last_error"].split(":")[0] for row in rows if row["status"] == "failed"}

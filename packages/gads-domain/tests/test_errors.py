@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 from gads_domain import errors
-from gads_domain.errors import ApiError, ExitCode, FailureReason, GadsError
+from gads_domain.errors import FailureReason, FailureScope, GadsError, PermanentApiError, failure_codes
 
 
 def kinds(base: type[GadsError] = GadsError) -> list[type[GadsError]]:
@@ -15,19 +16,8 @@ def kinds(base: type[GadsError] = GadsError) -> list[type[GadsError]]:
     ]
 
 
-def test_exit_codes_are_the_documented_ones() -> None:
-    assert {code.name: int(code) for code in ExitCode} == {
-        "OK": 0,
-        "INCOMPLETE": 1,
-        "USAGE": 2,
-        "CREDENTIALS": 4,
-        "HELD": 5,
-        "BUG": 70,
-    }
-
-
 def test_each_error_has_a_code_of_its_own() -> None:
-    codes = [kind.code for kind in kinds() if kind is not ApiError]
+    codes = [kind.code for kind in kinds() if kind is PermanentApiError or not issubclass(kind, PermanentApiError)]
     assert len(set(codes)) == len(codes)
 
 
@@ -56,3 +46,43 @@ def test_anything_else_is_recorded_as_a_bug() -> None:
 def test_an_empty_hint_silences_the_default() -> None:
     assert errors.StorageFullError("full").hint
     assert errors.StorageFullError("full", hint="").hint == ""
+
+
+def test_what_is_wider_than_a_partition_is_named_so() -> None:
+    wide = {kind.__name__ for kind in kinds() if kind.scope.stops_the_run}
+    assert wide == {
+        "ConfigurationError",
+        "CredentialsError",
+        "ClockSkewError",
+        "HeldElsewhereError",
+        "StorageError",
+        "StorageFullError",
+        "StorageCredentialsError",
+        "LedgerError",
+        "LedgerFullError",
+        "ApiUnreachableError",
+        "QuotaExhaustedError",
+    }
+    assert [kind.__name__ for kind in kinds() if kind.scope is FailureScope.ACCOUNT] == ["AccountRefusedError"]
+
+
+def test_the_codes_of_an_adapter_are_known_before_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = failure_codes()
+    installed = tmp_path / "strange_sink-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: strange-sink\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[gads.failure_codes]\nstrange_fault = strange_sink.errors:Strange\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert failure_codes() == known | {"strange_fault"}
+
+
+def test_the_codes_do_not_hang_on_what_was_imported() -> None:
+    known = failure_codes()
+
+    class StrangeError(GadsError):
+        code = "strange_import"
+
+    assert StrangeError.code not in known
+    assert failure_codes() == known

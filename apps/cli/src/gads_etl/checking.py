@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from gads_domain.errors import ConfigurationError, ExitCode, GadsError, QueryError
+from gads_domain.errors import ConfigurationError, GadsError, QueryError
+from gads_etl.exit_codes import ExitCode, exit_code_of
 
 if TYPE_CHECKING:
     from gads_etl.configuration import Configuration
@@ -53,7 +54,7 @@ def version_findings(configuration: Configuration, versions: Sequence[str]) -> I
                 if not broken and not report.supports(newer):
                     continue
             except GadsError as error:
-                yield Finding(f"report {section.name}, {step}", False, error.message, error.hint, error.exit_code)
+                yield Finding(f"report {section.name}, {step}", False, error.message, error.hint, exit_code_of(error))
                 continue
             for problem in broken:
                 yield Finding(f"report {section.name}, {step}", False, str(problem), problem.hint, ExitCode.USAGE)
@@ -82,7 +83,7 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
     try:
         catalogue = load(version or api_version_of(configuration))
     except GadsError as error:
-        yield Finding("google_ads.api_version", False, error.message, error.hint, error.exit_code)
+        yield Finding("google_ads.api_version", False, error.message, error.hint, exit_code_of(error))
         return
     for section in configuration.report_sections:
         subject = f"report {section.name}"
@@ -108,7 +109,7 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
                     subject, True, f"{len(schema.columns)} columns of {query.resource} in {catalogue.version}"
                 )
         except GadsError as error:
-            yield Finding(subject, False, error.message, error.hint, error.exit_code)
+            yield Finding(subject, False, error.message, error.hint, exit_code_of(error))
 
 
 def _sink(configuration: Configuration) -> Iterator[Finding]:
@@ -123,7 +124,7 @@ def _sink(configuration: Configuration) -> Iterator[Finding]:
             for line in sink.describe():
                 yield Finding("sink", True, line)
     except GadsError as error:
-        yield Finding("sink", False, error.message, error.hint, error.exit_code)
+        yield Finding("sink", False, error.message, error.hint, exit_code_of(error))
 
 
 def _ledger(configuration: Configuration) -> str:
@@ -158,4 +159,4 @@ def _tried(subject: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(subject, True, look())
     except GadsError as error:
-        return Finding(subject, False, error.message, error.hint, error.exit_code)
+        return Finding(subject, False, error.message, error.hint, exit_code_of(error))

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import typer
 
-from gads_domain.errors import ExitCode, GadsError
+from gads_domain.errors import GadsError
+from gads_etl.exit_codes import ExitCode, exit_code_of
 
 _HELP_WANTED = "NoArgsIsHelpError"
 """What typer raises where a command is left out, with the help as its message; the class itself is not public."""
@@ -38,7 +39,7 @@ def guarded(action: Callable[[], object]) -> int:
         return int(ExitCode.USAGE)
     except GadsError as error:
         say_error(error.message, error.hint)
-        return int(error.exit_code)
+        return int(exit_code_of(error))
     except KeyboardInterrupt:
         status = _INTERRUPTED
     except BrokenPipeError:

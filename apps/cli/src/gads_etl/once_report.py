@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.errors import ExitCode
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import ValidationOutcome
 from gads_domain.state_row import state_row
+from gads_etl.exit_codes import ExitCode
 from gads_etl.printing import print_table, say
 from gads_etl.run_report import failure_lines
 from gads_orchestrator.events import Event, Observer, PartitionValidated

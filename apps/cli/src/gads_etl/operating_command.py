@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gads_domain.clock import SystemClock
-from gads_domain.errors import ExitCode, GadsError, UsageError
+from gads_domain.errors import GadsError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import OperatorAct, PartitionState, StateFilter
 from gads_domain.state_row import state_row
@@ -26,6 +26,7 @@ from gads_etl.composition import (
 from gads_etl.configuration import load_configuration
 from gads_etl.confirming import confirm_above
 from gads_etl.event_lines import EventLines
+from gads_etl.exit_codes import ExitCode
 from gads_etl.known_names import require_known, require_known_keys
 from gads_etl.options import require_order
 from gads_etl.printing import Format, print_json, print_table, say

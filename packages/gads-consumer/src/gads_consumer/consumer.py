@@ -14,7 +14,6 @@ from gads_consumer.changes import Change, Changes, Delta
 from gads_consumer.completeness import Readiness, gaps_at, watermark_at
 from gads_consumer.cursor import Cursor, confirmed, cursor_at, is_cursor
 from gads_consumer.errors import (
-    ClockSkewError,
     IncompleteError,
     LedgerAbsentError,
     ManifestError,
@@ -27,7 +26,7 @@ from gads_consumer.payload_copies import PayloadCopy, copied
 from gads_consumer.snapshot import Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
-from gads_domain.errors import InvalidValueError
+from gads_domain.errors import ClockSkewError, InvalidValueError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader

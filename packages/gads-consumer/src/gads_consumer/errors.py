@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gads_domain.errors import ClockSkewError as ClockSkewError
 from gads_domain.errors import (
     DamagedPartitionError,
-    ExitCode,
+    FailureScope,
     GadsError,
     LedgerError,
     StorageError,
@@ -32,17 +33,10 @@ class PastUnknownError(UsageError):
     code = "past_unknown"
 
 
-class ClockSkewError(UsageError):
-    """A time that cannot be answered, because it has not come yet or the clocks do not agree."""
-
-    code = "clock_skew"
-
-
 class IncompleteError(GadsError):
     """Days that were demanded are not vouched for."""
 
     code = "incomplete"
-    exit_code = ExitCode.INCOMPLETE
     retryable = True
     default_hint = "wait for the pipeline, or ask gaps() for the reasons; without complete=True the rest can be read"
 
@@ -51,7 +45,6 @@ class NothingVouchedForError(GadsError):
     """The rows were asked of a snapshot that holds no partition: it has no rows, no columns and says nothing."""
 
     code = "nothing_vouched_for"
-    exit_code = ExitCode.INCOMPLETE
     retryable = True
     default_hint = "ask gaps() why; a day that is known to have no rows is a partition with zero rows"
 
@@ -60,6 +53,7 @@ class PartitionGoneError(StorageError):
     """The ledger vouches for a partition whose files are not in the sink."""
 
     code = "partition_gone"
+    scope = FailureScope.PARTITION
     retryable = False
     default_hint = (
         "check that the sink URL belongs to this ledger; otherwise whoever runs the pipeline finds the loss with "

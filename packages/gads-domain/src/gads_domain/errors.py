@@ -1,38 +1,43 @@
-"""The errors every room speaks: each knows whether to try again, how a command exits, and what to do next."""
+"""The errors that every package raises: each says how far it reaches, whether it passes, and what to do next."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.metadata import entry_points
 from typing import ClassVar
 
 
-class ExitCode(IntEnum):
-    """What a command's exit status means; the one place that says so."""
+class FailureScope(StrEnum):
+    """How far a failure reaches: what has to stop because of it. What was not tried stays `pending`."""
 
-    OK = 0
-    """All that was asked for is `success`."""
-    INCOMPLETE = 1
-    """Some of what was asked for is not `success`; the output names it."""
-    USAGE = 2
-    """The command line or the configuration cannot be used as it is."""
-    CREDENTIALS = 4
-    """The API does not accept who is asking."""
-    HELD = 5
-    """Somebody else holds what is left to do; what was done before that is kept."""
-    BUG = 70
-    """A fault of this software."""
+    PARTITION = "partition"
+    """The slice that met it, and nothing else."""
+    ACCOUNT = "account"
+    """Every report of one account."""
+    SOURCE = "source"
+    """Every account: credentials, quota, an API that cannot be reached or no longer has the version."""
+    STORAGE = "storage"
+    """Every write to the sink."""
+    LEDGER = "ledger"
+    """Every read and write of the ledger."""
+
+    @property
+    def stops_the_run(self) -> bool:
+        """Whether nothing else in the plan can succeed either."""
+        return self not in (FailureScope.PARTITION, FailureScope.ACCOUNT)
 
 
 class GadsError(Exception):
     """Base of every error that a user is meant to read.
 
-    `code` is stable and for programs, the message is one line for people, `hint` says what to do next.
+    `code` is stable and for programs, the message is one line for people, `hint` says what to do next. `scope` says how
+    far the failure reaches, `retryable` whether it passes by itself, so that the same call may succeed later.
     """
 
     code: ClassVar[str] = "internal"
+    scope: ClassVar[FailureScope] = FailureScope.PARTITION
     retryable: ClassVar[bool] = False
-    exit_code: ClassVar[ExitCode] = ExitCode.BUG
     default_hint: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -49,10 +54,9 @@ def _rebuild(kind: type[GadsError], message: str, hint: str) -> GadsError:
 
 
 class UsageError(GadsError):
-    """What was asked for cannot be meant."""
+    """A request that cannot be served as it is."""
 
     code = "usage"
-    exit_code = ExitCode.USAGE
 
 
 class InvalidValueError(UsageError, ValueError):
@@ -65,11 +69,12 @@ class ConfigurationError(UsageError):
     """The configuration, or something it points at, cannot be used."""
 
     code = "configuration"
-    default_hint = "put it right and let gads-etl check look at the rest"
+    scope = FailureScope.SOURCE
+    default_hint = "correct the configuration, then check it"
 
 
 class QueryError(UsageError):
-    """A GAQL text that does not parse, or asks for what the API version does not have."""
+    """A GAQL text that does not parse, or that asks for what the API version does not have."""
 
     code = "query"
 
@@ -78,58 +83,82 @@ class UnsupportedContractError(UsageError):
     """An artefact written under a contract version that this software does not know."""
 
     code = "unsupported_contract"
-    default_hint = "install a newer gads-etl; nothing was changed"
+    default_hint = "install a newer version of this software; nothing was changed"
 
 
 class CredentialsError(GadsError):
-    """The API, or the token server, does not accept who is asking."""
+    """The API, or its token server, refuses the credentials."""
 
     code = "credentials"
-    exit_code = ExitCode.CREDENTIALS
+    scope = FailureScope.SOURCE
+
+
+class ClockSkewError(UsageError):
+    """The ledger or the sink holds a run that begins later than this machine's clock shows."""
+
+    code = "clock_skew"
+    scope = FailureScope.LEDGER
+    default_hint = "correct this machine's clock; if another machine's clock was ahead, revoke the run that it made"
 
 
 class HeldElsewhereError(GadsError):
-    """Somebody else holds what this needs; trying later may help."""
+    """Another process holds what this needs; it may succeed later."""
 
     code = "held_elsewhere"
+    scope = FailureScope.LEDGER
     retryable = True
-    exit_code = ExitCode.HELD
+
+
+class LeaseLostError(HeldElsewhereError):
+    """The lease of a slice was lost; another process may be working on it."""
+
+    code = "lease_lost"
+    scope = FailureScope.PARTITION
 
 
 class AlreadySealedError(HeldElsewhereError):
-    """The partition of this run is sealed; nobody may write it again."""
+    """The partition of this run is sealed and cannot be written again."""
 
     code = "already_sealed"
+    scope = FailureScope.PARTITION
     retryable = False
     default_hint = "reprocess with a new run; a sealed partition never changes"
 
 
 class LedgerConflictError(HeldElsewhereError):
-    """The ledger moved between the read and the write of a decision; read again and decide again."""
+    """The ledger changed between the read and the write of a decision; read again and decide again."""
 
     code = "ledger_conflict"
+    scope = FailureScope.PARTITION
 
 
 class StorageError(GadsError):
-    """The sink could not do what was asked; what it had not sealed stays invisible."""
+    """The sink could not do what it was asked to; what it had not sealed stays invisible."""
 
     code = "storage"
+    scope = FailureScope.STORAGE
     retryable = True
-    exit_code = ExitCode.INCOMPLETE
 
 
 class StorageFullError(StorageError):
     """No space is left where the sink writes."""
 
     code = "storage_full"
-    retryable = False
-    default_hint = "free space or point storage.sink elsewhere, then run again with --retry-failed"
+    default_hint = "free space or point storage.sink elsewhere; what was not sealed is still pending"
+
+
+class StorageCredentialsError(StorageError):
+    """The storage refuses the credentials."""
+
+    code = "storage_credentials"
+    default_hint = "check the credentials of the storage that storage.sink names; those of the API are another matter"
 
 
 class NotSealedError(StorageError):
     """There is no sealed partition of this key and run."""
 
     code = "not_sealed"
+    scope = FailureScope.PARTITION
     retryable = False
 
 
@@ -137,22 +166,30 @@ class DamagedPartitionError(StorageError):
     """A sealed partition whose bytes are not the bytes that were sealed."""
 
     code = "damaged_partition"
+    scope = FailureScope.PARTITION
     retryable = False
     default_hint = "the storage changed a sealed file; reprocess the partition and check the disk"
 
 
 class LedgerError(GadsError):
-    """The ledger cannot be used: not a ledger, damaged, or not readable."""
+    """The ledger cannot be used: it is not a ledger, is damaged, or cannot be read."""
 
     code = "ledger"
-    exit_code = ExitCode.USAGE
+    scope = FailureScope.LEDGER
+
+
+class LedgerFullError(LedgerError):
+    """No space is left where the ledger is kept."""
+
+    code = "ledger_full"
+    retryable = True
+    default_hint = "free space on the ledger's disk; nothing was half-written"
 
 
 class ApiError(GadsError):
     """The Google Ads API refused or failed a request."""
 
     code = "api"
-    exit_code = ExitCode.INCOMPLETE
 
 
 class TransientApiError(ApiError):
@@ -160,53 +197,77 @@ class TransientApiError(ApiError):
 
     code = "api_transient"
     retryable = True
-    default_hint = "run again with --retry-failed; rows of other accounts are not affected"
+    default_hint = "retry it later; other accounts are not affected"
+
+
+class ApiUnreachableError(TransientApiError):
+    """No connection to the API, or to its token server, could be made."""
+
+    code = "api_unreachable"
+    scope = FailureScope.SOURCE
+    default_hint = "check the network and any proxy; what was not asked for is still pending"
 
 
 class QuotaExhaustedError(ApiError):
-    """The developer token has no operations left for the day."""
+    """No operations are left for the day."""
 
     code = "api_quota"
+    scope = FailureScope.SOURCE
     retryable = True
     default_hint = "go on after the quota is renewed; what was not asked for is still pending"
 
 
 class PermanentApiError(ApiError):
-    """A refusal that the same request will always meet: no permission, not enabled, bad query."""
+    """A refusal that the same request will always meet, such as a bad query."""
 
     code = "api_permanent"
+
+
+class AccountRefusedError(PermanentApiError):
+    """The API refuses one account whatever the report: no permission, not enabled, not found."""
+
+    scope = FailureScope.ACCOUNT
 
 
 CHECK_FAILED = "check_failed"
 """The code of a run that was sealed and then rejected."""
 WORKER_LOST = "worker_lost"
-"""The code of a slice over which worker after worker died."""
+"""The code of a slice that cost one worker after another its life."""
+
+
+FAILURE_CODES = "gads.failure_codes"
+"""The entry point group in which a package declares the codes of its own errors, so that none has to be imported."""
 
 
 def failure_codes() -> frozenset[str]:
-    """Every code that a failed partition can have on record: those of the errors, and those that no error has."""
+    """Every code that a failed partition can have on record, those of the installed adapters included."""
     found, kinds = {CHECK_FAILED, WORKER_LOST}, [GadsError]
     while kinds:
         kind = kinds.pop()
-        found.add(kind.code)
-        kinds += kind.__subclasses__()
-    return frozenset(found)
+        if kind.__module__ == __name__:
+            found.add(kind.code)
+            kinds += kind.__subclasses__()
+    return frozenset(found | {point.name for point in entry_points(group=FAILURE_CODES)})
 
 
 @dataclass(frozen=True, slots=True)
 class FailureReason:
-    """An error as it is put on record: what a program switches on, what a person reads, what to do."""
+    """An error as it is put on record: a code for programs, a message for people, what to do, and how far it reaches.
+
+    `scope` is of the moment and is not kept by the ledger: what is on record of a partition is about that partition.
+    """
 
     code: str
     message: str
     retryable: bool
     hint: str = ""
+    scope: FailureScope = field(default=FailureScope.PARTITION, compare=False)
 
     @classmethod
     def of(cls, error: BaseException) -> FailureReason:
-        """Put `error` on record; anything that is not a `GadsError` is recorded as a bug of ours."""
+        """The record of `error`; anything that is not a `GadsError` is recorded as a bug of this software."""
         if isinstance(error, GadsError):
-            return cls(error.code, error.message, error.retryable, error.hint)
+            return cls(error.code, error.message, error.retryable, error.hint, error.scope)
         return cls("internal", f"{type(error).__name__}: {error}", retryable=False)
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from itertools import islice
 
 from gads_domain.control import Mark
-from gads_domain.errors import CredentialsError, ExitCode, FailureReason
+from gads_domain.errors import CredentialsError, FailureReason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.report import ReportSlice
@@ -116,11 +116,11 @@ class RunResult:
         return found
 
     @property
-    def exit_code(self) -> ExitCode:
+    def exit_code(self) -> int:
         """0 if everything that was asked for is `success` and nothing that was tried failed."""
         if self.credentials is not None:
-            return ExitCode.CREDENTIALS
-        return ExitCode.INCOMPLETE if self.failures else ExitCode.OK
+            return 4
+        return 1 if self.failures else 0
 
     def _why_not_asked(self, key: PartitionKey) -> str:
         if key in self.elsewhere:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from gads_domain.clock import Clock
 from gads_domain.control import Lease, Spending
-from gads_domain.errors import CredentialsError, ExitCode, FailureReason, GadsError
+from gads_domain.errors import ApiError, CredentialsError, FailureReason, GadsError, StorageError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import DayOutcome, ReportSource, Unsealed
 from gads_domain.ports.sink import RawSink
@@ -110,7 +110,7 @@ def work_on(task: Task, context: WorkerContext, tell: Tell) -> TaskResult:
             if result.ending is not Ending.DONE:
                 return TaskResult(result.ending, spent, result.failure)
     except GadsError as error:
-        if error.exit_code is not ExitCode.INCOMPLETE and not error.retryable:
+        if not isinstance(error, ApiError | StorageError) and not error.retryable:
             raise
         return TaskResult(Ending.INTERRUPTED, spent + context.gate.granted, FailureReason.of(error))
     return TaskResult(Ending.DONE, spent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gads_domain.errors import (
-    ExitCode,
     GadsError,
     HeldElsewhereError,
     StorageFullError,
@@ -30,7 +29,6 @@ class WarehouseDamagedError(GadsError):
     """The file is no database, or not what this wrote."""
 
     code = "warehouse_damaged"
-    exit_code = ExitCode.USAGE
     default_hint = "move the file away and load again: all of it can be had from the partitions"
 
 

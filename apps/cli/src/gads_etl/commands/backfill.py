@@ -53,11 +53,12 @@ def backfill(
     from dataclasses import replace
 
     from gads_domain.clock import SystemClock
-    from gads_domain.errors import CredentialsError, ExitCode, UsageError
+    from gads_domain.errors import CredentialsError, UsageError
     from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_ledger_reader, open_sink
     from gads_etl.configuration import load_configuration
     from gads_etl.control_plane import accounts_of, named_accounts, request_of
     from gads_etl.event_lines import EventLines
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json
     from gads_etl.run_wish import RunOptions, needs_accounts
     from gads_etl.warehouse_access import load_warehouse, print_load

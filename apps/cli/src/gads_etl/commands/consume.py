@@ -178,8 +178,9 @@ def gaps(
 
     Reports and accounts are those of the configuration unless some are named.
     """
-    from gads_domain.errors import ExitCode, UsageError
+    from gads_domain.errors import UsageError
     from gads_etl.configuration import load_configuration
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json, print_table, say
 
     if since is None or until is None:

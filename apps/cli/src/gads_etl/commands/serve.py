@@ -31,11 +31,12 @@ def serve(
     from datetime import datetime
 
     from gads_domain.clock import SystemClock
-    from gads_domain.errors import CredentialsError, ExitCode, GadsError
+    from gads_domain.errors import CredentialsError, GadsError
     from gads_etl.composition import api_files, new_run, open_ledger_for_control_plane, open_sink
     from gads_etl.configuration import load_configuration
     from gads_etl.control_plane import accounts_of, control_of, request_of
     from gads_etl.event_lines import EventLines
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.once_report import NotPassed, once_document, once_exit_code, print_once
     from gads_etl.printing import print_json, say
     from gads_etl.served_accounts import ServedAccounts

@@ -35,11 +35,12 @@ def gaps(
 
     Of the accounts named, or else configured, or else those that the ledger knows.
     """
-    from gads_domain.errors import ExitCode, UsageError
+    from gads_domain.errors import UsageError
     from gads_domain.partition_key import GOOGLE_ADS
     from gads_domain.state import StateFilter
     from gads_etl.composition import open_ledger_reader
     from gads_etl.configuration import load_configuration
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.known_names import require_known
     from gads_etl.printing import print_json, print_table
 

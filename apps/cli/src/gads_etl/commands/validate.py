@@ -36,12 +36,12 @@ def validate(
 
     Exit code 1 if any partition that was looked at is not success, or its newest run was rejected.
     """
-    from gads_domain.errors import ExitCode
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
     from gads_domain.state_row import state_row
     from gads_etl.composition import open_ledger_for_validator, open_sink_reader, validator_of
     from gads_etl.configuration import load_configuration
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json, print_table, say
     from gads_etl.validation_scope import keys_to_recheck, sealed_keys
 

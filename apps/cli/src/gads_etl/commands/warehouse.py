@@ -47,8 +47,8 @@ def load(
 @app.command("status")
 def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """Show what is loaded, behind and orphaned, by report. Exits with 1 if the tables are not where the ledger is."""
-    from gads_domain.errors import ExitCode
     from gads_etl.configuration import load_configuration
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json, print_table, say
     from gads_etl.warehouse_access import warehouse_and_consumer
     from gads_warehouse_duckdb.status import status as compare
@@ -70,8 +70,8 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
 @app.command("verify")
 def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """Compare rows and sums of all metrics with the sealed payloads, and name every difference. Changes nothing."""
-    from gads_domain.errors import ExitCode
     from gads_etl.configuration import load_configuration
+    from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json, print_table, say
     from gads_etl.warehouse_access import warehouse_and_consumer
     from gads_warehouse_duckdb.verifying import verify as compare
