@@ -142,8 +142,7 @@ def test_dbt_finds_its_sources(agency: House) -> None:
 
 def test_dbt_sources_from_the_packaged_reports(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """W33: every source of the package, from the reports that come with gads-etl."""
-    from gads_gaql.catalogue import latest, load
-    from gads_gaql.columns import table_schema
+    from gads_gaql.catalogue import latest, load, table_schema
     from gads_gaql.parser import parse
     from gads_reports.catalogue import builtin
 

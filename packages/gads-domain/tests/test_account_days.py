@@ -13,8 +13,8 @@ from gads_domain.account_days import (
     LAST_TO_END,
     DayRange,
     askable_days,
-    default_days,
     last_complete_day,
+    report_days,
     today_in,
     zone_named,
 )
@@ -81,7 +81,7 @@ def test_what_is_over_last_is_over_everywhere(zone: str, moment: datetime) -> No
 @given(zone=ANY_ZONE, moment=MOMENTS, window=st.integers(1, 90))
 def test_without_days_every_day_of_the_window_is_taken(zone: str, moment: datetime, window: int) -> None:
     report = ReportDefinition("r", "SELECT campaign.id, segments.date FROM campaign", restatement_days=window)
-    days = default_days(report, zone, moment)
+    days = report_days(report, zone, moment).window
     assert days.last == last_complete_day(zone, moment)
     assert (days.last - days.first).days + 1 == window
     assert askable_days(report, zone, moment, days) == days
@@ -89,9 +89,9 @@ def test_without_days_every_day_of_the_window_is_taken(zone: str, moment: dateti
 
 def test_a_snapshot_is_of_today() -> None:
     moment = at("2024-06-02T23:00:00")
-    assert default_days(SNAPSHOT, "Asia/Tokyo", moment) == DayRange(date(2024, 6, 3), date(2024, 6, 3))
-    assert default_days(SNAPSHOT, "Europe/London", moment) == DayRange(date(2024, 6, 3), date(2024, 6, 3))
-    assert default_days(SNAPSHOT, "America/New_York", moment) == DayRange(date(2024, 6, 2), date(2024, 6, 2))
+    assert report_days(SNAPSHOT, "Asia/Tokyo", moment).window == DayRange(date(2024, 6, 3), date(2024, 6, 3))
+    assert report_days(SNAPSHOT, "Europe/London", moment).window == DayRange(date(2024, 6, 3), date(2024, 6, 3))
+    assert report_days(SNAPSHOT, "America/New_York", moment).window == DayRange(date(2024, 6, 2), date(2024, 6, 2))
     wanted = DayRange(date(2024, 5, 1), date(2024, 6, 2))
     assert askable_days(SNAPSHOT, "Asia/Tokyo", moment, wanted) is None
     assert askable_days(SNAPSHOT, "America/New_York", moment, wanted) == DayRange(date(2024, 6, 2), date(2024, 6, 2))

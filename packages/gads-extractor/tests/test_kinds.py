@@ -225,7 +225,7 @@ OFFSETS = st.lists(
 @given(offsets=OFFSETS, row_limit=st.integers(1, 12))
 def test_no_row_is_lost_or_doubled_or_else_the_day_fails(offsets: list[int], row_limit: int) -> None:
     api = _Api(offsets)
-    windows = EventWindows(parse(QUERY), "changes", TIME, DAY, DAY, row_limit)
+    windows = EventWindows(ReportSlice(CUSTOMER, event_report(row_limit), DAY, DAY))
     busiest = max(
         (sum(1 for o in offsets if o // 1_000_000 == s) for s in {o // 1_000_000 for o in offsets}), default=0
     )
@@ -247,7 +247,7 @@ def test_no_row_is_lost_or_doubled_or_else_the_day_fails(offsets: list[int], row
     ],
 )
 def test_a_row_from_outside_its_window_is_refused(text: str | None, said: str) -> None:
-    windows = EventWindows(parse(QUERY), "changes", TIME, DAY, DAY, 100)
+    windows = EventWindows(ReportSlice(CUSTOMER, event_report(100), DAY, DAY))
     with pytest.raises(PermanentApiError, match=said):
         list(windows.read(lambda query: [Page(batch_of(["2024-06-01 10:00:00", text]), "")]))
 
@@ -273,7 +273,7 @@ def test_a_snapshot_of_another_day_is_refused_without_a_call(
     (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink)
     assert isinstance(outcome, Unsealed)
     assert (outcome.reason.code, outcome.reason.retryable) == ("invalid_value", False)
-    assert f"labels is a snapshot: it tells how things are now, and {day} is not today" in outcome.reason.message
+    assert f"labels is a snapshot report: its rows are of today, and {day} is not today" in outcome.reason.message
     assert "no backfill" in outcome.reason.hint
     assert not stage.calls
 

@@ -8,8 +8,7 @@ from types import ModuleType
 import pytest
 
 from gads_domain.errors import ConfigurationError, QueryError
-from gads_gaql.catalogue import FieldCatalogue, column_name, latest, load, versions
-from gads_gaql.columns import table_schema
+from gads_gaql.catalogue import FieldCatalogue, column_name, latest, load, table_schema, versions
 from gads_gaql.parser import parse
 
 

@@ -202,10 +202,8 @@ def test_errors_say_where_and_what_to_do(text: str, message: str, hint: str) -> 
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "module", ["syntax", "catalogue", "renderer", "day_conditions", "columns", "query_check", "version_comparison"]
-)
-def test_only_the_parser_needs_lark_and_nothing_needs_the_client(module: str) -> None:
-    program = f"import sys, gads_gaql.{module}; print([m for m in sys.modules if m in ('lark', 'google.ads', 'proto')])"
+@pytest.mark.parametrize("use", ["", "parse('SELECT campaign.id FROM campaign')", "load(latest())"])
+def test_lark_is_imported_by_the_first_parse_and_the_client_never(use: str) -> None:
+    program = f"import sys; from gads_gaql import *; {use}\nprint({{'lark', 'google.ads', 'proto'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == ("{'lark'}" if use.startswith("parse") else "set()")

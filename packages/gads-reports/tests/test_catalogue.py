@@ -9,10 +9,10 @@ import pytest
 from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.report import ReportDefinition
 from gads_gaql.catalogue import load
+from gads_gaql.day_conditions import day_query
 from gads_gaql.renderer import render
 from gads_reports.catalogue import builtin, resolve
-from gads_reports.description import describe, grain_columns, versions
-from gads_reports.report_check import day_request, problems
+from gads_reports.description import describe, grain_columns, problems, versions
 
 
 def test_every_packaged_file_is_a_report() -> None:
@@ -70,7 +70,7 @@ def test_versions_are_shown_as_the_header_says_them() -> None:
 
 def test_each_kind_is_asked_in_its_way() -> None:
     first, last = date(2024, 6, 1), date(2024, 6, 2)
-    asked = {name: render(day_request(builtin()[name], first, first)) for name in ("campaign", "change_event", "label")}
+    asked = {name: render(day_query(builtin()[name], first, first)) for name in ("campaign", "change_event", "label")}
     assert asked["campaign"].endswith("WHERE segments.date BETWEEN '2024-06-01' AND '2024-06-01'")
     assert asked["change_event"].endswith(
         "WHERE change_event.change_date_time >= '2024-06-01 00:00:00' "
@@ -78,9 +78,9 @@ def test_each_kind_is_asked_in_its_way() -> None:
         "ORDER BY change_event.change_date_time LIMIT 10000"
     )
     assert asked["label"].endswith("FROM label")
-    with pytest.raises(UsageError, match="knows today alone"):
-        day_request(builtin()["label"], first, last)
-    assert "AND '2024-06-02'" in render(day_request(builtin()["campaign"], first, last))
+    with pytest.raises(UsageError, match="has today alone"):
+        day_query(builtin()["label"], first, last)
+    assert "AND '2024-06-02'" in render(day_query(builtin()["campaign"], first, last))
 
 
 @pytest.mark.parametrize("name", ["campaign", "label", "change_event"])

@@ -7,10 +7,10 @@ import pytest
 
 from gads_domain.errors import ConfigurationError
 from gads_domain.report import ReportKind
+from gads_gaql.day_conditions import day_query
 from gads_gaql.parser import parse
 from gads_gaql.renderer import render
 from gads_reports.definition_file import default_restatement_days, load_file, read_definition, read_text
-from gads_reports.report_check import day_request
 
 DAILY = """-- title: Campaigns by day
 -- kind: daily
@@ -144,7 +144,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_an_event_may_have_no_limit() -> None:
     found = read_definition("calls", EVENT, "calls.gaql")
-    assert day_request(found, date(2024, 6, 1)).limit is None
+    assert day_query(found, date(2024, 6, 1), date(2024, 6, 1)).limit is None
 
 
 def test_a_query_alone_is_a_daily_report_with_defaults() -> None:

@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from gads_domain.report import ReportDefinition, ReportKind
-from gads_gaql.catalogue import load, versions
-from gads_gaql.columns import table_schema
+from gads_gaql.catalogue import load, table_schema, versions
+from gads_gaql.day_conditions import day_query
 from gads_gaql.parser import parse
 from gads_gaql.renderer import render
 from gads_gaql.resource_rules import can_have_metrics
 from gads_reports.catalogue import builtin
 from gads_reports.definition_file import default_restatement_days
-from gads_reports.description import markdown_table, resource
+from gads_reports.description import markdown_table, problems, resource
 from gads_reports.header import parse_header, render_header
-from gads_reports.report_check import day_request, problems
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 REPORTS = [pytest.param(definition, id=name) for name, definition in builtin().items()]
@@ -240,7 +239,7 @@ def test_it_leaves_the_choice_of_days_and_rows_to_the_request(definition: Report
 
 @pytest.mark.parametrize("definition", REPORTS)
 def test_what_is_sent_has_no_comment(definition: ReportDefinition) -> None:
-    sent = render(day_request(definition, date(2024, 6, 1)))
+    sent = render(day_query(definition, date(2024, 6, 1), date(2024, 6, 1)))
     assert sent.startswith("SELECT ")
     assert "--" not in sent
     assert "\n" not in sent

@@ -74,11 +74,9 @@ def require_sound_reports(configuration: Configuration, names: Sequence[str]) ->
 
 def _reports(configuration: Configuration, version: str | None = None) -> Iterator[Finding]:
     from gads_etl.composition import api_version_of, declared_checks
-    from gads_gaql.catalogue import load
-    from gads_gaql.columns import table_schema
+    from gads_gaql.catalogue import load, table_schema
     from gads_gaql.parser import parse
-    from gads_reports.description import versions
-    from gads_reports.report_check import problems
+    from gads_reports.description import problems, versions
 
     try:
         catalogue = load(version or api_version_of(configuration))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gads_domain.account_days import LAST_TO_END
 from gads_domain.clock import SystemClock
-from gads_domain.report import ReportKind
 from gads_etl.account_zones import zones_of
 from gads_etl.composition import ApiFiles, connected
 from gads_etl.printing import say
@@ -22,7 +21,6 @@ from gads_orchestrator.worker import WorkerContext
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger
-    from gads_domain.report import ReportDefinition
     from gads_etl.account_selection import SelectedAccounts
     from gads_etl.configuration import Configuration
     from gads_extractor.report_source import SearchStreams
@@ -109,17 +107,6 @@ def control_of(
     )
 
 
-def bounded_by_its_query(report: ReportDefinition) -> ReportDefinition:
-    """The report with as many days a request as its query can bear."""
-    from gads_gaql.parser import parse
-    from gads_gaql.resource_rules import max_days_per_call
-
-    most = max_days_per_call(parse(report.query)) if report.kind is ReportKind.DAILY else None
-    if most is None or (report.max_days_per_request or most + 1) <= most:
-        return report
-    return replace(report, max_days_per_request=most)
-
-
 def named_accounts(customer_ids: Sequence[str]) -> tuple[Account, ...]:
     """Accounts whose zones do not matter, since the days that are asked for are over everywhere on earth."""
     return tuple(Account(number, LAST_TO_END) for number in customer_ids)
@@ -142,13 +129,12 @@ def request_of(
     since: date | None = None,
     until: date | None = None,
 ) -> WorkRequest:
-    """What a plan is made for, each report bounded by what one request for it may ask."""
+    """What a plan is made for."""
     from gads_etl.schedule import opened_by
 
-    bounded = [bounded_by_its_query(report) for report in configuration.reports(reports)]
     return WorkRequest(
         tuple(accounts),
-        tuple(bounded),
+        tuple(configuration.reports(reports)),
         now,
         selection,
         since,

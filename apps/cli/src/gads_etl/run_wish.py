@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, default_days, last_complete_day
+from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, last_complete_day, report_days
 from gads_domain.errors import FailureReason, UsageError
-from gads_domain.report import ReportDefinition, ReportKind
+from gads_domain.report import ReportDefinition
 from gads_etl.account_zones import zones_of
-from gads_etl.control_plane import bounded_by_its_query, named_accounts
+from gads_etl.control_plane import named_accounts
 from gads_orchestrator.plan import Account as PlannedAccount
 from gads_orchestrator.plan import WorkRequest
 from gads_orchestrator.selection import SelectRequested
@@ -64,8 +64,9 @@ def needs_accounts(configuration: Configuration, options: RunOptions, now: datet
     """
     named = bool(configuration.google_ads.customer_ids) or (bool(options.customers) and configuration.accounts.is_empty)
     dated = options.until is not None and options.until <= last_complete_day(LAST_TO_END, now)
-    snapshots = any(report.kind is ReportKind.SNAPSHOT for report in configuration.reports(options.reports))
-    return not (named and dated) or snapshots
+    return not (named and dated) or not all(
+        report.kind.has_history for report in configuration.reports(options.reports)
+    )
 
 
 def scope_without_zones(configuration: Configuration, options: RunOptions, now: datetime) -> RunScope:
@@ -73,7 +74,7 @@ def scope_without_zones(configuration: Configuration, options: RunOptions, now: 
     assert options.since is not None
     assert options.until is not None
     accounts = named_accounts(configuration.customers(options.customers))
-    reports = _reports(configuration, options)
+    reports = configuration.reports(options.reports)
     days = DayRange(options.since, options.until)
     chosen = {(account.customer_id, report.name): days for account in accounts for report in reports}
     return RunScope(_request(configuration, options, accounts, reports, chosen, now))
@@ -89,7 +90,7 @@ def scope(configuration: Configuration, options: RunOptions, selected: SelectedA
     zones, notes = zones_of(selected)
     chosen: dict[tuple[str, str], DayRange] = {}
     cut: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    reports = _reports(configuration, options)
+    reports = configuration.reports(options.reports)
     for report in reports:
         for number, zone in zones.items():
             days = _days_of(report, zone, now, options)
@@ -121,13 +122,9 @@ def refusals(selected: SelectedAccounts, slice_: ReportSlice) -> FailureReason |
     return None
 
 
-def _reports(configuration: Configuration, options: RunOptions) -> list[ReportDefinition]:
-    return [bounded_by_its_query(report) for report in configuration.reports(options.reports)]
-
-
 def _days_of(report: ReportDefinition, zone: str, now: datetime, options: RunOptions) -> DayRange | None:
     if options.since is None:
-        return default_days(report, zone, now)
+        return report_days(report, zone, now).window
     assert options.until is not None
     return askable_days(report, zone, now, DayRange(options.since, options.until))
 
@@ -138,7 +135,7 @@ def _what_is_cut(report: ReportDefinition, options: RunOptions, days: DayRange |
     whole = DayRange(options.since, options.until)
     if days == whole:
         return None
-    if report.kind is ReportKind.SNAPSHOT:
+    if not report.kind.has_history:
         return f"{whole} but today, since a snapshot has no backfill"
     rest = whole if days is None else DayRange(days.last + timedelta(days=1), whole.last)
     return f"{rest}, not over yet in the account's zone"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gads_domain.errors import InvalidValueError
-from gads_domain.report import ReportDefinition, ReportKind
+from gads_domain.report import ReportDefinition
 
 LAST_TO_END = "Etc/GMT+12"
 """The zone in which a day ends last: a day that is over there is over everywhere (POSIX turns the sign round)."""
@@ -43,7 +44,7 @@ def zone_named(name: str) -> ZoneInfo:
 
 def today_in(zone: str, moment: datetime) -> date:
     """The date in `zone` at `moment` (aware). Raises `InvalidValueError` for no such zone and a time without one."""
-    return _aware(moment).astimezone(zone_named(zone)).date()
+    return _today_and_last(zone, moment)[0]
 
 
 def last_complete_day(zone: str, moment: datetime) -> date:
@@ -52,35 +53,54 @@ def last_complete_day(zone: str, moment: datetime) -> date:
     A clock that is put back over midnight brings the old day back for an hour; it is over the second time. A day that
     a zone skipped, moving over the date line, is over with the one before it. Raises as `today_in` does.
     """
+    return _today_and_last(zone, moment)[1]
+
+
+@lru_cache(maxsize=1024)
+def _today_and_last(zone: str, moment: datetime) -> tuple[date, date]:
+    """Remembered: thousands of accounts share a few zones, and a plan has one moment."""
+    if moment.tzinfo is None:
+        raise InvalidValueError(f"{moment.isoformat()} is a time without a zone")
     found = zone_named(zone)
-    day = _aware(moment).astimezone(found).date()
-    while _end_of(day, found) > moment:
-        day -= _A_DAY
-    return day
+    today = last = moment.astimezone(found).date()
+    while _end_of(last, found) > moment:
+        last -= _A_DAY
+    return today, last
 
 
-def default_days(report: ReportDefinition, zone: str, moment: datetime) -> DayRange:
-    """The days of an account in `zone` that a run takes when nobody says which.
+@dataclass(frozen=True, slots=True)
+class ReportDays:
+    """Which days of a report an account has at a moment.
 
-    Every day that is over there and that the report still restates; of a snapshot, today. Raises as `today_in` does.
+    `today` is the account's. `window` is what is read unless other days are given: every day that is over in the
+    account's zone and that the report still restates; for a snapshot report, today. Of days before `first_kept` the
+    API has nothing any more.
     """
-    if report.kind is ReportKind.SNAPSHOT:
-        today = today_in(zone, moment)
-        return DayRange(today, today)
-    last = last_complete_day(zone, moment)
-    return DayRange(last - (report.restatement_days - 1) * _A_DAY, last)
+
+    today: date
+    window: DayRange
+    first_kept: date
+
+
+def report_days(report: ReportDefinition, zone: str, moment: datetime) -> ReportDays:
+    """The days of `report` of an account in `zone` at `moment`. Raises as `today_in` does."""
+    today, last = _today_and_last(zone, moment)
+    if not report.kind.has_history:
+        return ReportDays(today, DayRange(today, today), today)
+    first_kept = date.min if report.history_days is None else today - report.history_days * _A_DAY
+    return ReportDays(today, DayRange(last - (report.restatement_days - 1) * _A_DAY, last), first_kept)
 
 
 def askable_days(report: ReportDefinition, zone: str, moment: datetime, wanted: DayRange) -> DayRange | None:
-    """Those of the days `wanted` that can be asked for an account in `zone` at `moment`; None if that is no day.
+    """Those of the days `wanted` that can be asked for an account in `zone` at `moment`; None if there are none.
 
-    A day that is not over there yet would be sealed half; of a snapshot only today can be had. Raises as `today_in`.
+    A day that is not over there yet would be sealed half; of a snapshot report there is only today. How far back the
+    API keeps a report is not asked here. Raises as `today_in` does.
     """
-    if report.kind is ReportKind.SNAPSHOT:
-        today = today_in(zone, moment)
-        return DayRange(today, today) if wanted.first <= today <= wanted.last else None
-    last = min(wanted.last, last_complete_day(zone, moment))
-    return DayRange(wanted.first, last) if wanted.first <= last else None
+    window = report_days(report, zone, moment).window
+    first = wanted.first if report.kind.has_history else max(wanted.first, window.first)
+    last = min(wanted.last, window.last)
+    return DayRange(first, last) if first <= last else None
 
 
 def _end_of(day: date, zone: ZoneInfo) -> datetime:
@@ -90,9 +110,3 @@ def _end_of(day: date, zone: ZoneInfo) -> datetime:
     """
     midnight = datetime.combine(day + _A_DAY, time.min, zone)
     return max(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-
-
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise InvalidValueError(f"{moment.isoformat()} is a time without a zone")
-    return moment

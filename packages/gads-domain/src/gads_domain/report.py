@@ -21,14 +21,33 @@ _API_VERSION = re.compile(r"v[1-9][0-9]*")
 
 
 class ReportKind(StrEnum):
-    """What the rows of a report's day are, and so how a day of it is asked for."""
+    """What the rows of a report's day are, and what follows from that; nothing else asks which kind a report is of.
 
-    DAILY = "daily"
+    - `has_history`: a day that has passed can still be asked for, so there are backfills and restatements.
+    - `day_segment`: the field that tells a row's day in every report of the kind; None where there is no such field.
+      Reports that have it carry metrics and segments, and no others do.
+    - `has_date_field`: each report names the field that tells a row's time, and may have a `row_limit`.
+    """
+
+    has_history: bool
+    day_segment: str | None
+    has_date_field: bool
+
+    def __new__(
+        cls, name: str, has_history: bool = True, day_segment: str | None = None, has_date_field: bool = False
+    ) -> ReportKind:
+        """A kind of that name, with what follows from it."""
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.has_history, kind.day_segment, kind.has_date_field = has_history, day_segment, has_date_field
+        return kind
+
+    DAILY = "daily", True, DAY_SEGMENT
     """What happened on a day: `segments.date` is selected and each request adds its condition."""
-    SNAPSHOT = "snapshot"
+    SNAPSHOT = "snapshot", False
     """How things are at the moment of asking. The logical date is today in the account's zone; a day that has passed
-    can never be asked for again, so there is no backfill and no restatement."""
-    EVENT = "event"
+    can never be asked for again."""
+    EVENT = "event", True, None, True
     """What was logged on a day, told by a time in `date_field`; where the API wants a LIMIT, `row_limit` is it."""
 
 
@@ -45,8 +64,8 @@ class ReportDefinition:
     - `row_limit`, of an event alone: the LIMIT of each request. A full answer is truncated until proven otherwise.
     - `first_api_version`, `last_api_version`: the versions (`v24`) that have what the query asks for; None is no bound.
 
-    A snapshot is asked for one day at a time and never again, whatever it is given: its `restatement_days` is 0 and
-    its `max_days_per_request` is 1. Raises `InvalidValueError` for what contradicts the kind.
+    A snapshot report is asked for one day at a time and never again, whatever it is given: its `restatement_days` is 0
+    and its `max_days_per_request` is 1. Raises `InvalidValueError` for what contradicts the kind.
     """
 
     name: str
@@ -67,7 +86,7 @@ class ReportDefinition:
         require_name(self.name, "report name")
         if self.schema_version < 1:
             raise self._invalid(f"schema_version of report {self.name} is {self.schema_version}; it starts at 1")
-        if self.kind is ReportKind.SNAPSHOT:
+        if not self.kind.has_history:
             object.__setattr__(self, "restatement_days", 0)
             object.__setattr__(self, "max_days_per_request", 1)
         elif self.restatement_days < 1:
@@ -86,7 +105,7 @@ class ReportDefinition:
         self._check_versions()
 
     def _check_event(self) -> None:
-        if self.kind is ReportKind.EVENT:
+        if self.kind.has_date_field:
             if self.date_field is None or not _FIELD.fullmatch(self.date_field):
                 raise self._invalid(
                     f"report {self.name} is an event whose date_field is {self.date_field!r}",
@@ -111,8 +130,8 @@ class ReportDefinition:
 
     @property
     def day_field(self) -> str | None:
-        """The field that tells a row's day; None for a snapshot, whose rows say no day."""
-        return DAY_SEGMENT if self.kind is ReportKind.DAILY else self.date_field
+        """The field that tells a row's day; None for a snapshot report, whose rows say no day."""
+        return self.kind.day_segment or self.date_field
 
     def supports(self, api_version: str) -> bool:
         """Whether `api_version`, such as `v26`, has what the query asks for, as far as the definition says."""

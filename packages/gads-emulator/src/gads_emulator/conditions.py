@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 from gads_emulator.calendar_segments import during
 from gads_emulator.failures import query_failure
 from gads_emulator.schema import Field
-from gads_gaql.periods import PERIODS
-from gads_gaql.syntax import Condition
+from gads_gaql.syntax import PERIODS, Condition
 
 Test: TypeAlias = Callable[[Any], bool]
 

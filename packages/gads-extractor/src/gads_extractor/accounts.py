@@ -14,7 +14,7 @@ from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.page_decoder import PageDecoder
 from gads_extractor.report_source import SearchStreams
 from gads_gaql import catalogue
-from gads_gaql.columns import table_schema
+from gads_gaql.catalogue import table_schema
 from gads_gaql.parser import parse
 
 _TREE = """

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 
 from gads_domain.errors import PermanentApiError
+from gads_domain.report import ReportSlice
 from gads_extractor.page_decoder import Page
 from gads_gaql.catalogue import column_name
-from gads_gaql.day_conditions import slice_event_times
+from gads_gaql.day_conditions import slice_times
+from gads_gaql.parser import parse
 from gads_gaql.renderer import render
-from gads_gaql.syntax import Query
 
 pc: Any = pyarrow.compute
 """Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
 
 SMALLEST_WINDOW = timedelta(seconds=1)
-"""No window is parted below this."""
+"""No window is split below this."""
 
 _INSTANT = timedelta(microseconds=1)
 _MICROSECONDS = pa.timestamp("us")
 
 
-@dataclass(frozen=True, slots=True)
 class EventWindows:
-    """The time of an event's slice, from the first midnight to the last microsecond of `last`, in the account's zone.
+    """The time of a slice of an event report, from its first midnight to its last microsecond, in the account's zone.
 
-    `query` is the report's own, without conditions on `date_field`; `row_limit` None is no limit, and so no parting.
+    A report without `row_limit` is never split.
     """
 
-    query: Query
-    report: str
-    date_field: str
-    first: date
-    last: date
-    row_limit: int | None
+    def __init__(self, slice_: ReportSlice) -> None:
+        self._slice = slice_
+        self._report = slice_.report
+        self._query = parse(slice_.report.query)
+        self._date_field = slice_.report.date_field or ""
 
     def read(self, ask: Callable[[str], Sequence[Page]]) -> Generator[Page, None, None]:
         """The pages of all windows in the order of time; `ask` gives all pages of one query.
@@ -49,27 +47,29 @@ class EventWindows:
 
         Raises `PermanentApiError` if the smallest window is still full, and what `ask` raises.
         """
-        yield from self._read(ask, datetime.combine(self.first, time.min), datetime.combine(self.last, time.max))
+        first, last = self._slice.first, self._slice.last
+        yield from self._read(ask, datetime.combine(first, time.min), datetime.combine(last, time.max))
 
     def _read(self, ask: Callable[[str], Sequence[Page]], start: datetime, end: datetime) -> Iterator[Page]:
-        pages = ask(render(slice_event_times(self.query, self.date_field, start, end, self.row_limit)))
+        most = self._report.row_limit
+        pages = ask(render(slice_times(self._query, self._date_field, start, end, most)))
         for page in pages:
             self._require_inside(page.rows, start, end)
-        if self.row_limit is None or sum(page.rows.num_rows for page in pages) < self.row_limit:
+        if most is None or sum(page.rows.num_rows for page in pages) < most:
             yield from pages
             return
         length = end + _INSTANT - start
         if length <= SMALLEST_WINDOW:
             raise PermanentApiError(
-                f"{self.report} is cut off: {start} alone has {self.row_limit} rows, as many as the API gives at once",
-                hint="part the report into several, each with a condition that lets through fewer rows",
+                f"{self._report.name} is cut off: {start} alone has {most} rows, as many as the API gives at once",
+                hint="split the report into several, each with a condition that lets fewer rows through",
             )
         middle = start + timedelta(seconds=int(length.total_seconds()) // 2)
         yield from self._read(ask, start, middle - _INSTANT)
         yield from self._read(ask, middle, end)
 
     def _require_inside(self, rows: pa.RecordBatch, start: datetime, end: datetime) -> None:
-        times = event_times(rows.column(column_name(self.date_field)))
+        times = event_times(rows.column(column_name(self._date_field)))
         inside = pc.and_kleene(
             pc.greater_equal(times, pa.scalar(start, _MICROSECONDS)),
             pc.less_equal(times, pa.scalar(end, _MICROSECONDS)),

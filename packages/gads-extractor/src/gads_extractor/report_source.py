@@ -22,7 +22,7 @@ from gads_extractor.day_splitter import BUFFERED_ROWS, DaySplitter
 from gads_extractor.page_decoder import Page, PageDecoder
 from gads_extractor.query_plan import query_plan_of
 from gads_gaql import catalogue
-from gads_gaql.columns import table_schema
+from gads_gaql.catalogue import table_schema
 from gads_gaql.renderer import render
 
 WRITER_NAME = "gads-extractor"

@@ -1,4 +1,4 @@
-"""The fields that each API version has, and their types: packaged data, made from the API's own descriptors.
+"""The fields that each API version has, their types and their columns: packaged data, from the API's own descriptors.
 
 `generate/field_catalogue.py` wrote the data; nothing here needs the google-ads client, whose import takes seconds.
 """
@@ -14,12 +14,14 @@ from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib import resources
 
-from gads_domain.errors import ConfigurationError
+from gads_domain.errors import ConfigurationError, QueryError
+from gads_domain.metadata import ColumnSpec, TableSchema
+from gads_domain.report import DAY_SEGMENT
+from gads_gaql.syntax import Query
 
 _FILE = re.compile(r"(v[1-9][0-9]*)\.json\.gz")
 _INTEGERS = frozenset({"int32", "int64", "uint32", "uint64"})
 _NOT_RESOURCES = frozenset({"metrics", "segments"})
-_DAY = "segments.date"
 _MAX_DEPTH = 16
 """Deeper than any path of the API; it keeps a message type that holds itself from being walked for ever."""
 
@@ -44,7 +46,7 @@ class FieldType:
 
         Enums are written by name; a whole message is written as canonical JSON text, hence `string`.
         """
-        if self.path == _DAY:
+        if self.path == DAY_SEGMENT:
             return "date32"
         if self.kind in _INTEGERS:
             element = "int64"
@@ -191,6 +193,30 @@ class FieldCatalogue:
 def column_name(path: str) -> str:
     """The payload's column for a GAQL path: `metrics.cost_micros` is `metrics_cost_micros`."""
     return path.replace(".", "_")
+
+
+def table_schema(query: Query, catalogue: FieldCatalogue) -> TableSchema:
+    """The columns of the query's rows, in the order of SELECT.
+
+    Raises `QueryError` for a field that the API version does not have, and for one that is selected twice.
+    """
+    columns: dict[str, ColumnSpec] = {}
+    for reference in query.fields:
+        found = catalogue.get(reference.name)
+        where = f"line {reference.line}, column {reference.column}"
+        if found is None:
+            near = catalogue.closest(reference.name)
+            raise QueryError(
+                f"{where}: {catalogue.version} has no field {reference.name!r}",
+                hint=f"did you mean {near}?" if near else "",
+            )
+        name = column_name(reference.name)
+        if name in columns:
+            raise QueryError(
+                f"{where}: {reference.name} would be a second column {name}", hint="select each field once"
+            )
+        columns[name] = ColumnSpec(name, reference.name, found.column_type)
+    return TableSchema(tuple(columns.values()))
 
 
 @cache

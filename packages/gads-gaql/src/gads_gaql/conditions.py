@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from gads_gaql.catalogue import FieldCatalogue, FieldType
-from gads_gaql.periods import PERIODS
-from gads_gaql.problems import Problem
 from gads_gaql.syntax import (
     CORE_DATE_SEGMENTS,
     DATE_FUNCTIONS,
     LIST_OPERATORS,
     NULL_OPERATORS,
     PATTERN_OPERATORS,
+    PERIODS,
     Condition,
+    Problem,
 )
 
 _CONTAINS = frozenset(operator for operator in LIST_OPERATORS if operator.startswith("CONTAINS"))

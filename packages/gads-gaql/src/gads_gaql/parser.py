@@ -1,13 +1,14 @@
-"""GAQL text to `Query`, or one line that says where it went wrong."""
+"""GAQL text to `Query`, or one line that says where it went wrong.
+
+Importing this is light: lark, which takes a fifth of a second, is imported by the first parse.
+"""
 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
-
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from typing import Any
 
 from gads_domain.errors import QueryError
 from gads_gaql.syntax import Condition, FieldRef, Literal, Ordering, Parameter, Query
@@ -43,36 +44,32 @@ _HINTS = {
     "as": "GAQL has no AS: a column's name is its field with underscores for dots",
 }
 
-_Node = Tree[Token]
+_Node = Any
+"""A `lark.Tree` or, as a leaf, a `lark.Token`; which of them is where, the grammar says."""
 
 
 @cache
-def _parser() -> Lark:
+def _parser() -> Any:
+    from lark import Lark
+
     grammar = (resources.files("gads_gaql") / "gaql.lark").read_text("utf-8")
     return Lark(grammar, start="query", parser="lalr", lexer="contextual", maybe_placeholders=False)
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Query:
-    """Read a query.
+    """Read a query; the latest texts are remembered, since a report's query is asked of many accounts.
 
     Raises `QueryError` for a text that is no query; the message starts with `line L, column C:`, both counted from 1.
     Fields and values are not looked up: `gads_gaql.query_check` does that.
     """
+    from lark.exceptions import UnexpectedInput
+
     try:
-        tree = _parser().parse(text)
+        fields, resource, *clauses = _parser().parse(text).children
     except UnexpectedInput as error:
         raise _explain(text, error) from None
-    return _query(tree)
-
-
-def _query(tree: _Node) -> Query:
-    fields, resource, *clauses = tree.children
-    assert isinstance(fields, Tree)
-    assert isinstance(resource, Token)
-    found: dict[str, list[_Node | Token]] = {}
-    for clause in clauses:
-        assert isinstance(clause, Tree)
-        found[str(clause.data)] = clause.children
+    found = {str(clause.data): clause.children for clause in clauses}
     (limit,) = found.get("limit", [None])
     return Query(
         fields=tuple(_field(token) for token in fields.children),
@@ -81,18 +78,16 @@ def _query(tree: _Node) -> Query:
         orderings=tuple(_ordering(node) for node in found.get("order_by", [])),
         limit=None if limit is None else _limit(limit),
         parameters=tuple(_parameter(node) for node in found.get("parameters", [])),
-        resource_line=resource.line or 0,
-        resource_column=resource.column or 0,
+        resource_line=resource.line,
+        resource_column=resource.column,
     )
 
 
-def _field(token: _Node | Token) -> FieldRef:
-    assert isinstance(token, Token)
-    return FieldRef(str(token), token.line or 0, token.column or 0)
+def _field(token: _Node) -> FieldRef:
+    return FieldRef(str(token), token.line, token.column)
 
 
-def _condition(node: _Node | Token) -> Condition:
-    assert isinstance(node, Tree)
+def _condition(node: _Node) -> Condition:
     field, rest = _field(node.children[0]), node.children[1:]
     match str(node.data), rest:
         case "comparison", [operator, value]:
@@ -117,63 +112,58 @@ def _condition(node: _Node | Token) -> Condition:
             return Condition(field, "IS NOT NULL")
 
 
-def _list(node: _Node | Token) -> tuple[Literal, ...]:
-    assert isinstance(node, Tree)
+def _list(node: _Node) -> tuple[Literal, ...]:
     return tuple(_literal(token) for token in node.children)
 
 
-def _literal(token: _Node | Token) -> Literal:
-    assert isinstance(token, Token)
+def _literal(token: _Node) -> Literal:
     if token.type != "STRING":
         return Literal(str(token))
     body = token[1:-1]
     for escape in re.finditer(r"\\(.)", body):
         if escape[1] not in _ESCAPES:
             raise _error(
-                token.line or 0,
-                (token.column or 0) + 1 + escape.start(),
+                token.line,
+                token.column + 1 + escape.start(),
                 f"{escape[0]} is no escape",
                 "write \\\\ for a backslash; the escapes are \\\\ \\' \\\" \\n \\r \\t",
             )
     return Literal(re.sub(r"\\(.)", lambda escape: _ESCAPES[escape[1]], body), quoted=True)
 
 
-def _ordering(node: _Node | Token) -> Ordering:
-    assert isinstance(node, Tree)
+def _ordering(node: _Node) -> Ordering:
     return Ordering(_field(node.children[0]), any(str(way).upper() == "DESC" for way in node.children[1:]))
 
 
-def _limit(token: _Node | Token) -> int:
-    assert isinstance(token, Token)
+def _limit(token: _Node) -> int:
     digits = token.lstrip("0")
     if not digits or len(digits) > 19 or int(digits) > _MAX_LIMIT:
         raise _error(
-            token.line or 0,
-            token.column or 0,
+            token.line,
+            token.column,
             f"LIMIT {token[:30]} is no number of rows",
             "write a whole number from 1",
         )
     return int(digits)
 
 
-def _parameter(node: _Node | Token) -> Parameter:
-    assert isinstance(node, Tree)
+def _parameter(node: _Node) -> Parameter:
     name, value = node.children
-    assert isinstance(name, Token)
-    return Parameter(str(name), _literal(value), name.line or 0, name.column or 0)
+    return Parameter(str(name), _literal(value), name.line, name.column)
 
 
 def _error(line: int, column: int, message: str, hint: str) -> QueryError:
     return QueryError(f"line {line}, column {column}: {message}", hint=hint)
 
 
-def _explain(text: str, error: UnexpectedInput) -> QueryError:
+def _explain(text: str, error: Any) -> QueryError:
+    from lark.exceptions import UnexpectedToken
+
     if isinstance(error, UnexpectedToken):
-        found, expected, start = str(error.token), error.accepts, error.token.start_pos or 0
+        found, expected, start = str(error.token), error.accepts, error.token.start_pos
         at_end = error.token.type == "$END"
     else:
-        assert isinstance(error, UnexpectedCharacters)
-        found, expected, start = error.char, error.allowed or set(), _position(error)
+        found, expected, start = error.char, error.allowed or set(), error.pos_in_stream
         at_end = False
     if at_end:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
@@ -181,12 +171,6 @@ def _explain(text: str, error: UnexpectedInput) -> QueryError:
     shown = found if len(found) <= 40 else found[:40] + "…"
     message = f"found {shown!r} where {_one_of(expected)} should be"
     return _error(error.line, error.column, message, _hint(text, start, found))
-
-
-def _position(error: UnexpectedCharacters) -> int:
-    """Lark declares the position as None and always sets it."""
-    position: object = vars(error)["pos_in_stream"]
-    return position if isinstance(position, int) else 0
 
 
 def _hint(text: str, start: int, found: str) -> str:

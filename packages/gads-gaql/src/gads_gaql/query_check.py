@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gads_domain.report import DAY_SEGMENT
 from gads_gaql.catalogue import FieldCatalogue
 from gads_gaql.conditions import condition_problems, described
-from gads_gaql.problems import Problem as Problem
 from gads_gaql.resource_rules import bounds, can_have_metrics, change_problems, click_problems
-from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Query
+from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Problem, Query
 
-_DAY = "segments.date"
 _PARAMETERS = ("include_drafts", "omit_unselected_resource_names")
 _SEGMENTATION = "https://developers.google.com/google-ads/api/docs/reporting/segmentation"
 
@@ -172,12 +171,12 @@ def _report_problems(query: Query) -> Iterator[Problem]:
     """A report's rows say their day, and its query leaves the choice of days to the run."""
     if not can_have_metrics(query.resource):
         return
-    if _DAY not in query.field_names:
+    if DAY_SEGMENT not in query.field_names:
         yield Problem.at(
             _source(query),
             "day_not_selected",
-            f"{_DAY} is not selected, so no row would say its day",
-            f"add {_DAY} to SELECT",
+            f"{DAY_SEGMENT} is not selected, so no row would say its day",
+            f"add {DAY_SEGMENT} to SELECT",
         )
     for condition in query.conditions:
         if condition.field.name in CORE_DATE_SEGMENTS:
@@ -200,7 +199,7 @@ def _date_problems(query: Query) -> Iterator[Problem]:
             mentioned[0],
             "expected_filters_on_date_range",
             f"{mentioned[0]} needs a finite range of days in WHERE",
-            f"add a condition such as {_DAY} DURING LAST_7_DAYS; see {_SEGMENTATION}",
+            f"add a condition such as {DAY_SEGMENT} DURING LAST_7DAY_SEGMENTS; see {_SEGMENTATION}",
         )
 
 

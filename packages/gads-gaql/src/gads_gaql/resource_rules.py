@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gads_gaql.problems import Problem
-from gads_gaql.syntax import Condition, FieldRef, Query
+from gads_gaql.syntax import Condition, FieldRef, Problem, Query
 
 WITHOUT_METRICS = frozenset(
     [

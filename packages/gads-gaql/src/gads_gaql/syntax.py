@@ -1,13 +1,14 @@
-"""What a GAQL text says, as values; the parser makes them, rendering writes them back.
+"""What a GAQL text says, as values: the parser makes them, the renderer writes them back. Imports are light.
 
-Importing this costs nothing: it needs the standard library alone.
 Source: https://developers.google.com/google-ads/api/docs/query/grammar
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from types import MappingProxyType
 from typing import TypeAlias
 
 COMPARISONS = frozenset({"=", "!=", ">", ">=", "<", "<="})
@@ -51,6 +52,18 @@ CORE_DATE_SEGMENTS = frozenset(
 Source: https://developers.google.com/google-ads/api/docs/reporting/segmentation
 """
 
+PERIODS: Mapping[str, Callable[[date], date]] = MappingProxyType(
+    {
+        "segments.week": lambda day: day - timedelta(days=day.weekday()),
+        "segments.month": lambda day: day.replace(day=1),
+        "segments.quarter": lambda day: date(day.year, day.month - (day.month - 1) % 3, 1),
+    }
+)
+"""For each segment that names a period, the first day of the period of a day. A filter takes no other day of it.
+
+Source: https://developers.google.com/google-ads/api/docs/query/date-ranges ("Time periods")
+"""
+
 
 class Literal(str):
     """A value's text without its quotes; `quoted` says whether it had any.
@@ -90,6 +103,30 @@ class FieldRef:
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One finding. `line` and `column` count from 1 and are 0 where the query was not read from a text.
+
+    `code` is stable and for programs: where the API refuses the same thing, it is the name of its `QueryError`,
+    `ChangeEventError` or `ClickViewError` in lower case. The message is one line, `hint` says what to do.
+    """
+
+    line: int
+    column: int
+    code: str
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def at(cls, field: FieldRef, code: str, message: str, hint: str = "") -> Problem:
+        """A finding about a field, where the query mentions it."""
+        return cls(field.line, field.column, code, message, hint)
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, column {self.column}: " if self.line else ""
+        return f"{where}{self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gads_gaql.catalogue import FieldCatalogue, column_name
-from gads_gaql.problems import Problem
-from gads_gaql.syntax import Condition, Query
+from gads_gaql.syntax import Condition, Problem, Query
 
 
 def compare_versions(query: Query, older: FieldCatalogue, newer: FieldCatalogue) -> list[Problem]:

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from gads_domain.account_days import DayRange, last_complete_day, today_in, zone_named
+from gads_domain.account_days import DayRange, report_days, today_in, zone_named
 from gads_domain.control import SchedulingState
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
-from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
+from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_orchestrator.selection import LATE_DAYS, Days, Reason, SelectedDays, SelectionPolicy, Skipped
 
@@ -45,12 +44,6 @@ def zone_of(name: str) -> ZoneInfo:
         return zone_named(name)
     except InvalidValueError as error:
         raise UsageError(error.message, hint=error.hint) from None
-
-
-@lru_cache(maxsize=1024)
-def _last_over(time_zone: str, now: datetime) -> date:
-    """Remembered: thousands of accounts share a few zones, and a plan has one moment."""
-    return last_complete_day(time_zone, now)
 
 
 def always_open(_account: Account, _report: ReportDefinition, _now: datetime) -> datetime | None:
@@ -92,28 +85,22 @@ class WorkRequest:
 
     def days_of(self, account: Account, report: ReportDefinition) -> Days:
         """The days of `report` that are looked at, and which of them are still restated."""
-        today = account.today(self.now)
-        is_snapshot = report.kind is ReportKind.SNAPSHOT
-        last = today if is_snapshot else _last_over(account.time_zone, self.now)
-        window_first = today if is_snapshot else today - timedelta(days=report.restatement_days)
-        askable_first = date.min
-        if is_snapshot:
-            askable_first = today
-        elif report.history_days is not None:
-            askable_first = today - timedelta(days=report.history_days)
-        first = window_first - timedelta(days=LATE_DAYS) if self.since is None else self.since
-        last = last if self.until is None else min(last, self.until)
+        zone = zone_of(account.time_zone)
+        found = report_days(report, account.time_zone, self.now)
+        window = found.window
+        first = window.first - timedelta(days=LATE_DAYS) if self.since is None else self.since
+        last = window.last if self.until is None else min(window.last, self.until)
         if self.chosen is not None:
             chosen = self.chosen.get((account.customer_id, report.name))
             first, last = (chosen.first, chosen.last) if chosen else (date.max, date.min)
         return Days(
             first=first,
             last=last,
-            today=today,
-            window_first=window_first,
-            backfill_first=window_first if self.since is None else self.since,
-            askable_first=askable_first,
-            zone=zone_of(account.time_zone),
+            today=found.today,
+            window_first=window.first,
+            backfill_first=window.first if self.since is None else self.since,
+            askable_first=found.first_kept,
+            zone=zone,
             opened_at=self.opened_at(account, report, self.now),
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gads_domain.errors import ConfigurationError, InvalidValueError, QueryError
 from gads_domain.partition_key import require_name
-from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, ReportDefinition, ReportKind
+from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, ReportDefinition
 from gads_gaql.parser import parse
 from gads_gaql.resource_rules import max_days_per_call
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Query
@@ -60,7 +60,7 @@ def read_definition(name: str, text: str, source: str) -> ReportDefinition:
             title=header.title,
             grain=header.grain,
             restatement_days=header.restatement_days or default_restatement_days(query),
-            max_days_per_request=header.max_days_per_request,
+            max_days_per_request=_fewest(header.max_days_per_request, max_days_per_call(query)),
             history_days=header.history_days,
             date_field=header.date_field,
             row_limit=header.row_limit,
@@ -102,6 +102,10 @@ def default_restatement_days(query: Query) -> int:
     return DEFAULT_RESTATEMENT_DAYS if any(_CONVERTING.search(metric) for metric in metrics) else _SETTLED_DAYS
 
 
+def _fewest(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def _query(text: str, source: str) -> Query:
     try:
         return parse(text)
@@ -140,14 +144,13 @@ def _agree(header: Header, query: Query, source: str) -> None:
 
 def _agree_with_kind(header: Header, query: Query, source: str) -> None:
     selected = frozenset(query.field_names)
-    kind, lines = header.kind, header.lines
-    if kind is ReportKind.DAILY:
-        if DAY_SEGMENT not in selected:
+    if (day := header.kind.day_segment) is not None:
+        if day not in selected:
             raise fault(
                 source,
                 query.resource_line,
-                f"a daily report selects {DAY_SEGMENT}, and this one does not",
-                f"add {DAY_SEGMENT} to SELECT, or say -- kind: snapshot if the rows say how things are now",
+                f"a {header.kind} report selects {day}, and this one does not",
+                f"add {day} to SELECT, or write -- kind: snapshot if the rows say how things are now",
             )
         return
     for field in query.fields:
@@ -155,16 +158,12 @@ def _agree_with_kind(header: Header, query: Query, source: str) -> None:
             raise _at(
                 source,
                 field,
-                f"{kind} reports have no metrics and no segments",
-                f"leave {field} out, or say -- kind: daily and select {DAY_SEGMENT}",
+                f"{header.kind} reports have no metrics and no segments",
+                f"remove {field}, or write -- kind: daily and select {DAY_SEGMENT}",
             )
     if header.date_field is not None and header.date_field not in selected:
-        raise fault(
-            source,
-            lines["date_field"],
-            f"{header.date_field} is the date_field and not selected",
-            f"add {header.date_field} to SELECT",
-        )
+        message = f"{header.date_field} is the date_field and not selected"
+        raise header.fault(source, "date_field", message, f"add {header.date_field} to SELECT")
 
 
 def _at(source: str, field: FieldRef, message: str, hint: str) -> ConfigurationError:

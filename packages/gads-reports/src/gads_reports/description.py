@@ -1,14 +1,16 @@
-"""What a report gives, as values for `gads-etl reports show` and for a table of all reports."""
+"""What a report gives under an API version, what is wrong with it there, and a table of all reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
-from gads_domain.report import ReportDefinition, ReportKind
-from gads_gaql.catalogue import FieldCatalogue, column_name
-from gads_gaql.columns import table_schema
-from gads_gaql.parser import parse
+from gads_domain.report import ReportDefinition
+from gads_gaql import FieldCatalogue, Problem, check, day_query, parse, table_schema
+from gads_gaql.catalogue import column_name
+
+_ANY_DAY = date(2024, 6, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ def describe(definition: ReportDefinition, fields: FieldCatalogue) -> tuple[Desc
     )
 
 
+def problems(definition: ReportDefinition, fields: FieldCatalogue) -> list[Problem]:
+    """Every problem of the report's query under the API version of `fields`, in the order of its text.
+
+    It is checked as the request of one day; a report whose rows have `segments.date` is first checked as a report.
+    Whether the header excludes the version is not asked: `definition.supports` tells that.
+    """
+    found = check(parse(definition.query), fields) if definition.kind.day_segment else []
+    return found or check(day_query(definition, _ANY_DAY, _ANY_DAY), fields, expects_days=False)
+
+
 def grain_columns(definition: ReportDefinition) -> tuple[str, ...]:
     """The payload's columns by which a row is unique, in the order of the grain."""
     return tuple(column_name(field) for field in definition.grain)
@@ -50,7 +62,7 @@ def markdown_table(definitions: Iterable[ReportDefinition]) -> str:
     head = ["report", "what", "kind", "resource", "a row is one", "again", "versions"]
     rows = [head, ["---"] * len(head)]
     for definition in definitions:
-        again = "" if definition.kind is ReportKind.SNAPSHOT else str(definition.restatement_days)
+        again = str(definition.restatement_days) if definition.kind.has_history else ""
         rows.append(
             [
                 f"`{definition.name}`",

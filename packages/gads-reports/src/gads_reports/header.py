@@ -37,8 +37,8 @@ OPTIONAL = (
 )
 """The keys that a header may have; which of them fit depends on the kind."""
 
-_OF_EVENTS = ("date_field", "row_limit")
-_NOT_OF_SNAPSHOTS = ("restatement_days", "max_days_per_request", "history_days")
+_WITH_DATE_FIELD = ("date_field", "row_limit")
+_WITH_HISTORY = ("restatement_days", "max_days_per_request", "history_days")
 _EXAMPLE = "a header starts like: -- title: Campaigns by day"
 _LINE = re.compile(r"--[ \t]*([a-z_]+)[ \t]*:[ \t]*(.*?)[ \t]*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -90,10 +90,10 @@ def parse_header(text: str, source: str) -> Header:
             reader.refuse(len(lines), f"the header has no {key}", f"it needs {', '.join(REQUIRED)}; {_EXAMPLE}")
     kind = reader.take("kind", _kind)
     reader.fit_kind(kind)
-    if kind is ReportKind.EVENT and "date_field" not in values:
+    if kind.has_date_field and "date_field" not in values:
         reader.refuse(
             lines["kind"],
-            "an event has no date_field",
+            f"the {kind} report has no date_field",
             "add the field with the time: -- date_field: change_event.change_date_time",
         )
     first, last = reader.maybe("versions", _versions) or (None, None)
@@ -176,11 +176,11 @@ class _Reader:
 
     def fit_kind(self, kind: ReportKind) -> None:
         for key in self._values:
-            if key in _OF_EVENTS and kind is not ReportKind.EVENT:
-                self.refuse(self._lines[key], f"a {kind} report has no {key}", "only an event has one")
-            if key in _NOT_OF_SNAPSHOTS and kind is ReportKind.SNAPSHOT:
-                hint = "leave it out: a snapshot says how things are now, and is asked for once a day"
-                self.refuse(self._lines[key], f"a snapshot has no {key}", hint)
+            if key in _WITH_DATE_FIELD and not kind.has_date_field:
+                self.refuse(self._lines[key], f"a {kind} report has no {key}", "only an event report has one")
+            if key in _WITH_HISTORY and not kind.has_history:
+                hint = f"remove it: a {kind} report says how things are now, and is read once a day"
+                self.refuse(self._lines[key], f"a {kind} report has no {key}", hint)
 
     def take(self, key: str, read: Callable[[str], _T]) -> _T:
         try:

@@ -37,7 +37,6 @@ def list_(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """List every report that can be named in gads.toml; your own stand before packaged ones of their name."""
-    from gads_domain.report import ReportKind
     from gads_etl.printing import print_json, print_table
     from gads_reports.description import resource, versions
 
@@ -47,7 +46,7 @@ def list_(
             "kind": report.kind.value,
             "title": report.title,
             "resource": resource(report),
-            "restatement_days": None if report.kind is ReportKind.SNAPSHOT else report.restatement_days,
+            "restatement_days": report.restatement_days if report.kind.has_history else None,
             "versions": versions(report),
             "origin": origin,
         }
@@ -70,7 +69,6 @@ def show(
 ) -> None:
     """Show a report's grain, windows and columns."""
     from gads_domain.errors import UsageError
-    from gads_domain.report import ReportKind
     from gads_etl.printing import print_json, print_table, say
     from gads_gaql.catalogue import latest, load
     from gads_reports.catalogue import resolve
@@ -111,7 +109,7 @@ def show(
     for fact, value in facts.items():
         if fact not in ("name", "title") and value not in (None, []):
             say(f"{fact}: {', '.join(value) if isinstance(value, list) else value}")
-    if report.kind is ReportKind.SNAPSHOT:
+    if not report.kind.has_history:
         say(_NO_BACKFILL)
 
 
