@@ -17,11 +17,11 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
 
 from consumer_pipeline import COLUMNS, COST, FIRST_DAY, Pipeline, key_of, run_of
+from gads_warehouse_duckdb.loading import WarehouseLoader
 
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadedPartition, LoadMode, LoadStep, Replacement, WarehousePosition
-from gads_warehouse_duckdb.loading import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 ROUNDS = 4

@@ -27,8 +27,8 @@ from consumer_pipeline import Pipeline, faults_of_reading, key_of, run_of
 from gads_consumer.changes import Changes
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.snapshot import Snapshot
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionStatus
@@ -39,7 +39,7 @@ _keys = st.sampled_from(KEYS)
 _runs = st.integers(1, 40)
 _rows = st.integers(0, 6)
 
-Believed = dict[PartitionKey, TrustedPartition]
+Believed = dict[PartitionKey, CurrentPartition]
 
 
 class Crash(BaseException):
@@ -194,7 +194,7 @@ class Stories(RuleBasedStateMachine):
 
     def _believed_now(self) -> Believed:
         return {
-            state.key: TrustedPartition(
+            state.key: CurrentPartition(
                 state.key, state.current_run_id, state.record_count, state.schema_version, state.seal_sha256
             )
             for state in self.pipeline.ledger.get_many(KEYS)

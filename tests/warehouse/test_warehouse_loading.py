@@ -18,10 +18,10 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
+from gads_warehouse_duckdb.verifying import verify
 from warehouse_house import CONTRACT, WIDER, House
 
 from gads_domain.ports.warehouse import LoadStep
-from gads_warehouse_duckdb.verifying import verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 

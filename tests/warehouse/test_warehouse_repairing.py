@@ -15,6 +15,9 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.status import status
+from gads_warehouse_duckdb.verifying import verify
 from warehouse_house import WIDER, House
 
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError, PastUnknownError
@@ -28,9 +31,6 @@ from gads_warehouse_duckdb.errors import (
     WarehouseDamagedError,
     WarehouseHeldError,
 )
-from gads_warehouse_duckdb.loading import WarehouseLoader
-from gads_warehouse_duckdb.status import status
-from gads_warehouse_duckdb.verifying import verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 

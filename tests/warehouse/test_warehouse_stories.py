@@ -21,12 +21,12 @@ sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
 sys.path.append(str(Path(__file__).parent / "story"))
 
 from consumer_pipeline import CAMPAIGN, CLICKS, COLUMNS, COST, DATE, RUN_NUMBER, Pipeline, key_of, run_of
+from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.verifying import verify
 from warehouse_story_process import PLACES, load_and_die
 
 from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
-from gads_warehouse_duckdb.loading import WarehouseLoader
-from gads_warehouse_duckdb.verifying import verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 VERSIONS: dict[int, tuple[ColumnSpec, ...]] = {

@@ -170,10 +170,11 @@ def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: House) 
     """W28: the validator does not let it happen; a ledger that vouches for it all the same is not believed."""
     from dataclasses import replace as changed
 
-    from gads_domain.metadata import TableSchema
-    from gads_domain.ports.warehouse import LoadMode, Replacement
     from gads_warehouse_duckdb.comparing import position_of
     from gads_warehouse_duckdb.loading import loaded as pointer_of
+
+    from gads_domain.metadata import TableSchema
+    from gads_domain.ports.warehouse import LoadMode, Replacement
 
     at = loaded.warehouse.position()
     assert at is not None
@@ -200,11 +201,12 @@ def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: House) 
 
 def test_a_payload_with_other_columns_than_its_seal_says_is_refused(tmp_path: Path, loaded: House) -> None:
     """W21: of another type, fewer, more or in another order; nothing of the step is loaded, and nothing is cast."""
+    from gads_warehouse_duckdb.comparing import position_of
+    from gads_warehouse_duckdb.loading import loaded as pointer_of
+
     from gads_domain.errors import DamagedPartitionError
     from gads_domain.metadata import TableSchema
     from gads_domain.ports.warehouse import LoadMode, Replacement
-    from gads_warehouse_duckdb.comparing import position_of
-    from gads_warehouse_duckdb.loading import loaded as pointer_of
 
     at = loaded.warehouse.position()
     assert at is not None

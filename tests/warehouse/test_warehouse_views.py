@@ -13,14 +13,14 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
+from gads_warehouse_duckdb.status import status
+from gads_warehouse_duckdb.verifying import DifferenceKind, verify
+from gads_warehouse_duckdb.views.people import money
 from warehouse_house import CONTRACT, COST_MICROS, House, doubles
 
 from gads_domain.errors import GadsError
 from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
-from gads_warehouse_duckdb.status import status
-from gads_warehouse_duckdb.verifying import DifferenceKind, verify
-from gads_warehouse_duckdb.views.people import money
 
 
 def test_money_stands_beside_micros(agency: House) -> None:

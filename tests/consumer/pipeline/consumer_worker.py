@@ -17,8 +17,8 @@ from typing import Any
 from consumer_pipeline import Pipeline, faults_of_reading, key_of
 
 from gads_consumer.consumer import Consumer
-from gads_consumer.partitions import TrustedPartition
 from gads_domain.clock import SystemClock
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 
 CUSTOMERS, DAYS = 3, 8
@@ -50,7 +50,7 @@ def read(options: dict[str, Any]) -> dict[str, Any]:
     """Read snapshots, old ones again, and follow the feed; say every fault."""
     faults: list[str] = []
     reads = changes = 0
-    mine: dict[PartitionKey, TrustedPartition] = {}
+    mine: dict[PartitionKey, CurrentPartition] = {}
     cursor = None
     dice = random.Random(options["worker"])
     kept: list[tuple[Any, Any]] = []

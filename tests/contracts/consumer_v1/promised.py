@@ -17,7 +17,7 @@ from consumer_pipeline import (
 
 from gads_consumer.changes import Change
 from gads_consumer.consumer import Consumer
-from gads_consumer.partitions import TrustedPartition
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 
 pd: Any = importlib.import_module("pandas")
@@ -37,7 +37,7 @@ def held(consumer: Consumer, **options: Any) -> dict[PartitionKey, str]:
     return {one.key: one.run_id.value for one in consumer.snapshot("campaign", **options).partitions}
 
 
-def applied(changes: list[Change], onto: dict[PartitionKey, TrustedPartition]) -> dict[PartitionKey, TrustedPartition]:
+def applied(changes: list[Change], onto: dict[PartitionKey, CurrentPartition]) -> dict[PartitionKey, CurrentPartition]:
     """`onto` after the changes, as a consumer keeps it."""
     mine = dict(onto)
     for change in changes:

@@ -28,8 +28,8 @@ from gads_consumer.errors import (
     PartitionGoneError,
     PastUnknownError,
 )
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.seals import SealReader
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata_codec import encode_metadata
 from gads_domain.partition_key import PartitionKey
@@ -129,7 +129,7 @@ def test_c16_another_major_of_the_raw_contract_is_refused(
     (pipeline.folder(key, run_of(1)) / "metadata.json").chmod(0o644)
     (pipeline.folder(key, run_of(1)) / "metadata.json").write_bytes(data)
     # As a later validator would have vouched for it.
-    partition = TrustedPartition(key, run_of(1), 3, 1, json.loads(data)["seal_sha256"])
+    partition = CurrentPartition(key, run_of(1), 3, 1, json.loads(data)["seal_sha256"])
     if is_read:
         assert SealReader(pipeline.sink).read(partition).schema == sealed.facts.schema
     else:

@@ -26,8 +26,8 @@ from promised import day
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import SchemaMismatchError
 from gads_consumer.exporting import preview
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.scanning import Scan
+from gads_domain.current_partition import CurrentPartition
 
 OLD = (DATE, CAMPAIGN, NAME, RUN_NUMBER)
 NEW = (DATE, CAMPAIGN, COST, CLICKS, RUN_NUMBER)
@@ -88,7 +88,7 @@ def test_c27_two_schemas_under_one_version_are_never_one_table(pipeline: Pipelin
     pipeline.trust(key_of(1, 0), 1)
     pipeline.seal(key_of(1, 1), 1, columns=(*COLUMNS, COST))
     seal = json.loads((pipeline.folder(key_of(1, 1), run_of(1)) / "metadata.json").read_bytes())
-    other = TrustedPartition(key_of(1, 1), run_of(1), 3, 1, seal["seal_sha256"])
+    other = CurrentPartition(key_of(1, 1), run_of(1), 3, 1, seal["seal_sha256"])
     partitions = [*consumer.snapshot("campaign").partitions, other]
     for columns in (None, ["campaign_id"]):
         for unify in (False, True):

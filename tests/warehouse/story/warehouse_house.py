@@ -12,10 +12,10 @@ from consumer_pipeline import (
     COST,
     Pipeline,
 )
+from gads_warehouse_duckdb.loading import LoadReport, WarehouseLoader
 
 from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
-from gads_warehouse_duckdb.loading import LoadReport, WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 CONTRACT = Path(__file__).parents[3] / "contracts" / "warehouse" / "v1" / "README.md"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from consumer_pipeline import SINK, STATE
-
-from gads_consumer.consumer import Consumer
 from gads_warehouse_duckdb.applying import Application
 from gads_warehouse_duckdb.loading import WarehouseLoader
+
+from gads_consumer.consumer import Consumer
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 PLACES = ("_move", "_insert", "_record_step", "execute_plan")

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
     from gads_domain.ports.warehouse import Warehouse
     from gads_etl.configuration import Configuration
-    from gads_warehouse_duckdb.loading import LoadReport
+    from gads_warehouse import LoadReport, WarehouseLoader
 
 
 @contextmanager
 def warehouse_and_consumer(configuration: Configuration) -> Iterator[tuple[Warehouse, Consumer]]:
-    """The warehouse as configured, and the consumer that feeds it: the door that other teams come through."""
+    """The warehouse as configured, and the consumer that feeds it."""
     from gads_consumer.consumer import Consumer
     from gads_domain.adapters import warehouse_adapter
     from gads_etl.ending import interrupted_by_sigterm
@@ -31,18 +31,23 @@ def warehouse_and_consumer(configuration: Configuration) -> Iterator[tuple[Wareh
 
 def load_warehouse(configuration: Configuration, *, reconcile: bool = False, dry_run: bool = False) -> LoadReport:
     """Bring the configured warehouse to where the ledger is."""
-    from gads_etl.printing import say
-    from gads_warehouse_duckdb.loading import WarehouseLoader
-
     with warehouse_and_consumer(configuration) as (warehouse, consumer):
-        loader = WarehouseLoader(consumer, warehouse, progress=lambda count: say(f"{count:,} partitions loaded"))
-        return loader.load(reconcile=reconcile, dry_run=dry_run)
+        return _loader(consumer, warehouse).load(reconcile=reconcile, dry_run=dry_run)
+
+
+def _loader(consumer: Consumer, warehouse: Warehouse) -> WarehouseLoader:
+    from gads_etl.printing import say
+    from gads_warehouse import WarehouseLoader
+
+    return WarehouseLoader(consumer, warehouse, progress=lambda count: say(f"{count:,} partitions loaded"))
 
 
 def load_document(report: LoadReport) -> dict[str, Any]:
     """A load as it is printed."""
     return {
+        "version": 2,
         "mode": report.mode.value,
+        "resumed": report.resumed,
         "dry_run": report.dry_run,
         "changed": report.changed,
         "position_before": None if report.before is None else report.before.position,
@@ -62,32 +67,32 @@ def print_load(report: LoadReport) -> None:
 
     would = "would be " if report.dry_run else ""
     counts = f"{report.added:,} {would}added, {report.replaced:,} {would}replaced, {report.removed:,} {would}removed"
-    strays = f"; {report.strays:,} that were nobody's {would}removed" if report.strays else ""
-    say(f"warehouse at move {report.after.position} of the ledger: {counts}; {report.rows:,} rows{strays}")
+    strays = f"; {report.strays:,} rows or partitions of no known run {would}removed" if report.strays else ""
+    resumed = "; resumed an interrupted full load" if report.resumed else ""
+    say(f"warehouse at position {report.after.position} of the ledger: {counts}; {report.rows:,} rows{strays}{resumed}")
 
 
 SAMPLE_QUERY = """SELECT campaign_name, sum(clicks) AS clicks, sum(cost) AS cost,
     round(sum(conversions), 1) AS conversions
 FROM reporting.campaign_daily
 GROUP BY campaign_name ORDER BY cost DESC LIMIT 5"""
-"""What a first look at the tables may ask."""
+"""A first look at the tables."""
 
 
 def show_sample(configuration: Configuration) -> dict[str, Any]:
-    """Load the warehouse, ask it `SAMPLE_QUERY`; the query and its rows as a document."""
-    from gads_warehouse_duckdb.querying import ask
-
-    report = load_warehouse(configuration)
-    found = ask(configuration.warehouse.url, configuration.base, SAMPLE_QUERY)
+    """Load the warehouse and run `SAMPLE_QUERY`; the query and its rows as a document."""
+    with warehouse_and_consumer(configuration) as (warehouse, consumer):
+        report = _loader(consumer, warehouse).load()
+        found = warehouse.query(SAMPLE_QUERY)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     return {**load_document(report), "url": configuration.warehouse.url, "query": SAMPLE_QUERY, "rows": rows}
 
 
 def print_sample(document: dict[str, Any]) -> None:
-    """A query and its answer: the query on stderr, the answer on stdout."""
+    """A query and its result: the query on stderr, the result on stdout."""
     from gads_etl.printing import print_table, say
 
-    say(f"{document['url']} has the tables, equal to what the ledger vouches for. A query and its answer:")
+    say(f"{document['url']} holds the tables, equal to the ledger. A query and its result:")
     say(f"\n{document['query']}\n")
     rows = document["rows"]
     heads = [name if name == "campaign_name" else f"#{name}" for name in rows[0]] if rows else []

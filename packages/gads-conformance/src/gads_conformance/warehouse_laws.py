@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,7 @@ from gads_conformance.warehouse_samples import (
     CHANGED,
     NARROW,
     WIDE,
+    Observed,
     Story,
     WritePayload,
     key_of,
@@ -26,7 +27,7 @@ from gads_conformance.warehouse_samples import (
 )
 from gads_conformance.warehouse_suite import ReadRows, WarehouseSuite, keys_shown
 from gads_domain.errors import DamagedPartitionError, LedgerConflictError, UsageError
-from gads_domain.ports.warehouse import LoadedStep, LoadMode, Replacement, Warehouse, WarehouseAdapter
+from gads_domain.ports.warehouse import FullLoad, LoadedStep, LoadMode, Warehouse, WarehouseAdapter, WarehousePosition
 
 
 class _BrokenOffError(Exception):
@@ -37,17 +38,17 @@ class WarehouseLaws(WarehouseSuite):
     """Every law of a warehouse; see `WarehouseSuite` for what a subclass gives."""
 
     def test_law_3_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, read_rows: ReadRows) -> None:
-        """Several chunks, reports and a day without rows; then replacement, withdrawal and new days in one step."""
+        """Several reports and a day without rows; then replacement, removal and new days in one step."""
         first = [story.replacement(key_of(day), 1, day) for day in range(4)]
         other = [story.replacement(key_of(0, 2, "account"), 1)]
-        done = warehouse.apply(step(None, position_of(5), [first[:2], first[2:], other], mode=LoadMode.RECONCILE))
+        done = warehouse.apply(step(None, position_of(5), [*first, *other], mode=LoadMode.RECONCILE))
         assert done == LoadedStep(5, 0, 0, 9)
         story.expect([*first, *other])
         self.require_shown(story, warehouse, read_rows)
         assert warehouse.position() == position_of(5)
         assert warehouse.reports() == ["account", "campaign"]
         again = [story.replacement(key_of(2), 2, 5), story.replacement(key_of(7), 2, 1)]
-        done = warehouse.apply(step(position_of(5), position_of(9), [again], [key_of(1), key_of(0, 2, "account")]))
+        done = warehouse.apply(step(position_of(5), position_of(9), again, [key_of(1), key_of(0, 2, "account")]))
         assert done == LoadedStep(1, 1, 2, 6)
         story.expect(again, [key_of(1), key_of(0, 2, "account")])
         self.require_shown(story, warehouse, read_rows)
@@ -62,21 +63,18 @@ class WarehouseLaws(WarehouseSuite):
     def test_law_1_an_error_in_the_middle_changes_nothing(
         self, story: Story, warehouse: Warehouse, read_rows: ReadRows
     ) -> None:
-        """What `replace` raises comes out as it is, and neither rows nor pointers nor tables of the step stay."""
+        """Neither rows nor pointers nor tables of the step stay."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
-        warehouse.apply(step(None, position_of(3), [first]))
+        warehouse.apply(step(None, position_of(3), first))
         story.expect(first)
-
-        def chunks() -> Iterator[Sequence[Replacement]]:
-            yield [story.replacement(key_of(1), 2), story.replacement(key_of(9), 2)]
-            yield [
-                story.replacement(key_of(5), 2, schema=CHANGED, version=2),
-                story.replacement(key_of(0, 1, "new"), 2),
-            ]
-            raise _BrokenOffError
-
+        later = [
+            story.replacement(key_of(1), 2),
+            story.replacement(key_of(9), 2),
+            story.replacement(key_of(5), 2, schema=CHANGED, version=2),
+            story.replacement(key_of(0, 1, "new"), 2),
+        ]
         with pytest.raises(_BrokenOffError):
-            warehouse.apply(step(position_of(3), position_of(8), chunks(), [key_of(0)]))
+            warehouse.apply(step(position_of(3), position_of(8), Observed(later, _broken_off_after(4)), [key_of(0)]))
         self.require_shown(story, warehouse, read_rows)
         assert warehouse.position() == position_of(3)
         assert warehouse.reports() == ["campaign"]
@@ -85,35 +83,31 @@ class WarehouseLaws(WarehouseSuite):
         self, story: Story, warehouse: Warehouse
     ) -> None:
         """It can be loaded afterwards as if nothing had been."""
-
-        def chunks() -> Iterator[Sequence[Replacement]]:
-            yield [story.replacement(key_of(1), 1)]
-            raise _BrokenOffError
-
+        one = story.replacement(key_of(1), 1)
         with pytest.raises(_BrokenOffError):
-            warehouse.apply(step(None, position_of(8), chunks()))
+            warehouse.apply(step(None, position_of(8), Observed([one], _broken_off_after(1))))
         assert warehouse.position() is None
         assert warehouse.reports() == []
-        warehouse.apply(step(None, position_of(1), [[story.replacement(key_of(1), 1)]]))
+        warehouse.apply(step(None, position_of(1), [one]))
         assert keys_shown(warehouse, "campaign") == [key_of(1)]
 
-    @pytest.mark.parametrize("chunks_before", [0, 1, 2])
+    @pytest.mark.parametrize("stop_after", [0, 1, 2])
     def test_law_1_a_killed_process_changes_nothing(
         self,
-        chunks_before: int,
+        stop_after: int,
         story: Story,
         warehouse: Warehouse,
         read_rows: ReadRows,
         warehouse_url: str,
         base: Path,
     ) -> None:
-        """SIGKILL between the chunks of a step: the next who comes finds the step before, and carries this one out."""
+        """SIGKILL between the payloads of a step: the next process finds the state before it, and can apply it."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
-        warehouse.apply(step(None, position_of(3), [first]))
+        warehouse.apply(step(None, position_of(3), first))
         story.expect(first)
-        later = [[story.replacement(key_of(1), 2)], [story.replacement(key_of(4), 2, schema=CHANGED, version=2)]]
-        names = [[str(one.payload) for one in chunk] for chunk in later]
-        order = {"url": warehouse_url, "base": str(base), "chunks": names, "stop_after": chunks_before}
+        later = [story.replacement(key_of(1), 2), story.replacement(key_of(4), 2, schema=CHANGED, version=2)]
+        names = [str(one.payload) for one in later]
+        order = {"url": warehouse_url, "base": str(base), "payloads": names, "stop_after": stop_after}
         worker = subprocess.Popen(
             [sys.executable, "-m", "gads_conformance.warehouse_worker", json.dumps(order)],
             stdout=subprocess.PIPE,
@@ -128,7 +122,7 @@ class WarehouseLaws(WarehouseSuite):
         self.require_shown(story, warehouse, read_rows)
         assert warehouse.position() == position_of(3)
         warehouse.apply(step(position_of(3), position_of(8), later, [key_of(0)]))
-        story.expect([one for chunk in later for one in chunk], [key_of(0)])
+        story.expect(later, [key_of(0)])
         self.require_shown(story, warehouse, read_rows)
 
     def test_law_2_a_step_from_elsewhere_is_refused(
@@ -136,19 +130,19 @@ class WarehouseLaws(WarehouseSuite):
     ) -> None:
         """From a position passed, from none, from one not reached; a repeated step is one of them."""
         with pytest.raises(LedgerConflictError):
-            warehouse.apply(step(position_of(1), position_of(2), [[story.replacement(key_of(0), 1)]]))
-        first = step(None, position_of(3), [[story.replacement(key_of(0), 1)]])
+            warehouse.apply(step(position_of(1), position_of(2), [story.replacement(key_of(0), 1)]))
+        first = step(None, position_of(3), [story.replacement(key_of(0), 1)])
         warehouse.apply(first)
         story.expect([story.replacement(key_of(0), 1)])
         for after in (None, position_of(2), position_of(4)):
             with pytest.raises(LedgerConflictError):
-                warehouse.apply(step(after, position_of(5), [[story.replacement(key_of(0), 2)]], [key_of(1)]))
+                warehouse.apply(step(after, position_of(5), [story.replacement(key_of(0), 2)], [key_of(1)]))
         self.require_shown(story, warehouse, read_rows)
         assert warehouse.position() == position_of(3)
 
     def test_law_2_a_step_of_another_ledger_or_source_is_refused(self, story: Story, warehouse: Warehouse) -> None:
         """Tables are of one ledger and one source for good."""
-        warehouse.apply(step(None, position_of(3), [[story.replacement(key_of(0), 1)]]))
+        warehouse.apply(step(None, position_of(3), [story.replacement(key_of(0), 1)]))
         with pytest.raises(UsageError):
             warehouse.apply(step(position_of(3), position_of(5, "ledger-b")))
         with pytest.raises(UsageError):
@@ -158,7 +152,7 @@ class WarehouseLaws(WarehouseSuite):
     def test_law_4_pointers_come_and_go_with_their_rows(
         self, story: Story, warehouse: Warehouse, read_rows: ReadRows
     ) -> None:
-        """In whichever of the steps, there is no pointer without its rows and no row without its pointer."""
+        """After each step there is no pointer without its rows and no row without its pointer."""
 
         def of_each() -> list[tuple[date, str]]:
             return [(one.key.logical_date, one.run_id.value) for one in sorted(warehouse.pointers("campaign"))]
@@ -167,9 +161,9 @@ class WarehouseLaws(WarehouseSuite):
             return sorted({(row["_logical_date"], row["_run_id"]) for row in read_rows("campaign")})
 
         steps = [
-            step(None, position_of(2), [[story.replacement(key_of(day), 1) for day in range(3)]]),
-            step(position_of(2), position_of(4), [[story.replacement(key_of(0), 2)]], [key_of(1)]),
-            step(position_of(4), position_of(5), [[story.replacement(key_of(1), 3)]], [key_of(0), key_of(2)]),
+            step(None, position_of(2), [story.replacement(key_of(day), 1) for day in range(3)]),
+            step(position_of(2), position_of(4), [story.replacement(key_of(0), 2)], [key_of(1)]),
+            step(position_of(4), position_of(5), [story.replacement(key_of(1), 3)], [key_of(0), key_of(2)]),
             step(position_of(5), position_of(6), [], [key_of(1)]),
         ]
         counts = []
@@ -185,18 +179,21 @@ class WarehouseLaws(WarehouseSuite):
         assert warehouse.position() is None
         assert warehouse.reports() == []
         assert warehouse.pointers("campaign") == []
-        assert warehouse.untrue() == []
-        assert dict(warehouse.unplaced()) == {}
+        assert warehouse.mismatched() == []
+        assert dict(warehouse.invalid_identity()) == {}
+        assert warehouse.full_load() is None
         assert list(warehouse.contents("campaign")) == []
         assert warehouse.is_current()
+        with pytest.raises(UsageError):
+            warehouse.query("SELECT 1")
         assert sorted(base.rglob("*")) == before
 
     def test_law_5_reading_changes_no_byte(self, story: Story, warehouse: Warehouse, base: Path) -> None:
         """Whatever is asked."""
         one = story.replacement(key_of(0), 1)
-        warehouse.apply(step(None, position_of(3), [[one]]))
+        warehouse.apply(step(None, position_of(3), [one]))
         before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
-        warehouse.position(), warehouse.reports(), warehouse.pointers("campaign"), warehouse.untrue()
+        warehouse.position(), warehouse.reports(), warehouse.pointers("campaign"), warehouse.mismatched()
         list(warehouse.contents("campaign"))
         warehouse.measure([one])
         assert warehouse.is_current()
@@ -210,7 +207,7 @@ class WarehouseLaws(WarehouseSuite):
         at = None
         for number, version in enumerate(order, start=1):
             one = story.replacement(key_of(number), 1, schema=NARROW if version == 1 else WIDE, version=version)
-            warehouse.apply(step(at, position_of(number), [[one]]))
+            warehouse.apply(step(at, position_of(number), [one]))
             story.expect([one])
             at = position_of(number)
         self.require_shown(story, warehouse, read_rows)
@@ -225,12 +222,12 @@ class WarehouseLaws(WarehouseSuite):
         """Also where one step holds both, and where a partition moves from one to the other and back."""
         changed = CHANGED if schema is CHANGED else NARROW
         both = [story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=changed, version=2)]
-        warehouse.apply(step(None, position_of(2), [both]))
+        warehouse.apply(step(None, position_of(2), both))
         story.expect(both)
         self.require_shown(story, warehouse, read_rows)
-        moved = [story.replacement(key_of(0), 2, schema=changed, version=2), story.replacement(key_of(1), 2)]
-        warehouse.apply(step(position_of(2), position_of(4), [moved[1:], moved[:1]]))
-        story.expect(moved)
+        swapped = [story.replacement(key_of(0), 2, schema=changed, version=2), story.replacement(key_of(1), 2)]
+        warehouse.apply(step(position_of(2), position_of(4), swapped[::-1]))
+        story.expect(swapped)
         self.require_shown(story, warehouse, read_rows)
 
     def test_law_6_one_version_with_two_schemas_is_refused(
@@ -239,11 +236,11 @@ class WarehouseLaws(WarehouseSuite):
         """In one step or in two."""
         one, two = story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=WIDE)
         with pytest.raises(UsageError):
-            warehouse.apply(step(None, position_of(2), [[one, two]]))
-        warehouse.apply(step(None, position_of(1), [[one]]))
+            warehouse.apply(step(None, position_of(2), [one, two]))
+        warehouse.apply(step(None, position_of(1), [one]))
         story.expect([one])
         with pytest.raises(UsageError):
-            warehouse.apply(step(position_of(1), position_of(2), [[two]]))
+            warehouse.apply(step(position_of(1), position_of(2), [two]))
         self.require_shown(story, warehouse, read_rows)
 
     def test_law_7_contents_equal_what_was_measured(self, story: Story, warehouse: Warehouse) -> None:
@@ -253,7 +250,7 @@ class WarehouseLaws(WarehouseSuite):
             story.replacement(key_of(1), 1, 2, schema=WIDE, version=2),
             story.replacement(key_of(2), 1, 3, schema=CHANGED, version=3),
         ]
-        warehouse.apply(step(None, position_of(2), [several]))
+        warehouse.apply(step(None, position_of(2), several))
         measured = warehouse.measure(several)
         assert sorted(warehouse.contents("campaign"), key=lambda one: one.key) == measured
         assert [one.record_count for one in measured] == [4, 2, 3]
@@ -263,52 +260,111 @@ class WarehouseLaws(WarehouseSuite):
         (empty,) = warehouse.measure([story.replacement(key_of(5), 2, 0)])
         assert empty.record_count == 0
 
-    @pytest.mark.parametrize("vouched", [[0], [2], [4], [2, 4]], ids=str)
+    @pytest.mark.parametrize("counts", [[0], [2], [4], [2, 4]], ids=str)
     def test_law_8_another_number_of_rows_is_refused(
-        self, vouched: list[int], story: Story, warehouse: Warehouse, read_rows: ReadRows
+        self, counts: list[int], story: Story, warehouse: Warehouse, read_rows: ReadRows
     ) -> None:
-        """More or fewer than the ledger vouches for, also where one payload has what another lacks."""
+        """More or fewer than the partition has, also where one payload has what another lacks."""
         good = story.replacement(key_of(0), 1)
-        warehouse.apply(step(None, position_of(1), [[good]]))
+        warehouse.apply(step(None, position_of(1), [good]))
         story.expect([good])
-        wrong = [story.replacement(key_of(day), 2, 3, record_count=count) for day, count in enumerate(vouched)]
+        wrong = [story.replacement(key_of(day), 2, 3, record_count=count) for day, count in enumerate(counts)]
         with pytest.raises(DamagedPartitionError):
-            warehouse.apply(step(position_of(1), position_of(2), [wrong]))
+            warehouse.apply(step(position_of(1), position_of(2), wrong))
         self.require_shown(story, warehouse, read_rows)
 
     def test_law_9_a_reader_in_the_middle_sees_what_was_before(self, story: Story, warehouse: Warehouse) -> None:
-        """Position, pointers and contents, after each chunk; a warehouse that shuts readers out says so instead."""
+        """Position, pointers and contents, at each payload of a step that takes several tables."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
-        warehouse.apply(step(None, position_of(3), [first]))
+        warehouse.apply(step(None, position_of(3), first))
         before = list(warehouse.contents("campaign"))
         seen = []
 
-        def chunks() -> Iterator[Sequence[Replacement]]:
-            for day in (0, 1, 5):
-                yield [story.replacement(key_of(day), 2)]
-                seen.append((warehouse.position(), list(warehouse.contents("campaign"))))
+        def look(_: int) -> None:
+            seen.append((warehouse.position(), list(warehouse.contents("campaign"))))
 
-        warehouse.apply(step(position_of(3), position_of(8), chunks(), [key_of(2)]))
-        assert seen == [(position_of(3), before)] * 3
+        later = [
+            story.replacement(key_of(0), 2),
+            story.replacement(key_of(0, 1, "account"), 2),
+            story.replacement(key_of(1), 2),
+            story.replacement(key_of(5), 2, schema=CHANGED, version=2),
+        ]
+        warehouse.apply(step(position_of(3), position_of(8), Observed(later, look), [key_of(2)]))
+        assert seen == [(position_of(3), before)] * 5
         assert warehouse.position() == position_of(8)
 
-    def test_law_10_what_is_nobody_s_is_told_apart_and_removed_by_reconciling(
+    def test_law_10_an_invalid_identity_is_counted_apart_and_removed_on_request(
         self, story: Story, warehouse: Warehouse, read_rows: ReadRows, plant_strays: Callable[[], None]
     ) -> None:
-        """Neither pointers nor contents speak of it, and a step of another mode leaves it."""
+        """Neither pointers nor contents show it, and a step that does not discard it leaves it."""
         first = [story.replacement(key_of(day), 1) for day in range(2)]
-        warehouse.apply(step(None, position_of(2), [first]))
+        warehouse.apply(step(None, position_of(2), first))
         story.expect(first)
         before = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
         plant_strays()
-        assert sum(warehouse.unplaced().values()) > 1
+        assert sum(warehouse.invalid_identity().values()) > 1
         now = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
         assert now == before
-        warehouse.apply(step(position_of(2), position_of(3), [], mode=LoadMode.FEED))
-        assert warehouse.unplaced()
-        warehouse.apply(step(position_of(3), position_of(4), [], mode=LoadMode.RECONCILE))
-        assert dict(warehouse.unplaced()) == {}
+        warehouse.apply(step(position_of(2), position_of(3), mode=LoadMode.RECONCILE))
+        assert warehouse.invalid_identity()
+        warehouse.apply(step(position_of(3), position_of(4), discard_invalid=True))
+        assert dict(warehouse.invalid_identity()) == {}
         self.require_shown(story, warehouse, read_rows)
+
+    def test_law_11_a_query_reads(self, story: Story, warehouse: Warehouse, read_rows: ReadRows) -> None:
+        """Rows and names of columns; what writes, is several statements or makes no sense is refused."""
+        first = [story.replacement(key_of(day), 1) for day in range(3)]
+        warehouse.apply(step(None, position_of(2), first))
+        story.expect(first)
+        found = warehouse.query("SELECT campaign_id AS number, count(*) AS days FROM campaign GROUP BY 1 ORDER BY 1")
+        assert found.columns == ("number", "days")
+        assert found.rows == ((0, 3), (1, 3), (2, 3))
+        for sql in (
+            "DELETE FROM campaign",
+            "SELECT 1; DELETE FROM campaign",
+            "COMMIT",
+            "SELECT nothing FROM campaign",
+            "SELECT FROM WHERE",
+            "",
+        ):
+            with pytest.raises(UsageError):
+                warehouse.query(sql)
+        self.require_shown(story, warehouse, read_rows)
+
+    def test_law_12_a_full_load_has_no_position_until_it_ends(
+        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    ) -> None:
+        """From an empty warehouse and from one that was loaded; its target may change on the way."""
+        at: WarehousePosition | FullLoad | None = None
+        for load in (1, 2):
+            target, later = position_of(load * 10), position_of(load * 10 + 5)
+            steps: list[WarehousePosition | FullLoad] = [FullLoad(target, 2, 3), FullLoad(later, 4, 1), later]
+            for number, to in enumerate(steps):
+                several = [story.replacement(key_of(number), load, number), story.replacement(key_of(9), number + 1)]
+                remove = [key_of(0)] if number == 1 else []
+                warehouse.apply(step(at, to, several, remove, mode=LoadMode.RECONCILE))
+                story.expect(several, remove)
+                self.require_shown(story, warehouse, read_rows)
+                assert warehouse.full_load() == (to if isinstance(to, FullLoad) else None)
+                assert warehouse.position() == (None if isinstance(to, FullLoad) else to)
+                at = to
+
+    def test_law_12_a_step_that_does_not_continue_the_full_load_is_refused(
+        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    ) -> None:
+        """From its target, from nothing, from an earlier step of it; of another ledger."""
+        one = [story.replacement(key_of(0), 1)]
+        earlier, now = FullLoad(position_of(9), 1, 2), FullLoad(position_of(9), 2, 1)
+        warehouse.apply(step(None, earlier, one))
+        warehouse.apply(step(earlier, now))
+        story.expect(one)
+        for after in (None, position_of(9), earlier):
+            with pytest.raises(LedgerConflictError):
+                warehouse.apply(step(after, position_of(9), [], [key_of(0)]))
+        with pytest.raises(UsageError):
+            warehouse.apply(step(now, position_of(9, "ledger-b")))
+        self.require_shown(story, warehouse, read_rows)
+        assert warehouse.full_load() == now
 
     def test_any_story_agrees_with_the_model(
         self, adapter: WarehouseAdapter, warehouse_url: str, base: Path, write_payload: WritePayload
@@ -325,3 +381,11 @@ class WarehouseLaws(WarehouseSuite):
         """The same, for minutes."""
         scheme = warehouse_url.split(":", 1)[0] + ":"
         check_against_model(adapter, base, write_payload, scheme=scheme, examples=100, steps=25)
+
+
+def _broken_off_after(number: int) -> Callable[[int], None]:
+    def each(taken: int) -> None:
+        if taken == number:
+            raise _BrokenOffError
+
+    return each

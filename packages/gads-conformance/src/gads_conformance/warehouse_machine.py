@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
@@ -14,6 +13,7 @@ from gads_conformance.warehouse_samples import (
     CHANGED,
     NARROW,
     WIDE,
+    Observed,
     Story,
     WritePayload,
     key_of,
@@ -23,7 +23,7 @@ from gads_conformance.warehouse_samples import (
 from gads_domain.errors import LedgerConflictError
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import Replacement, WarehouseAdapter
+from gads_domain.ports.warehouse import FullLoad, Replacement, WarehouseAdapter, WarehousePosition
 
 _SCHEMAS: dict[int, TableSchema] = {1: NARROW, 2: WIDE, 3: CHANGED, 4: CHANGED}
 
@@ -52,16 +52,18 @@ class WarehouseMachine(RuleBasedStateMachine):
         self.story = Story(folder, self.write)
         self.run = 0
         self.position = 0
+        self.at: WarehousePosition | FullLoad | None = None
 
-    @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3), chunk=st.integers(1, 3))
-    def apply(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey], chunk: int) -> None:
-        """A step that ends well."""
+    @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3), ends=st.booleans())
+    def apply(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey], ends: bool) -> None:
+        """A step that is committed, to a position or into a full load."""
         replacements = self._replacements(replaced)
         remove = sorted(removed - set(replaced))
-        before, self.position = self.position, self.position + 1
-        chunks = [replacements[start : start + chunk] for start in range(0, len(replacements), chunk)]
-        at = position_of(before) if before else None
-        done = self.warehouse.apply(step(at, position_of(self.position), chunks, remove))
+        self.position += 1
+        target = position_of(self.position)
+        to = target if ends else FullLoad(target, self.position, 1)
+        done = self.warehouse.apply(step(self.at, to, replacements, remove))
+        self.at = to
         shown = set(self.story.shown)
         assert done.replaced == len(shown & set(replaced))
         assert done.added == len(replaced) - done.replaced
@@ -71,23 +73,23 @@ class WarehouseMachine(RuleBasedStateMachine):
 
     @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3))
     def break_off(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey]) -> None:
-        """A step that does not."""
+        """A step that is not."""
         replacements = self._replacements(replaced)
 
-        def chunks() -> Iterator[Sequence[Replacement]]:
-            yield replacements
-            raise _BrokenOffError
+        def fail(number: int) -> None:
+            if number == len(replacements):
+                raise _BrokenOffError
 
-        at = position_of(self.position) if self.position else None
+        broken = Observed(replacements, fail)
         try:
-            self.warehouse.apply(step(at, position_of(self.position + 1), chunks(), sorted(removed - set(replaced))))
+            self.warehouse.apply(step(self.at, position_of(self.position + 1), broken, sorted(removed - set(replaced))))
         except _BrokenOffError:
             return
-        raise AssertionError("an error of the payloads was swallowed")
+        raise AssertionError("an error in the middle of a step was ignored")
 
     @rule()
     def apply_from_elsewhere(self) -> None:
-        """A step of another loader's view."""
+        """A step that builds on another state."""
         try:
             self.warehouse.apply(step(position_of(self.position + 7), position_of(self.position + 8)))
         except LedgerConflictError:
@@ -107,8 +109,8 @@ class WarehouseMachine(RuleBasedStateMachine):
             assert found[key].run_id == pointer.run_id
             assert found[key].record_count == len(rows)
             assert found[key].sums["metrics_clicks"] == sum(row["metrics_clicks"] for row in rows)
-        assert self.warehouse.untrue() == []
-        assert self.warehouse.position() == (position_of(self.position) if self.position else None)
+        assert self.warehouse.mismatched() == []
+        assert (self.warehouse.full_load() or self.warehouse.position()) == self.at
 
     def teardown(self) -> None:
         """Let go."""

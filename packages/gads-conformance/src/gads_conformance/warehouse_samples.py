@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.ports.warehouse import LoadedPartition, LoadMode, LoadStep, Replacement, WarehousePosition
+from gads_domain.ports.warehouse import FullLoad, LoadMode, LoadStep, Replacement, WarehousePosition
 from gads_domain.run import RunId
 
 FIRST_DAY = date(2024, 6, 1)
@@ -42,12 +43,12 @@ def run_of(number: int) -> RunId:
 
 
 def position_of(number: int, ledger_id: str = "ledger-a") -> WarehousePosition:
-    """The place behind the move `number`."""
+    """The position `number` of the ledger."""
     return WarehousePosition(ledger_id, number, f"v1:{number}:{number:012x}:{ledger_id}")
 
 
 def rows_of(key: PartitionKey, run: int, count: int, schema: TableSchema = NARROW) -> list[Row]:
-    """Rows that tell their partition and run."""
+    """Rows that name their partition and run."""
     values: list[Row] = [
         {
             "campaign_id": number,
@@ -69,7 +70,7 @@ class Story:
 
     folder: Path
     write: WritePayload
-    shown: dict[PartitionKey, tuple[LoadedPartition, list[Row]]] = field(default_factory=dict)
+    shown: dict[PartitionKey, tuple[CurrentPartition, list[Row]]] = field(default_factory=dict)
     _files: int = 0
 
     def replacement(
@@ -82,16 +83,16 @@ class Story:
         version: int = 1,
         record_count: int | None = None,
     ) -> Replacement:
-        """A payload of `count` rows, and what vouches for `record_count` of them (None: as many)."""
+        """A payload of `count` rows for a partition of `record_count` (None: as many)."""
         self._files += 1
         path = self.folder / f"payload-{self._files}.parquet"
         self.write(path, schema, rows_of(key, run, count, schema))
-        vouched = count if record_count is None else record_count
-        pointer = LoadedPartition(key, run_of(run), vouched, version, f"{run:064x}")
+        expected = count if record_count is None else record_count
+        pointer = CurrentPartition(key, run_of(run), expected, version, f"{run:064x}")
         return Replacement(pointer, schema, path)
 
     def expect(self, replace: Iterable[Replacement] = (), remove: Iterable[PartitionKey] = ()) -> None:
-        """Remember what a step that went well leads to."""
+        """Remember what a step that was applied leads to."""
         for one in replace:
             key = one.partition.key
             run = int((one.partition.run_id.started_at - START).total_seconds())
@@ -100,12 +101,30 @@ class Story:
             self.shown.pop(key, None)
 
 
+class Observed(list[Replacement]):
+    """Replacements that call `each` with the number of those taken so far, before each one and after the last."""
+
+    def __init__(self, replacements: Iterable[Replacement], each: Callable[[int], None]) -> None:
+        super().__init__(replacements)
+        self._each = each
+
+    def __iter__(self) -> Iterator[Replacement]:
+        for number, one in enumerate(super().__iter__()):
+            self._each(number)
+            yield one
+        self._each(len(self))
+
+
 def step(
-    after: WarehousePosition | None,
-    to: WarehousePosition,
-    replace: Iterable[Sequence[Replacement]] = (),
+    after: WarehousePosition | FullLoad | None,
+    to: WarehousePosition | FullLoad,
+    replace: Sequence[Replacement] = (),
     remove: Sequence[PartitionKey] = (),
+    *,
     mode: LoadMode = LoadMode.FEED,
+    discard_invalid: bool = False,
 ) -> LoadStep:
     """A step from `after` to `to`."""
-    return LoadStep(mode, GOOGLE_ADS, after, to, START + timedelta(seconds=to.position), replace, remove)
+    number = to.target.position if isinstance(to, FullLoad) else to.position
+    at = START + timedelta(seconds=number)
+    return LoadStep(mode, GOOGLE_ADS, after, to, at, replace, remove, discard_invalid)

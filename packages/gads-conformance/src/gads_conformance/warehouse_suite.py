@@ -23,7 +23,7 @@ class WarehouseSuite:
     A subclass gives `warehouse_url`, the URL of a warehouse that does not exist yet; `base`, the folder from which a
     relative path in it is taken; `write_payload`, a `WritePayload`; `read_rows`, a `ReadRows` that looks at the
     tables themselves and not through the port; and `plant_strays`, which puts rows and a pointer of the report
-    `campaign` there whose account, day or run is none.
+    `campaign` there whose account, day or run is invalid.
     """
 
     @pytest.fixture
@@ -63,8 +63,8 @@ class WarehouseSuite:
         ]
         found = [row | {"_report": report} for report in reports for row in read_rows(report)]
         assert _sorted(found) == _sorted(expected)
-        assert warehouse.untrue() == []
-        assert dict(warehouse.unplaced()) == {}
+        assert warehouse.mismatched() == []
+        assert dict(warehouse.invalid_identity()) == {}
         for report in reports:
             contents = {(one.key, one.run_id): one.record_count for one in warehouse.contents(report)}
             assert contents == {

@@ -8,9 +8,10 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from gads_consumer.cursor import Cursor
-from gads_consumer.partitions import TrustedPartition, vouched_for
+from gads_consumer.partitions import vouched_for
 from gads_consumer.snapshot import Snapshot
 from gads_domain.clock import iso_utc
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.run import RunId
@@ -37,7 +38,7 @@ class Change:
 
     kind: ChangeKind
     key: PartitionKey
-    partition: TrustedPartition | None
+    partition: CurrentPartition | None
     previous_run_id: RunId | None
     at: datetime
     position: int

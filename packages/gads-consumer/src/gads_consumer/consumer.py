@@ -21,11 +21,12 @@ from gads_consumer.errors import (
     UnknownReportError,
 )
 from gads_consumer.gap import Gap
-from gads_consumer.partitions import TrustedPartition, last_entry, vouched_for
+from gads_consumer.partitions import last_entry, vouched_for
 from gads_consumer.payload_copies import PayloadCopy, copied
 from gads_consumer.snapshot import Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import ClockSkewError, InvalidValueError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
@@ -181,7 +182,7 @@ class Consumer:
         return Delta(tuple(sorted(last)), withdrawn, snapshot, str(end))
 
     def copy_payloads(
-        self, partitions: Sequence[TrustedPartition], folder: Path | str
+        self, partitions: Sequence[CurrentPartition], folder: Path | str
     ) -> Generator[PayloadCopy, None, None]:
         """Copy the payloads of partitions that snapshots or changes handed out to `folder`, as Parquet files.
 
@@ -315,7 +316,7 @@ class Consumer:
         entries = list(self._ledger.as_of(asked.filter(), at.position))
         if not entries:
             self._require_known(asked)
-        partitions: list[TrustedPartition] = []
+        partitions: list[CurrentPartition] = []
         others: dict[PartitionKey, PartitionStatus] = {}
         for entry in entries:
             partition = vouched_for(entry)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from gads_consumer.cursor import Cursor
 from gads_consumer.errors import ManifestError, NewerContractError
-from gads_consumer.partitions import TrustedPartition
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey, parse_date
 from gads_domain.run import RunId
@@ -95,10 +95,10 @@ class Manifest(_Document):
     not_vouched_for: tuple[ManifestGap, ...]
     export: ExportedFile | None = None
 
-    def trusted(self) -> tuple[TrustedPartition, ...]:
+    def trusted(self) -> tuple[CurrentPartition, ...]:
         """The partitions as values; raises `InvalidValueError` for one that cannot be."""
         return tuple(
-            TrustedPartition(
+            CurrentPartition(
                 PartitionKey(self.source, one.customer_id, self.report, one.logical_date),
                 RunId(one.run_id),
                 one.record_count,

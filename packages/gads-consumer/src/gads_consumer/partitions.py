@@ -1,42 +1,14 @@
-"""A partition that the ledger vouches for."""
+"""The authoritative partition after an entry of the ledger's log."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import LedgerError
-from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import StateReader
-from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TrustedPartition:
-    """The one run of a logical partition that may be read, with the sum of the very seal that was judged."""
-
-    key: PartitionKey
-    run_id: RunId
-    record_count: int
-    schema_version: int
-    seal_sha256: str
-
-    @property
-    def customer_id(self) -> str:
-        """The account."""
-        return self.key.customer_id
-
-    @property
-    def logical_date(self) -> date:
-        """The day, in the account's own time zone."""
-        return self.key.logical_date
-
-    def __str__(self) -> str:
-        return f"{self.key} of run {self.run_id}"
-
-
-def vouched_for(entry: AuthorityChange) -> TrustedPartition | None:
+def vouched_for(entry: AuthorityChange) -> CurrentPartition | None:
     """The partition that is to be believed after `entry`, None if no run is; raises `LedgerError` if it is damaged."""
     if entry.to_run is None:
         return None
@@ -45,7 +17,7 @@ def vouched_for(entry: AuthorityChange) -> TrustedPartition | None:
             f"move {entry.sequence} of the ledger vouches for {entry.key} without naming its seal",
             hint="restore the ledger from a backup",
         )
-    return TrustedPartition(entry.key, entry.to_run, entry.record_count, entry.schema_version, entry.seal_sha256)
+    return CurrentPartition(entry.key, entry.to_run, entry.record_count, entry.schema_version, entry.seal_sha256)
 
 
 _MOST_MOVES = 2**63

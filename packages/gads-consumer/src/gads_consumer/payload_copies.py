@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 
 from gads_consumer.atomic_file import storage_error
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.payloads import Payload, PayloadReader, worked_ahead
 from gads_consumer.seals import Seal, SealReader
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.sink import RawReader
 
@@ -23,19 +23,19 @@ _CHUNK = 1 << 20
 class PayloadCopy:
     """A copy of a partition's payload: a Parquet file with the columns of `schema`, without those of its identity."""
 
-    partition: TrustedPartition
+    partition: CurrentPartition
     schema: TableSchema
     path: Path
     size: int
 
 
 def copied(
-    partitions: Sequence[TrustedPartition], reader: RawReader, folder: Path, *, integrity: bool
+    partitions: Sequence[CurrentPartition], reader: RawReader, folder: Path, *, integrity: bool
 ) -> Generator[PayloadCopy, None, None]:
     """The payloads of `partitions`, each written to `folder` by the time of its turn; see `Consumer.copy_payloads`."""
     payloads, seals, numbers = PayloadReader(reader, integrity), SealReader(reader), count()
 
-    def copy(group: list[TrustedPartition]) -> list[tuple[Payload, Path]]:
+    def copy(group: list[CurrentPartition]) -> list[tuple[Payload, Path]]:
         return [write(payloads.fetch(seals.read(partition))) for partition in group]
 
     def write(payload: Payload) -> tuple[Payload, Path]:

@@ -13,8 +13,8 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.seals import Seal, SealReader
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import DamagedPartitionError, NotSealedError
 from gads_domain.ports.sink import RawReader
 
@@ -97,11 +97,11 @@ class PayloadReader:
 
 
 def fetched(
-    partitions: Sequence[TrustedPartition], seals: SealReader, payloads: PayloadReader, check: Callable[[Seal], None]
+    partitions: Sequence[CurrentPartition], seals: SealReader, payloads: PayloadReader, check: Callable[[Seal], None]
 ) -> Generator[list[Payload], None, None]:
     """The payloads of `partitions`, in order, a group at a time; `check` sees each seal before its payload is read."""
 
-    def fetch(group: list[TrustedPartition]) -> list[Payload]:
+    def fetch(group: list[CurrentPartition]) -> list[Payload]:
         found = []
         for partition in group:
             seal = seals.read(partition)
@@ -113,7 +113,7 @@ def fetched(
 
 
 def worked_ahead(
-    partitions: Sequence[TrustedPartition], work: Callable[[list[TrustedPartition]], list[_T]]
+    partitions: Sequence[CurrentPartition], work: Callable[[list[CurrentPartition]], list[_T]]
 ) -> Generator[list[_T], None, None]:
     """What `work` makes of groups of `partitions`, in their order, by threads that are a handful of groups ahead.
 
@@ -134,8 +134,8 @@ def worked_ahead(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _groups(partitions: Sequence[TrustedPartition]) -> Iterator[list[TrustedPartition]]:
-    group: list[TrustedPartition] = []
+def _groups(partitions: Sequence[CurrentPartition]) -> Iterator[list[CurrentPartition]]:
+    group: list[CurrentPartition] = []
     rows = 0
     for partition in partitions:
         if group and (rows + partition.record_count > _GROUP_ROWS or len(group) == _GROUP_PARTITIONS):

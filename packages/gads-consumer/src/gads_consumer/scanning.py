@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from gads_consumer.errors import NothingVouchedForError, PartitionAlteredError, SchemaMismatchError
 from gads_consumer.evolution import CUSTOMER_ID, IDENTITY, LOGICAL_DATE, RUN_ID, one_schema
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.payloads import Payload, PayloadReader, fetched
 from gads_consumer.seals import Seal, SealReader
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.sink import RawReader
@@ -48,7 +48,7 @@ class Scan:
 
     def __init__(
         self,
-        partitions: Sequence[TrustedPartition],
+        partitions: Sequence[CurrentPartition],
         reader: RawReader,
         *,
         integrity: bool,
@@ -185,7 +185,7 @@ class Scan:
         finally:
             readings.close()
 
-    def _pruned(self) -> Sequence[TrustedPartition]:
+    def _pruned(self) -> Sequence[CurrentPartition]:
         """Without the partitions that the filter rules out by account, day or run."""
         if self._filter is None or not self._needs_identity:
             return self._partitions
@@ -245,7 +245,7 @@ def stream_of(reader: Any, requested_schema: object | None) -> object:
     return reader.__arrow_c_stream__(requested_schema)
 
 
-def _origin(partition: TrustedPartition) -> pc.Expression:
+def _origin(partition: CurrentPartition) -> pc.Expression:
     """What is true of every row of `partition`; Arrow fills the columns from it."""
     return (
         (pc.field(CUSTOMER_ID) == partition.customer_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gads_consumer.errors import NewerContractError, PartitionAlteredError, PartitionGoneError
-from gads_consumer.partitions import TrustedPartition
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import NotSealedError
 from gads_domain.metadata import CONTRACT_VERSION, ColumnSpec, TableSchema
 from gads_domain.ports.sink import RawReader
@@ -21,7 +21,7 @@ _KNOWN_SCHEMAS = 1024
 class Seal:
     """What a reader needs of `metadata.json`."""
 
-    partition: TrustedPartition
+    partition: CurrentPartition
     payload_name: str
     payload_bytes: int
     payload_sha256: str
@@ -35,7 +35,7 @@ class SealReader:
         self._reader = reader
         self._schemas: dict[str, tuple[object, TableSchema]] = {}
 
-    def read(self, partition: TrustedPartition) -> Seal:
+    def read(self, partition: CurrentPartition) -> Seal:
         """The seal of `partition`.
 
         Raises `PartitionGoneError` if there is none, `PartitionAlteredError` if it is not the one vouched for,
@@ -56,7 +56,7 @@ class SealReader:
         _require_same(document, partition)
         return seal
 
-    def _seal(self, document: dict[str, Any], partition: TrustedPartition) -> Seal:
+    def _seal(self, document: dict[str, Any], partition: CurrentPartition) -> Seal:
         return Seal(
             partition,
             str(document["payload_name"]),
@@ -78,7 +78,7 @@ class SealReader:
         return schema
 
 
-def _vouched_document(data: bytes, partition: TrustedPartition) -> dict[str, Any]:
+def _vouched_document(data: bytes, partition: CurrentPartition) -> dict[str, Any]:
     """What `data` says, if it is the canonical document whose sum the ledger holds.
 
     A seal's sum is over the same bytes without the member that carries it, so taking that member out and summing
@@ -92,7 +92,7 @@ def _vouched_document(data: bytes, partition: TrustedPartition) -> dict[str, Any
     return document
 
 
-def _require_same(document: dict[str, Any], partition: TrustedPartition) -> None:
+def _require_same(document: dict[str, Any], partition: CurrentPartition) -> None:
     key = partition.key
     told = {
         "source": key.source,

@@ -16,9 +16,9 @@ from gads_consumer.asking import Question, expected_keys
 from gads_consumer.atomic_file import write_atomically
 from gads_consumer.cursor import Cursor
 from gads_consumer.gap import Gap
-from gads_consumer.partitions import TrustedPartition
 from gads_consumer.scanning import BATCH_ROWS, Scan
 from gads_domain.clock import iso_utc
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.state import PartitionStatus
@@ -38,7 +38,7 @@ class Pinned:
     asked: Question
     at: Cursor
     resolved_at: datetime
-    partitions: tuple[TrustedPartition, ...]
+    partitions: tuple[CurrentPartition, ...]
     others: Mapping[PartitionKey, PartitionStatus]
     behind: Cursor | None = None
 
@@ -61,7 +61,7 @@ class Snapshot:
         return self._pinned.asked.reports[0]
 
     @property
-    def partitions(self) -> tuple[TrustedPartition, ...]:
+    def partitions(self) -> tuple[CurrentPartition, ...]:
         """What is pinned, by account and day: each with its run, rows, schema version and seal."""
         return self._pinned.partitions
 

@@ -10,10 +10,10 @@ import duckdb
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import PartitionContent, Replacement
 from gads_domain.run import RunId
+from gads_warehouse_duckdb.invalid_identity import VALID_ROW
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, quoted
 from gads_warehouse_duckdb.payload_rows import payload_rows
 from gads_warehouse_duckdb.report_tables import ReportTable
-from gads_warehouse_duckdb.unplaced import POSSIBLE_ROW
 
 _IDENTITY = f"{CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID}"
 
@@ -21,14 +21,14 @@ _IDENTITY = f"{CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID}"
 def table_contents(
     connection: duckdb.DuckDBPyConnection, source: str, table: ReportTable
 ) -> Iterator[PartitionContent]:
-    """What `table` holds, by partition and run."""
+    """The contents of `table`, by partition and run."""
     yield from _summed(connection, source, table, f"main.{quoted(table.name)}")
 
 
 def payload_contents(
     connection: duckdb.DuckDBPyConnection, table: ReportTable, version: int, replacements: Sequence[Replacement]
 ) -> Iterator[PartitionContent]:
-    """What `table` would hold of these payloads of one schema version; one without rows is left out."""
+    """The contents that `table` would have of these payloads of one schema version; one without rows gives none."""
     with payload_rows(connection, table, version, replacements) as query:
         yield from _summed(connection, replacements[0].partition.key.source, table, f"({query})")
 
@@ -42,7 +42,7 @@ def _summed(
     hashed = ", ".join(quoted(column.name) for column in table.columns)
     found = connection.execute(
         f"SELECT {', '.join([_IDENTITY, 'count(*)', f'sum(hash({hashed})::HUGEINT)', *sums])} FROM {rows} "
-        f"GROUP BY {_IDENTITY} HAVING {POSSIBLE_ROW} ORDER BY {_IDENTITY}"
+        f"GROUP BY {_IDENTITY} HAVING {VALID_ROW} ORDER BY {_IDENTITY}"
     )
     while page := found.fetchmany(1_000):
         for customer, day, run, count, digest, *values in page:

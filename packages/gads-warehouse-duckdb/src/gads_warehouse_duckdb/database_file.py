@@ -1,4 +1,4 @@
-"""The file: opened as briefly and with as little right as the call needs, and DuckDB's errors put in our words."""
+"""The file: opened as briefly and with as little right as the call needs, with DuckDB's errors translated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 import duckdb
 
 from gads_domain.errors import ConfigurationError, GadsError, StorageError
-from gads_warehouse_duckdb.errors import WarehouseDamagedError, WarehouseFullError, WarehouseHeldError
+from gads_warehouse import WarehouseDamagedError
+from gads_warehouse_duckdb.errors import WarehouseFullError, WarehouseHeldError
 
 _FULL = ("No space left", "File too large", "Disk quota exceeded")
 
 
 class DatabaseFile:
-    """One DuckDB file. Nothing is held between the calls, so that others come to it."""
+    """One DuckDB file. It is closed between the calls, so that other processes can open it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,11 +50,11 @@ class DatabaseFile:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """DuckDB's errors as the house's."""
+        """DuckDB's errors as those of the port."""
         try:
             yield
         except duckdb.Error as error:
-            ours = self._in_our_words(error)
+            ours = self._translation(error)
             if ours is None:
                 raise
             raise ours from error
@@ -64,19 +65,19 @@ class DatabaseFile:
             connection = duckdb.connect(str(self.path), read_only=read_only)
         except duckdb.ConnectionException:
             # This process has the file open already, and DuckDB wants all of its connections alike: ask for the other
-            # kind. One that may not write and has to is told so by the first statement.
+            # kind. For one that may not write and has to, the first statement fails.
             connection = duckdb.connect(str(self.path), read_only=not read_only)
         try:
             yield connection
         finally:
             connection.close()
 
-    def _in_our_words(self, error: duckdb.Error) -> GadsError | None:
+    def _translation(self, error: duckdb.Error) -> GadsError | None:
         text = str(error).splitlines()[0]
         if "Could not set lock" in text or "being used by another process" in text:
             return WarehouseHeldError(f"another process has {self.path} open")
         if "read-only mode" in text and "database does not exist" not in text:
-            return WarehouseHeldError(f"this process has {self.path} open for reading alone")
+            return WarehouseHeldError(f"this process has {self.path} open read-only")
         if any(sign in str(error) for sign in _FULL):
             return WarehouseFullError(f"no space is left for {self.path}")
         if isinstance(error, duckdb.OutOfMemoryException):
@@ -90,7 +91,7 @@ class DatabaseFile:
         ):
             return WarehouseDamagedError(f"{self.path} is not a warehouse that can be read: {text}")
         if isinstance(error, duckdb.TransactionException) and "onflict" in text:
-            return WarehouseHeldError(f"somebody else in this process wrote to {self.path} meanwhile")
+            return WarehouseHeldError(f"another thread of this process wrote to {self.path} meanwhile")
         if isinstance(error, duckdb.IOException):
             return StorageError(f"{self.path}: {text}", hint="check warehouse.url and the disk that it is on")
         return None

@@ -16,7 +16,7 @@ from gads_warehouse_duckdb.layout import IDENTITY, RECORDS, column_type, literal
 from gads_warehouse_duckdb.report_tables import ReportTable
 from gads_warehouse_duckdb.views.dbt import dbt_views
 from gads_warehouse_duckdb.views.definition import ViewDefinition
-from gads_warehouse_duckdb.views.people import people_views
+from gads_warehouse_duckdb.views.reporting import reporting_views
 
 _CATALOGUE_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("report", pa.string()),
@@ -35,7 +35,7 @@ class Definitions:
     """What these tables are described and looked at by; equal tables give equal ones."""
 
     def __init__(self, tables: Sequence[ReportTable]) -> None:
-        self.views: list[ViewDefinition] = [*people_views(tables), *dbt_views(tables)]
+        self.views: list[ViewDefinition] = [*reporting_views(tables), *dbt_views(tables)]
         self.catalogue: list[dict[str, Any]] = [row for table in tables for row in _described(table)]
 
     @property

@@ -1,14 +1,8 @@
-"""What can keep the warehouse from being loaded or read; whatever it is, the tables are as they were."""
+"""What can keep the file from being loaded or read; the tables are as they were."""
 
 from __future__ import annotations
 
-from gads_domain.errors import (
-    GadsError,
-    HeldElsewhereError,
-    StorageFullError,
-    UnsupportedContractError,
-    UsageError,
-)
+from gads_domain.errors import HeldElsewhereError, StorageFullError, UnsupportedContractError, UsageError
 
 
 class WarehouseHeldError(HeldElsewhereError):
@@ -25,22 +19,8 @@ class WarehouseFullError(StorageFullError):
     default_hint = "free space and load again; the tables are as they were before"
 
 
-class WarehouseDamagedError(GadsError):
-    """The file is no database, or not what this wrote."""
-
-    code = "warehouse_damaged"
-    default_hint = "move the file away and load again: all of it can be had from the partitions"
-
-
-class OtherLedgerError(UsageError):
-    """The tables were loaded from another ledger."""
-
-    code = "other_ledger"
-    default_hint = "check storage.state and warehouse.url; another ledger needs a warehouse file of its own"
-
-
 class TableTakenError(UsageError):
-    """The name of a table is taken by something that is not the warehouse's."""
+    """The name of a table is in use for something that is not the warehouse's."""
 
     code = "table_taken"
     default_hint = "rename it, or give the warehouse a file of its own"
@@ -50,7 +30,7 @@ class SchemaDriftError(UsageError):
     """One schema version of a report came with two schemas."""
 
     code = "schema_drift"
-    default_hint = "the ledger vouches for two schemas under one version; tell whoever runs the pipeline"
+    default_hint = "two schemas are authoritative under one version; report it to the team that runs the pipeline"
 
 
 class NewerWarehouseError(UnsupportedContractError):

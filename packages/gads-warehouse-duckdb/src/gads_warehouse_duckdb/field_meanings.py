@@ -10,7 +10,7 @@ from importlib import resources
 IDENTITY_MEANINGS = {
     "_customer_id": "The account whose partition the row is of, digits alone.",
     "_logical_date": "The day whose partition the row is of, in the account's own time zone.",
-    "_run_id": "The run that the ledger vouches for and whose row this is.",
+    "_run_id": "The run whose row this is: the authoritative one of its partition.",
 }
 """The columns that the warehouse adds."""
 

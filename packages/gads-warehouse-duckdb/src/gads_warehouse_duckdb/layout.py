@@ -1,4 +1,4 @@
-"""What a warehouse is made of beside the rows: contracts/warehouse/v1 names these tables and columns."""
+"""The tables of a warehouse beside the rows: contracts/warehouse/v1 names these tables and columns."""
 
 from __future__ import annotations
 
@@ -6,28 +6,32 @@ import duckdb
 
 from gads_warehouse_duckdb.errors import NewerWarehouseError, TableTakenError
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 """`major.minor` of contracts/warehouse; another major is refused, any minor is taken."""
 
 RECORDS = "gads"
 """The schema of pointers, load records and catalogue. Its times are UTC, without a zone, which any client can read."""
 
-PEOPLE = "reporting"
-"""The schema of the views that people expect."""
+REPORTING = "reporting"
+"""The schema of the views for analysts."""
 
 DBT = "google_ads"
 """The schema of the views that the dbt package `google_ads` takes as its source."""
 
-TAKEN_NAMES = frozenset({"main", RECORDS, PEOPLE, DBT})
-"""What the file must not be called: DuckDB calls a database after its file, and could not tell it from a schema."""
+TAKEN_NAMES = frozenset({"main", RECORDS, REPORTING, DBT})
+"""What the file cannot be called: DuckDB names a database after its file, and could not tell it from a schema."""
 
 CUSTOMER_ID, LOGICAL_DATE, RUN_ID = "_customer_id", "_logical_date", "_run_id"
 IDENTITY = {CUSTOMER_ID: "VARCHAR", LOGICAL_DATE: "DATE", RUN_ID: "VARCHAR"}
 """The columns behind those of the payload, and their types."""
 
+_FULL_LOAD = f"""
+CREATE TABLE IF NOT EXISTS {RECORDS}.full_load (position BIGINT, cursor VARCHAR, done BIGINT, remaining BIGINT);
+"""
+
 _STATEMENTS = f"""
 CREATE SCHEMA {RECORDS};
-CREATE SCHEMA {PEOPLE};
+CREATE SCHEMA {REPORTING};
 CREATE SCHEMA {DBT};
 CREATE TABLE {RECORDS}.state (
     contract_version VARCHAR, source VARCHAR, ledger_id VARCHAR, position BIGINT, cursor VARCHAR, definitions VARCHAR,
@@ -99,18 +103,19 @@ def is_laid_out(connection: duckdb.DuckDBPyConnection) -> bool:
 def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     """Make what is not there yet; what is made counts once `state` has its row.
 
-    Raises `TableTakenError` in a database of somebody else's that has a schema of such a name.
+    Raises `TableTakenError` in a database that is no warehouse and has a schema of such a name.
     """
     if is_laid_out(connection):
+        connection.execute(_FULL_LOAD)  # which files from before contract 1.1 lack
         return
     taken = connection.execute(
         "SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database() "
         "AND list_contains($names, schema_name) ORDER BY schema_name",
-        {"names": [RECORDS, PEOPLE, DBT]},
+        {"names": [RECORDS, REPORTING, DBT]},
     ).fetchall()
     if taken:
         names = ", ".join(name for (name,) in taken)
         raise TableTakenError(
             f"the file is no warehouse, and has a schema {names} already", hint="give the warehouse a file of its own"
         )
-    connection.execute(_STATEMENTS)
+    connection.execute(_STATEMENTS + _FULL_LOAD)

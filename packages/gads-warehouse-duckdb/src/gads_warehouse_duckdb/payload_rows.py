@@ -1,4 +1,4 @@
-"""Payload files as rows of a table: with the identity behind them, and nothing cast on the way."""
+"""Payload files as rows of a table: with the columns of their identity, and nothing cast on the way."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ def payload_rows(
     connection.unregister(_ORIGINS)
 
 
+def of_one_version(one: Replacement) -> tuple[str, int]:
+    """What payloads have in common that are read together."""
+    return one.partition.key.report, one.partition.schema_version
+
+
 def require_counts(connection: duckdb.DuckDBPyConnection, replacements: Sequence[Replacement]) -> None:
     """Raise `DamagedPartitionError` for a payload that has another number of rows than its partition."""
     found = connection.execute(
@@ -58,7 +63,7 @@ def require_counts(connection: duckdb.DuckDBPyConnection, replacements: Sequence
         if count != one.partition.record_count:
             raise DamagedPartitionError(
                 f"the payload of {one.partition.key} of run {one.partition.run_id} has {count} rows; "
-                f"the ledger vouches for {one.partition.record_count}"
+                f"{one.partition.record_count} were validated"
             )
 
 

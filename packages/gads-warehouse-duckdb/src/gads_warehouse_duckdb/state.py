@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from gads_domain.ports.warehouse import WarehousePosition
-from gads_warehouse_duckdb.errors import WarehouseDamagedError
+from gads_domain.ports.warehouse import FullLoad, WarehousePosition
+from gads_warehouse import WarehouseDamagedError
 from gads_warehouse_duckdb.layout import CONTRACT_VERSION, RECORDS
 
 
 @dataclass(frozen=True, slots=True)
 class WarehouseState:
-    """Where the tables are, of which source, by which load, and what they are looked at by."""
+    """Where the tables are, of which source, by which load, and the fingerprint of their catalogue and views."""
 
     source: str
-    position: WarehousePosition
+    at: WarehousePosition | FullLoad
     definitions: str
     load_id: int
 
@@ -28,35 +28,52 @@ def naive_utc(moment: datetime) -> datetime:
 
 
 def find_state(connection: duckdb.DuckDBPyConnection) -> WarehouseState | None:
-    """The state, None before the first load is done."""
+    """The state, None before the first step is committed."""
     row = connection.execute(
         f"SELECT source, ledger_id, position, cursor, definitions, load_id FROM {RECORDS}.state"
     ).fetchone()
     if row is None:
         return None
     source, ledger_id, position, cursor, definitions, load_id = row
-    return WarehouseState(source, WarehousePosition(ledger_id, position, cursor), definitions, load_id)
+    at: WarehousePosition | FullLoad = WarehousePosition(ledger_id, position, cursor)
+    if position is None:
+        # Only where there is no position: files from before contract 1.1 have no such table, and always a position.
+        load = connection.execute(f"SELECT position, cursor, done, remaining FROM {RECORDS}.full_load").fetchone()
+        if load is None:
+            raise WarehouseDamagedError(f"the warehouse does not say where it is: {RECORDS}.full_load is empty")
+        at = FullLoad(WarehousePosition(ledger_id, load[0], load[1]), load[2], load[3])
+    return WarehouseState(source, at, definitions, load_id)
 
 
 def read_state(connection: duckdb.DuckDBPyConnection) -> WarehouseState:
     """The state of a warehouse that has one."""
     found = find_state(connection)
     if found is None:
-        raise WarehouseDamagedError("the warehouse does not say where it is: gads.state is empty")
+        raise WarehouseDamagedError(f"the warehouse does not say where it is: {RECORDS}.state is empty")
     return found
 
 
 def write_state(connection: duckdb.DuckDBPyConnection, state: WarehouseState, at: datetime) -> None:
     """Put `state` in place of what is there."""
     connection.execute(f"DELETE FROM {RECORDS}.state")
+    connection.execute(f"DELETE FROM {RECORDS}.full_load")
+    position, cursor = None, None
+    if isinstance(state.at, FullLoad):
+        load = state.at
+        connection.execute(
+            f"INSERT INTO {RECORDS}.full_load VALUES (?, ?, ?, ?)",
+            [load.target.position, load.target.cursor, load.done, load.remaining],
+        )
+    else:
+        position, cursor = state.at.position, state.at.cursor
     connection.execute(
         f"INSERT INTO {RECORDS}.state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             CONTRACT_VERSION,
             state.source,
-            state.position.ledger_id,
-            state.position.position,
-            state.position.cursor,
+            state.at.ledger_id,
+            position,
+            cursor,
             state.definitions,
             naive_utc(at),
             state.load_id,

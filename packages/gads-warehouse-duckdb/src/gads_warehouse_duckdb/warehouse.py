@@ -11,24 +11,28 @@ from typing import Self
 
 import duckdb
 
+from gads_domain.current_partition import CurrentPartition
+from gads_domain.errors import UsageError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import (
-    LoadedPartition,
+    FullLoad,
     LoadedStep,
     LoadStep,
     PartitionContent,
+    QueryResult,
     Replacement,
     WarehousePosition,
 )
 from gads_domain.run import RunId
-from gads_warehouse_duckdb.applying import Application
 from gads_warehouse_duckdb.contents import payload_contents, table_contents
 from gads_warehouse_duckdb.database_file import DatabaseFile
 from gads_warehouse_duckdb.definitions import Definitions
+from gads_warehouse_duckdb.invalid_identity import VALID_POINTER, count_invalid_identity, valid_identity
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, RUN_ID, is_laid_out, lay_out, quoted
+from gads_warehouse_duckdb.payload_rows import of_one_version
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import read_state
-from gads_warehouse_duckdb.unplaced import POSSIBLE_POINTER, count_unplaced, possible
+from gads_warehouse_duckdb.step import StepTransaction
 
 
 class DuckDbWarehouse:
@@ -43,32 +47,37 @@ class DuckDbWarehouse:
         return self._file.path
 
     def position(self) -> WarehousePosition | None:
-        """Where the tables are; None if nothing was ever loaded."""
-        with self._opened() as found:
-            return None if found is None else read_state(found).position
+        """The position that the tables are equal to; None for an empty warehouse and during a full load."""
+        state = self._state()
+        return state if isinstance(state, WarehousePosition) else None
+
+    def full_load(self) -> FullLoad | None:
+        """The full load that is under way."""
+        state = self._state()
+        return state if isinstance(state, FullLoad) else None
 
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""
         with self._opened() as found:
             return [] if found is None else _reports(found, ReportTables(found))
 
-    def pointers(self, report: str) -> list[LoadedPartition]:
-        """What is shown of `report`, in key order."""
+    def pointers(self, report: str) -> list[CurrentPartition]:
+        """The partitions of `report` that are shown, in key order."""
         with self._opened() as found:
             if found is None:
                 return []
             source = read_state(found).source
             rows = found.execute(
                 "SELECT customer_id, logical_date, run_id, record_count, schema_version, seal_sha256 "
-                f"FROM {RECORDS}.pointers WHERE report = ? AND {POSSIBLE_POINTER} ORDER BY customer_id, logical_date",
+                f"FROM {RECORDS}.pointers WHERE report = ? AND {VALID_POINTER} ORDER BY customer_id, logical_date",
                 [report],
             ).fetchall()
         return [
-            LoadedPartition(PartitionKey(source, customer, report, day), RunId(run), count, version, seal)
+            CurrentPartition(PartitionKey(source, customer, report, day), RunId(run), count, version, seal)
             for customer, day, run, count, version, seal in rows
         ]
 
-    def untrue(self) -> list[PartitionKey]:
+    def mismatched(self) -> list[PartitionKey]:
         """The keys with more or fewer rows than their pointer says, rows of another run, or several pointers."""
         keys: set[PartitionKey] = set()
         with self._opened() as found:
@@ -90,19 +99,19 @@ class DuckDbWarehouse:
                     "SELECT DISTINCT customer_id, logical_date FROM counted FULL JOIN shown "
                     "USING (customer_id, logical_date, run_id) "
                     "WHERE (coalesce(found, 0) <> coalesce(record_count, -1) OR times > 1) "
-                    f"AND {possible('customer_id', 'logical_date', 'run_id')}",
+                    f"AND {valid_identity('customer_id', 'logical_date', 'run_id')}",
                     [report],
                 ).fetchall()
                 keys.update(PartitionKey(source, customer, report, day) for customer, day in wrong)
         return sorted(keys)
 
-    def unplaced(self) -> dict[str, int]:
-        """How many rows and pointers can be of no partition, by the table that they are in, if any are."""
+    def invalid_identity(self) -> dict[str, int]:
+        """The number of rows and pointers that belong to no possible partition, by table; only tables with any."""
         with self._opened() as found:
-            return {} if found is None else count_unplaced(found, ReportTables(found).all())
+            return {} if found is None else count_invalid_identity(found, ReportTables(found).all())
 
     def contents(self, report: str) -> Iterator[PartitionContent]:
-        """What the tables of `report` hold, rows without a pointer included."""
+        """The partitions in the tables of `report`, rows without a pointer included."""
         with self._opened() as found:
             if found is not None:
                 source = read_state(found).source
@@ -110,7 +119,7 @@ class DuckDbWarehouse:
                     yield from table_contents(found, source, table)
 
     def measure(self, replacements: Sequence[Replacement]) -> list[PartitionContent]:
-        """What `contents` would say of these payloads, in their order."""
+        """The contents that these payloads would have, in their order."""
         measured: dict[tuple[PartitionKey, RunId], PartitionContent] = {}
         with self._file.translated(), duckdb.connect() as scratch, self._opened() as found:
             # The tables as they are, and those that the payloads would make, laid out again without rows.
@@ -118,7 +127,7 @@ class DuckDbWarehouse:
             tables = ReportTables(scratch)
             if found is not None:
                 tables.take_over(ReportTables(found))
-            for (report, version), group in groupby(replacements, key=_of_one_version):
+            for (report, version), group in groupby(replacements, key=of_one_version):
                 several = list(group)
                 table = tables.place(report, version, several[0].schema)
                 for content in payload_contents(scratch, table, version, several):
@@ -132,11 +141,26 @@ class DuckDbWarehouse:
                 return True
             return read_state(found).definitions == Definitions(ReportTables(found).all()).fingerprint
 
+    def query(self, sql: str) -> QueryResult:
+        """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""
+        if not self._file.exists:
+            raise UsageError(f"there is no warehouse {self.path}", hint="gads-etl warehouse load makes one")
+        with self._file.reading() as connection:
+            try:
+                statements = connection.extract_statements(sql)
+                if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+                    raise UsageError("a query is one SELECT statement", hint="other statements are for DuckDB itself")
+                found = connection.execute(statements[0])
+                columns = tuple(column[0] for column in found.description)
+                return QueryResult(columns, tuple(found.fetchall()))
+            except (duckdb.ProgrammingError, duckdb.DataError) as error:
+                raise UsageError(f"the warehouse cannot answer: {str(error).splitlines()[0]}") from error
+
     def apply(self, step: LoadStep) -> LoadedStep:
-        """Carry out `step`, and bring catalogue and views up to date in the same transaction."""
+        """Apply `step`, and bring catalogue and views up to date in the same transaction."""
         with self._file.writing() as connection:
             lay_out(connection)
-            return Application(connection, step).execute_plan()
+            return StepTransaction(connection, step).execute()
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -148,6 +172,10 @@ class DuckDbWarehouse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _state(self) -> WarehousePosition | FullLoad | None:
+        with self._opened() as found:
+            return None if found is None else read_state(found).at
 
     @contextmanager
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
@@ -161,12 +189,8 @@ class DuckDbWarehouse:
 
 def _reports(connection: duckdb.DuckDBPyConnection, tables: ReportTables) -> list[str]:
     """The reports that have a table or a pointer."""
-    pointed = connection.execute(f"SELECT DISTINCT report FROM {RECORDS}.pointers WHERE {POSSIBLE_POINTER}").fetchall()
+    pointed = connection.execute(f"SELECT DISTINCT report FROM {RECORDS}.pointers WHERE {VALID_POINTER}").fetchall()
     return sorted({*(table.report for table in tables.all()), *(report for (report,) in pointed)})
-
-
-def _of_one_version(one: Replacement) -> tuple[str, int]:
-    return one.partition.key.report, one.partition.schema_version
 
 
 def _empty(one: Replacement) -> PartitionContent:

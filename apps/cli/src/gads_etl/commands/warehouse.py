@@ -1,4 +1,4 @@
-"""`gads-etl warehouse`: tables that are kept equal to what the ledger vouches for."""
+"""`gads-etl warehouse`: tables that are kept equal to the authoritative partitions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from gads_etl.options import DEFAULT_FILE, ConfigOption
 from gads_etl.printing import Format
 
 if TYPE_CHECKING:
-    from gads_warehouse_duckdb.status import WarehouseStatus
-    from gads_warehouse_duckdb.verifying import Verification
+    from gads_warehouse import Verification, WarehouseStatus
 
-app = group_of_commands("Load trusted partitions into tables.")
+app = group_of_commands("Load authoritative partitions into tables.")
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
 
 @app.callback()
 def _group() -> None:
-    """Load trusted partitions into tables."""
+    """Load authoritative partitions into tables."""
 
 
 @app.command("load")
@@ -51,18 +50,24 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
     from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json, print_table, say
     from gads_etl.warehouse_access import warehouse_and_consumer
-    from gads_warehouse_duckdb.status import status as compare
+    from gads_warehouse import status as compare
 
     with warehouse_and_consumer(load_configuration(config)) as (warehouse, consumer):
         found = compare(consumer, warehouse)
     if format_ is Format.JSON:
         print_json(_status_document(found))
     else:
-        columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#untrue"]
+        columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
         print_table("", columns, (list(asdict(one).values()) for one in found.reports))
-        at = "nothing is loaded" if found.loaded is None else f"the tables are at move {found.loaded.position}"
-        say(f"{at}; the ledger is at move {found.ledger.position}")
-        _say_unplaced(found.unplaced)
+        at = "nothing is loaded" if found.loaded is None else f"the tables are at position {found.loaded.position}"
+        if found.full_load is not None:
+            at = (
+                f"a full load to position {found.full_load.target.position} is incomplete: "
+                f"{found.full_load.done:,} partitions done, {found.full_load.remaining:,} to do; "
+                "gads-etl warehouse load resumes it"
+            )
+        say(f"{at}; the ledger is at position {found.ledger.position}")
+        _print_invalid_identity(found.invalid_identity)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
@@ -74,7 +79,7 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
     from gads_etl.exit_codes import ExitCode
     from gads_etl.printing import print_json, print_table, say
     from gads_etl.warehouse_access import warehouse_and_consumer
-    from gads_warehouse_duckdb.verifying import verify as compare
+    from gads_warehouse import verify as compare
 
     with warehouse_and_consumer(load_configuration(config)) as (warehouse, consumer):
         found = compare(consumer, warehouse)
@@ -87,36 +92,42 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         say(
             f"{found.partitions:,} partitions with {found.rows:,} rows compared: {len(found.differences):,} differences"
         )
-        _say_unplaced(found.unplaced)
+        _print_invalid_identity(found.invalid_identity)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-def _say_unplaced(unplaced: Mapping[str, int]) -> None:
+def _print_invalid_identity(counts: Mapping[str, int]) -> None:
     from gads_etl.printing import say
 
-    for place, number in unplaced.items():
-        say(f"{number:,} in {place} can be of no partition; gads-etl warehouse load --reconcile removes them")
+    for table, number in counts.items():
+        say(f"{number:,} rows of {table} have no valid identity; gads-etl warehouse load --reconcile removes them")
 
 
 def _status_document(found: WarehouseStatus) -> dict[str, Any]:
+    load = found.full_load
     return {
+        "version": 2,
         "position": None if found.loaded is None else found.loaded.position,
+        "full_load": None
+        if load is None
+        else {"target": load.target.position, "done": load.done, "remaining": load.remaining},
         "ledger_position": found.ledger.position,
         "current": bool(found),
         "reports": [asdict(one) for one in found.reports],
-        "unplaced": dict(found.unplaced),
+        "invalid_identity": dict(found.invalid_identity),
     }
 
 
 def _verification_document(found: Verification) -> dict[str, Any]:
     return {
+        "version": 2,
         "position": None if found.loaded is None else found.loaded.position,
         "ledger_position": found.ledger.position,
         "partitions": found.partitions,
         "rows": found.rows,
         "differences": _differences(found),
-        "unplaced": dict(found.unplaced),
+        "invalid_identity": dict(found.invalid_identity),
     }
 
 

@@ -1,29 +1,19 @@
-"""Tables that are kept equal to what the ledger vouches for; contracts/warehouse/v1 is what their readers rely on."""
+"""Tables that are kept equal to what is authoritative; contracts/warehouse/v1 is what their readers rely on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LoadedPartition:
-    """The one run whose rows a warehouse shows for a logical partition: its pointer."""
-
-    key: PartitionKey
-    run_id: RunId
-    record_count: int
-    schema_version: int
-    seal_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +26,31 @@ class WarehousePosition:
 
 
 @dataclass(frozen=True, slots=True)
+class FullLoad:
+    """A load of everything that is under way: the tables are equal to no position until it ends.
+
+    `target` is the position that it leads to. Its steps have added, replaced or removed `done` partitions so far, and
+    `remaining` were left after the last of them.
+    """
+
+    target: WarehousePosition
+    done: int
+    remaining: int
+
+    @property
+    def ledger_id(self) -> str:
+        """The ledger that is loaded."""
+        return self.target.ledger_id
+
+
+@dataclass(frozen=True, slots=True)
 class Replacement:
     """A partition to show from now on, in place of whatever is shown for its key.
 
     `payload` is a local Parquet file whose bytes were checked, with the columns of `schema` in their order.
     """
 
-    partition: LoadedPartition
+    partition: CurrentPartition
     schema: TableSchema
     payload: Path
 
@@ -58,24 +66,26 @@ class LoadMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadStep:
-    """What leads from one position to a later one, all at once.
+    """What leads from one state of the tables to a later one, all at once.
 
-    `after` is the position that the step builds on, None for an empty warehouse. `replace` comes in chunks and is
-    read once; the files of a chunk are there until the next is asked for. No key is in it twice or also in `remove`.
+    `after` is the state that the step builds on, None for an empty warehouse; `to` is a `FullLoad` for each step of
+    one but the last. No key is twice in `replace`, or also in `remove`. `discard_invalid` removes what
+    `Warehouse.invalid_identity` counts.
     """
 
     mode: LoadMode
     source: str
-    after: WarehousePosition | None
-    to: WarehousePosition
+    after: WarehousePosition | FullLoad | None
+    to: WarehousePosition | FullLoad
     at: datetime
-    replace: Iterable[Sequence[Replacement]]
+    replace: Sequence[Replacement]
     remove: Sequence[PartitionKey]
+    discard_invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedStep:
-    """What a step came to: partitions that were shown anew, replaced, removed; rows written."""
+    """The result of a step: partitions that were added, replaced and removed; rows written."""
 
     added: int
     replaced: int
@@ -85,7 +95,7 @@ class LoadedStep:
 
 @dataclass(frozen=True, slots=True)
 class PartitionContent:
-    """What rows a partition has, summed up.
+    """The rows of a partition, summed up.
 
     `sums` has the sum of each metric by its column (None if all are null); two contents with one `digest` are of
     equal rows in any order.
@@ -98,14 +108,22 @@ class PartitionContent:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The columns and rows that a query selects."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
 class Warehouse(Protocol):
-    """Tables of rows, a pointer a partition, and the position that both stand for.
+    """Tables of rows, a pointer for each partition, and the position that both are equal to.
 
     Laws:
 
-    1. `apply` is one transaction: rows, pointers, load records and position move together or not at all, whatever
-       ends it; an error of `replace` comes out as it was raised.
-    2. `apply` of a step that builds on another position than the stored one raises `LedgerConflictError` and changes
+    1. `apply` is one transaction: rows, pointers, load records and position change together or not at all, whatever
+       ends it.
+    2. `apply` of a step that builds on another state than the stored one raises `LedgerConflictError` and changes
        nothing.
     3. For each pointer the tables hold exactly the rows of its payload, marked with its run, and no other rows.
     4. A pointer and its rows go in the same step.
@@ -114,55 +132,67 @@ class Warehouse(Protocol):
        does, and the rows before it have null there. One version with two schemas is refused with `UsageError`.
     7. `contents` of what was applied equals `measure` of the payloads that were.
     8. A payload with another number of rows than its partition's is refused with `DamagedPartitionError`.
-    9. Somebody who reads while a step is applied sees the position, pointers and rows of before or of after.
-    10. Nothing but `unplaced` speaks of rows and pointers whose account, day or run is none; a step of
-        `LoadMode.RECONCILE` removes them.
+    9. A reader sees the position, pointers and rows from before a step until the step is committed, and all of the
+       later ones afterwards.
+    10. Rows and pointers whose account, day or run is invalid appear in `invalid_identity` alone; a step with
+        `discard_invalid` removes them.
+    11. `query` answers one statement that reads; any other raises `UsageError` and changes nothing.
+    12. After a step to a `FullLoad` the warehouse has what the step loaded and no position, and `full_load` returns
+        it; a step from it continues the load or, with a position, ends it.
 
     Any method raises `HeldElsewhereError` if another process holds what it needs, `StorageError` if the storage fails,
     `UnsupportedContractError` for a warehouse of another major version of the contract.
     """
 
     def position(self) -> WarehousePosition | None:
-        """Where the tables are; None if nothing was ever loaded."""
+        """The position that the tables are equal to; None for an empty warehouse and during a full load."""
+        ...
+
+    def full_load(self) -> FullLoad | None:
+        """The full load that is under way."""
         ...
 
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""
         ...
 
-    def pointers(self, report: str) -> list[LoadedPartition]:
-        """What is shown of `report`, in key order."""
+    def pointers(self, report: str) -> list[CurrentPartition]:
+        """The partitions of `report` that are shown, in key order."""
         ...
 
-    def untrue(self) -> list[PartitionKey]:
-        """The keys whose rows are not as many as their pointer says, or of another run, or that have several pointers.
+    def mismatched(self) -> list[PartitionKey]:
+        """The keys whose rows are not as many as their pointer says or of another run, or that have several pointers.
 
-        Somebody else wrote there.
+        Something other than the loader wrote there.
         """
         ...
 
-    def unplaced(self) -> Mapping[str, int]:
-        """How many rows and pointers can be of no partition, by the table that they are in, if any are."""
+    def invalid_identity(self) -> Mapping[str, int]:
+        """The number of rows and pointers that belong to no possible partition, by table; only tables with any."""
         ...
 
     def contents(self, report: str) -> Iterator[PartitionContent]:
-        """What the tables of `report` hold, rows without a pointer included."""
+        """The partitions in the tables of `report`, rows without a pointer included."""
         ...
 
     def measure(self, replacements: Sequence[Replacement]) -> list[PartitionContent]:
-        """What `contents` would say of these payloads, in their order."""
+        """The contents that these payloads would have, in their order."""
         ...
 
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""
         ...
 
+    def query(self, sql: str) -> QueryResult:
+        """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""
+        ...
+
     def apply(self, step: LoadStep) -> LoadedStep:
-        """Carry out `step`, and bring catalogue and views up to date in the same transaction."""
+        """Apply `step`, and bring catalogue and views up to date in the same transaction."""
         ...
 
     def close(self) -> None:
-        """Let go of the warehouse."""
+        """Release the warehouse."""
         ...
 
     def __enter__(self) -> Self: ...

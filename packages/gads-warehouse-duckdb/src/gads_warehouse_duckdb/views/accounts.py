@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, PEOPLE, RECORDS, quoted
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, REPORTING, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
-from gads_warehouse_duckdb.views.choosing import table_with
-from gads_warehouse_duckdb.views.definition import ViewDefinition
+from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 
 _COLUMNS = {
     "account_name": "VARCHAR",
@@ -51,7 +50,7 @@ def accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
             f"SELECT customer_id, {names}, as_of FROM ({known}) FULL JOIN latest USING (customer_id)"
         )
     return ViewDefinition(
-        PEOPLE,
+        REPORTING,
         "accounts",
         query,
         "One row an account: name, currency and time zone as last told by the reports customer, customer_client or "

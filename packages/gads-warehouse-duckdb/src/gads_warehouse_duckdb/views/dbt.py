@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, DBT, LOGICAL_DATE, RECORDS, RUN_ID, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
-from gads_warehouse_duckdb.views.choosing import table_with
-from gads_warehouse_duckdb.views.definition import ViewDefinition
+from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gads_domain.metadata import ColumnSpec
-from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, PEOPLE, RECORDS, RUN_ID, literal, quoted
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, REPORTING, RUN_ID, literal, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
 from gads_warehouse_duckdb.views.accounts import accounts
-from gads_warehouse_duckdb.views.choosing import table_with
-from gads_warehouse_duckdb.views.definition import ViewDefinition
+from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 
 _MICROS = "_micros"
 _FRACTIONAL_MICROS = frozenset(
@@ -44,7 +43,7 @@ _ADDED_UP = (
 )
 
 
-def people_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
+def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
     """All views of the schema `reporting` that these tables make possible."""
     fixed = [accounts(tables), _freshness(), _gaps()]
     campaign = table_with(tables, "campaign", ["campaign_id", "metrics_clicks"])
@@ -78,11 +77,11 @@ def _with_money(table: ReportTable) -> ViewDefinition:
     ]
     extra = "".join(f", {one}" for one in added)
     return ViewDefinition(
-        PEOPLE,
+        REPORTING,
         table.name,
         f"SELECT rows.*{extra}, account.account_name AS _account_name, account.currency_code AS _currency_code, "
         f"account.time_zone AS _time_zone FROM main.{quoted(table.name)} AS rows "
-        f"LEFT JOIN {PEOPLE}.accounts AS account ON account.customer_id = rows.{CUSTOMER_ID}",
+        f"LEFT JOIN {REPORTING}.accounts AS account ON account.customer_id = rows.{CUSTOMER_ID}",
         f"The rows of {table.report}{_told_versions(table)} with money in the account's currency beside micros, and "
         "the account's name, currency and time zone.",
     )
@@ -114,7 +113,7 @@ def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
         f"{table.name} has schema version {', '.join(map(str, sorted(table.versions)))}" for table in tables
     )
     return ViewDefinition(
-        PEOPLE,
+        REPORTING,
         f"{report}__all_versions",
         " UNION ALL BY NAME ".join(selects),
         f"All rows of {report}, whose type or meaning changed: {told}. A column that changed its type is there once a "
@@ -145,11 +144,11 @@ def _campaign_daily(table: ReportTable) -> ViewDefinition:
         ]
     )
     return ViewDefinition(
-        PEOPLE,
+        REPORTING,
         "campaign_daily",
         f"WITH daily AS (SELECT {inner} FROM main.{quoted(table.name)} GROUP BY ALL) "
         "SELECT daily.*, account.account_name, account.currency_code, account.time_zone FROM daily "
-        f"LEFT JOIN {PEOPLE}.accounts AS account USING (customer_id)",
+        f"LEFT JOIN {REPORTING}.accounts AS account USING (customer_id)",
         f"One row a day a campaign, from {table.name}: what can be added up, money in the account's currency, "
         "conversions.",
     )
@@ -159,12 +158,12 @@ def _freshness() -> ViewDefinition:
     query = f"""
 WITH days AS (
     SELECT report, customer_id, logical_date, record_count, run_id, loaded_at,
-        logical_date - row_number() OVER (PARTITION BY report, customer_id ORDER BY logical_date)::INTEGER AS slice
+        logical_date - row_number() OVER (PARTITION BY report, customer_id ORDER BY logical_date)::INTEGER AS island
     FROM {RECORDS}.pointers
 ), spans AS (
-    SELECT report, customer_id, slice, max(logical_date) AS last_day FROM days GROUP BY ALL
+    SELECT report, customer_id, island, max(logical_date) AS last_day FROM days GROUP BY ALL
 ), unbroken AS (
-    SELECT report, customer_id, arg_min(last_day, slice) AS complete_until FROM spans GROUP BY ALL
+    SELECT report, customer_id, arg_min(last_day, island) AS complete_until FROM spans GROUP BY ALL
 )
 SELECT report, customer_id, min(logical_date) AS first_day, max(logical_date) AS last_day, complete_until,
     count(*) AS days, max(logical_date) - min(logical_date) + 1 - count(*) AS missing_days,
@@ -173,7 +172,7 @@ FROM days JOIN unbroken USING (report, customer_id)
 GROUP BY report, customer_id, complete_until
 """
     return ViewDefinition(
-        PEOPLE,
+        REPORTING,
         "freshness",
         query,
         "One row a report an account, from the pointers: first and last day, the last day before the first gap, days "
@@ -195,7 +194,7 @@ SELECT report, customer_id, logical_date FROM expected
 ANTI JOIN {RECORDS}.pointers USING (report, customer_id, logical_date)
 """
     return ViewDefinition(
-        PEOPLE,
+        REPORTING,
         "gaps",
         query,
         "The days without a pointer, from an account's first day of a report to the last day of any account's.",

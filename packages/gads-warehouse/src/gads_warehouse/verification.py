@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gads_consumer.consumer import Consumer
-from gads_consumer.partitions import TrustedPartition
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import (
-    LoadedPartition,
-    PartitionContent,
-    Replacement,
-    Warehouse,
-    WarehousePosition,
-)
+from gads_domain.ports.warehouse import PartitionContent, Warehouse, WarehousePosition
 from gads_domain.run import RunId
-from gads_warehouse_duckdb.comparing import compare, loading_order, require_same_ledger
-from gads_warehouse_duckdb.loading import loaded
+from gads_warehouse.comparison import ReportComparison, compare, state_of
+from gads_warehouse.payload_copies import loading_order, payload_copies
 
-_CHUNK = 500
+if TYPE_CHECKING:  # it brings Arrow
+    from gads_consumer.consumer import Consumer
+
+_BATCH = 500
 
 
 class DifferenceKind(StrEnum):
-    """How a partition's rows in the tables differ from what the ledger vouches for."""
+    """How a partition in the tables differs from its authoritative run."""
 
     ABSENT = "absent"
-    """It is vouched for and not shown."""
+    """It is authoritative and not shown."""
     OUTDATED = "outdated"
-    """Another run is shown than the one vouched for."""
+    """Another run is shown than the authoritative one."""
     ORPHANED = "orphaned"
-    """It is shown, or has rows, and is not vouched for."""
+    """It is shown, or has rows, and is not authoritative."""
     ROWS = "rows"
-    """The number of its rows is another."""
+    """It has another number of rows."""
     SUM = "sum"
     """The sum of a metric is another."""
     VALUES = "values"
     """Rows and sums agree, and some value does not."""
     POINTER = "pointer"
-    """The run is the one vouched for, and the pointer has another count, version or seal, or is there twice."""
+    """The run is the authoritative one; its pointer has another count, version or seal, or is there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +65,11 @@ class Verification:
     partitions: int
     rows: int
     differences: tuple[Difference, ...]
-    unplaced: Mapping[str, int]
-    """Rows and pointers that can be of no partition, by table."""
+    invalid_identity: Mapping[str, int]
+    """The number of rows and pointers that belong to no possible partition, by table."""
 
     def __bool__(self) -> bool:
-        return not self.differences and not self.unplaced
+        return not self.differences and not self.invalid_identity
 
 
 def verify(
@@ -84,83 +79,63 @@ def verify(
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verification:
-    """Read all payloads that are vouched for and compare them with the tables; changes nothing.
+    """Read all authoritative payloads and compare them with the tables; changes nothing.
 
-    Raises `OtherLedgerError`, and `PartitionAlteredError` or `PartitionGoneError` for a payload that cannot be trusted.
+    Raises `OtherLedgerError`, and `PartitionAlteredError` or `PartitionGoneError` for a payload that cannot be read.
     """
-    position = warehouse.position()
-    require_same_ledger(consumer, position)
+    state = state_of(consumer, warehouse)
     found = compare(consumer, warehouse)
     differences: list[Difference] = []
     partitions = rows = 0
     for report in found.reports:
-        shown = {one.key: one for one in report.shown}
-        outdated = [one for one in report.outdated if one.run_id != shown[one.key].run_id]
-        differing = {one.key for one in (*report.absent, *outdated)}
-        differences += [Difference(DifferenceKind.ABSENT, one.key, None, str(one.run_id)) for one in report.absent]
-        differences += [
-            Difference(DifferenceKind.OUTDATED, one.key, None, str(one.run_id), str(shown[one.key].run_id))
-            for one in outdated
-        ]
-        differences += [
-            Difference(DifferenceKind.POINTER, one.key, None, _pointer(loaded(one)), _pointer(shown[one.key]))
-            for one in report.outdated
-            if one.key not in differing
-        ]
-        differences += [
-            Difference(
-                DifferenceKind.ORPHANED, key, None, None, str(shown[key].run_id) if key in shown else "rows alone"
-            )
-            for key in (*report.orphaned, *report.strays)
-        ]
-        orphaned = {*report.orphaned, *report.strays}
+        pointers = list(_pointer_differences(report))
+        differences += pointers
+        settled = {one.key for one in pointers if one.kind is not DifferenceKind.POINTER}
+        wanted = sorted((one for one in report.authoritative if one.key not in settled), key=loading_order)
         contents: dict[PartitionKey, dict[RunId, PartitionContent]] = {}
         for content in warehouse.contents(report.report):
             contents.setdefault(content.key, {})[content.run_id] = content
-        wanted = sorted(
-            (one for one in report.vouched if one.key not in differing and one.key not in orphaned), key=loading_order
-        )
-        done = 0
-        suspect = {one.key for one in report.untrue}
+        mismatched = {one.key for one in report.mismatched}
         for expected in _measured(consumer, warehouse, wanted, folder):
             different = _compared(expected, contents.get(expected.key, {}))
-            if expected.key in suspect and not different:
+            if expected.key in mismatched and not different:
                 different.append(Difference(DifferenceKind.POINTER, expected.key, None, "one pointer", "several"))
             differences += different
-            partitions, rows, done = partitions + 1, rows + expected.record_count, done + 1
-            if progress is not None and done % _CHUNK == 0:
+            partitions, rows = partitions + 1, rows + expected.record_count
+            if progress is not None and partitions % _BATCH == 0:
                 progress(partitions)
     differences.sort(key=lambda one: (one.key, one.kind, one.column or ""))
-    return Verification(position, found.position, partitions, rows, tuple(differences), found.unplaced)
+    loaded = state if isinstance(state, WarehousePosition) else None
+    return Verification(loaded, found.position, partitions, rows, tuple(differences), found.invalid_identity)
 
 
-def _pointer(one: LoadedPartition) -> str:
-    return f"{one.record_count} rows of schema version {one.schema_version} sealed {one.seal_sha256[:12]}"
+def _pointer_differences(report: ReportComparison) -> Iterator[Difference]:
+    shown = {one.key: one for one in report.shown}
+    for one in report.absent:
+        yield Difference(DifferenceKind.ABSENT, one.key, None, str(one.run_id))
+    for one in report.outdated:
+        pointer = shown[one.key]
+        if pointer.run_id != one.run_id:
+            yield Difference(DifferenceKind.OUTDATED, one.key, None, str(one.run_id), str(pointer.run_id))
+        else:
+            yield Difference(DifferenceKind.POINTER, one.key, None, _described(one), _described(pointer))
+    for key in report.orphaned:
+        yield Difference(DifferenceKind.ORPHANED, key, None, None, str(shown[key].run_id))
+    for key in report.strays:
+        yield Difference(DifferenceKind.ORPHANED, key, None, None, "rows alone")
+
+
+def _described(pointer: CurrentPartition) -> str:
+    return f"{pointer.record_count} rows of schema version {pointer.schema_version} sealed {pointer.seal_sha256[:12]}"
 
 
 def _measured(
-    consumer: Consumer, warehouse: Warehouse, wanted: list[TrustedPartition], folder: Path | None
+    consumer: Consumer, warehouse: Warehouse, wanted: list[CurrentPartition], folder: Path | None
 ) -> Iterator[PartitionContent]:
-    if not wanted:
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="gads-warehouse-", dir=folder) as name,
-        closing(consumer.copy_payloads(wanted, name)) as copies,
-    ):
-        chunk: list[Replacement] = []
-        for copy in copies:
-            chunk.append(Replacement(loaded(copy.partition), copy.schema, copy.path))
-            if len(chunk) == _CHUNK:
-                yield from _let_go(warehouse, chunk)
-                chunk = []
-        yield from _let_go(warehouse, chunk)
-
-
-def _let_go(warehouse: Warehouse, chunk: list[Replacement]) -> list[PartitionContent]:
-    measured = warehouse.measure(chunk)
-    for one in chunk:
-        one.payload.unlink()
-    return measured
+    batches = [wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH)]
+    with payload_copies(consumer, batches, folder) as copies:
+        for replacements in copies:
+            yield from warehouse.measure(replacements)
 
 
 def _compared(expected: PartitionContent, found: dict[RunId, PartitionContent]) -> list[Difference]:

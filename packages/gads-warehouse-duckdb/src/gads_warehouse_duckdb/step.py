@@ -1,0 +1,163 @@
+"""One step of a load, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import duckdb
+import pyarrow as pa
+
+from gads_domain.current_partition import CurrentPartition
+from gads_domain.errors import LedgerConflictError
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.warehouse import LoadedStep, LoadStep, Replacement, WarehousePosition
+from gads_warehouse import OtherLedgerError
+from gads_warehouse_duckdb.definitions import Definitions
+from gads_warehouse_duckdb.invalid_identity import discard_invalid_identity
+from gads_warehouse_duckdb.layout import CONTRACT_VERSION, CUSTOMER_ID, LOGICAL_DATE, RECORDS, quoted
+from gads_warehouse_duckdb.payload_rows import of_one_version, payload_rows, require_counts
+from gads_warehouse_duckdb.report_tables import ReportTables
+from gads_warehouse_duckdb.state import WarehouseState, find_state, naive_utc, write_state
+
+_CHANGED = "changed_partitions"
+_SAME_KEY = (
+    "pointer.report = changed.report AND pointer.customer_id = changed.customer_id "
+    "AND pointer.logical_date = changed.logical_date"
+)
+_CHANGED_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("customer_id", pa.string()),
+    ("report", pa.string()),
+    ("logical_date", pa.date32()),
+    ("run_id", pa.string()),
+    ("schema_version", pa.int32()),
+    ("record_count", pa.int64()),
+    ("seal_sha256", pa.string()),
+]
+
+
+class StepTransaction:
+    """Rows, pointers, load records, catalogue and position of one step."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, step: LoadStep) -> None:
+        self._connection = connection
+        self._step = step
+        self._at = naive_utc(step.at)
+        self._before = find_state(connection)
+        self._load_id = 1 if self._before is None else self._before.load_id + 1
+        self._tables = ReportTables(connection)
+        self._added = self._replaced = self._removed = self._rows = 0
+
+    def execute(self) -> LoadedStep:
+        """Make all changes; the caller commits."""
+        self._require_base()
+        if self._step.discard_invalid:
+            discard_invalid_identity(self._connection, self._tables.all())
+        for (report, version), group in groupby(self._step.replace, key=of_one_version):
+            self._replace(report, version, list(group))
+        for report, keys in groupby(sorted(self._step.remove, key=_report_of), key=_report_of):
+            self._removed += self._change_pointers(report, list(keys), "removed", "removed")
+        self._record_step()
+        return LoadedStep(self._added, self._replaced, self._removed, self._rows)
+
+    def _require_base(self) -> None:
+        step, before = self._step, self._before
+        if before is not None and before.at.ledger_id != step.to.ledger_id:
+            raise OtherLedgerError(f"the tables are of the ledger {before.at.ledger_id}; this is {step.to.ledger_id}")
+        if before is not None and before.source != step.source:
+            raise OtherLedgerError(f"the tables are of the source {before.source}; this is {step.source}")
+        if step.after != (None if before is None else before.at):
+            raise LedgerConflictError(
+                "another loader changed the warehouse meanwhile", hint="load again; this one changed nothing"
+            )
+
+    def _replace(self, report: str, version: int, group: Sequence[Replacement]) -> None:
+        for schema in {one.schema.columns: one.schema for one in group}.values():
+            table = self._tables.place(report, version, schema)
+        shown = self._change_pointers(report, [one.partition for one in group], "replaced", "added")
+        self._replaced += shown
+        self._added += len(group) - shown
+        require_counts(self._connection, group)
+        with payload_rows(self._connection, table, version, group) as query:
+            self._connection.execute(f"INSERT INTO main.{quoted(table.name)} BY NAME {query}")
+        self._rows += sum(one.partition.record_count for one in group)
+
+    def _change_pointers(
+        self, report: str, partitions: Sequence[CurrentPartition] | Sequence[PartitionKey], known: str, new: str
+    ) -> int:
+        """Delete the rows and pointers of `partitions`, write the new pointers; how many were shown before.
+
+        The load record's action is `known` for a partition that was shown and `new` for one that was not.
+        """
+        self._connection.register(
+            _CHANGED, pa.Table.from_pylist([_row(one) for one in partitions], pa.schema(_CHANGED_COLUMNS))
+        )
+        shown = self._connection.execute(
+            f"SELECT count(*) FROM {_CHANGED} AS changed SEMI JOIN {RECORDS}.pointers AS pointer ON {_SAME_KEY}"
+        ).fetchone()
+        self._connection.execute(
+            f"INSERT INTO {RECORDS}.load_records SELECT $load, if(pointer.run_id IS NULL, $new, $known), "
+            "changed.customer_id, changed.report, changed.logical_date, changed.run_id, pointer.run_id, "
+            "changed.schema_version, changed.record_count, changed.seal_sha256, $at, $contract "
+            f"FROM {_CHANGED} AS changed LEFT JOIN {RECORDS}.pointers AS pointer ON {_SAME_KEY}",
+            {"load": self._load_id, "new": new, "known": known, "at": self._at, "contract": CONTRACT_VERSION},
+        )
+        self._connection.execute(
+            f"DELETE FROM {RECORDS}.pointers AS pointer USING {_CHANGED} AS changed WHERE {_SAME_KEY}"
+        )
+        self._connection.execute(
+            f"INSERT INTO {RECORDS}.pointers SELECT *, ?, ? FROM {_CHANGED} WHERE run_id IS NOT NULL",
+            [self._at, self._load_id],
+        )
+        for table in self._tables.of(report):
+            self._connection.execute(
+                f"DELETE FROM main.{quoted(table.name)} AS old USING {_CHANGED} AS changed "
+                f"WHERE old.{CUSTOMER_ID} = changed.customer_id AND old.{LOGICAL_DATE} = changed.logical_date"
+            )
+        self._connection.unregister(_CHANGED)
+        return 0 if shown is None else int(shown[0])
+
+    def _record_step(self) -> None:
+        step = self._step
+        definitions = Definitions(self._tables.all())
+        if self._before is None or self._before.definitions != definitions.fingerprint:
+            definitions.write(self._connection)
+        write_state(
+            self._connection, WarehouseState(step.source, step.to, definitions.fingerprint, self._load_id), step.at
+        )
+        self._connection.execute(
+            f"INSERT INTO {RECORDS}.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                self._load_id,
+                step.mode.value,
+                step.after.position if isinstance(step.after, WarehousePosition) else None,
+                step.to.position if isinstance(step.to, WarehousePosition) else None,
+                self._at,
+                self._added,
+                self._replaced,
+                self._removed,
+                self._rows,
+                CONTRACT_VERSION,
+            ],
+        )
+
+
+def _report_of(key: PartitionKey) -> str:
+    return key.report
+
+
+def _row(changed: CurrentPartition | PartitionKey) -> dict[str, object]:
+    key = changed if isinstance(changed, PartitionKey) else changed.key
+    row: dict[str, object] = {
+        "customer_id": key.customer_id,
+        "report": key.report,
+        "logical_date": key.logical_date,
+    }
+    if isinstance(changed, CurrentPartition):
+        row |= {
+            "run_id": changed.run_id.value,
+            "schema_version": changed.schema_version,
+            "record_count": changed.record_count,
+            "seal_sha256": changed.seal_sha256,
+        }
+    return row

@@ -1,0 +1,78 @@
+"""What is loaded, behind and orphaned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from gads_domain.ports.warehouse import FullLoad, Warehouse, WarehousePosition
+from gads_warehouse.comparison import ReportComparison, compare, state_of
+
+if TYPE_CHECKING:  # it brings Arrow
+    from gads_consumer.consumer import Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStatus:
+    """One report: partitions and rows shown, first and last day, and how many partitions differ from the ledger.
+
+    `behind` are authoritative and not shown, or shown of another run; `orphaned` are shown, or have rows, and are not
+    authoritative; `mismatched` have other rows than were loaded.
+    """
+
+    report: str
+    partitions: int
+    rows: int
+    first_day: date | None
+    last_day: date | None
+    behind: int
+    orphaned: int
+    mismatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseStatus:
+    """Where the tables are, where the ledger is, and each report; true in a condition if nothing differs.
+
+    `loaded` is None for an empty warehouse and while `full_load`, a load of everything, is under way.
+    """
+
+    loaded: WarehousePosition | None
+    full_load: FullLoad | None
+    ledger: WarehousePosition
+    reports: tuple[ReportStatus, ...]
+    invalid_identity: Mapping[str, int]
+    """The number of rows and pointers that belong to no possible partition, by table."""
+
+    def __bool__(self) -> bool:
+        differs = any(one.behind or one.orphaned or one.mismatched for one in self.reports)
+        return not differs and not self.invalid_identity and self.full_load is None
+
+
+def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:
+    """Compare all pointers with the ledger; no payload is read. Raises `OtherLedgerError`."""
+    state = state_of(consumer, warehouse)
+    found = compare(consumer, warehouse)
+    return WarehouseStatus(
+        state if isinstance(state, WarehousePosition) else None,
+        state if isinstance(state, FullLoad) else None,
+        found.position,
+        tuple(_of_report(one) for one in found.reports),
+        found.invalid_identity,
+    )
+
+
+def _of_report(found: ReportComparison) -> ReportStatus:
+    days = [one.logical_date for one in found.shown]
+    return ReportStatus(
+        found.report,
+        len(found.shown),
+        sum(one.record_count for one in found.shown),
+        min(days, default=None),
+        max(days, default=None),
+        len(found.absent) + len(found.outdated),
+        len(found.orphaned) + len(found.strays),
+        len(found.mismatched),
+    )
