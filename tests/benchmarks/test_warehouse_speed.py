@@ -17,11 +17,12 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
 
 from consumer_pipeline import COLUMNS, COST, FIRST_DAY, Pipeline, key_of, run_of
-from gads_warehouse_duckdb.loading import WarehouseLoader
 
+from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import LoadedPartition, LoadMode, LoadStep, Replacement, WarehousePosition
+from gads_domain.ports.warehouse import LoadMode, LoadStep, Replacement, WarehousePosition
+from gads_warehouse import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 ROUNDS = 4
@@ -90,10 +91,15 @@ def test_replacing_costs_what_is_replaced(tmp_path: Path, spread: str) -> None:
         for number in range(2, 2 + ROUNDS):
             step = _step(tmp_path, template, position, picks, number)
             best.append(_seconds(partial(warehouse.apply, step)))
-            position = step.to
+            position = _position(step)
         taken[partitions] = min(best)
         print(f"\n{spread}: {REPLACED} of {partitions} partitions of {ROWS} rows in {min(best):.2f} s")
     assert taken[100_000] < 2.5 * taken[10_000]
+
+
+def _position(step: LoadStep) -> WarehousePosition:
+    assert isinstance(step.to, WarehousePosition)
+    return step.to
 
 
 def _payload(folder: Path) -> Path:
@@ -114,10 +120,10 @@ def _filled(path: Path, template: Path, partitions: int) -> tuple[DuckDbWarehous
     """A warehouse of so many partitions: one loaded, the others copied from it by SQL to be quick."""
     warehouse = DuckDbWarehouse(path)
     position = WarehousePosition("ledger", 1, "cursor-1")
-    pointer = LoadedPartition(_key(0), run_of(1), ROWS, 1, "0" * 64)
+    pointer = CurrentPartition(_key(0), run_of(1), ROWS, 1, "0" * 64)
     first = Replacement(pointer, TableSchema(COLUMNS), template)
     warehouse.apply(
-        LoadStep(LoadMode.RECONCILE, "google_ads", None, position, datetime(2024, 7, 1, tzinfo=UTC), [[first]], [])
+        LoadStep(LoadMode.RECONCILE, "google_ads", None, position, datetime(2024, 7, 1, tzinfo=UTC), [first], [])
     )
     with duckdb.connect(str(path)) as connection:
         numbered = f"SELECT number % 100 + 1 AS customer, DATE '{FIRST_DAY}' + (number // 100)::INTEGER AS day"
@@ -142,8 +148,8 @@ def _step(folder: Path, template: Path, after: WarehousePosition, picks: list[in
     for number in sorted(picks):
         copy = copies / f"{number}.parquet"
         os.link(template, copy)
-        pointer = LoadedPartition(_key(number), run_of(run), ROWS, 1, f"{run:064x}")
+        pointer = CurrentPartition(_key(number), run_of(run), ROWS, 1, f"{run:064x}")
         replacements.append(Replacement(pointer, TableSchema(COLUMNS), copy))
     to = WarehousePosition("ledger", after.position + 1, f"cursor-{after.position + 1}")
     at = datetime(2024, 7, 1, tzinfo=UTC) + timedelta(seconds=run)
-    return LoadStep(LoadMode.FEED, "google_ads", after, to, at, [replacements], [])
+    return LoadStep(LoadMode.FEED, "google_ads", after, to, at, replacements, [])

@@ -39,8 +39,8 @@ if sys.argv[1] == "consume":
     import gads_consumer.exporting
     and_end(gads_consumer.exporting, "_written", True)
 else:
-    from gads_warehouse_duckdb.applying import Application
-    and_end(Application, "_insert", True)
+    from gads_warehouse_duckdb.step import StepTransaction
+    and_end(StepTransaction, "_replace", True)
 from gads_etl.main import run
 run()
 """

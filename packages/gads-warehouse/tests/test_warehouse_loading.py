@@ -18,34 +18,35 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
-from gads_warehouse_duckdb.verifying import verify
-from warehouse_house import CONTRACT, WIDER, House
+from warehouse_pipeline import CONTRACT, WIDER, WarehousePipeline
 
-from gads_domain.ports.warehouse import LoadStep
+from gads_domain.ports.warehouse import LoadStep, WarehousePosition
+from gads_warehouse import verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 
 def test_every_promise_has_a_test() -> None:
     promised = set(re.findall(r"\*\*(W\d+)\.\*\*", CONTRACT.read_text()))
-    sources = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    folder = Path(__file__).parents[2]
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.glob("gads-warehouse*/tests/test_*.py"))
     quoted = set(re.findall(r"\"\"\"(W\d+):", sources))
     assert promised == quoted
     numbers = sorted(int(one[1:]) for one in promised)
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_only_what_is_vouched_for_is_shown(loaded: House) -> None:
-    """W1: a failed restatement takes nothing away, an unjudged run adds nothing, a failed day is not there."""
+def test_only_what_is_authoritative_is_shown(loaded: WarehousePipeline) -> None:
+    """W1: a failed restatement removes nothing, a run that was not validated adds nothing, a failed day is absent."""
     loaded.pipeline.fail(key_of(1, 0), 2)
     loaded.pipeline.seal(key_of(1, 1), 3)
     loaded.pipeline.fail(key_of(3, 0), 2)
     loaded.load()
-    loaded.require_true()
+    loaded.require_equal()
     assert {row["_run_id"] for row in loaded.shown()} == {run_of(1).value}
     assert loaded.query("SELECT count(*) FROM gads.pointers WHERE customer_id = '3'") == [(0,)]
 
 
-def test_a_partition_shows_one_run(loaded: House) -> None:
+def test_a_partition_shows_one_run(loaded: WarehousePipeline) -> None:
     """W2: rows and pointers agree on one run for each partition, after any number of restatements."""
     for run in range(2, 5):
         loaded.pipeline.trust(key_of(1, 1), run, rows=run)
@@ -56,36 +57,36 @@ def test_a_partition_shows_one_run(loaded: House) -> None:
         )
         assert {n for _, _, n in runs} == {1}
         assert loaded.query("SELECT count(*) FROM campaign ANTI JOIN gads.pointers ON _run_id = run_id") == [(0,)]
-        loaded.require_true()
+        loaded.require_equal()
 
 
-def test_the_tables_equal_the_ledger_at_their_position(house: House) -> None:
+def test_the_tables_equal_the_ledger_at_their_position(tables: WarehousePipeline) -> None:
     """W3: whatever the ledger did, and even when it has moved on since."""
-    house.pipeline.trust_days(range(3))
-    house.pipeline.trust(key_of(2, 0, "account"), 1, columns=(*COLUMNS, LABELS))
-    house.load()
-    house.pipeline.trust(key_of(1, 1), 2, rows=5)
-    ((position,),) = house.query("SELECT position FROM gads.state")
-    assert house.shown() == house.vouched(position=position)
-    assert house.shown() != house.vouched()
-    house.load()
-    house.require_true()
-    house.require_true("account")
+    tables.pipeline.trust_days(range(3))
+    tables.pipeline.trust(key_of(2, 0, "account"), 1, columns=(*COLUMNS, LABELS))
+    tables.load()
+    tables.pipeline.trust(key_of(1, 1), 2, rows=5)
+    ((position,),) = tables.query("SELECT position FROM gads.state")
+    assert tables.shown() == tables.authoritative(position=position)
+    assert tables.shown() != tables.authoritative()
+    tables.load()
+    tables.require_equal()
+    tables.require_equal("account")
 
 
-def test_the_name_of_a_folder_is_no_pattern(house: House) -> None:
+def test_the_name_of_a_folder_is_no_pattern(tables: WarehousePipeline) -> None:
     """W3: DuckDB takes a path for one, and key=value in it for a column; the copies may lie in any folder."""
-    folder = house.base / "campaign_name=other" / "co[p]ies * ? 'of' payloads"
+    folder = tables.base / "campaign_name=other" / "co[p]ies * ? 'of' payloads"
     folder.mkdir(parents=True)
-    house.pipeline.trust_days(range(3))
-    house.load(folder=folder)
-    house.require_true()
-    with house.pipeline.consumer() as consumer:
-        assert verify(consumer, house.warehouse, folder=folder)
+    tables.pipeline.trust_days(range(3))
+    tables.load(folder=folder)
+    tables.require_equal()
+    with tables.pipeline.consumer() as consumer:
+        assert verify(consumer, tables.warehouse, folder=folder)
     assert list(folder.iterdir()) == []
 
 
-def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_sees_before_or_after(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """W4: rows, pointers, records and position as seen by another connection, before the last statement and after."""
     question = """
         SELECT (SELECT count(*) FROM campaign), (SELECT sum(record_count) FROM gads.pointers),
@@ -95,17 +96,17 @@ def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.Monkey
     loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
     loaded.pipeline.withdraw(key_of(2, 0), 1)
     seen = []
-    from gads_warehouse_duckdb.applying import Application
+    from gads_warehouse_duckdb.step import StepTransaction
 
-    carried_out = Application.execute_plan
+    carried_out = StepTransaction.execute
 
-    def look_then_commit(application: Application) -> Any:
+    def look_then_commit(application: StepTransaction) -> Any:
         done = carried_out(application)
         with duckdb.connect(str(loaded.path)) as connection:
             seen.append(connection.execute(question).fetchone())
         return done
 
-    monkeypatch.setattr(Application, "execute_plan", look_then_commit)
+    monkeypatch.setattr(StepTransaction, "execute", look_then_commit)
     loaded.load()
     after = loaded.query(question)[0]
     assert seen == [before]
@@ -114,30 +115,30 @@ def test_a_reader_sees_before_or_after(loaded: House, monkeypatch: pytest.Monkey
     assert after[3] == before[3] + 1
 
 
-def test_an_empty_day_is_known_to_be_empty(house: House) -> None:
+def test_an_empty_day_is_known_to_be_empty(tables: WarehousePipeline) -> None:
     """W5: it has a pointer, no rows, and is no gap."""
-    house.pipeline.trust_days([0, 2])
-    house.pipeline.trust(key_of(1, 1), 1, rows=0)
-    house.load()
-    assert house.query("SELECT record_count FROM gads.pointers ORDER BY logical_date") == [(3,), (0,), (3,)]
-    assert house.query("SELECT count(*) FROM reporting.gaps") == [(0,)]
+    tables.pipeline.trust_days([0, 2])
+    tables.pipeline.trust(key_of(1, 1), 1, rows=0)
+    tables.load()
+    assert tables.query("SELECT record_count FROM gads.pointers ORDER BY logical_date") == [(3,), (0,), (3,)]
+    assert tables.query("SELECT count(*) FROM reporting.gaps") == [(0,)]
 
 
-def test_a_load_goes_on_from_where_it_was(house: House) -> None:
-    """W6: the first load reads what is vouched for now, a later one what moved since."""
+def test_a_load_goes_on_from_where_it_was(tables: WarehousePipeline) -> None:
+    """W6: the first load reads what is authoritative now, a later one what changed since."""
     for run in (1, 2, 3):
-        house.pipeline.trust(key_of(1, 0), run)
-    first = house.load()
+        tables.pipeline.trust(key_of(1, 0), run)
+    first = tables.load()
     assert (first.mode.value, first.added, first.rows) == ("reconcile", 1, 3)
-    assert house.query("SELECT run_id, previous_run_id FROM gads.load_records") == [(run_of(3).value, None)]
-    house.pipeline.trust(key_of(1, 1), 4)
-    second = house.load()
+    assert tables.query("SELECT run_id, previous_run_id FROM gads.load_records") == [(run_of(3).value, None)]
+    tables.pipeline.trust(key_of(1, 1), 4)
+    second = tables.load()
     assert (second.mode.value, second.added, second.replaced, second.rows) == ("feed", 1, 0, 3)
 
 
 @pytest.mark.parametrize("options", [{}, {"reconcile": True}, {"dry_run": True}, {"reconcile": True, "dry_run": True}])
-def test_nothing_to_do_changes_no_byte(loaded: House, options: dict[str, bool]) -> None:
-    """W7: not even where the ledger recorded what moves no authority."""
+def test_nothing_to_do_changes_no_byte(loaded: WarehousePipeline, options: dict[str, bool]) -> None:
+    """W7: not even where the ledger recorded what changes no authority."""
     loaded.pipeline.fail(key_of(1, 1), 2)
     before = {path: path.read_bytes() for path in loaded.base.glob("tables*")}
     report = loaded.load(**options)
@@ -150,9 +151,8 @@ LOADER = """
 import os, signal, sys
 from pathlib import Path
 from gads_consumer.consumer import Consumer
-from gads_warehouse_duckdb.applying import Application
-from gads_warehouse_duckdb.database_file import DatabaseFile
-from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse_duckdb.step import StepTransaction
+from gads_warehouse import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 base, place, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -164,22 +164,23 @@ def die(*_):
     if reached == number:
         os.kill(os.getpid(), signal.SIGKILL)
 
-owner = {"_insert": Application, "_move": Application, "_record_step": Application, "execute_plan": Application}[place]
-whole = getattr(owner, place)
+whole = getattr(StepTransaction, place)
 
 def and_die(self, *arguments):
     done = whole(self, *arguments)
     die()
     return done
 
-setattr(owner, place, and_die)
+setattr(StepTransaction, place, and_die)
 with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) as consumer:
     WarehouseLoader(consumer, DuckDbWarehouse(base / "tables.duckdb"), step_partitions=2).load()
 """
 
 
-@pytest.mark.parametrize(("place", "number"), [("_move", 1), ("_insert", 2), ("_record_step", 1), ("execute_plan", 2)])
-def test_a_killed_load_is_gone_on_with(loaded: House, place: str, number: int) -> None:
+@pytest.mark.parametrize(
+    ("place", "number"), [("_change_pointers", 1), ("_replace", 2), ("_record_step", 1), ("execute", 2)]
+)
+def test_a_killed_load_is_continued(loaded: WarehousePipeline, place: str, number: int) -> None:
     """W8: SIGKILL after each kind of statement, in the first step or the second."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
     loaded.pipeline.trust(key_of(1, 3), 2, rows=0)
@@ -188,9 +189,9 @@ def test_a_killed_load_is_gone_on_with(loaded: House, place: str, number: int) -
     killed = subprocess.run([sys.executable, "-c", LOADER, str(loaded.base), place, str(number)], check=False)
     assert killed.returncode == -9
     ((position,),) = loaded.query("SELECT position FROM gads.state")
-    assert loaded.shown() == loaded.vouched(position=position)
+    assert loaded.shown() == loaded.authoritative(position=position)
     loaded.load()
-    loaded.require_true()
+    loaded.require_equal()
     with loaded.pipeline.consumer() as consumer:
         assert verify(consumer, loaded.warehouse)
 
@@ -200,7 +201,7 @@ import contextlib, os, signal, sys
 from pathlib import Path
 from gads_consumer.consumer import Consumer
 from gads_warehouse_duckdb.database_file import DatabaseFile
-from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 connected = DatabaseFile._connected
@@ -218,29 +219,29 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=sys.arg
 """
 
 
-def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: House) -> None:
+def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: WarehousePipeline) -> None:
     """W8: what DuckDB has in its log alone counts, is read as it is, and is taken in by the next load that writes."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_CLOSING, str(loaded.base)], check=False)
     assert killed.returncode == -9
     left = {path.name: path.read_bytes() for path in loaded.base.glob("tables*")}
     assert sorted(left) == ["tables.duckdb", "tables.duckdb.wal"]
-    loaded.require_true()
+    loaded.require_equal()
     assert loaded.load().steps == 0
     assert {path.name: path.read_bytes() for path in loaded.base.glob("tables*")} == left
     loaded.pipeline.trust(key_of(1, 2), 3, rows=2)
     loaded.load()
-    loaded.require_true()
+    loaded.require_equal()
     assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
 
 
-def test_restated_and_withdrawn_in_one_step(loaded: House) -> None:
+def test_restated_and_withdrawn_in_one_step(loaded: WarehousePipeline) -> None:
     """W9: the new rows in place of the old, and the withdrawn ones gone with their pointer."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=5)
     loaded.pipeline.withdraw(key_of(2, 1), 1)
     report = loaded.load()
     assert (report.steps, report.added, report.replaced, report.removed) == (1, 0, 1, 1)
-    loaded.require_true()
+    loaded.require_equal()
     assert loaded.query("SELECT count(*) FROM gads.pointers") == [(7,)]
     actions = "SELECT action, run_id, previous_run_id FROM gads.load_records WHERE load_id = 2 ORDER BY action"
     assert loaded.query(actions) == [
@@ -254,21 +255,21 @@ def test_the_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
     found = []
     for name, days, each in (("one", range(6), False), ("each", range(6), True), ("back", range(5, -1, -1), True)):
         (tmp_path / name).mkdir()
-        house = House(tmp_path / name)
+        tables = WarehousePipeline(tmp_path / name)
         for day in days:
-            house.pipeline.trust(
+            tables.pipeline.trust(
                 key_of(1, day), day + 1, rows=day, columns=COLUMNS if day < 3 else WIDER, schema_version=1 + day // 3
             )
             if each:
-                house.load()
-        house.load()
-        house.require_true()
-        found.append(house.shown())
-        house.pipeline.close()
+                tables.load()
+        tables.load()
+        tables.require_equal()
+        found.append(tables.shown())
+        tables.pipeline.close()
     assert found[0] == found[1] == found[2]
 
 
-def test_a_step_ends_at_a_move_of_the_log(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_ends_at_a_move_of_the_log(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """W11: the tables equal the ledger at the position of each step, in steps of any size."""
     for day in range(5):
         loaded.pipeline.trust(key_of(1, day), 2, rows=day)
@@ -278,12 +279,13 @@ def test_a_step_ends_at_a_move_of_the_log(loaded: House, monkeypatch: pytest.Mon
 
     def and_look(self: DuckDbWarehouse, step: LoadStep) -> Any:
         done = apply(self, step)
+        assert isinstance(step.to, WarehousePosition)
         positions.append(step.to.position)
-        assert loaded.shown() == loaded.vouched(position=step.to.position)
+        assert loaded.shown() == loaded.authoritative(position=step.to.position)
         return done
 
     monkeypatch.setattr(DuckDbWarehouse, "apply", and_look)
     report = loaded.load(step_partitions=2)
     assert report.steps == len(positions) > 2
     assert positions == sorted(positions)
-    loaded.require_true()
+    loaded.require_equal()

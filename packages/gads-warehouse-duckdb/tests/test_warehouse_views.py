@@ -11,19 +11,15 @@ from consumer_pipeline import (
     CAMPAIGN,
     CLICKS,
     key_of,
-    run_of,
 )
-from gads_warehouse_duckdb.status import status
-from gads_warehouse_duckdb.verifying import DifferenceKind, verify
-from gads_warehouse_duckdb.views.people import money
-from warehouse_house import CONTRACT, COST_MICROS, House, doubles
+from warehouse_pipeline import CONTRACT, COST_MICROS, WarehousePipeline, doubles
 
 from gads_domain.errors import GadsError
 from gads_domain.metadata import ColumnSpec
-from gads_domain.partition_key import PartitionKey
+from gads_warehouse_duckdb.views.reporting import money
 
 
-def test_money_stands_beside_micros(agency: House) -> None:
+def test_money_stands_beside_micros(agency: WarehousePipeline) -> None:
     """W29: exact, with the account's name, currency and time zone."""
     rows = agency.query(
         "SELECT DISTINCT metrics_cost_micros, metrics_cost, "
@@ -49,7 +45,7 @@ def test_every_average_of_money_is_taken_for_money() -> None:
         assert money(ColumnSpec(f"metrics_{name}", f"metrics.{name}", "double")) is None
 
 
-def test_accounts_are_as_last_told(agency: House) -> None:
+def test_accounts_are_as_last_told(agency: WarehousePipeline) -> None:
     """W30: one row an account, named by its latest day; one that no report tells of is there without a name."""
     assert agency.query(
         "SELECT customer_id, account_name, currency_code, as_of FROM reporting.accounts ORDER BY 1"
@@ -59,7 +55,7 @@ def test_accounts_are_as_last_told(agency: House) -> None:
     ]
 
 
-def test_campaigns_by_day(agency: House) -> None:
+def test_campaigns_by_day(agency: WarehousePipeline) -> None:
     """W31: one row a day a campaign, and the sums are those of the table."""
     counts = "SELECT count(*), count(DISTINCT (day, customer_id, campaign_id)) FROM reporting.campaign_daily"
     assert agency.query(counts) == [(10, 10)]
@@ -68,7 +64,7 @@ def test_campaigns_by_day(agency: House) -> None:
         assert daily == agency.query(f"SELECT sum(metrics_{name}) FROM reporting.campaign")
 
 
-def test_freshness_and_gaps(loaded: House) -> None:
+def test_freshness_and_gaps(loaded: WarehousePipeline) -> None:
     """W32: from the pointers, so that a withdrawn day is a gap."""
     loaded.pipeline.withdraw(key_of(1, 2), 1)
     loaded.load()
@@ -129,7 +125,7 @@ DBT_COLUMNS = {
 """What models/staging/src_google_ads.yml of the package documents, and its staging models read."""
 
 
-def test_dbt_finds_its_sources(agency: House) -> None:
+def test_dbt_finds_its_sources(agency: WarehousePipeline) -> None:
     """W33: with the columns that the package documents, and only where the reports are loaded."""
     there = {name for (name,) in agency.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
     assert there == {"account_history", "campaign_history"}  # no impressions, so no stats
@@ -140,7 +136,7 @@ def test_dbt_finds_its_sources(agency: House) -> None:
     assert active == [(1, "Account of run 5")]
 
 
-def test_dbt_sources_from_the_packaged_reports(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dbt_sources_from_the_packaged_reports(tables: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """W33: every source of the package, from the reports that come with gads-etl."""
     from gads_gaql.catalogue import latest, load, table_schema
     from gads_gaql.parser import parse
@@ -153,20 +149,20 @@ def test_dbt_sources_from_the_packaged_reports(house: House, monkeypatch: pytest
     )  # fmt: skip
     for name in names:
         columns = table_schema(parse(builtin()[name].query), load(latest())).columns
-        house.pipeline.trust(key_of(1, 0, name), 1, rows=0, columns=columns)
-    house.load()
-    there = {name for (name,) in house.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
+        tables.pipeline.trust(key_of(1, 0, name), 1, rows=0, columns=columns)
+    tables.load()
+    there = {name for (name,) in tables.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
     promised = re.search(r"\*\*W33\.\*\*(.*?)with the columns", CONTRACT.read_text(), re.DOTALL)
     assert promised is not None
     assert there == set(re.findall(r"`(\w+)`", promised[1])) - {"google_ads"}
     assert there == set(DBT_COLUMNS)
     for name, expected in DBT_COLUMNS.items():
-        assert expected - {column for column, *_ in house.query(f"DESCRIBE google_ads.{name}")} == set(), name
-    for schema, name in house.query("SELECT schema_name, view_name FROM gads.views"):
-        house.query(f'SELECT count(*) FROM {schema}."{name}"')
+        assert expected - {column for column, *_ in tables.query(f"DESCRIBE google_ads.{name}")} == set(), name
+    for schema, name in tables.query("SELECT schema_name, view_name FROM gads.views"):
+        tables.query(f'SELECT count(*) FROM {schema}."{name}"')
 
 
-def test_rows_of_a_source_have_ids_of_their_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_a_source_have_ids_of_their_own(tables: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """W33: a null is not nothing, so that `_fivetran_id` tells rows apart that differ in where they have one."""
     doubles(monkeypatch)
     columns = (
@@ -177,87 +173,18 @@ def test_rows_of_a_source_have_ids_of_their_own(house: House, monkeypatch: pytes
         ColumnSpec("metrics_impressions", "metrics.impressions", "int64"),
         COST_MICROS,
     )
-    house.pipeline.trust(key_of(), 1, rows=4, columns=columns)
-    house.load()
-    house.tamper("UPDATE campaign SET segments_device = NULL WHERE campaign_id % 2 = 0")
-    house.tamper("UPDATE campaign SET segments_ad_network_type = NULL WHERE campaign_id % 2 = 1")
-    house.tamper("UPDATE campaign SET campaign_id = 7")
-    assert house.query("SELECT count(*), count(DISTINCT _fivetran_id) FROM google_ads.campaign_stats") == [(4, 2)]
-    told = house.query(
+    tables.pipeline.trust(key_of(), 1, rows=4, columns=columns)
+    tables.load()
+    tables.tamper("UPDATE campaign SET segments_device = NULL WHERE campaign_id % 2 = 0")
+    tables.tamper("UPDATE campaign SET segments_ad_network_type = NULL WHERE campaign_id % 2 = 1")
+    tables.tamper("UPDATE campaign SET campaign_id = 7")
+    assert tables.query("SELECT count(*), count(DISTINCT _fivetran_id) FROM google_ads.campaign_stats") == [(4, 2)]
+    told = tables.query(
         "SELECT sum(clicks), sum(impressions), sum(cost_micros), any_value(id) FROM google_ads.campaign_stats"
     )
-    assert told == house.query(
+    assert told == tables.query(
         "SELECT sum(metrics_clicks), sum(metrics_impressions), sum(metrics_cost_micros), 7 FROM campaign"
     )
-
-
-def test_status_names_what_differs(loaded: House) -> None:
-    """W34: behind, orphaned and untrue, by report."""
-    with loaded.pipeline.consumer() as consumer:
-        assert status(consumer, loaded.warehouse)
-        loaded.pipeline.trust(key_of(1, 0), 2)
-        loaded.pipeline.trust(key_of(9, 0), 2)
-        loaded.pipeline.withdraw(key_of(2, 0), 1)
-        loaded.tamper("DELETE FROM campaign WHERE _customer_id = '2' AND _logical_date = DATE '2024-06-02'")
-        found = status(consumer, loaded.warehouse)
-        assert not found
-        (report,) = found.reports
-        assert (report.partitions, report.behind, report.orphaned, report.untrue) == (8, 2, 1, 1)
-        assert (report.first_day, report.last_day) == (date(2024, 6, 1), date(2024, 6, 5))
-
-
-def test_verify_names_every_difference(loaded: House) -> None:
-    """W35: rows lost, sums changed, values changed, rows of nobody, what is behind."""
-    day = "_customer_id = '1' AND _logical_date = DATE '2024-06-0{}'"
-    loaded.tamper(f"DELETE FROM campaign WHERE {day.format(1)} AND campaign_id = 0")
-    loaded.tamper(f"UPDATE campaign SET metrics_clicks = metrics_clicks + 1 WHERE {day.format(2)} AND campaign_id = 0")
-    loaded.tamper(f"UPDATE campaign SET campaign_name = 'other' WHERE {day.format(3)} AND campaign_id = 0")
-    loaded.tamper(
-        "INSERT INTO campaign BY NAME SELECT '9' AS _customer_id, DATE '2024-06-01' AS _logical_date, 'z' AS _run_id"
-    )
-    loaded.tamper("UPDATE campaign SET _run_id = '20240701T040509000Z-00000000' WHERE _customer_id = '9'")
-    loaded.pipeline.trust(key_of(1, 3), 2)
-    loaded.pipeline.trust(key_of(8, 0), 2)
-    before = loaded.path.read_bytes()
-    with loaded.pipeline.consumer() as consumer:
-        found = verify(consumer, loaded.warehouse)
-    assert loaded.path.read_bytes() == before
-    named = {(one.kind, _short(one.key), one.column, one.expected, one.found) for one in found.differences}
-    assert named == {
-        (DifferenceKind.ROWS, "1 1", None, "3", "2"),
-        (DifferenceKind.SUM, "1 1", "metrics_clicks", "12", "11"),
-        (DifferenceKind.SUM, "1 1", "metrics_run", "3", "2"),
-        (DifferenceKind.SUM, "1 2", "metrics_clicks", "12", "13"),
-        (DifferenceKind.VALUES, "1 3", None, "the sealed rows", "other values"),
-        (DifferenceKind.ORPHANED, "9 1", None, None, "rows alone"),
-        (DifferenceKind.OUTDATED, "1 4", None, run_of(2).value, run_of(1).value),
-        (DifferenceKind.ABSENT, "8 1", None, run_of(2).value, None),
-    }
-    loaded.load(reconcile=True)
-    with loaded.pipeline.consumer() as consumer:
-        left = {one.kind for one in verify(consumer, loaded.warehouse).differences}
-    assert left == {DifferenceKind.SUM, DifferenceKind.VALUES}
-
-
-def test_verify_names_pointers_and_what_is_of_no_partition(loaded: House) -> None:
-    """W35: another count, a second pointer, rows without identity; the rows behind such a pointer are compared too."""
-    first, second = (f"customer_id = '1' AND logical_date = DATE '2024-06-0{number}'" for number in (1, 2))
-    loaded.tamper(f"UPDATE gads.pointers SET record_count = 4 WHERE {first}")
-    loaded.tamper(
-        "UPDATE campaign SET metrics_clicks = 8 WHERE campaign_id = 0 AND _customer_id = '1' "
-        "AND _logical_date = DATE '2024-06-01'"
-    )
-    loaded.tamper(f"INSERT INTO gads.pointers SELECT * FROM gads.pointers WHERE {second}")
-    loaded.tamper("INSERT INTO campaign BY NAME SELECT 7 AS campaign_id FROM range(2)")
-    with loaded.pipeline.consumer() as consumer:
-        found = verify(consumer, loaded.warehouse)
-        assert status(consumer, loaded.warehouse).unplaced == {"main.campaign": 2}
-    assert found.unplaced == {"main.campaign": 2}
-    assert [(one.kind, _short(one.key), one.column) for one in found.differences] == [
-        (DifferenceKind.POINTER, "1 1", None),
-        (DifferenceKind.SUM, "1 1", "metrics_clicks"),
-        (DifferenceKind.POINTER, "1 2", None),
-    ]
 
 
 def test_every_error_says_what_to_do() -> None:
@@ -266,7 +193,3 @@ def test_every_error_says_what_to_do() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and one.__module__ == errors.__name__]
     assert len({one.code for one in kinds if issubclass(one, GadsError)}) == len(kinds)
     assert all(one.default_hint for one in kinds if issubclass(one, GadsError))
-
-
-def _short(key: PartitionKey) -> str:
-    return f"{key.customer_id} {key.logical_date.day}"

@@ -15,26 +15,22 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
-from gads_warehouse_duckdb.loading import WarehouseLoader
-from gads_warehouse_duckdb.status import status
-from gads_warehouse_duckdb.verifying import verify
-from warehouse_house import WIDER, House
+from warehouse_pipeline import WIDER, WarehousePipeline
 
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError, PastUnknownError
 from gads_domain.adapters import warehouse_adapter
 from gads_domain.errors import ConfigurationError, HeldElsewhereError, LedgerConflictError
 from gads_domain.ports.warehouse import LoadStep
+from gads_warehouse import OtherLedgerError, WarehouseDamagedError, WarehouseLoader, status, verify
 from gads_warehouse_duckdb.errors import (
     NewerWarehouseError,
-    OtherLedgerError,
     TableTakenError,
-    WarehouseDamagedError,
     WarehouseHeldError,
 )
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 
-def test_reconciling_puts_right_whatever_differs(loaded: House) -> None:
+def test_reconciling_puts_right_whatever_differs(loaded: WarehousePipeline) -> None:
     """W12: rows lost and added by hand, pointers lost and added by hand, and what moved."""
     loaded.pipeline.trust(key_of(2, 0), 2, rows=8)
     loaded.pipeline.trust(key_of(3, 0), 2)
@@ -50,7 +46,7 @@ def test_reconciling_puts_right_whatever_differs(loaded: House) -> None:
         "UPDATE gads.pointers SET customer_id = '9' WHERE customer_id = '2' AND logical_date = DATE '2024-06-02'"
     )
     loaded.load(reconcile=True)
-    loaded.require_true()
+    loaded.require_equal()
     with loaded.pipeline.consumer() as consumer:
         assert verify(consumer, loaded.warehouse)
         assert status(consumer, loaded.warehouse)
@@ -61,7 +57,7 @@ def _day(number: int, customer: int = 1) -> str:
 
 
 _ROW = "INSERT INTO campaign BY NAME SELECT DATE '2024-06-01' AS _logical_date"
-_NOBODYS = f"{_ROW}, '9' AS _customer_id, '{run_of(1)}' AS _run_id"
+_STRAY = f"{_ROW}, '9' AS _customer_id, '{run_of(1)}' AS _run_id"
 _TWICE = f"INSERT INTO gads.pointers SELECT * FROM gads.pointers WHERE {_day(1)}"
 TOGETHER = (
     f"{_ROW}, 'abc' AS _customer_id, '{run_of(1)}' AS _run_id",
@@ -81,25 +77,25 @@ TOGETHER = (
 @pytest.mark.parametrize(
     ("sql", "counts"),
     [
-        (_NOBODYS, (0, 0, 0, 1)),
+        (_STRAY, (0, 0, 0, 1)),
         ("INSERT INTO campaign BY NAME SELECT 7 AS campaign_id FROM range(2)", (0, 0, 0, 2)),
         (_TWICE, (0, 1, 0, 0)),
         ("; ".join(TOGETHER), (4, 4, 1, 6)),
     ],
-    ids=["rows of nobody", "rows without identity", "a pointer twice", "all kinds"],
+    ids=["rows without a pointer", "rows without identity", "a pointer twice", "all kinds"],
 )
-def test_what_a_stranger_put_there_is_put_right(loaded: House, sql: str, counts: tuple[int, ...]) -> None:
+def test_what_other_software_wrote_is_put_right(loaded: WarehousePipeline, sql: str, counts: tuple[int, ...]) -> None:
     """W12: also where it is all that differs; foreseen by a dry run, and done once."""
     loaded.tamper(sql)
     told, done, again = (loaded.load(reconcile=True, **how) for how in ({"dry_run": True}, {}, {}))
     for one in (told, done):
         assert (one.added, one.replaced, one.removed, one.strays) == counts
     assert (again.changed, again.steps) == (False, 0)
-    loaded.require_true()
+    loaded.require_equal()
     assert loaded.query("SELECT count(*), count(DISTINCT (customer_id, logical_date)) FROM gads.pointers") == [(8, 8)]
 
 
-def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: House) -> None:
+def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: WarehousePipeline) -> None:
     """W19: a column, the table itself, the position, the cursor: each an error with a hint, and nothing is touched."""
     whole = loaded.path.read_bytes()
     for sql in (
@@ -119,7 +115,7 @@ def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: House) -> Non
 
 
 @pytest.mark.parametrize("reconcile", [False, True])
-def test_a_dry_run_says_and_does_nothing(loaded: House, reconcile: bool) -> None:
+def test_a_dry_run_says_and_does_nothing(loaded: WarehousePipeline, reconcile: bool) -> None:
     """W13: the counts are those of the load that follows; an absent file is not created."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=5)
     loaded.pipeline.trust(key_of(1, 1), 3, rows=6)
@@ -138,7 +134,7 @@ def test_a_dry_run_says_and_does_nothing(loaded: House, reconcile: bool) -> None
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_damage_ends_a_load_until_it_is_withdrawn(loaded: House, gone: bool) -> None:
+def test_damage_ends_a_load_until_it_is_withdrawn(loaded: WarehousePipeline, gone: bool) -> None:
     """W14: nothing of the step is loaded; a recheck withdraws the authority, and the load gets past."""
     loaded.pipeline.trust(key_of(1, 0), 2, rows=7)
     loaded.pipeline.trust(key_of(1, 1), 2, rows=7)
@@ -152,13 +148,13 @@ def test_damage_ends_a_load_until_it_is_withdrawn(loaded: House, gone: bool) -> 
     assert loaded.shown() == before
     loaded.pipeline.validate(key_of(1, 1), recheck=True)
     loaded.load(step_partitions=1)
-    loaded.require_true()
+    loaded.require_equal()
 
 
-def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: House, tmp_path: Path) -> None:
+def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: WarehousePipeline, tmp_path: Path) -> None:
     """W15: a warehouse is of one ledger for good; of a log that was rolled back only a comparison makes sense."""
     (tmp_path / "other").mkdir()
-    other = House(tmp_path / "other")
+    other = WarehousePipeline(tmp_path / "other")
     other.pipeline.trust_days(range(2))
     with other.pipeline.consumer() as consumer:
         for options in ({}, {"reconcile": True}):
@@ -166,7 +162,7 @@ def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: House
                 WarehouseLoader(consumer, loaded.warehouse).load(**options)
             assert caught.value.hint
     other.pipeline.close()
-    loaded.require_true()
+    loaded.require_equal()
     # A backup of the ledger is restored, and goes on differently.
     ledger = loaded.base / "state" / "ledger.db"
     loaded.pipeline.close()
@@ -183,11 +179,11 @@ def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: House
     with pytest.raises(PastUnknownError):
         loaded.load()
     loaded.load(reconcile=True)
-    loaded.require_true()
+    loaded.require_equal()
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_file_that_is_open_elsewhere_is_held(loaded: House, read_only: bool) -> None:
+def test_a_file_that_is_open_elsewhere_is_held(loaded: WarehousePipeline, read_only: bool) -> None:
     """W16: by a reader or a writer of another process; afterwards the load goes on."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
     code = f"""
@@ -207,7 +203,7 @@ sys.stdin.read()
     finally:
         holder.communicate(b"", timeout=30)
     loaded.load()
-    loaded.require_true()
+    loaded.require_equal()
 
 
 FULL = """
@@ -215,7 +211,7 @@ import resource, signal, sys
 from pathlib import Path
 from gads_consumer.consumer import Consumer
 from gads_domain.errors import StorageFullError
-from gads_warehouse_duckdb.loading import WarehouseLoader
+from gads_warehouse import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 base, most = Path(sys.argv[1]), int(sys.argv[2])
@@ -230,7 +226,7 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) a
 """
 
 
-def test_no_space_left_changes_nothing(loaded: House) -> None:
+def test_no_space_left_changes_nothing(loaded: WarehousePipeline) -> None:
     """W17: a file that may not grow ends the load; with space it goes on."""
     loaded.pipeline.trust(key_of(1, 0), 2, 20_000, columns=WIDER, schema_version=2)
     before = loaded.shown()
@@ -243,7 +239,7 @@ def test_no_space_left_changes_nothing(loaded: House) -> None:
     assert loaded.query(f"SELECT count(*) FROM campaign WHERE _run_id = '{run_of(2)}'") == [(20_000,)]
 
 
-def test_of_two_loaders_one_wins(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_loaders_one_wins(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """W18: the one that comes later finds another position than it started from."""
     loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
     apply = DuckDbWarehouse.apply
@@ -258,7 +254,7 @@ def test_of_two_loaders_one_wins(loaded: House, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(DuckDbWarehouse, "apply", overtaken_first)
     with pytest.raises(LedgerConflictError):
         loaded.load()
-    loaded.require_true()
+    loaded.require_equal()
     assert loaded.query("SELECT count(*) FROM gads.loads") == [(2,)]
 
 
@@ -271,18 +267,18 @@ def test_of_two_loaders_one_wins(loaded: House, monkeypatch: pytest.MonkeyPatch)
         "CREATE VIEW campaign AS SELECT 1",
     ],
 )
-def test_a_database_of_somebody_elses_is_left_as_it_is(house: House, sql: str) -> None:
-    """W19: with names of ours in it, it is refused, and nobody is told to move it away."""
-    house.pipeline.trust_days(range(1))
-    house.tamper(sql)
-    before = house.path.read_bytes()
+def test_another_database_is_left_as_it_is(tables: WarehousePipeline, sql: str) -> None:
+    """W19: with names of ours in it, it is refused, and the hint is not to move it away."""
+    tables.pipeline.trust_days(range(1))
+    tables.tamper(sql)
+    before = tables.path.read_bytes()
     with pytest.raises(TableTakenError) as caught:
-        house.load()
+        tables.load()
     assert "a file of its own" in caught.value.hint
-    assert house.path.read_bytes() == before
+    assert tables.path.read_bytes() == before
 
 
-def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: House) -> None:
+def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: WarehousePipeline) -> None:
     """W19: the load that would make the view anew is refused until it is gone."""
     loaded.tamper("DROP VIEW reporting.freshness; CREATE TABLE reporting.freshness AS SELECT 7 AS mine")
     loaded.pipeline.trust(key_of(1, 6), 2, columns=WIDER, schema_version=2)
@@ -291,10 +287,10 @@ def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: House) -> None:
     assert loaded.query("FROM reporting.freshness") == [(7,)]
     loaded.tamper("DROP TABLE reporting.freshness")
     loaded.load()
-    loaded.require_true()
+    loaded.require_equal()
 
 
-def test_what_is_no_warehouse_is_not_touched(loaded: House) -> None:
+def test_what_is_no_warehouse_is_not_touched(loaded: WarehousePipeline) -> None:
     """W19: another file, a damaged one, one of another major version; a minor one is read."""
     alien = loaded.base / "alien.duckdb"
     alien.write_bytes(b"not a database" * 1000)

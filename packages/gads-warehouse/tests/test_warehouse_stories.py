@@ -17,16 +17,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
+sys.path.append(str(Path(__file__).parents[3] / "tests" / "consumer" / "pipeline"))
 sys.path.append(str(Path(__file__).parent / "story"))
 
 from consumer_pipeline import CAMPAIGN, CLICKS, COLUMNS, COST, DATE, RUN_NUMBER, Pipeline, key_of, run_of
-from gads_warehouse_duckdb.loading import WarehouseLoader
-from gads_warehouse_duckdb.verifying import verify
 from warehouse_story_process import PLACES, load_and_die
 
 from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
+from gads_warehouse import WarehouseLoader, verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 VERSIONS: dict[int, tuple[ColumnSpec, ...]] = {
@@ -50,13 +49,13 @@ class WarehouseStory(RuleBasedStateMachine):
         self.pipeline = Pipeline(self.base)
         self.path = self.base / "tables.duckdb"
         self.runs = itertools.count(1)
-        self.trusted: dict[PartitionKey, int] = {}
+        self.authoritative: dict[PartitionKey, int] = {}
 
     @rule(key=KEYS, rows=st.integers(0, 4), version=st.sampled_from(sorted(VERSIONS)))
     def trust(self, key: PartitionKey, rows: int, version: int) -> None:
         run = next(self.runs)
         self.pipeline.trust(key, run, rows, columns=VERSIONS[version], schema_version=version)
-        self.trusted[key] = run
+        self.authoritative[key] = run
 
     @rule(key=KEYS)
     def fail(self, key: PartitionKey) -> None:
@@ -66,15 +65,15 @@ class WarehouseStory(RuleBasedStateMachine):
     def seal_and_leave(self, key: PartitionKey) -> None:
         self.pipeline.report_unsealed(key, next(self.runs))
 
-    @precondition(lambda self: self.trusted)
+    @precondition(lambda self: self.authoritative)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.trusted)))
-        self.pipeline.withdraw(key, self.trusted.pop(key))
-        # An earlier run may be believed again in its place.
+        key = data.draw(st.sampled_from(sorted(self.authoritative)))
+        self.pipeline.withdraw(key, self.authoritative.pop(key))
+        # An earlier run may be authoritative again in its place.
         current = self.pipeline.ledger.get(key).current_run_id
         if current is not None:
-            self.trusted[key] = next(number for number in range(1, 1_000) if run_of(number) == current)
+            self.authoritative[key] = next(number for number in range(1, 1_000) if run_of(number) == current)
 
     @rule(reconcile=st.booleans(), step=st.integers(1, 4))
     def load(self, reconcile: bool, step: int) -> None:
@@ -105,22 +104,22 @@ class WarehouseStory(RuleBasedStateMachine):
             assert found, found.differences
             assert found.loaded is not None
             reports = consumer.reports()
-            vouched = sum(len(consumer.snapshot(report).partitions) for report in reports)
-            assert found.partitions == vouched
+            expected = sum(len(consumer.snapshot(report).partitions) for report in reports)
+            assert found.partitions == expected
 
     def _require_position(self) -> None:
-        """The pointers, and so the rows that they speak of, are what was vouched for at the stored position."""
+        """The pointers, and so their rows, are what was authoritative at the stored position, if there is one."""
         warehouse = DuckDbWarehouse(self.path)
         position = warehouse.position()
-        assert warehouse.untrue() == []
+        assert warehouse.mismatched() == []
         if position is None:
-            assert warehouse.reports() == []
+            assert warehouse.full_load() is not None or warehouse.reports() == []
             return
         with self.pipeline.consumer() as consumer:
             for report in consumer.reports():
-                vouched = consumer.snapshot(report, as_of=position.position).partitions if position.position else ()
+                expected = consumer.snapshot(report, as_of=position.position).partitions if position.position else ()
                 shown = [(one.key, one.run_id, one.seal_sha256) for one in warehouse.pointers(report)]
-                assert shown == [(one.key, one.run_id, one.seal_sha256) for one in vouched]
+                assert shown == [(one.key, one.run_id, one.seal_sha256) for one in expected]
 
     def teardown(self) -> None:
         self.pipeline.close()
@@ -186,9 +185,9 @@ def test_a_reader_always_sees_a_position_of_the_ledger(tmp_path: Path) -> None:
     assert report.steps > 8
     assert len({position for position, *_ in seen}) > 1
     with pipeline.consumer() as consumer:
-        for position, vouched, rows, clicks in set(seen):
+        for position, pointed, rows, clicks in set(seen):
             partitions = consumer.snapshot("campaign", as_of=position).partitions
-            assert vouched == rows == sum(one.record_count for one in partitions)
+            assert pointed == rows == sum(one.record_count for one in partitions)
             expected = sum(
                 sum(3 * number + run_number(one) for number in range(one.record_count)) for one in partitions
             )

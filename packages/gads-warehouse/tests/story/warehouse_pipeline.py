@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,21 @@ from consumer_pipeline import (
     COLUMNS,
     COST,
     Pipeline,
+    key_of,
 )
-from gads_warehouse_duckdb.loading import LoadReport, WarehouseLoader
 
 from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
+from gads_warehouse import LoadReport, WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
-CONTRACT = Path(__file__).parents[3] / "contracts" / "warehouse" / "v1" / "README.md"
+CONTRACT = Path(__file__).parents[4] / "contracts" / "warehouse" / "v1" / "README.md"
 
 
 WIDER = (*COLUMNS, COST)
 
 
-class House:
+class WarehousePipeline:
     """A pipeline and the warehouse behind it."""
 
     def __init__(self, base: Path) -> None:
@@ -55,8 +57,8 @@ class House:
             ]
         return ordered([{name: value for name, value in row.items() if value is not None} for row in rows])
 
-    def vouched(self, report: str = "campaign", position: int | None = None) -> list[dict[str, Any]]:
-        """All rows that the ledger vouches for, read one schema version at a time."""
+    def authoritative(self, report: str = "campaign", position: int | None = None) -> list[dict[str, Any]]:
+        """All authoritative rows, read one schema version at a time."""
         found: list[dict[str, Any]] = []
         with self.pipeline.consumer() as consumer:
             snapshot = consumer.snapshot(report, as_of=position)
@@ -74,8 +76,8 @@ class House:
                     found += day.to_table(identity=True).to_pylist()
         return ordered([{name: value for name, value in row.items() if value is not None} for row in found])
 
-    def require_true(self, report: str = "campaign") -> None:
-        assert self.shown(report) == self.vouched(report)
+    def require_equal(self, report: str = "campaign") -> None:
+        assert self.shown(report) == self.authoritative(report)
 
 
 def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -135,3 +137,33 @@ def doubles(monkeypatch: pytest.MonkeyPatch) -> None:
         return pa.RecordBatch.from_pydict(values, schema=arrow_schema(schema))
 
     monkeypatch.setattr(consumer_pipeline, "_rows", rows)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Iterator[WarehousePipeline]:
+    found = WarehousePipeline(tmp_path)
+    yield found
+    found.pipeline.close()
+
+
+@pytest.fixture
+def loaded(tables: WarehousePipeline) -> WarehousePipeline:
+    """Five days of one account and three of another, loaded."""
+    tables.pipeline.trust_days(range(5))
+    tables.pipeline.trust_days(range(3), customer=2)
+    tables.load()
+    return tables
+
+
+@pytest.fixture
+def agency(tables: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> WarehousePipeline:
+    """Two accounts with money, conversions and names that change, and the reports that dbt wants."""
+    doubles(monkeypatch)
+    money = (*COLUMNS, COST_MICROS, AVERAGE_CPC, CONVERSIONS)
+    tables.pipeline.trust(key_of(1, 0), 1, rows=4, columns=money)
+    tables.pipeline.trust(key_of(1, 1), 1, rows=4, columns=money)
+    tables.pipeline.trust(key_of(2, 0), 1, rows=2, columns=money)
+    tables.pipeline.trust(key_of(1, 0, "customer"), 1, rows=1, columns=ACCOUNT)
+    tables.pipeline.trust(key_of(1, 2, "customer"), 5, rows=1, columns=ACCOUNT)
+    tables.load()
+    return tables
