@@ -48,7 +48,7 @@ def test_status_and_verify_tell_what_differs_by_their_exit(gads_etl: Any, folder
         connection.execute("DELETE FROM campaign WHERE _logical_date = DATE '2024-05-03'")
     told = gads_etl("warehouse", "status", "--format", "json", "-c", config)
     assert told.code == 1
-    assert {one["report"]: one["untrue"] for one in told.json["reports"]} == {
+    assert {one["report"]: one["mismatched"] for one in told.json["reports"]} == {
         "ad_group": 0,
         "campaign": 3,
         "keyword": 0,

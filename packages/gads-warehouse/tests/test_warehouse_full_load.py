@@ -37,6 +37,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 KILLED = """
 import os, signal, sys
+from pathlib import Path
 from gads_consumer.consumer import Consumer
 from gads_warehouse import WarehouseLoader
 from gads_warehouse_duckdb.step import StepTransaction
