@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from gads_domain.errors import ExitCode, GadsError, UsageError
+from gads_domain.errors import GadsError, UsageError
 
 
 class WarehouseDamagedError(GadsError):
     """The warehouse is not what the loader wrote."""
 
     code = "warehouse_damaged"
-    exit_code = ExitCode.USAGE
     default_hint = "move the file away and load again: all of it can be had from the partitions"
 
 
