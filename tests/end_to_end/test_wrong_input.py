@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from gads_emulator.certificates import Authority
+
 DAYS = ("--since", "2024-03-01", "--until", "2024-03-02")
 
 TOML = """
@@ -212,3 +214,15 @@ def test_read_only_folder(
     for command in (("run", *DAYS), ("check",)):
         assert gads_etl(command[0], "-c", config, *command[1:]).code == 2, command
     assert not (config.parent / "raw").exists()
+
+
+def test_check_names_a_certificate_that_is_not_trusted(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
+) -> None:
+    config = project(agency, customers[:1])
+    (config.parent / "other.pem").write_bytes(Authority().ca_pem)
+    config.write_text(re.sub(r"ca_certificate = .*", 'ca_certificate = "other.pem"', config.read_text()))
+    done = gads_etl("check", "-c", config)
+    assert done.code == 2
+    assert "cannot be verified" in done.out + done.err
+    assert "google_ads.ca_certificate" in done.out + done.err

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
+from gads_domain.errors import ApiUnreachableError, ConfigurationError, CredentialsError, GadsError, TransientApiError
 from gads_emulator import ApiFailureError, Call, EmulatorServer, Selection
+from gads_emulator.certificates import Authority
+from gads_extractor.accounts import GoogleAdsAccountDirectory
+from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 
 VERSION = "v26"
@@ -127,7 +130,7 @@ def key_with(configuration: Path, tmp_path: Path, token_uri: str) -> Path:
 
 def test_a_token_server_that_is_not_there_may_come_back(configuration: Path, tmp_path: Path) -> None:
     error = refused(key_with(configuration, tmp_path, "http://127.0.0.1:1/token"))
-    assert isinstance(error, TransientApiError)
+    assert isinstance(error, ApiUnreachableError)
     assert "token server" in error.message
 
 
@@ -143,11 +146,47 @@ def test_a_version_that_the_client_does_not_carry(configuration: Path) -> None:
     assert "'v1'" in error.message
 
 
-def test_an_api_that_is_not_there(configuration: Path, emulator: EmulatorServer, tmp_path: Path) -> None:
-    text = configuration.read_text().replace(emulator.address, "localhost:1")
+@pytest.mark.parametrize("address", ["localhost:1", "nowhere.invalid:443"])
+def test_an_api_that_is_not_there(address: str, configuration: Path, emulator: EmulatorServer, tmp_path: Path) -> None:
+    text = configuration.read_text().replace(emulator.address, address)
     opened = GoogleAdsConnection.open(written(tmp_path, text), VERSION)
-    with opened, pytest.raises(TransientApiError, match="UNAVAILABLE"):
+    with opened, pytest.raises(ApiUnreachableError, match="UNAVAILABLE"):
         opened.check()
+
+
+@pytest.fixture
+def stranger(emulator: EmulatorServer) -> Iterator[EmulatorServer]:
+    """An API whose authority this process does not trust, as a proxy that inspects TLS shows it."""
+    with EmulatorServer(emulator.agency, authority=Authority()) as server:
+        yield server
+
+
+@pytest.mark.parametrize("address", ["localhost:{port}", "ipv4:127.0.0.1:{port},127.0.0.1:1"], ids=["one", "several"])
+def test_a_certificate_that_is_not_trusted_is_not_tried_again(
+    address: str, stranger: EmulatorServer, tmp_path: Path
+) -> None:
+    """Also where the message that gRPC keeps is about another address."""
+    text = stranger.write_client_configuration(tmp_path).read_text()
+    text = text.replace(stranger.address, address.format(port=stranger.port))
+    naps: list[float] = []
+    with GoogleAdsConnection.open(written(tmp_path, text), VERSION) as opened:
+        with pytest.raises(ConfigurationError, match=r"the certificate of the API.* cannot be verified: ") as caught:
+            opened.check()
+        directory = GoogleAdsAccountDirectory(opened, retry=RetryPolicy(sleep=naps.append))
+        with pytest.raises(ConfigurationError):
+            directory.below(stranger.agency.login_customer_id or "")
+    assert "google_ads.ca_certificate" in caught.value.hint
+    assert "proxy" in caught.value.hint
+    assert naps == []
+
+
+def test_a_token_server_whose_certificate_is_not_trusted(
+    configuration: Path, stranger: EmulatorServer, tmp_path: Path
+) -> None:
+    error = refused(key_with(configuration, tmp_path, f"{stranger.rest_tls_url}/token"))
+    assert type(error) is ConfigurationError
+    assert "the certificate of the token server cannot be verified" in error.message
+    assert "REQUESTS_CA_BUNDLE" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,18 @@ from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import (
+    AccountRefusedError,
+    ApiUnreachableError,
+    ConfigurationError,
     CredentialsError,
+    FailureScope,
     GadsError,
     PermanentApiError,
     QuotaExhaustedError,
     TransientApiError,
+    failure_codes,
 )
-from gads_extractor.errors import explain
+from gads_extractor.errors import ApiVersionGoneError, explain
 
 VERSION = "v26"
 FAILURE = f"google.ads.googleads.{VERSION}.errors.googleadsfailure-bin"
@@ -79,7 +84,12 @@ def refusal(*codes: tuple[str, int], delay: int | None = None) -> Refused:
             CredentialsError,
         ),
         (grpc.StatusCode.INVALID_ARGUMENT, "no", PermanentApiError),
-        (grpc.StatusCode.UNIMPLEMENTED, "no such version", PermanentApiError),
+        (grpc.StatusCode.UNIMPLEMENTED, "GRPC target method can't be resolved", ApiVersionGoneError),
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            "Getting metadata from plugin failed with error: HTTPSConnectionPool(...): Max retries exceeded",
+            ApiUnreachableError,
+        ),
     ],
 )
 def test_a_status_without_details(status: grpc.StatusCode, details: str, kind: type[GadsError]) -> None:
@@ -96,11 +106,13 @@ def test_a_status_without_details(status: grpc.StatusCode, details: str, kind: t
         ([("internal_error", 4), ("quota_error", 2)], QuotaExhaustedError),
         ([("internal_error", 4), ("query_error", 2)], PermanentApiError),
         ([("query_error", 2), ("authentication_error", 2)], CredentialsError),
-        ([("authentication_error", 8)], PermanentApiError),
+        ([("authentication_error", 8)], AccountRefusedError),
+        ([("query_error", 2), ("authorization_error", 2)], AccountRefusedError),
+        ([("authorization_error", 2), ("request_error", 38)], ApiVersionGoneError),
         ([("quota_error", 987)], PermanentApiError),
     ],
 )
-def test_the_gravest_of_several_errors_decides(codes: list[tuple[str, int]], kind: type[GadsError]) -> None:
+def test_the_error_that_reaches_furthest_decides(codes: list[tuple[str, int]], kind: type[GadsError]) -> None:
     failure = explain(refusal(*codes), VERSION)
     assert type(failure.error) is kind
     assert failure.error.message.endswith("(request id asked)")
@@ -111,7 +123,7 @@ def test_a_code_that_the_client_does_not_know_shows_its_number() -> None:
     assert "QUOTA_ERROR.987" in explain(refusal(("quota_error", 987)), VERSION).error.message
 
 
-def test_the_wish_to_wait_comes_along() -> None:
+def test_the_delay_that_the_api_names_comes_along() -> None:
     assert explain(refusal(("quota_error", 4), delay=40_591), VERSION).retry_after == 40_591.0
     assert explain(refusal(("quota_error", 4)), VERSION).retry_after is None
 
@@ -132,8 +144,8 @@ def test_messages_are_one_line_without_secrets() -> None:
     ("name", "retryable", "kind"),
     [
         ("RefreshError", False, CredentialsError),
-        ("RefreshError", True, TransientApiError),
-        ("TransportError", False, TransientApiError),
+        ("RefreshError", True, ApiUnreachableError),
+        ("TransportError", False, ApiUnreachableError),
         ("DefaultCredentialsError", False, CredentialsError),
     ],
 )
@@ -195,7 +207,49 @@ def test_every_authentication_code_but_an_account_s_is_about_who_asks() -> None:
     field = GoogleAdsFailure.pb().DESCRIPTOR.fields_by_name["errors"].message_type.fields_by_name["error_code"]
     for name in field.message_type.fields_by_name["authentication_error"].enum_type.values_by_name:
         kind = type(explain(refusal(code_of("authentication_error", name)), VERSION).error)
-        assert (kind is CredentialsError) is (name not in ("CUSTOMER_NOT_FOUND", "CLIENT_CUSTOMER_ID_INVALID"))
+        of_account = name in ("CUSTOMER_NOT_FOUND", "CLIENT_CUSTOMER_ID_INVALID")
+        assert kind is (AccountRefusedError if of_account else CredentialsError)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        ("authorization_error", "USER_PERMISSION_DENIED"),
+        ("authorization_error", "CUSTOMER_NOT_ENABLED"),
+        ("authorization_error", "INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION"),
+        ("authorization_error", "ACTION_NOT_PERMITTED_FOR_SUSPENDED_ACCOUNT"),
+        ("request_error", "INVALID_CUSTOMER_ID"),
+    ],
+)
+def test_what_is_about_one_account_stops_that_account(group: str, name: str) -> None:
+    error = explain(refusal(code_of(group, name)), VERSION).error
+    assert type(error) is AccountRefusedError
+    assert error.scope is FailureScope.ACCOUNT
+    assert not error.retryable
+
+
+def test_a_version_that_is_gone_stops_everything_and_names_the_setting() -> None:
+    error = explain(refusal(code_of("request_error", "UNSUPPORTED_VERSION")), VERSION).error
+    assert (error.code, error.scope, error.retryable) == ("api_version_gone", FailureScope.SOURCE, False)
+    assert "google_ads.api_version" in error.hint
+    assert error.code in failure_codes()
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:443: Ssl handshake failed "
+        "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED",
+        "Getting metadata from plugin failed with error: HTTPSConnectionPool(host='oauth2.googleapis.com', port=443): "
+        "Max retries exceeded with url: /token (Caused by SSLError(SSLCertVerificationError(1, '[SSL: "
+        "CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in certificate chain')))",
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_a_fault_of_the_configuration(details: str) -> None:
+    error = explain(Refused(grpc.StatusCode.UNAVAILABLE, details), VERSION).error
+    assert type(error) is ConfigurationError
+    assert not error.retryable
+    assert "google_ads.ca_certificate" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_a_stream_that_is_always_cut_seals_nothing(
 PERMANENT = [
     (ApiFailureError("query_error", "REQUESTED_METRICS_FOR_MANAGER", "no metrics"), "api_permanent"),
     (ApiFailureError("authorization_error", "CUSTOMER_NOT_ENABLED", "not enabled"), "api_permanent"),
-    (ApiFailureError("request_error", "UNSUPPORTED_VERSION", "gone"), "api_permanent"),
+    (ApiFailureError("request_error", "UNSUPPORTED_VERSION", "gone"), "api_version_gone"),
     (ApiFailureError("quota_error", "RESOURCE_EXHAUSTED", "no operations left"), "api_quota"),
     (
         ApiFailureError("quota_error", "RESOURCE_TEMPORARILY_EXHAUSTED", "later", retry_delay=timedelta(hours=11)),

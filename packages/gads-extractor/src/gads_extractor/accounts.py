@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gads_domain.account import Account, AccountStatus
-from gads_domain.errors import ApiError, FailureReason, PermanentApiError, QuotaExhaustedError
+from gads_domain.errors import ApiError, FailureReason, PermanentApiError
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.page_decoder import PageDecoder
@@ -74,9 +74,9 @@ class GoogleAdsAccountDirectory:
     def _named(self, customer_id: str) -> Account:
         try:
             rows = self._rows(customer_id, _ITSELF)
-        except QuotaExhaustedError:
-            raise
         except ApiError as error:
+            if error.scope.stops_the_run:
+                raise
             return Account(customer_id, refusal=FailureReason.of(error))
         if not rows:
             nothing = FailureReason("api_permanent", "the API has no row of the account itself", retryable=False)

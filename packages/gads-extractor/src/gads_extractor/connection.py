@@ -13,8 +13,17 @@ from google.ads.googleads import config as client_config
 from google.ads.googleads.client import GoogleAdsClient
 from google.auth import exceptions as auth_errors
 
-from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, TransientApiError
-from gads_extractor.errors import CallFailedError, CallFailure, explain, explain_oauth, is_call_error
+from gads_domain.errors import ApiUnreachableError, ConfigurationError, CredentialsError, GadsError, TransientApiError
+from gads_extractor.certificate_probe import certificate_fault
+from gads_extractor.errors import (
+    NO_CONNECTION,
+    CallFailedError,
+    CallFailure,
+    explain,
+    explain_oauth,
+    is_call_error,
+    untrusted_certificate,
+)
 from gads_extractor.idle_watch import IdleWatch, Wait
 from gads_extractor.pruned_descriptor import stream_response
 
@@ -38,6 +47,7 @@ class GoogleAdsConnection:
         _quieten_client()
         service = client.get_service("GoogleAdsService")
         self._channel: Any = service.transport.grpc_channel
+        self._endpoint = str(client.endpoint or service.transport.host)
         self._service = f"/google.ads.googleads.{api_version}.services"
         self._client = client
         self._idle_watch = IdleWatch()
@@ -51,9 +61,9 @@ class GoogleAdsConnection:
     def open(cls, configuration: Path | None, api_version: str) -> Self:
         """Open from the client's own file, or without one from its `GOOGLE_ADS_*` variables.
 
-        Asks the token server for an access token. Raises `ConfigurationError` for a file that cannot be read or a
-        version that the client does not carry, `CredentialsError` for credentials that are missing, malformed or
-        refused, `TransientApiError` if the token server cannot be reached.
+        Asks the token server for an access token. Raises `ConfigurationError` for a file that cannot be read, a version
+        that the client does not carry or a token server whose certificate is not trusted, `CredentialsError` for
+        credentials that are missing, malformed or refused, `ApiUnreachableError` if the token server does not answer.
         """
         stream_response(api_version)
         settings = _from_file(configuration) if configuration is not None else _from_environment()
@@ -112,7 +122,7 @@ class GoogleAdsConnection:
     def check(self) -> list[str]:
         """Make sure that the API accepts the credentials, by asking for the accessible accounts.
 
-        Raises `CredentialsError` or an `ApiError`.
+        Raises `CredentialsError`, an `ApiError`, or `ConfigurationError` for a certificate that is not trusted.
         """
         try:
             return self.accessible_customers()
@@ -133,7 +143,14 @@ class GoogleAdsConnection:
         return f"GoogleAdsConnection({self.api_version})"
 
     def _failure(self, error: BaseException) -> CallFailure | None:
-        return explain(error, self.api_version, self._secrets) if is_call_error(error) else None
+        if not is_call_error(error):
+            return None
+        failure = explain(error, self.api_version, self._secrets)
+        if isinstance(failure.error, ApiUnreachableError) and NO_CONNECTION in failure.error.message:
+            fault = certificate_fault(self._endpoint)
+            if fault is not None:
+                return CallFailure(untrusted_certificate("the API", fault))
+        return failure
 
 
 def _silent(seconds: float) -> CallFailure:

@@ -15,8 +15,12 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import (
+    AccountRefusedError,
     ApiError,
+    ApiUnreachableError,
+    ConfigurationError,
     CredentialsError,
+    FailureScope,
     GadsError,
     PermanentApiError,
     QuotaExhaustedError,
@@ -36,11 +40,20 @@ _QUOTA_CODES = {
     "QUOTA_ERROR.RESOURCE_EXHAUSTED",
     "QUOTA_ERROR.EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION",
 }
-_ONE_ACCOUNT = {
+_ACCOUNT_CODES = {
     "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND",
     "AUTHENTICATION_ERROR.CLIENT_CUSTOMER_ID_INVALID",
+    "AUTHORIZATION_ERROR.USER_PERMISSION_DENIED",
+    "AUTHORIZATION_ERROR.CUSTOMER_NOT_ENABLED",
+    "AUTHORIZATION_ERROR.INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION",
+    "AUTHORIZATION_ERROR.ACCESS_DENIED_FOR_ACCOUNT_TYPE",
+    "AUTHORIZATION_ERROR.ACTION_NOT_PERMITTED_FOR_SUSPENDED_ACCOUNT",
+    "AUTHORIZATION_ERROR.MISSING_TOS",
+    "CUSTOMER_ERROR.ACCOUNT_NOT_SET_UP",
+    "REQUEST_ERROR.INVALID_CUSTOMER_ID",
 }
-"""Authentication errors that speak of the account asked for, and not of who is asking."""
+"""Errors about the account that a call is for, whatever it asks, and not about the login."""
+_VERSION_GONE = "REQUEST_ERROR.UNSUPPORTED_VERSION"
 _TOKEN_CODES = {
     "AUTHORIZATION_ERROR.DEVELOPER_TOKEN_NOT_ON_ALLOWLIST",
     "AUTHORIZATION_ERROR.DEVELOPER_TOKEN_PROHIBITED",
@@ -59,20 +72,26 @@ _HINTS = {
     "AUTHORIZATION_ERROR.USER_PERMISSION_DENIED": (
         "share the account with the login, or set login_customer_id to a manager above it"
     ),
-    "AUTHORIZATION_ERROR.CUSTOMER_NOT_ENABLED": "the account is cancelled or not yet set up; leave it out",
+    "AUTHORIZATION_ERROR.CUSTOMER_NOT_ENABLED": "the account is cancelled or not yet set up; exclude it",
     "AUTHORIZATION_ERROR.INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION": (
         "login_customer_id is no manager above this account"
     ),
     "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND": "check the account's number",
+    "AUTHORIZATION_ERROR.MISSING_TOS": "sign in to the account and accept the terms of service",
     "QUERY_ERROR.REQUESTED_METRICS_FOR_MANAGER": "a manager has no metrics of its own; ask the accounts below it",
-    "REQUEST_ERROR.UNSUPPORTED_VERSION": "the API version is gone: set google_ads.api_version to a newer one",
 }
 _QUOTA_HINT = (
     "the API does not say when; its operations are counted a day, and the days of Google's quotas begin at midnight in "
     "California: go on then, or 24 hours from now at the latest; what was not asked for is still pending"
 )
 _TOO_LARGE = "larger than max"
-"""What gRPC says, with the status of a quota, of a message that this side does not take."""
+"""In what gRPC says, with the status of a quota, about a message that this side does not take."""
+NO_CONNECTION = "failed to connect to all addresses"
+"""In what gRPC says about a channel that never came to be; it adds the error of the last address alone."""
+_UNREACHABLE = (NO_CONNECTION, "errors resolving", "DNS resolution failed", "metadata from plugin failed")
+"""In what gRPC says before anything is sent: no connection, no address, no token from the token server."""
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "is not in peer certificate")
+"""In what gRPC and Python say about a certificate that cannot be verified."""
 _TRANSIENT_STATUS = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -85,16 +104,24 @@ _SHOWN_ERRORS = 3
 _SHOWN_TEXT = 400
 
 
+class ApiVersionGoneError(ApiError):
+    """The API no longer has the version that is configured."""
+
+    code = "api_version_gone"
+    scope = FailureScope.SOURCE
+    default_hint = "set google_ads.api_version to a newer version; what was not asked for is still pending"
+
+
 @dataclass(frozen=True, slots=True)
 class CallFailure:
-    """Why a call failed: the domain's error, and after how many seconds the API wants to be asked again."""
+    """Why a call failed: the domain's error, and for how many seconds the API asks not to be called again."""
 
     error: GadsError
     retry_after: float | None = None
 
 
 class CallFailedError(Exception):
-    """Carries a `CallFailure` from the channel to whoever decides about trying again."""
+    """Carries a `CallFailure` from the channel to the retry loop."""
 
     def __init__(self, failure: CallFailure) -> None:
         super().__init__(failure.error.message)
@@ -107,7 +134,7 @@ def is_call_error(error: BaseException) -> bool:
 
 
 def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ()) -> CallFailure:
-    """Say in the domain's terms what a call to the API raised; `secrets` never come out."""
+    """What a call to the API raised, as the domain's error; `secrets` never come out."""
     if isinstance(error, auth_errors.GoogleAuthError):
         return CallFailure(explain_oauth(error, secrets))
     if isinstance(error, GoogleAdsException):
@@ -123,15 +150,26 @@ def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ())
 
 
 def explain_oauth(error: auth_errors.GoogleAuthError, secrets: Iterable[str] = ()) -> GadsError:
-    """Say in the domain's terms why no access token could be had."""
+    """Why no access token could be had, as the domain's error."""
     text = _line(str(error.args[0] if error.args else error), secrets)
+    if any(mark in text for mark in _UNTRUSTED):
+        return untrusted_certificate("the token server", text)
     if isinstance(error, auth_errors.TransportError) or getattr(error, "retryable", False):
-        return TransientApiError(f"the token server cannot be reached: {text}", hint="check the network and any proxy")
+        return ApiUnreachableError(f"the token server cannot be reached: {text}")
     return CredentialsError(f"OAuth refused: {text}", hint=credential_hints.of_oauth(text))
 
 
+def untrusted_certificate(peer: str, reason: str) -> ConfigurationError:
+    """The error about a certificate of `peer` that cannot be verified: this does not pass by itself."""
+    return ConfigurationError(
+        f"the certificate of {peer} cannot be verified: {reason}",
+        hint="if a proxy inspects TLS, its authority must be trusted: google_ads.ca_certificate names the file of the "
+        "authority for the API, the variable REQUESTS_CA_BUNDLE that for the token server",
+    )
+
+
 def _failure_in(trailing: Sequence[tuple[str, Any]], api_version: str) -> Any | None:
-    """The client itself leaves the details of INTERNAL and RESOURCE_EXHAUSTED unread."""
+    """The failure in the trailing metadata; the client does not read it for INTERNAL and RESOURCE_EXHAUSTED."""
     key = f"google.ads.googleads.{api_version}.errors.googleadsfailure-bin"
     for name, value in trailing:
         if name == key:
@@ -168,20 +206,24 @@ def _code_of(error_code: Any) -> str:
     return f"{which.upper()}.{value.name if value else number}"
 
 
-def _kind_of(codes: Sequence[str]) -> tuple[type[ApiError] | type[CredentialsError], str | None]:
-    """The gravest of the errors decides: what always fails, then credentials, then quota, then what passes."""
+def _kind_of(codes: Sequence[str]) -> tuple[type[GadsError], str | None]:
+    """The error that reaches furthest decides: credentials, version, account, then what fails always, then quota."""
     refused = next((code for code in codes if code in _TOKEN_CODES or _is_authentication(code)), None)
     if refused is not None:
         return CredentialsError, credential_hints.of_code(refused)
+    if _VERSION_GONE in codes:
+        return ApiVersionGoneError, None
+    if not _ACCOUNT_CODES.isdisjoint(codes):
+        return AccountRefusedError, None
     if codes and all(code in _TRANSIENT_CODES | _QUOTA_CODES for code in codes):
-        if any(code in _QUOTA_CODES for code in codes):
+        if not _QUOTA_CODES.isdisjoint(codes):
             return QuotaExhaustedError, _QUOTA_HINT
         return TransientApiError, None
     return PermanentApiError, None
 
 
 def _is_authentication(code: str) -> bool:
-    return code.startswith("AUTHENTICATION_ERROR.") and code not in _ONE_ACCOUNT
+    return code.startswith("AUTHENTICATION_ERROR.") and code not in _ACCOUNT_CODES
 
 
 def _retry_delay(failure: Any) -> float | None:
@@ -197,6 +239,12 @@ def _of_status(status: grpc.StatusCode, details: str, request_id: str, secrets: 
     message = f"{status.name}: {_line(details, secrets)}" + (f" (request id {request_id})" if request_id else "")
     if status is grpc.StatusCode.UNAUTHENTICATED or any(grant in details for grant in credential_hints.REFUSED_GRANTS):
         return CredentialsError(message, hint=credential_hints.of_oauth(details))
+    if any(mark in details for mark in _UNTRUSTED):
+        return untrusted_certificate("the API or its token server", message)
+    if status is grpc.StatusCode.UNAVAILABLE and any(mark in details for mark in _UNREACHABLE):
+        return ApiUnreachableError(message)
+    if status is grpc.StatusCode.UNIMPLEMENTED:
+        return ApiVersionGoneError(message)
     if status is grpc.StatusCode.PERMISSION_DENIED:
         return CredentialsError(message, hint="enable the Google Ads API for the cloud project of these credentials")
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
