@@ -15,12 +15,11 @@ from gads_domain.errors import HeldElsewhereError, InvalidValueError, LedgerErro
 from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
 from gads_state_sqlite import schema
 from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
-from gads_state_sqlite.control_plane_ledger import ControlPlanePartitionStateRepository
-from gads_state_sqlite.filter_sql import select_of
+from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.ledger_file import connect, create, open_for_writing, uri_of
-from gads_state_sqlite.repository import NEWEST_RUN
+from gads_state_sqlite.queries import NEWEST_RUN, select_states
 from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, RUNS_VERSION, migrate, version_of
-from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
+from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
 
 URL = "sqlite:ledger.db"
 IMPATIENT = SqliteLedgerAdapter(busy_seconds=0.05)
@@ -126,7 +125,7 @@ def test_a_ledger_held_too_long_is_said_to_be_held(file: Path) -> None:
 
 
 def test_no_space_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
-    with ValidatorPartitionStateRepository(tmp_path / "ledger.db") as ledger:
+    with SqliteValidatorLedger(tmp_path / "ledger.db") as ledger:
         record_one(ledger, judged(key_of(1), 1))
         ledger._file.write(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
         keys = [key_of(2, day) for day in range(500)]
@@ -169,7 +168,7 @@ def test_the_file_is_what_was_decided(file: Path) -> None:
     tables = connection.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 0").fetchall()
     assert {name for (name,) in tables} <= {"sqlite_schema", "sqlite_sequence"}
     connection.close()
-    with ValidatorPartitionStateRepository(file) as ledger:
+    with SqliteValidatorLedger(file) as ledger:
         assert ledger._file.read(lambda c: c.execute("PRAGMA synchronous").fetchone()) == (2,)
 
 
@@ -344,13 +343,13 @@ def test_sqlite_itself_keeps_each_to_its_authority(file: Path) -> None:
         with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited"):
             ledger._file.write(lambda connection: connection.execute(statement))
 
-    with ControlPlanePartitionStateRepository(file) as control_plane:
+    with SqliteControlPlaneLedger(file) as control_plane:
         refused(control_plane, "UPDATE partition_state SET current_run_id = NULL")
         refused(control_plane, "INSERT INTO attempts SELECT * FROM attempts")
         refused(control_plane, "INSERT INTO partition_state SELECT * FROM partition_state")
         refused(control_plane, "DROP TABLE attempts")
         refused(control_plane, "UPDATE runs SET results = 0")
-    with ValidatorPartitionStateRepository(file) as validator:
+    with SqliteValidatorLedger(file) as validator:
         refused(validator, "INSERT INTO operator_acts SELECT * FROM operator_acts")
         refused(validator, "DELETE FROM partition_state")
         refused(validator, "INSERT INTO runs (run_id, results) VALUES ('20990101T000000000Z-00000000', 1)")
@@ -406,11 +405,11 @@ def test_one_object_serves_several_threads(tmp_path: Path) -> None:
 )
 def test_every_usual_question_has_an_index(tmp_path: Path, wanted: StateFilter, index: str) -> None:
     path = tmp_path / "ledger.db"
-    with ValidatorPartitionStateRepository(path) as ledger:
+    with SqliteValidatorLedger(path) as ledger:
         keys = [key_of(1, day) for day in range(30)]
         assert all(ledger.record([change_of(ledger.history(key), judged(key, 1)) for key in keys]))
     connection = connect(uri_of(path, mode="ro"), 1)
-    statement, values = select_of(connection, wanted, None)
+    statement, values = select_states(connection, wanted, None)
     plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
     connection.close()
     assert index in plan

@@ -9,8 +9,8 @@ import pytest
 
 from gads_conformance.ledger_samples import judged, key_of, record_one
 from gads_domain.errors import LedgerError
-from gads_state_sqlite.bulk_queries import ranges_of
-from gads_state_sqlite.validator_ledger import ValidatorPartitionStateRepository
+from gads_state_sqlite.queries import ranges_of
+from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
 
 
 def test_adjacent_days_are_one_range_and_no_range_holds_a_day_that_was_not_asked_for() -> None:
@@ -25,7 +25,7 @@ def test_adjacent_days_are_one_range_and_no_range_holds_a_day_that_was_not_asked
 
 
 def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
-    with ValidatorPartitionStateRepository(tmp_path / "ledger.db") as ledger:
+    with SqliteValidatorLedger(tmp_path / "ledger.db") as ledger:
         keys = [key_of(1, day) for day in range(30)]
         for key in keys[:5]:
             record_one(ledger, judged(key, 1))
@@ -39,7 +39,7 @@ def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Path) -> None:
     file = tmp_path / "ledger.db"
     keys = [key_of(1, day) for day in range(3)]
-    with ValidatorPartitionStateRepository(file) as ledger:
+    with SqliteValidatorLedger(file) as ledger:
         for key in keys:
             record_one(ledger, judged(key, 1))
     with sqlite3.connect(file) as connection:
@@ -48,7 +48,7 @@ def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Pat
             (keys[1].logical_date.isoformat(),),
         )
     connection.close()
-    with ValidatorPartitionStateRepository(file) as ledger:
+    with SqliteValidatorLedger(file) as ledger:
         for ask in (ledger.histories, ledger.get_many):
             with pytest.raises(LedgerError, match="damaged"):
                 ask(keys)

@@ -14,7 +14,7 @@ import pytest
 from gads_conformance.ledger_samples import change_of, judged, key_of, record_one
 from gads_domain.state import PartitionState, StateChange, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
-from gads_state_sqlite.state_reader import CHUNK, ReadOnlyFile
+from gads_state_sqlite.read_only_file import CHUNK, ReadOnlyFile
 
 URL = "sqlite:ledger.db"
 

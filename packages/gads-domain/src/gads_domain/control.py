@@ -99,7 +99,7 @@ def scope_of(source: str, customer_id: str, report: str) -> str:
     return f"{source}/{customer_id}/{report}"
 
 
-def told(status: PartitionStatus, marks: Iterable[Mark], revoked: Iterable[RunId] = ()) -> str:
-    """How a partition stands with the control plane, as an act records it: `failed held`, `success revoked=<run>`."""
+def scheduling_text(status: PartitionStatus, marks: Iterable[Mark], revoked: Iterable[RunId] = ()) -> str:
+    """The scheduling state of a partition as an act records it: `failed held`, `success revoked=<run>`."""
     runs = ",".join(sorted(run.value for run in revoked))
     return " ".join([status.value, *sorted(mark.value for mark in marks), *([f"revoked={runs}"] if runs else [])])

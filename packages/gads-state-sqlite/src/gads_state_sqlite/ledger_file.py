@@ -1,4 +1,4 @@
-"""The file on disk: creating it whole or not at all, opening it for writing, telling whether it is a ledger."""
+"""The file on disk: creates it whole or not at all, opens it for writing, checks that it is a ledger."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.errors import LedgerError
-from gads_state_sqlite.faults import damaged, not_a_ledger, too_new, translated
+from gads_state_sqlite.errors import damaged, not_a_ledger, too_new, translate, unreadable
 from gads_state_sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, version_of
 
 BUSY_SECONDS = 30.0
-"""How long to wait for another process before saying that it holds the ledger."""
+"""How long to wait for another process before `HeldElsewhereError`."""
 
 Authorizer = Callable[[int, str | None, str | None, str | None, str | None], int]
 
@@ -24,18 +24,6 @@ def uri_of(path: Path, **parameters: str) -> str:
     """The file as SQLite's URI with open parameters such as `mode`."""
     options = "&".join(f"{name}={value}" for name, value in parameters.items())
     return f"{path.absolute().as_uri()}?{options}"
-
-
-@contextmanager
-def faults_of(path: Path) -> Iterator[None]:
-    """Raise the user's errors in place of SQLite's."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        known = translated(error, path)
-        if known is None:
-            raise
-        raise known from error
 
 
 def connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
@@ -55,7 +43,7 @@ def open_for_writing(
     if not path.exists():
         create(path, busy_seconds, migrations)
     require_file(path)
-    with faults_of(path):
+    with translate(path):
         connection = connect(uri_of(path, mode="rw"), busy_seconds)
         try:
             require_ledger(connection, path, len(migrations))
@@ -70,7 +58,7 @@ def open_for_writing(
 
 
 def create(path: Path, busy_seconds: float, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Make an empty ledger at `path` unless somebody else has made one meanwhile.
+    """Make an empty ledger at `path` unless another process has made one meanwhile.
 
     It is built beside its place and then linked into it, so that no half-made ledger ever has the name.
     """
@@ -83,13 +71,13 @@ def create(path: Path, busy_seconds: float, migrations: Sequence[Migration] = MI
 
 
 def require_writable(path: Path, busy_seconds: float) -> None:
-    """Make sure that the ledger at `path` could be written, or made where there is none, and leave nothing behind.
+    """Make sure that the ledger at `path` could be written, or created if it is absent, and leave nothing behind.
 
     Raises `LedgerError`, `UnsupportedContractError`, `HeldElsewhereError`.
     """
     if path.exists():
         require_file(path)
-        with faults_of(path), closing(connect(uri_of(path, mode="rw"), busy_seconds)) as connection:
+        with translate(path), closing(connect(uri_of(path, mode="rw"), busy_seconds)) as connection:
             require_ledger(connection, path, len(MIGRATIONS))
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
@@ -108,11 +96,11 @@ def require_writable(path: Path, busy_seconds: float) -> None:
 
 @contextmanager
 def _built(path: Path, busy_seconds: float, migrations: Sequence[Migration]) -> Iterator[Path]:
-    """An empty ledger beside `path`, gone at the end; an `OSError` of the block says that none can be created."""
+    """An empty ledger beside `path`, gone at the end; an `OSError` of the block means that no ledger can be created."""
     building = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with faults_of(path), closing(connect(uri_of(building, mode="rwc"), busy_seconds)) as connection:
+        with translate(path), closing(connect(uri_of(building, mode="rwc"), busy_seconds)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection, migrations)
@@ -128,29 +116,28 @@ def _built(path: Path, busy_seconds: float, migrations: Sequence[Migration]) -> 
         ) from error
     finally:
         for leftover in (building, Path(f"{building}-wal"), Path(f"{building}-shm"), Path(f"{building}-journal")):
-            _remove(leftover)
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
 
 
 def require_file(path: Path) -> None:
-    """Raise `LedgerError` for what cannot be a database: a folder, or a file without a byte."""
+    """Raise `LedgerError` for what cannot be a database: a folder, or an empty file."""
     try:
         if not path.is_file() or path.stat().st_size == 0:
             raise not_a_ledger(path)
     except OSError as error:
-        raise LedgerError(
-            f"the ledger {path} cannot be opened: {error.strerror}", hint="check the permissions of its folder"
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def require_ledger(connection: sqlite3.Connection, path: Path, known_version: int) -> None:
-    """Raise `LedgerError` if the open file is no ledger, `UnsupportedContractError` if it is from the future."""
+    """Raise `LedgerError` if the open file is not a ledger, `UnsupportedContractError` if it is too new."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise not_a_ledger(path)
     version = version_of(connection)
     if version > known_version:
         raise too_new(path, version, known_version)
     if connection.execute("SELECT count(*) FROM ledger_meta").fetchone()[0] != 1:
-        raise damaged(path, "it has lost its name")
+        raise damaged(path, "it has lost its id")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -159,10 +146,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

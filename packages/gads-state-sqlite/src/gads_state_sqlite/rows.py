@@ -1,14 +1,15 @@
-"""The ledger's values as columns and back."""
+"""The values of the ledger as columns, and back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 from gads_domain.clock import from_iso_utc, iso_utc
+from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.errors import FailureReason, InvalidValueError, LedgerError
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.partition_key import PartitionKey
@@ -24,6 +25,7 @@ from gads_domain.state import (
     ValidationOutcome,
     ValidationResult,
 )
+from gads_state_sqlite.errors import RESTORE
 
 Row = Sequence[Any]
 
@@ -32,7 +34,7 @@ STATE = (
     f"{KEY}, status, current_run_id, schema_version, record_count, seal_sha256, "
     "attempt_count, updated_at, last_error, version"
 )
-ATTEMPT = (
+RESULT = (
     f"{KEY}, version, run_id, outcome, judged_at, checks, failure, "
     "schema_version, record_count, seal_sha256, content_sha256, changes"
 )
@@ -43,13 +45,25 @@ LOG = (
 ACT = (
     f"sequence, {KEY}, kind, at, actor, command, reason, status_before, status_after, filter, by_policy, before, after"
 )
-
+BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 
 _Value = TypeVar("_Value")
 
+_STATUSES = {status.value: status for status in PartitionStatus}
+_MARK_SETS = {
+    (held, terminal): frozenset(mark for mark, on in ((Mark.HELD, held), (Mark.TERMINAL, terminal)) if on)
+    for held in (0, 1)
+    for terminal in (0, 1)
+}
+
+
+def same_columns(one: str, other: str) -> str:
+    """The condition that two tables have the same `KEY`."""
+    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in KEY.split(", "))
+
 
 def _decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
-    """What cannot be read is damage, and nothing that the caller did wrong."""
+    """A row that cannot be read is damage, and not the caller's mistake."""
 
     @wraps(decode)
     def decoded(row: Row) -> _Value:
@@ -57,8 +71,7 @@ def _decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
             return decode(row)
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(
-                f"the ledger is damaged: it holds a row that nobody could have written: {error}",
-                hint="restore it from a backup, or move it away and validate the sealed runs into a new one",
+                f"the ledger is damaged: a row holds a value that is not valid: {error}", hint=RESTORE
             ) from error
 
     return decoded
@@ -86,7 +99,7 @@ def state_columns(state: PartitionState) -> tuple[Any, ...]:
     return (
         *key_columns(state.key),
         state.status.value,
-        _text(state.current_run_id),
+        state.current_run_id and state.current_run_id.value,
         state.schema_version,
         state.record_count,
         state.seal_sha256,
@@ -102,7 +115,7 @@ def state_of(row: Row) -> PartitionState:
     """From `STATE`."""
     return PartitionState(
         key=key_of(row),
-        status=PartitionStatus(row[4]),
+        status=_STATUSES[row[4]],
         current_run_id=_run(row[5]),
         schema_version=row[6],
         record_count=row[7],
@@ -114,37 +127,33 @@ def state_of(row: Row) -> PartitionState:
     )
 
 
-def attempt_columns(attempt: ValidationResult, version: int) -> tuple[Any, ...]:
-    """`ATTEMPT`; `version` is that of the row that the attempt led to."""
-    failure = attempt.failure
+def result_columns(result: ValidationResult, version: int) -> tuple[Any, ...]:
+    """`RESULT`; `version` is that of the row that the result led to."""
+    failure = result.failure
     return (
-        *key_columns(attempt.key),
+        *key_columns(result.key),
         version,
-        attempt.run_id.value,
-        attempt.outcome.value,
-        moment_text(attempt.validated_at, "judged_at"),
-        _json([_check_document(check) for check in attempt.checks]),
-        failure
-        and _json(
-            {
-                "code": failure.code,
-                "message": failure.message,
-                "retryable": failure.retryable,
-                "hint": failure.hint,
-            }
+        result.run_id.value,
+        result.outcome.value,
+        moment_text(result.validated_at, "validated_at"),
+        _json(
+            [
+                {"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)}
+                for c in result.checks
+            ]
         ),
-        attempt.schema_version,
-        attempt.record_count,
-        attempt.seal_sha256,
-        attempt.content_sha256,
-        None if attempt.changes is None else _json(dict(attempt.changes)),
+        failure and _json({name: getattr(failure, name) for name in ("code", "message", "retryable", "hint")}),
+        result.schema_version,
+        result.record_count,
+        result.seal_sha256,
+        result.content_sha256,
+        None if result.changes is None else _json(dict(result.changes)),
     )
 
 
 @_decoder
-def attempt_of(row: Row) -> ValidationResult:
-    """From `ATTEMPT`."""
-    failure = None if row[9] is None else json.loads(row[9])
+def result_of(row: Row) -> ValidationResult:
+    """From `RESULT`."""
     return ValidationResult(
         key=key_of(row),
         run_id=RunId(row[5]),
@@ -154,7 +163,7 @@ def attempt_of(row: Row) -> ValidationResult:
             CheckResult(check["name"], check["passed"], check["detail"], check["figures"])
             for check in json.loads(row[8])
         ),
-        failure=failure and FailureReason(**failure),
+        failure=None if row[9] is None else _failure_of(row[9]),
         schema_version=row[10],
         record_count=row[11],
         seal_sha256=row[12],
@@ -164,15 +173,15 @@ def attempt_of(row: Row) -> ValidationResult:
 
 
 @_decoder
-def log_entry_of(row: Row) -> AuthorityChange:
+def authority_change_of(row: Row) -> AuthorityChange:
     """From `LOG`."""
     return AuthorityChange(
         sequence=row[0],
         key=key_of(row[1:]),
         from_run=_run(row[5]),
         to_run=_run(row[6]),
-        status_before=PartitionStatus(row[7]),
-        status_after=PartitionStatus(row[8]),
+        status_before=_STATUSES[row[7]],
+        status_after=_STATUSES[row[8]],
         schema_version=row[9],
         record_count=row[10],
         seal_sha256=row[11],
@@ -196,8 +205,8 @@ def act_of(row: Row) -> RecordedAct:
             filter=row[12],
             by_policy=bool(row[13]),
         ),
-        status_before=PartitionStatus(row[10]),
-        status_after=PartitionStatus(row[11]),
+        status_before=_STATUSES[row[10]],
+        status_after=_STATUSES[row[11]],
         before=row[14],
         after=row[15],
     )
@@ -217,13 +226,32 @@ def pin_of(row: Row) -> SchemaPin:
 
 
 @_decoder
-def run_of(row: Row) -> RunId:
-    """From `run_id`."""
-    return RunId(row[0])
+def scheduling_state_of(row: Row) -> SchedulingState:
+    """From `KEY`, status, the last try, the number of tries, the failure, held, terminal."""
+    return SchedulingState(
+        key=key_of(row),
+        status=_STATUSES[row[4]],
+        last_tried_at=None if row[5] is None else moment_of(row[5]),
+        tries=row[6],
+        failure=None if row[7] is None else _failure_of(row[7]),
+        marks=marks_of(row[8], row[9]),
+    )
 
 
-def _check_document(check: CheckResult) -> dict[str, Any]:
-    return {"name": check.name, "passed": check.passed, "detail": check.detail, "figures": dict(check.figures)}
+def marks_of(held: int, terminal: int) -> frozenset[Mark]:
+    """From `held, terminal`."""
+    return _MARK_SETS[held, terminal]
+
+
+def lease_of(row: Row) -> Lease:
+    """From `scope, owner, number, expires_at`."""
+    return Lease(row[0], row[1], row[2], moment_of(row[3]))
+
+
+@lru_cache(maxsize=1024)
+def _failure_of(text: str) -> FailureReason:
+    """Cached: partitions that failed together have the same failure."""
+    return FailureReason(**json.loads(text))
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -233,37 +261,18 @@ def _json(value: object) -> str:
     try:
         return _encode(value)
     except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"a judgement holds what JSON cannot say: {error}") from None
+        raise InvalidValueError(f"a validation result holds a value that JSON does not have: {error}") from None
 
 
-def _text(run_id: RunId | None) -> str | None:
-    return None if run_id is None else run_id.value
-
-
-# Rows written together share their times and often their run; `find` reads millions of both.
-_runs: dict[str, RunId] = {}
-_moments: dict[str, datetime] = {}
-_CACHED = 4096
-
-
-def _run(text: str | None) -> RunId | None:
-    if text is None:
-        return None
-    known = _runs.get(text)
-    if known is None:
-        if len(_runs) >= _CACHED:
-            _runs.clear()
-        known = _runs[text] = RunId(text)
-    return known
-
-
+# Rows that are written together share their times and often their run; `find` reads millions of both.
+@lru_cache(maxsize=4096)
 def moment_of(text: str) -> datetime:
     """The time that `moment_text` wrote."""
-    known = _moments.get(text)
-    if known is None:
-        if len(_moments) >= _CACHED:
-            _moments.clear()
-        if not text.endswith("Z"):
-            raise ValueError(f"{text!r} is not in UTC")
-        known = _moments[text] = datetime.fromisoformat(text).astimezone(UTC)
-    return known
+    if not text.endswith("Z"):
+        raise ValueError(f"{text!r} is not in UTC")
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _run(text: str | None) -> RunId | None:
+    return None if text is None else RunId(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from gads_state_sqlite.schema_control import control_plane_tables
+from gads_state_sqlite.rows import same_columns
 
 APPLICATION_ID = 0x47414453
 """Marks the file as a ledger (`GADS`), in SQLite's own header field for it."""
@@ -116,10 +116,41 @@ _FIRST: Migration = (
     *_only_grows("schema_pins"),
 )
 
-_SECOND: Migration = control_plane_tables(_KEY, _MOMENT, _only_grows)
-
-_SAME_RUN = " AND ".join(
-    f"{{0}}.{column} = {{1}}.{column}" for column in ("source", "customer_id", "report", "logical_date", "run_id")
+_SECOND: Migration = (
+    "ALTER TABLE operator_acts ADD COLUMN filter TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE operator_acts ADD COLUMN by_policy INTEGER NOT NULL DEFAULT 0 CHECK (by_policy IN (0, 1))",
+    "ALTER TABLE operator_acts ADD COLUMN before TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE operator_acts ADD COLUMN after TEXT NOT NULL DEFAULT ''",
+    # The version of the row that the act left: results above it came later, whatever the clocks say.
+    "ALTER TABLE operator_acts ADD COLUMN row_version INTEGER NOT NULL DEFAULT 0 CHECK (row_version >= 0)",
+    f"""CREATE TABLE marks ({_KEY},
+    held INTEGER NOT NULL CHECK (held IN (0, 1)),
+    terminal INTEGER NOT NULL CHECK (terminal IN (0, 1)),
+    PRIMARY KEY (source, customer_id, report, logical_date)
+) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE revocations ({_KEY},
+    run_id TEXT NOT NULL,
+    ordered_at TEXT NOT NULL CHECK (ordered_at {_MOMENT}),
+    PRIMARY KEY (source, customer_id, report, logical_date, run_id)
+) STRICT, WITHOUT ROWID""",
+    *_only_grows("revocations"),
+    f"""CREATE TABLE leases (
+    scope TEXT NOT NULL PRIMARY KEY,
+    owner TEXT NOT NULL,
+    number INTEGER NOT NULL UNIQUE CHECK (number >= 1),
+    expires_at TEXT NOT NULL CHECK (expires_at {_MOMENT})
+) STRICT""",
+    """CREATE TABLE quota_days (
+    budget TEXT NOT NULL,
+    day TEXT NOT NULL CHECK (date(day, '+0 days') IS day),
+    spent INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    exhausted INTEGER NOT NULL DEFAULT 0 CHECK (exhausted IN (0, 1)),
+    PRIMARY KEY (budget, day)
+) STRICT, WITHOUT ROWID""",
+    "CREATE TRIGGER leases_are_fenced BEFORE UPDATE ON leases WHEN NEW.number < OLD.number "
+    "BEGIN SELECT RAISE(ABORT, 'the number of a lease never falls'); END",
+    "CREATE TRIGGER quota_is_spent BEFORE UPDATE ON quota_days WHEN NEW.spent < OLD.spent "
+    "BEGIN SELECT RAISE(ABORT, 'what was spent stays spent'); END",
 )
 
 _THIRD: Migration = (
@@ -128,18 +159,19 @@ _THIRD: Migration = (
     results INTEGER NOT NULL CHECK (results >= 0)
 ) STRICT, WITHOUT ROWID""",
     "INSERT INTO runs (run_id, results) SELECT run_id, count(*) FROM attempts AS a WHERE NOT EXISTS "
-    f"(SELECT 1 FROM revocations AS r WHERE {_SAME_RUN.format('r', 'a')}) GROUP BY run_id",
+    f"(SELECT 1 FROM revocations AS r WHERE {same_columns('r', 'a')} AND r.run_id = a.run_id) GROUP BY run_id",
     # Triggers keep the counts, so that no statement can record a result or a revocation without them.
     f"""CREATE TRIGGER runs_count_results AFTER INSERT ON attempts
-WHEN NOT EXISTS (SELECT 1 FROM revocations AS r WHERE {_SAME_RUN.format("r", "NEW")})
+WHEN NOT EXISTS (SELECT 1 FROM revocations AS r WHERE {same_columns("r", "NEW")} AND r.run_id = NEW.run_id)
 BEGIN
     INSERT INTO runs (run_id, results) VALUES (NEW.run_id, 1)
     ON CONFLICT (run_id) DO UPDATE SET results = results + 1;
 END""",
     f"""CREATE TRIGGER runs_lose_revoked_results AFTER INSERT ON revocations
 BEGIN
-    UPDATE runs SET results = results - (SELECT count(*) FROM attempts AS a WHERE {_SAME_RUN.format("a", "NEW")})
-    WHERE run_id = NEW.run_id;
+    UPDATE runs SET results = results - (
+        SELECT count(*) FROM attempts AS a WHERE {same_columns("a", "NEW")} AND a.run_id = NEW.run_id
+    ) WHERE run_id = NEW.run_id;
 END""",
 )
 """`runs.results` is the number of validation results of the run that are not revoked."""
@@ -148,7 +180,7 @@ RUN_TRIGGERS = frozenset({"runs_count_results", "runs_lose_revoked_results"})
 """The only writers of the table `runs`."""
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
-"""The way from an empty file to the present version; entries are added at the end and never edited."""
+"""From an empty file to the present version; entries are added at the end and never edited."""
 
 OLDEST_READABLE = 2
 """The first version of the tables that a reader, which may not migrate them, can still read."""

@@ -1,4 +1,4 @@
-"""The ledger in the validator's hands: the one place that writes `success` and `failed`."""
+"""The ledger as the validator may use it: the only writer of `success` and `failed`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from pathlib import Path
 
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.state import PartitionState, PartitionStatus, SchemaPin, StateChange
-from gads_state_sqlite.bulk_queries import states_in
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.repository import PartitionStateRepository
-from gads_state_sqlite.rows import ATTEMPT, STATE, Row, attempt_columns, pin_columns, state_columns
-from gads_state_sqlite.write_transaction import Step, WritingFile, allowing, append_moves
+from gads_state_sqlite.queries import states_in
+from gads_state_sqlite.reader import SqliteStateReader
+from gads_state_sqlite.rows import KEY, RESULT, STATE, Row, pin_columns, result_columns, state_columns
+from gads_state_sqlite.write_connection import Step, WriteConnection, allowing, append_changes
 
 _STATE_COLUMNS = STATE.split(", ")
 _WRITE_STATE = (
     f"INSERT INTO partition_state ({STATE}) VALUES ({', '.join('?' * len(_STATE_COLUMNS))}) "
-    "ON CONFLICT (source, customer_id, report, logical_date) DO UPDATE SET "
-    + ", ".join(f"{column} = excluded.{column}" for column in _STATE_COLUMNS[4:])
+    f"ON CONFLICT ({KEY}) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATE_COLUMNS[4:])
 )
-_WRITE_ATTEMPT = f"INSERT INTO attempts ({ATTEMPT}) VALUES ({', '.join('?' * len(ATTEMPT.split(', ')))})"
+_WRITE_RESULT = f"INSERT INTO attempts ({RESULT}) VALUES ({', '.join('?' * len(RESULT.split(', ')))})"
 
 _MAY = allowing(
     inserts=frozenset({"partition_state", "attempts", "schema_pins", "authority_log"}),
@@ -28,18 +27,18 @@ _MAY = allowing(
 )
 
 
-class ValidatorPartitionStateRepository(PartitionStateRepository):
+class SqliteValidatorLedger(SqliteStateReader):
     """Implements `gads_domain.ports.ledger.ValidatorLedger`, whose laws bind it."""
 
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        self._file = WritingFile(path, busy_seconds, _MAY)
+        self._file = WriteConnection(path, busy_seconds, _MAY)
         super().__init__(self._file)
 
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
         """Write the changes in one transaction; for each, in order, whether it was recorded or met a conflict.
 
-        Raises `UsageError` for a move to `pending`, `InvalidValueError` for a change that contradicts itself; then
-        nothing of the call is written.
+        Raises `UsageError` for a change back to `pending` and `InvalidValueError` for a change that contradicts
+        itself; then nothing of the call is written.
         """
         for change in changes:
             _require_sound(change)
@@ -49,32 +48,31 @@ class ValidatorPartitionStateRepository(PartitionStateRepository):
 
 
 def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) -> list[bool]:
-    """Decide on the changes in order, each on top of those before it; then write what stands, table by table."""
+    """Decide on the changes in order, each on top of those before it; then write the accepted ones, table by table."""
     keys = [change.after.key for change in changes]
     held = dict(zip(keys, states_in(connection, keys), strict=True))
     recorded: list[bool] = []
     steps: list[Step] = []
     states: list[Row] = []
-    attempts: list[Row] = []
+    results: list[Row] = []
     for change in changes:
         before, after = held[change.after.key], change.after
-        stands = _stands(connection, before, change)
-        recorded.append(stands)
-        if not stands:
+        recorded.append(_is_current(connection, before, change))
+        if not recorded[-1]:
             continue
         held[after.key] = after
         states.append(state_columns(after))
         if change.attempt is not None:
-            attempts.append(attempt_columns(change.attempt, after.version))
+            results.append(result_columns(change.attempt, after.version))
         steps.append((before, after, "order" if change.attempt is None else "validate"))
     connection.executemany(_WRITE_STATE, states)
-    connection.executemany(_WRITE_ATTEMPT, attempts)
-    append_moves(connection, steps)
+    connection.executemany(_WRITE_RESULT, results)
+    append_changes(connection, steps)
     return recorded
 
 
-def _stands(connection: sqlite3.Connection, held: PartitionState, change: StateChange) -> bool:
-    """Whether the row is still what the change was decided on, and its schema the one that is fixed."""
+def _is_current(connection: sqlite3.Connection, held: PartitionState, change: StateChange) -> bool:
+    """Whether the row is still the one that the change was decided on, and its schema the fixed one."""
     if held.version != change.before.version:
         return False
     _require_no_way_back(held, change.after)
@@ -98,19 +96,19 @@ def _require_sound(change: StateChange) -> None:
     before, after, attempt, pin = change.before, change.after, change.attempt, change.pin
     key = after.key
     if before.key != key or (attempt is not None and attempt.key != key):
-        raise InvalidValueError(f"a change of {key} speaks of another partition")
+        raise InvalidValueError(f"a change of {key} names another partition")
     if pin is not None and (pin.source, pin.report) != (key.source, key.report):
         raise InvalidValueError(f"a change of {key} would fix the schema of another report")
     if after.version != before.version + 1:
         raise InvalidValueError(f"a change of {key} leads from version {before.version} to {after.version}")
     if (after.status is PartitionStatus.SUCCESS) != (after.current_run_id is not None):
-        raise InvalidValueError(f"{key} would be {after.status} with {after.current_run_id or 'no'} run to believe")
+        raise InvalidValueError(f"{key} would be {after.status} with {after.current_run_id or 'no'} authoritative run")
     _require_no_way_back(before, after)
 
 
 def _require_no_way_back(before: PartitionState, after: PartitionState) -> None:
     if after.status is PartitionStatus.PENDING and before.status is not PartitionStatus.PENDING:
         raise UsageError(
-            f"{after.key} cannot go from {before.status} to pending by validation",
+            f"a validation cannot set {after.key} from {before.status} to pending",
             hint="a failed partition is retried by the control plane; nothing was changed",
         )

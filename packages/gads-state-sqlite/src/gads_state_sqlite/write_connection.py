@@ -1,4 +1,4 @@
-"""The one connection of a writer: its transactions, and its own reading between them."""
+"""The one connection of a writer: its rights, its transactions, and its own reads between them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gads_domain.errors import InvalidValueError, LedgerError
+from gads_domain.errors import InvalidValueError
 from gads_domain.state import PartitionState
-from gads_state_sqlite.ledger_file import Authorizer, faults_of, open_for_writing
+from gads_state_sqlite.errors import closed, translate
+from gads_state_sqlite.ledger_file import Authorizer, open_for_writing
+from gads_state_sqlite.queries import Statement
+from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import key_columns, moment_text
 from gads_state_sqlite.schema import RUN_TRIGGERS
-from gads_state_sqlite.state_reader import ReadOnlyFile, Statement
 
 _T = TypeVar("_T")
 
-_STATES = "partition_state"
-
-_READING = {
+_READS = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
     sqlite3.SQLITE_FUNCTION,
@@ -32,26 +32,26 @@ _READING = {
 def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[str] = frozenset()) -> Authorizer:
     """An authorizer under which SQLite itself refuses every other write.
 
-    `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be put in and changed.
+    `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be inserted and changed.
     """
 
     def authorize(action: int, first: str | None, second: str | None, _file: str | None, inner: str | None) -> int:
-        if action in _READING:
+        if action in _READS:
             return sqlite3.SQLITE_OK
-        if action == sqlite3.SQLITE_INSERT and (first in inserts or first in owned):
-            return sqlite3.SQLITE_OK
-        if action == sqlite3.SQLITE_UPDATE and first in owned:
-            return sqlite3.SQLITE_OK
-        if action == sqlite3.SQLITE_UPDATE and (first == "sqlite_sequence" or (first == _STATES and second in updates)):
-            return sqlite3.SQLITE_OK
-        if first == "runs" and inner in RUN_TRIGGERS and action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE):
-            return sqlite3.SQLITE_OK
-        return sqlite3.SQLITE_DENY
+        by_trigger = first == "runs" and inner in RUN_TRIGGERS
+        if action == sqlite3.SQLITE_INSERT:
+            allowed = by_trigger or first in inserts or first in owned
+        elif action == sqlite3.SQLITE_UPDATE:
+            own_column = first == "partition_state" and second in updates
+            allowed = by_trigger or own_column or first in owned or first == "sqlite_sequence"
+        else:
+            allowed = False
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     return authorize
 
 
-class WritingFile:
+class WriteConnection:
     """A ledger file opened for writing, created if it is absent. Threads take turns."""
 
     def __init__(self, path: Path, busy_seconds: float, authorizer: Authorizer) -> None:
@@ -73,7 +73,10 @@ class WritingFile:
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run `work` as the only writer; all that it wrote is durable when this returns, or none of it happened."""
         with self._lock:
-            result = self._transaction("BEGIN IMMEDIATE", self._reporting(work))
+            try:
+                result = self._transaction("BEGIN IMMEDIATE", work)
+            except (UnicodeEncodeError, OverflowError) as error:
+                raise InvalidValueError(f"the ledger cannot hold a value: {error}") from None
             # Marks the new end of the log in shared memory, from where readers that may not write there can start.
             self.read(lambda connection: connection.execute("SELECT 1 FROM ledger_meta").fetchone())
             return result
@@ -86,17 +89,8 @@ class WritingFile:
                 self._connection = None
                 self._streams.close()
 
-    def _reporting(self, work: Callable[[sqlite3.Connection], _T]) -> Callable[[sqlite3.Connection], _T]:
-        def reported(connection: sqlite3.Connection) -> _T:
-            try:
-                return work(connection)
-            except (UnicodeEncodeError, OverflowError) as error:
-                raise InvalidValueError(f"the ledger cannot hold a value: {error}") from None
-
-        return reported
-
     def _transaction(self, begin: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        with self._lock, faults_of(self._path):
+        with self._lock, translate(self._path):
             connection = self._require_open()
             connection.execute(begin)
             try:
@@ -110,7 +104,7 @@ class WritingFile:
 
     def _require_open(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise LedgerError(f"the ledger {self._path} was closed", hint="open it again to read or write")
+            raise closed(self._path)
         return self._connection
 
 
@@ -123,19 +117,19 @@ _APPEND = (
 )
 
 
-def append_moves(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
-    """Append each step that moved status or authority. The log's time never goes back, whoever's clock does."""
-    moves = [
+def append_changes(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
+    """Append each step that changed status or authority. Along the log `at` never goes back, even if a clock does."""
+    changes = [
         (before, after, cause)
         for before, after, cause in steps
         if (before.status, before.current_run_id) != (after.status, after.current_run_id)
     ]
-    if not moves:
+    if not changes:
         return
     newest = connection.execute("SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1").fetchone()
     at = "" if newest is None else str(newest[0])
     entries = []
-    for before, after, cause in moves:
+    for before, after, cause in changes:
         at = max(at, moment_text(after.updated_at, "updated_at"))
         entries.append(
             (

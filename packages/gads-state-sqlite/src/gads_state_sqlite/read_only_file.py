@@ -1,9 +1,9 @@
-"""Reading a ledger file so that nothing on disk changes, whoever else is at work.
+"""Reads a ledger file without changing anything on disk, while other processes may write it.
 
-An idle ledger is one file, read as immutable: SQLite's ordinary way would leave a `-wal` and a `-shm` file beside it.
-Immutable means without locks, so what was read counts only if the file is unchanged afterwards; otherwise it is read
-again. While a `-wal` file is there, a writer is at work or has crashed, and SQLite's own protocol is followed, with
-the shared memory opened read-only.
+An idle ledger is one file and is read as immutable: SQLite's ordinary way would leave a `-wal` and a `-shm` file beside
+it. Immutable means without locks, so a read counts only if the file is unchanged afterwards; otherwise it is repeated.
+While there is a `-wal` file, a writer is at work or has crashed, and SQLite's own protocol is followed, with the shared
+memory opened read-only.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError
-from gads_state_sqlite.faults import translated
+from gads_state_sqlite.errors import closed, primary_code, translated, unreadable
 from gads_state_sqlite.ledger_file import connect, require_file, require_ledger, uri_of
+from gads_state_sqlite.queries import Statement
 from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, migrate, version_of
 
 _T = TypeVar("_T")
-Statement = tuple[str, Sequence[Any]]
 
 CHUNK = 2_000
 """Rows fetched at once from a stream."""
@@ -36,7 +36,7 @@ _SETTLED_NS = 20_000_000
 _PAUSE_SECONDS = 0.002
 
 _PASSING = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
-"""What a reader may meet for a moment while a writer opens or leaves the file."""
+"""Errors that a reader can meet for a moment while a writer opens or closes the file."""
 
 _OPENING_SECONDS = 2.0
 
@@ -57,17 +57,17 @@ class ReadSource(Protocol):
         ...
 
 
-class _Way(enum.Enum):
+class _Mode(enum.Enum):
     EMPTY = "there is no file"
-    IMMUTABLE = "no writer is there"
+    IMMUTABLE = "there is no writer"
     SHARED = "there is a write-ahead log"
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
-    """What is on disk at a moment."""
+class _OnDisk:
+    """What is on disk at a moment; `stamp` changes with every write and is None where SQLite's locks are used."""
 
-    way: _Way
+    mode: _Mode
     identity: tuple[int, int] | None = None
     stamp: tuple[int, int, int] | None = None
     has_shared_memory: bool = False
@@ -76,18 +76,17 @@ class _Sight:
 @dataclass(slots=True)
 class _Opened:
     connection: sqlite3.Connection
-    sight: _Sight
+    seen: _OnDisk
 
-    def is_current(self, now: _Sight) -> bool:
-        """Whether a new question may be put to the open connection."""
-        same = (self.sight.way, self.sight.identity) == (now.way, now.identity)
-        return same and (now.way is not _Way.IMMUTABLE or self.sight.stamp == now.stamp)
+    def is_current(self, now: _OnDisk) -> bool:
+        """Whether the next query may use the open connection."""
+        return (self.seen.mode, self.seen.identity, self.seen.stamp) == (now.mode, now.identity, now.stamp)
 
-    def was_sound(self, now: _Sight) -> bool:
+    def was_sound(self, now: _OnDisk) -> bool:
         """Whether what was just read is of one moment."""
-        if self.sight.way is not _Way.IMMUTABLE:
+        if self.seen.mode is not _Mode.IMMUTABLE:
             return True
-        return (self.sight.identity, self.sight.stamp) == (now.identity, now.stamp)
+        return (self.seen.identity, self.seen.stamp) == (now.identity, now.stamp)
 
 
 class ReadOnlyFile:
@@ -112,17 +111,17 @@ class ReadOnlyFile:
                 raise
             if not opened.was_sound(self._look()):
                 self._drop()
-                raise _MovedError
+                raise _ChangedError
             return result
 
         with self._lock:
             self._require_open()
-            return self._persistently(once)
+            return self._until_sound(once)
 
     def stream(self, plan: Callable[[sqlite3.Connection], Statement]) -> Iterator[tuple[Any, ...]]:
         """The rows of the statement that `plan` makes, of one consistent moment, in bounded memory.
 
-        The moment is that of the call. It has a connection of its own, so that nothing else waits for its end.
+        The moment is that of the call. The stream has a connection of its own, so that nothing waits for its end.
         """
         self._require_open()
 
@@ -138,7 +137,7 @@ class ReadOnlyFile:
                 return iter(first)
             return _remaining(opened.connection, first, rest)
 
-        return self._persistently(once)
+        return self._until_sound(once)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -155,66 +154,67 @@ class ReadOnlyFile:
         cursor = connection.execute(statement, values)
         first = cursor.fetchmany(CHUNK)
         more = len(first) == CHUNK
-        if more and opened.sight.way is _Way.IMMUTABLE:
-            # Rows handed out cannot be taken back, so all of them are set aside before the file is looked at again.
+        if more and opened.seen.mode is _Mode.IMMUTABLE:
+            # Rows that were handed out cannot be taken back, so all are copied before the file is looked at again.
             cursor.close()
-            connection.execute(f"CREATE TEMP TABLE set_aside AS {statement}", values)
-            cursor = connection.execute("SELECT * FROM set_aside ORDER BY rowid")
+            connection.execute(f"CREATE TEMP TABLE copied AS {statement}", values)
+            cursor = connection.execute("SELECT * FROM copied ORDER BY rowid")
             first = cursor.fetchmany(CHUNK)
         if not opened.was_sound(self._look()):
-            raise _MovedError
+            raise _ChangedError
         return first, cursor if more else None
 
-    def _persistently(self, once: Callable[[], _T]) -> _T:
+    def _until_sound(self, once: Callable[[], _T]) -> _T:
+        """The result of `once`, repeated while a writer changes the file; raises the last error after a time."""
         start = time.monotonic()
         while True:
             before = self._look()
             try:
                 return once()
-            except _MovedError:
+            except _ChangedError:
                 known: GadsError = HeldElsewhereError(
-                    f"the ledger {self._path} is being written without a pause", hint="run again in a moment"
+                    f"the ledger {self._path} is written without a pause", hint="run again in a moment"
                 )
-                patience = self._busy_seconds
+                seconds = self._busy_seconds
             except (sqlite3.Error, GadsError) as error:
-                found = _as_known(error, self._path)
+                found = error if isinstance(error, GadsError) else translated(error, self._path)
                 if found is None:
                     raise
                 known = found
-                patience = self._patience(error, before)
-                if patience == 0:
+                seconds = self._seconds_to_retry(error, before)
+                if seconds == 0:
                     raise known from error
-            if time.monotonic() - start >= patience:
+            if time.monotonic() - start >= seconds:
                 raise known
             time.sleep(_PAUSE_SECONDS)
 
-    def _patience(self, error: Exception, before: _Sight) -> float:
-        """For how many seconds to try again: what is read without locks can look damaged while it is in motion."""
+    def _seconds_to_retry(self, error: Exception, before: _OnDisk) -> float:
+        # What is read without locks can look damaged while it is being written.
         if before != self._look():
             return self._busy_seconds
-        if before.way is _Way.SHARED and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _PASSING:
+        if before.mode is _Mode.SHARED and primary_code(error) in _PASSING:
             return min(self._busy_seconds, _OPENING_SECONDS)
         return 0
 
     def _current(self) -> _Opened:
-        sight = self._look()
+        seen = self._look()
         if self._opened is not None:
-            if self._opened.is_current(sight):
+            if self._opened.is_current(seen):
                 return self._opened
             self._drop()
-        self._opened = self._open(sight)
+        self._opened = self._open(seen)
         return self._opened
 
-    def _open(self, sight: _Sight) -> _Opened:
-        if sight.way is _Way.EMPTY:
+    def _open(self, seen: _OnDisk) -> _Opened:
+        if seen.mode is _Mode.EMPTY:
             connection = connect("file::memory:", self._busy_seconds)
             migrate(connection)
-            return _Opened(connection, sight)
+            return _Opened(connection, seen)
         require_file(self._path)
-        if sight.way is _Way.IMMUTABLE:
-            sight = self._settled(sight)
+        if seen.mode is _Mode.IMMUTABLE:
+            seen = self._settled(seen)
             uri = uri_of(self._path, mode="ro", immutable="1")
-        elif sight.has_shared_memory:
+        elif seen.has_shared_memory:
             uri = uri_of(self._path, mode="ro", readonly_shm="1")
         else:
             uri = uri_of(self._path, mode="ro")
@@ -223,9 +223,9 @@ class ReadOnlyFile:
             try:
                 require_ledger(connection, self._path, len(MIGRATIONS))
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                if primary_code(error) != sqlite3.SQLITE_READONLY:
                     raise
-                # No writer has yet marked a place in the shared memory from which a read-only reader could read.
+                # No writer has yet marked a place in the shared memory from which a read-only reader can start.
                 connection.close()
                 connection = connect(uri_of(self._path, mode="ro"), self._busy_seconds)
                 require_ledger(connection, self._path, len(MIGRATIONS))
@@ -238,42 +238,39 @@ class ReadOnlyFile:
         except BaseException:
             connection.close()
             raise
-        return _Opened(connection, sight)
+        return _Opened(connection, seen)
 
-    def _settled(self, sight: _Sight) -> _Sight:
-        if sight.stamp is not None:
-            age = time.time_ns() - sight.stamp[0]
+    def _settled(self, seen: _OnDisk) -> _OnDisk:
+        if seen.stamp is not None:
+            age = time.time_ns() - seen.stamp[0]
             if 0 <= age < _SETTLED_NS:
                 time.sleep((_SETTLED_NS - age) / 1e9)
                 now = self._look()
-                if now != sight:
-                    raise _MovedError
-        return sight
+                if now != seen:
+                    raise _ChangedError
+        return seen
 
-    def _look(self) -> _Sight:
+    def _look(self) -> _OnDisk:
         try:
             main = self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return _Sight(_Way.EMPTY)
+            return _OnDisk(_Mode.EMPTY)
         except OSError as error:
-            raise LedgerError(
-                f"the ledger {self._path} cannot be opened: {error.strerror}",
-                hint="check the permissions of its folder",
-            ) from error
+            raise unreadable(self._path, error) from error
         identity = (main.st_dev, main.st_ino)
         stamp = (main.st_mtime_ns, main.st_ctime_ns, main.st_size)
-        # SQLite keeps both beside the file itself, wherever a symbolic link to it may lie.
+        # SQLite keeps both beside the file itself, not beside a symbolic link to it.
         file = os.path.realpath(self._path)
         log_bytes = _size(Path(f"{file}-wal"))
         shared_memory = _size(Path(f"{file}-shm"))
-        # An empty log without shared memory is what a writer leaves that died while it was opening the file.
+        # A writer that died while it opened the file leaves an empty log without shared memory.
         if log_bytes is None or (log_bytes == 0 and shared_memory is None):
-            return _Sight(_Way.IMMUTABLE, identity, stamp)
-        return _Sight(_Way.SHARED, identity, None, shared_memory is not None)
+            return _OnDisk(_Mode.IMMUTABLE, identity, stamp)
+        return _OnDisk(_Mode.SHARED, identity, None, shared_memory is not None)
 
     def _require_open(self) -> None:
         if self._closed:
-            raise LedgerError(f"the ledger {self._path} was closed", hint="open it again to read or write")
+            raise closed(self._path)
 
     def _drop(self) -> None:
         if self._opened is not None:
@@ -281,12 +278,8 @@ class ReadOnlyFile:
             self._opened = None
 
 
-class _MovedError(Exception):
-    """The file changed under a reading without locks."""
-
-
-def _as_known(error: sqlite3.Error | GadsError, path: Path) -> GadsError | None:
-    return error if isinstance(error, GadsError) else translated(error, path)
+class _ChangedError(Exception):
+    """The file changed during a read without locks."""
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:

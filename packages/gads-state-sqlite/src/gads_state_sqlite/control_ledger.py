@@ -1,0 +1,240 @@
+"""The ledger as the control plane may use it: marks, retries, revocations, leases and quota; never a validation."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, Spending, scheduling_text
+from gads_domain.errors import InvalidValueError
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
+from gads_domain.state_machine import retry
+from gads_state_sqlite.ledger_file import BUSY_SECONDS
+from gads_state_sqlite.queries import marks_in, quota_in, revoked_in, states_in
+from gads_state_sqlite.reader import SqliteStateReader
+from gads_state_sqlite.rows import BY_KEY, KEY, key_columns, lease_of, moment_text
+from gads_state_sqlite.write_connection import WriteConnection, allowing, append_changes
+
+_Item = TypeVar("_Item")
+
+_MAY = allowing(
+    inserts=frozenset({"operator_acts", "authority_log", "revocations"}),
+    updates=frozenset({"status", "updated_at", "version"}),
+    owned=frozenset({"marks", "leases", "quota_days"}),
+)
+
+_LONG_AGO = "0001-01-01T00:00:00.000000Z"
+
+
+class SqliteControlPlaneLedger(SqliteStateReader):
+    """Implements `gads_domain.ports.ledger.ControlPlaneLedger`, whose laws bind it."""
+
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._file = WriteConnection(path, busy_seconds, _MAY)
+        super().__init__(self._file)
+
+    def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
+        """Set each failed key back to `pending`; for each, in order, whether it was failed."""
+        return self._each(keys, act, lambda connection, key: _retry(connection, key, act))
+
+    def mark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
+        """Put `mark` on each key; for each, in order, whether it was not there before."""
+        return self._each(keys, act, lambda connection, key: _mark(connection, key, mark, True, act))
+
+    def unmark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
+        """Take `mark` off each key; for each, in order, whether it was there."""
+        return self._each(keys, act, lambda connection, key: _mark(connection, key, mark, False, act))
+
+    def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
+        """Put on record that each run is revoked for its key; for each, in order, whether that is new."""
+        return self._each(runs, act, lambda connection, pair: _revoke(connection, *pair, act))
+
+    def take_leases(
+        self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
+    ) -> list[Lease | None]:
+        """Release `giving_back`, then lease each scope that no other owner holds at `now`; None for another scope."""
+
+        def work(connection: sqlite3.Connection) -> list[Lease | None]:
+            _release(connection, giving_back)
+            return [_take_lease(connection, scope, owner, now, until) for scope in scopes]
+
+        return self._file.write(work)
+
+    def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
+        """Hold each lease until `until`; for each, in order, the lease as it is now, or None if it was lost."""
+        return self._file.write(lambda connection: [_renew_lease(connection, held, now, until) for held in leases])
+
+    def release_leases(self, leases: Sequence[Lease]) -> None:
+        """Give back each lease that its owner still holds; the others are left alone."""
+        self._file.write(lambda connection: _release(connection, leases))
+
+    def spend(
+        self, budget: str, day: date, operations: int, limit: int | None, lease: Lease | None, now: datetime
+    ) -> Spending:
+        """Count `operations` of `budget` on `day`, of which there are `limit`; with a `lease`, only if it holds."""
+        if operations < 1:
+            raise InvalidValueError(f"{operations} is not a number of operations to spend")
+
+        def work(connection: sqlite3.Connection) -> Spending:
+            if lease is not None and not _holds(connection, lease, now):
+                return Spending.LEASE_LOST
+            so_far = quota_in(connection, budget, day)
+            if so_far.exhausted or (limit is not None and so_far.spent + operations > limit):
+                return Spending.EXHAUSTED
+            connection.execute(
+                "INSERT INTO quota_days (budget, day, spent) VALUES (?, ?, ?) "
+                "ON CONFLICT (budget, day) DO UPDATE SET spent = spent + excluded.spent",
+                (budget, day.isoformat(), operations),
+            )
+            return Spending.GRANTED
+
+        return self._file.write(work)
+
+    def exhaust(self, budget: str, day: date) -> None:
+        """Put on record that the API grants no more of `budget` on `day`."""
+        self._file.write(
+            lambda connection: connection.execute(
+                "INSERT INTO quota_days (budget, day, exhausted) VALUES (?, ?, 1) "
+                "ON CONFLICT (budget, day) DO UPDATE SET exhausted = 1",
+                (budget, day.isoformat()),
+            )
+        )
+
+    def _each(
+        self, items: Sequence[_Item], act: OperatorAct, work: Callable[[sqlite3.Connection, _Item], bool]
+    ) -> list[bool]:
+        _time_of(act)
+        return self._file.write(lambda connection: [work(connection, item) for item in items]) if items else []
+
+
+def _time_of(act: OperatorAct) -> str:
+    return moment_text(act.at, "the time of the act")
+
+
+def _retry(connection: sqlite3.Connection, key: PartitionKey, act: OperatorAct) -> bool:
+    (before,) = states_in(connection, [key])
+    marks = marks_in(connection, key)
+    if before.status is not PartitionStatus.FAILED or (act.by_policy and marks):
+        return False
+    after = retry(before, act.at)
+    connection.execute(
+        f"UPDATE partition_state SET status = ?, updated_at = ?, version = ? WHERE {BY_KEY}",
+        (after.status.value, moment_text(after.updated_at, "updated_at"), after.version, *key_columns(key)),
+    )
+    revoked = revoked_in(connection, key)
+    _record_act(connection, ActKind.RETRY, act, (before, marks, revoked), (after, marks, revoked))
+    append_changes(connection, [(before, after, "retry")])
+    return True
+
+
+def _mark(connection: sqlite3.Connection, key: PartitionKey, mark: Mark, on: bool, act: OperatorAct) -> bool:
+    before = marks_in(connection, key)
+    if (mark in before) is on:
+        return False
+    after = before | {mark} if on else before - {mark}
+    connection.execute(
+        f"INSERT INTO marks ({KEY}, held, terminal) VALUES (?, ?, ?, ?, ?, ?) "
+        f"ON CONFLICT ({KEY}) DO UPDATE SET held = excluded.held, terminal = excluded.terminal",
+        (*key_columns(key), int(Mark.HELD in after), int(Mark.TERMINAL in after)),
+    )
+    (state,), revoked = states_in(connection, [key]), revoked_in(connection, key)
+    kind = (MARKING if on else UNMARKING)[mark]
+    _record_act(connection, kind, act, (state, before, revoked), (state, after, revoked))
+    return True
+
+
+def _revoke(connection: sqlite3.Connection, key: PartitionKey, run_id: RunId, act: OperatorAct) -> bool:
+    revoked = revoked_in(connection, key)
+    validated = connection.execute(
+        f"SELECT 1 FROM attempts WHERE {BY_KEY} AND run_id = ?", (*key_columns(key), run_id.value)
+    )
+    if run_id in revoked or validated.fetchone() is None:
+        return False
+    connection.execute(
+        f"INSERT INTO revocations ({KEY}, run_id, ordered_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (*key_columns(key), run_id.value, _time_of(act)),
+    )
+    # A validator that read the row before must read it again, or it could still give authority to this run.
+    connection.execute(
+        f"UPDATE partition_state SET updated_at = ?, version = version + 1 WHERE {BY_KEY}",
+        (_time_of(act), *key_columns(key)),
+    )
+    (state,), marks = states_in(connection, [key]), marks_in(connection, key)
+    _record_act(connection, ActKind.REVOKE, act, (state, marks, revoked), (state, marks, revoked | {run_id}))
+    return True
+
+
+_Scheduling = tuple[PartitionState, Iterable[Mark], Iterable[RunId]]
+
+
+def _record_act(
+    connection: sqlite3.Connection, kind: ActKind, act: OperatorAct, before: _Scheduling, after: _Scheduling
+) -> None:
+    columns = {
+        "kind": kind.value,
+        "at": _time_of(act),
+        "actor": act.actor,
+        "command": act.command,
+        "reason": act.reason,
+        "status_before": before[0].status.value,
+        "status_after": after[0].status.value,
+        "filter": act.filter,
+        "by_policy": int(act.by_policy),
+        "before": scheduling_text(before[0].status, *before[1:]),
+        "after": scheduling_text(after[0].status, *after[1:]),
+        "row_version": after[0].version,
+    }
+    connection.execute(
+        f"INSERT INTO operator_acts ({KEY}, {', '.join(columns)}) VALUES ({', '.join('?' * (4 + len(columns)))})",
+        (*key_columns(after[0].key), *columns.values()),
+    )
+
+
+def _take_lease(connection: sqlite3.Connection, scope: str, owner: str, now: datetime, until: datetime) -> Lease | None:
+    _require_future(now, until)
+    held = _held(connection, scope)
+    if held is not None and held.owner != owner and held.expires_at > now:
+        return None
+    number = int(connection.execute("SELECT coalesce(max(number), 0) + 1 FROM leases").fetchone()[0])
+    connection.execute(
+        "INSERT INTO leases (scope, owner, number, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT (scope) DO UPDATE SET "
+        "owner = excluded.owner, number = excluded.number, expires_at = excluded.expires_at",
+        (scope, owner, number, moment_text(until, "until")),
+    )
+    return Lease(scope, owner, number, until)
+
+
+def _renew_lease(connection: sqlite3.Connection, lease: Lease, now: datetime, until: datetime) -> Lease | None:
+    _require_future(now, until)
+    if not _holds(connection, lease, now):
+        return None
+    connection.execute("UPDATE leases SET expires_at = ? WHERE scope = ?", (moment_text(until, "until"), lease.scope))
+    return Lease(lease.scope, lease.owner, lease.number, until)
+
+
+def _release(connection: sqlite3.Connection, leases: Iterable[Lease]) -> None:
+    """End each lease now, unless the scope was taken since."""
+    connection.executemany(
+        "UPDATE leases SET expires_at = ? WHERE scope = ? AND number = ?",
+        [(_LONG_AGO, lease.scope, lease.number) for lease in leases],
+    )
+
+
+def _holds(connection: sqlite3.Connection, lease: Lease, now: datetime) -> bool:
+    held = _held(connection, lease.scope)
+    return held is not None and held.number == lease.number and held.expires_at > now
+
+
+def _held(connection: sqlite3.Connection, scope: str) -> Lease | None:
+    row = connection.execute("SELECT scope, owner, number, expires_at FROM leases WHERE scope = ?", (scope,)).fetchone()
+    return None if row is None else lease_of(row)
+
+
+def _require_future(now: datetime, until: datetime) -> None:
+    if until <= now:
+        raise InvalidValueError(f"a lease from {now} until {until} would never be held")

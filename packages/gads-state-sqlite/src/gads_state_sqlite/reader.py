@@ -1,0 +1,150 @@
+"""What every program may ask of the ledger; the base of the validator's and the control plane's view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import AuthorityChange, KeyHistory, PartitionState, RecordedAct, SchemaPin, StateFilter
+from gads_state_sqlite import queries
+from gads_state_sqlite.read_only_file import ReadSource
+from gads_state_sqlite.rows import (
+    ACT,
+    BY_KEY,
+    LOG,
+    Row,
+    act_of,
+    authority_change_of,
+    key_columns,
+    lease_of,
+    moment_text,
+    pin_of,
+    scheduling_state_of,
+    state_of,
+)
+
+_NO_LIMIT = -1
+
+
+class SqliteStateReader:
+    """Implements `gads_domain.ports.ledger.StateReader`, whose laws bind it; nothing in it writes."""
+
+    def __init__(self, source: ReadSource) -> None:
+        self._source = source
+
+    def get(self, key: PartitionKey) -> PartitionState:
+        """The state of `key`; a pending one if there is no row."""
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[PartitionKey]) -> list[PartitionState]:
+        """The states of `keys`, in their order, of one moment."""
+        return self._source.read(lambda connection: queries.states_in(connection, keys))
+
+    def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
+        """The rows that match, in key order, as they were at the moment of the call."""
+        return map(state_of, self._source.stream(lambda connection: queries.select_states(connection, wanted, limit)))
+
+    def history(self, key: PartitionKey) -> KeyHistory:
+        """The row of `key`, its validation results in the order they were recorded, its revoked runs."""
+        return self.histories([key])[0]
+
+    def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
+        """The histories of `keys`, in their order, of one moment."""
+        return self._source.read(lambda connection: queries.histories_in(connection, keys))
+
+    def acts(self, key: PartitionKey) -> list[RecordedAct]:
+        """The control plane's acts on `key`, oldest first."""
+        statement = f"SELECT {ACT} FROM operator_acts WHERE {BY_KEY} ORDER BY sequence"
+        return list(map(act_of, self._rows(statement, *key_columns(key))))
+
+    def schema_pin(self, source: str, report: str, schema_version: int) -> SchemaPin | None:
+        """The schema that this version of the report stands for, if a run has fixed it."""
+        found = self._rows(
+            "SELECT source, report, schema_version, columns FROM schema_pins "
+            "WHERE source = ? AND report = ? AND schema_version = ?",
+            source,
+            report,
+            schema_version,
+        )
+        return pin_of(found[0]) if found else None
+
+    def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
+        """The authority changes with a sequence number above `after`, in order."""
+        statement = f"SELECT {LOG} FROM authority_log WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        return list(
+            map(authority_change_of, self._rows(statement, after, _NO_LIMIT if limit is None else max(limit, 0)))
+        )
+
+    def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
+        """The authority changes of `key`, in order."""
+        statement = f"SELECT {LOG} FROM authority_log WHERE {BY_KEY} ORDER BY sequence"
+        return list(map(authority_change_of, self._rows(statement, *key_columns(key))))
+
+    def position(self) -> int:
+        """The sequence number of the last authority change; 0 for an empty log."""
+        return self._source.read(queries.position_in)
+
+    def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
+        """The last authority change at or below `position` of each partition that matches, in key order."""
+        return map(
+            authority_change_of,
+            self._source.stream(lambda connection: queries.select_as_of(connection, wanted, position)),
+        )
+
+    def position_at(self, moment: datetime) -> int:
+        """The sequence number of the last authority change at or before `moment`; 0 if there is none."""
+        return self._source.read(lambda connection: queries.position_at(connection, moment))
+
+    def reports(self, source: str) -> list[str]:
+        """The names of the reports of `source` that have a row, sorted."""
+        return self._source.read(lambda connection: queries.reports_in(connection, source))
+
+    def newest_run(self) -> RunId | None:
+        """The latest run with a validation result that is not revoked, whatever its outcome; None if there is none."""
+        return self._source.read(queries.newest_run_in)
+
+    def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
+        """The scheduling state of each partition that has a row or a mark, in key order, of one moment."""
+        statement, values = queries.select_scheduling_states(wanted)
+        if len(wanted.customer_ids) == 1:
+            # One account's rows fit in memory; a stream would open a connection of its own.
+            return map(scheduling_state_of, self._rows(statement, *values))
+        return map(scheduling_state_of, self._source.stream(lambda _connection: (statement, values)))
+
+    def marks(self, key: PartitionKey) -> frozenset[Mark]:
+        """What the control plane has put on `key` and not taken off."""
+        return self._source.read(lambda connection: queries.marks_in(connection, key))
+
+    def leases(self, now: datetime) -> list[Lease]:
+        """The leases that are held at `now`, by scope."""
+        statement = "SELECT scope, owner, number, expires_at FROM leases WHERE expires_at > ? ORDER BY scope"
+        return list(map(lease_of, self._rows(statement, moment_text(now, "now"))))
+
+    def quota(self, budget: str, day: date) -> QuotaDay:
+        """What was spent of `budget` on `day`."""
+        return self._source.read(lambda connection: queries.quota_in(connection, budget, day))
+
+    def ledger_id(self) -> str | None:
+        """Names this ledger among all ledgers, for good; None while it does not exist."""
+        found = self._rows("SELECT ledger_id FROM ledger_meta")
+        return str(found[0][0]) if found else None
+
+    def close(self) -> None:
+        """Let go of the ledger; using it afterwards is an error."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows(self, statement: str, *values: Any) -> list[Row]:
+        return self._source.read(lambda connection: connection.execute(statement, values).fetchall())
