@@ -392,6 +392,18 @@ def test_one_object_serves_several_threads(tmp_path: Path) -> None:
         assert reader.position() == 60
 
 
+@pytest.mark.parametrize("opener", OPENERS)
+def test_a_filter_may_name_more_values_than_sqlite_has_parameters(file: Path, opener: str) -> None:
+    accounts = tuple(str(number) for number in range(1, 40_000))
+    with getattr(ADAPTER, opener)(URL, file.parent) as ledger:
+        for wanted in (StateFilter(customer_ids=accounts), StateFilter(customer_ids=("1", "1"), reports=accounts)):
+            expected = [] if wanted.reports else [key_of(1), key_of(2)]
+            assert [state.key for state in ledger.find(wanted)] == expected
+            assert [state.key for state in ledger.scheduling_states(wanted)] == expected
+        one = StateFilter(customer_ids=("1",), reports=("ad_group", "campaign"))
+        assert [state.key for state in ledger.scheduling_states(one)] == [key_of(1)]
+
+
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [

@@ -50,6 +50,8 @@ def open_for_writing(
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             migrate(connection, migrations)
+            # The first use declares the function's table, which no writer has the right to do.
+            connection.execute("SELECT value FROM json_each('[]')").fetchall()
             connection.set_authorizer(authorizer)
         except BaseException:
             connection.close()
