@@ -26,6 +26,16 @@ def project_files() -> list[Path]:
     return [ROOT / "pyproject.toml", *members]
 
 
+def published() -> list[Path]:
+    """The pyproject.toml of each member that is not private."""
+    return [file for file in project_files()[1:] if not _is_private(file)]
+
+
+def _is_private(file: Path) -> bool:
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    return "Private :: Do Not Upload" in project.get("classifiers", [])
+
+
 def with_version(text: str, version: str) -> str:
     """A pyproject.toml with another version of its own and of what it pins of the same workspace."""
     text = re.sub(r'^version = ".*"$', f'version = "{version}"', text, count=1, flags=re.MULTILINE)
@@ -39,10 +49,14 @@ def constraints() -> str:
 
 
 def build(folder: Path) -> None:
-    """Fill `folder`, which must be empty or absent, with the wheel and the source distribution of each member."""
+    """Fill `folder`, which must be empty or absent, with the wheel and the source archive of each public member."""
     if folder.exists() and any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty; remove it first, so that nothing of an older version is published")
     subprocess.run(["uv", "build", "--quiet", "--all-packages", "--out-dir", str(folder)], cwd=ROOT, check=True)
+    for file in project_files()[1:]:
+        if _is_private(file):
+            for archive in folder.glob(f"{file.parent.name.replace('-', '_')}-*"):
+                archive.unlink()
     (folder / CONSTRAINTS).write_text(constraints(), encoding="utf-8")
 
 
@@ -53,7 +67,7 @@ def faults(folder: Path) -> list[str]:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     if not re.search(rf"^## {re.escape(version)}\b", changelog, re.MULTILINE):
         found.append(f"CHANGELOG.md has no section {version}")
-    for file in project_files()[1:]:
+    for file in published():
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         stem = f"{project['name'].replace('-', '_')}-{project['version']}"
         wheel, source = folder / f"{stem}-py3-none-any.whl", folder / f"{stem}.tar.gz"

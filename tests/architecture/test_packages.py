@@ -44,7 +44,7 @@ def test_a_member_has_the_common_version_and_pins_the_others_to_it(file: Path) -
     assert not loose, f"write NAME~={VERSION}"
 
 
-@pytest.mark.parametrize("file", MEMBERS, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", release.published(), ids=lambda file: file.parent.name)
 def test_a_member_says_what_an_index_shows(file: Path) -> None:
     found = project(file)
     assert found["description"].endswith(".")
@@ -62,6 +62,7 @@ def test_a_member_says_what_an_index_shows(file: Path) -> None:
 def test_every_package_is_built_with_its_licence_and_the_constraints(tmp_path: Path) -> None:
     release.build(tmp_path / "dist")
     assert release.faults(tmp_path / "dist") == []
+    assert list((tmp_path / "dist").glob("gads_testing-*")) == [], "it is private"
     lines = (tmp_path / "dist" / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert len(lines) > 50
     assert all(re.match(r"[a-z0-9-]+==[^ ]+( ; .+)?$", line) for line in lines)

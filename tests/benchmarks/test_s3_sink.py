@@ -30,10 +30,7 @@ from gads_domain.layout import partition_prefix
 from gads_domain.metadata_codec import decode_metadata, encode_metadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-
-sys.path.append(str(Path(__file__).parents[1] / "s3" / "servers"))
-
-from s3_servers import Server, radosgw
+from gads_testing.s3.servers import Server, radosgw
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,14 +13,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
-
-from consumer_pipeline import COLUMNS, COST, FIRST_DAY, Pipeline, key_of, run_of
-
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadMode, LoadStep, Replacement, WarehousePosition
+from gads_testing.local_deployment import COLUMNS, COST, FIRST_DAY, LocalDeployment, key_of, run_of
 from gads_warehouse import WarehouseLoader
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
@@ -39,11 +35,11 @@ def _seconds(action: Callable[[], object]) -> float:
 @pytest.mark.parametrize(("partitions", "rows"), [(1_000, 500), (100, 50_000)])
 def test_loading_is_half_as_fast_as_duckdb_alone(tmp_path: Path, partitions: int, rows: int) -> None:
     """The loader checks every byte, keeps pointers and records, and marks every row; DuckDB just reads."""
-    pipeline = Pipeline(tmp_path)
+    deployment = LocalDeployment(tmp_path)
     keys = [key_of(1 + number % 50, number // 50) for number in range(partitions)]
     for key in keys:
-        pipeline.seal(key, 1, rows, columns=(*COLUMNS, COST))
-    pipeline.validate(*keys)
+        deployment.seal(key, 1, rows, columns=(*COLUMNS, COST))
+    deployment.validate(*keys)
     files = [str(path) for path in tmp_path.glob("raw/**/*.parquet")]
     assert len(files) == partitions
 
@@ -52,7 +48,7 @@ def test_loading_is_half_as_fast_as_duckdb_alone(tmp_path: Path, partitions: int
             connection.execute(f"CREATE TABLE campaign AS SELECT * FROM read_parquet({files!r})")
 
     def loader(path: Path) -> None:
-        with pipeline.consumer() as consumer:
+        with deployment.consumer() as consumer:
             assert WarehouseLoader(consumer, DuckDbWarehouse(path)).load().rows == partitions * rows
 
     taken: dict[str, list[float]] = {"alone": [], "loader": []}
@@ -67,7 +63,7 @@ def test_loading_is_half_as_fast_as_duckdb_alone(tmp_path: Path, partitions: int
         f"\n{partitions} x {rows}: DuckDB alone {alone_best:.2f} s, loader {loader_best:.2f} s, "
         f"{alone_best / loader_best:.2f} of its speed, {partitions * rows / loader_best:,.0f} rows/s"
     )
-    pipeline.close()
+    deployment.close()
     assert alone_best / loader_best >= 0.5
 
 
@@ -103,10 +99,10 @@ def _position(step: LoadStep) -> WarehousePosition:
 
 
 def _payload(folder: Path) -> Path:
-    pipeline = Pipeline(folder)
-    pipeline.trust(key_of(), 1, ROWS)
-    found: Path = pipeline.payload(key_of(), run_of(1))
-    pipeline.close()
+    deployment = LocalDeployment(folder)
+    deployment.make_authoritative(key_of(), 1, ROWS)
+    found: Path = deployment.payload(key_of(), run_of(1))
+    deployment.close()
     return found
 
 

@@ -12,11 +12,7 @@ from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "pipeline"))
-
-from consumer_pipeline import Pipeline, key_of
-
-WORKER = Path(__file__).parent / "pipeline" / "consumer_worker.py"
+from gads_testing.local_deployment import LocalDeployment, key_of
 
 
 def _race(base: Path, each: int, seals: int, seconds: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -25,7 +21,7 @@ def _race(base: Path, each: int, seals: int, seconds: float) -> tuple[list[dict[
         subprocess.Popen(
             [
                 sys.executable,
-                str(WORKER),
+                *("-m", "gads_testing.consumer_process"),
                 json.dumps({"task": task, "base": str(base), "worker": number, "seals": seals}),
             ],
             stdin=subprocess.PIPE,
@@ -60,11 +56,11 @@ def _race(base: Path, each: int, seals: int, seconds: float) -> tuple[list[dict[
 
 
 def _check(base: Path, each: int, seals: int, seconds: float) -> None:
-    pipeline = Pipeline(base)
-    pipeline.trust(key_of(1, 0), 0)
+    deployment = LocalDeployment(base)
+    deployment.make_authoritative(key_of(1, 0), 0)
     writers, readers = _race(base, each, seals, seconds)
-    moves = sum(entry.changes_authority for entry in pipeline.ledger.authority_changes())
-    pipeline.close()
+    moves = sum(entry.changes_authority for entry in deployment.ledger.authority_changes())
+    deployment.close()
     assert [fault for reader in readers for fault in reader["faults"]] == []
     assert all(writer["moved"] for writer in writers)
     # Every reader outlived the writers, so it has followed every move.

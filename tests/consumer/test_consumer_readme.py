@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "pipeline"))
-
-from consumer_pipeline import Pipeline, key_of
+from gads_testing.local_deployment import LocalDeployment, key_of
 
 PACKAGE = Path(__file__).parents[2] / "packages" / "gads-consumer"
 SNIPPETS = re.findall(r"^```python\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -33,12 +31,12 @@ def _run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    pipeline = Pipeline(tmp_path)
+    deployment = LocalDeployment(tmp_path)
     for customer in (1234567890, 2345678901):
-        pipeline.trust_days(range(12), customer=customer, rows=5)
-    pipeline.trust(key_of(1234567890, 3), 2, 20)
-    pipeline.fail(key_of(2345678901, 4), 3)
-    pipeline.close()
+        deployment.make_days_authoritative(range(12), customer=customer, rows=5)
+    deployment.make_authoritative(key_of(1234567890, 3), 2, 20)
+    deployment.seal_invalid(key_of(2345678901, 4), 3)
+    deployment.close()
     return tmp_path
 
 
@@ -70,18 +68,18 @@ def test_a_sync_interrupted_and_repeated_keeps_up(project: Path, monkeypatch: py
         "assert days == kept['days'], (days, kept)\n"
     )
     interrupted = whole.replace("place.write_text(", "raise SystemExit; place.write_text(")
-    pipeline = Pipeline(project)
+    deployment = LocalDeployment(project)
     steps: list[Callable[[], object]] = [
-        lambda: pipeline.trust(key_of(1234567890, 5), 7, 9),
-        lambda: pipeline.withdraw(key_of(2345678901, 6), 1),
-        lambda: pipeline.trust(key_of(2345678901, 6), 8, 2),
+        lambda: deployment.make_authoritative(key_of(1234567890, 5), 7, 9),
+        lambda: deployment.damage(key_of(2345678901, 6), 1),
+        lambda: deployment.make_authoritative(key_of(2345678901, 6), 8, 2),
     ]
     for step in [None, *steps, None]:
         if step is not None:
             step()
         for code in (interrupted, whole):
             _run_here(code)
-    pipeline.close()
+    deployment.close()
 
 
 def test_the_first_frame_takes_five_lines() -> None:

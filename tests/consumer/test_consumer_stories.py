@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,10 +19,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-sys.path.append(str(Path(__file__).parent / "pipeline"))
-
-from consumer_pipeline import Pipeline, faults_of_reading, key_of, run_of
-
 from gads_consumer.changes import Changes
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
@@ -32,6 +27,7 @@ from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionStatus
+from gads_testing.local_deployment import LocalDeployment, faults_of_reading, key_of, run_of
 
 CUSTOMERS, DAYS = 2, 3
 KEYS = [key_of(1 + customer, day) for customer in range(CUSTOMERS) for day in range(DAYS)]
@@ -53,12 +49,12 @@ class Stories(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.base = Path(self.folder.name)
-        self.pipeline = Pipeline(self.base)
+        self.deployment = LocalDeployment(self.base)
         self.sealed: set[tuple[PartitionKey, RunId]] = set()
         self.damaged: set[tuple[PartitionKey, RunId]] = set()
-        self.pipeline.trust(KEYS[0], 0)
+        self.deployment.make_authoritative(KEYS[0], 0)
         self.sealed.add((KEYS[0], run_of(0)))
-        self.consumer: Consumer = self.pipeline.consumer()
+        self.consumer: Consumer = self.deployment.consumer()
         self.snapshots: list[tuple[Snapshot, Believed]] = []
         self.told: dict[int, Believed] = {}
         self.mine: Believed = {}
@@ -67,39 +63,39 @@ class Stories(RuleBasedStateMachine):
     @rule(key=_keys, run=_runs, rows=_rows, sound=st.sampled_from([True, True, True, False]))
     def seal(self, key: PartitionKey, run: int, rows: int, sound: bool) -> None:
         if (key, run_of(run)) not in self.sealed:
-            self.pipeline.seal(key, run, rows, record_count=None if sound else rows + 1)
+            self.deployment.seal(key, run, rows, record_count=None if sound else rows + 1)
             self.sealed.add((key, run_of(run)))
 
     @rule(keys=st.lists(_keys, min_size=1, max_size=4, unique=True), recheck=st.booleans())
     def validate(self, keys: list[PartitionKey], recheck: bool) -> None:
-        self.pipeline.validate(*keys, recheck=recheck)
+        self.deployment.validate(*keys, recheck=recheck)
 
     @rule(keys=st.lists(_keys, min_size=1, max_size=4, unique=True), at=st.sampled_from(["before", "after"]))
     def validate_and_crash(self, keys: list[PartitionKey], at: str) -> None:
-        real: Callable[..., list[bool]] = self.pipeline.ledger.record
+        real: Callable[..., list[bool]] = self.deployment.ledger.record
 
         def dies(changes: object) -> list[bool]:
             if at == "after":
                 real(changes)
             raise Crash
 
-        self.pipeline.ledger.record = dies  # type: ignore[method-assign]  # the process dies in the middle of it
+        self.deployment.ledger.record = dies  # type: ignore[method-assign]  # the process dies in the middle of it
         with suppress(Crash):
-            self.pipeline.validate(*keys)
-        self.pipeline.close()
-        self.pipeline = Pipeline(self.base, self.pipeline.clock)
+            self.deployment.validate(*keys)
+        self.deployment.close()
+        self.deployment = LocalDeployment(self.base, self.deployment.clock)
 
     @rule(key=_keys, run=_runs)
     def never_seals(self, key: PartitionKey, run: int) -> None:
         if (key, run_of(run)) not in self.sealed:
-            self.pipeline.report_unsealed(key, run)
+            self.deployment.report_unsealed(key, run)
 
     @precondition(lambda self: len(self.sealed) > len(self.damaged))
     @rule(pick=st.integers(0, 1_000), how=st.sampled_from(["payload", "cut", "gone"]))
     def storage_fails(self, pick: int, how: str) -> None:
         sound = sorted(self.sealed - self.damaged)
         key, run_id = sound[pick % len(sound)]
-        path = self.pipeline.payload(key, run_id)
+        path = self.deployment.payload(key, run_id)
         path.chmod(0o644)
         data = path.read_bytes()
         if how == "payload":
@@ -112,13 +108,13 @@ class Stories(RuleBasedStateMachine):
 
     @rule(key=_keys)
     def order_a_retry(self, key: PartitionKey) -> None:
-        act = OperatorAct(self.pipeline.clock.now(), "operator", "retry", "again")
-        self.pipeline.control_plane.retry([key], act)
+        act = OperatorAct(self.deployment.clock.now(), "operator", "retry", "again")
+        self.deployment.control_plane.retry([key], act)
 
     @rule()
     def the_consumer_starts_anew(self) -> None:
         self.consumer.close()
-        self.consumer = self.pipeline.consumer()
+        self.consumer = self.deployment.consumer()
 
     @rule()
     def take_a_snapshot(self) -> None:
@@ -180,7 +176,7 @@ class Stories(RuleBasedStateMachine):
         customers = [str(1 + number) for number in range(CUSTOMERS)]
         first, last = KEYS[0].logical_date, KEYS[-1].logical_date
         gaps = self.consumer.gaps("campaign", since=first, until=last, customers=customers)
-        states = self.pipeline.ledger.get_many(KEYS)
+        states = self.deployment.ledger.get_many(KEYS)
         assert {(gap.key, gap.status) for gap in gaps} == {
             (state.key, state.status) for state in states if state.status is not PartitionStatus.SUCCESS
         }
@@ -189,7 +185,7 @@ class Stories(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             self.consumer.close()
-            self.pipeline.close()
+            self.deployment.close()
             self.folder.cleanup()
 
     def _believed_now(self) -> Believed:
@@ -197,7 +193,7 @@ class Stories(RuleBasedStateMachine):
             state.key: CurrentPartition(
                 state.key, state.current_run_id, state.record_count, state.schema_version, state.seal_sha256
             )
-            for state in self.pipeline.ledger.get_many(KEYS)
+            for state in self.deployment.ledger.get_many(KEYS)
             if state.current_run_id and state.record_count is not None and state.schema_version and state.seal_sha256
         }
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "pipeline"))
-
-from consumer_pipeline import SINK, STATE, Pipeline
+from gads_testing.local_deployment import SINK, STATE, LocalDeployment
 
 CONFIGURATION = f"""
 [google_ads]
@@ -48,9 +46,9 @@ run()
 
 @pytest.mark.parametrize("command", [["consume", "export", "campaign", "out/rows.csv"], ["warehouse", "load"]])
 def test_what_is_half_done_is_tidied_up(tmp_path: Path, command: list[str]) -> None:
-    pipeline = Pipeline(tmp_path)
-    pipeline.trust_days(range(3))
-    pipeline.close()
+    deployment = LocalDeployment(tmp_path)
+    deployment.make_days_authoritative(range(3))
+    deployment.close()
     (tmp_path / "gads.toml").write_text(CONFIGURATION)
     for folder in ("out", "copies"):
         (tmp_path / folder).mkdir()

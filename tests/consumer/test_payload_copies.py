@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "consumer" / "pipeline"))
-
-from consumer_pipeline import COLUMNS, Pipeline, key_of, run_of
-
 import gads_consumer.payloads
 from gads_consumer.errors import PartitionAlteredError
 from gads_consumer.payloads import PayloadReader
 from gads_consumer.seals import Seal
 from gads_domain.errors import StorageError
+from gads_testing.local_deployment import COLUMNS, LocalDeployment, key_of, run_of
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
-    found = Pipeline(tmp_path)
-    found.trust_days(range(3))
+def deployment(tmp_path: Path) -> Iterator[LocalDeployment]:
+    found = LocalDeployment(tmp_path)
+    found.make_days_authoritative(range(3))
     yield found
     found.close()
 
@@ -35,34 +31,34 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def test_copies_are_the_sealed_bytes(pipeline: Pipeline, tmp_path: Path, how: str) -> None:
+def test_copies_are_the_sealed_bytes(deployment: LocalDeployment, tmp_path: Path, how: str) -> None:
     folder = tmp_path / "copies"
     folder.mkdir()
-    with pipeline.consumer() as consumer:
+    with deployment.consumer() as consumer:
         partitions = consumer.snapshot("campaign").partitions
         copies = list(consumer.copy_payloads(partitions, folder))
     assert [one.partition for one in copies] == list(partitions)
     for one in copies:
-        assert one.path.read_bytes() == pipeline.payload(one.partition.key, run_of(1)).read_bytes()
+        assert one.path.read_bytes() == deployment.payload(one.partition.key, run_of(1)).read_bytes()
         assert one.size == one.path.stat().st_size
         assert one.schema.columns == COLUMNS
     assert sorted(folder.iterdir()) == sorted(one.path for one in copies)
 
 
-def test_an_altered_payload_is_not_handed_out(pipeline: Pipeline, tmp_path: Path, how: str) -> None:
-    payload = pipeline.payload(key_of(1, 1), run_of(1))
+def test_an_altered_payload_is_not_handed_out(deployment: LocalDeployment, tmp_path: Path, how: str) -> None:
+    payload = deployment.payload(key_of(1, 1), run_of(1))
     payload.chmod(0o644)
     data = bytearray(payload.read_bytes())
     data[len(data) // 2] ^= 1
     payload.write_bytes(data)
-    with pipeline.consumer() as consumer:
+    with deployment.consumer() as consumer:
         copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path)
         with pytest.raises(PartitionAlteredError):
             list(copies)
 
 
-def test_a_folder_that_is_not_there_is_told(pipeline: Pipeline, tmp_path: Path, how: str) -> None:
-    with pipeline.consumer() as consumer:
+def test_a_folder_that_is_not_there_is_told(deployment: LocalDeployment, tmp_path: Path, how: str) -> None:
+    with deployment.consumer() as consumer:
         copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path / "absent")
         with pytest.raises(StorageError, match="absent"):
             list(copies)
@@ -70,24 +66,24 @@ def test_a_folder_that_is_not_there_is_told(pipeline: Pipeline, tmp_path: Path, 
 
 @pytest.mark.parametrize("integrity", [True, False])
 def test_a_payload_of_another_size_is_not_handed_out(
-    pipeline: Pipeline, tmp_path: Path, how: str, integrity: bool
+    deployment: LocalDeployment, tmp_path: Path, how: str, integrity: bool
 ) -> None:
-    payload = pipeline.payload(key_of(1, 1), run_of(1))
+    payload = deployment.payload(key_of(1, 1), run_of(1))
     payload.chmod(0o644)
     payload.write_bytes(payload.read_bytes() + b"more")
-    with pipeline.consumer(integrity=integrity) as consumer:
+    with deployment.consumer(integrity=integrity) as consumer:
         copies = consumer.copy_payloads(consumer.snapshot("campaign").partitions, tmp_path)
         with pytest.raises(PartitionAlteredError, match="bytes"):
             list(copies)
 
 
 def test_what_changes_while_it_is_copied_is_not_handed_out(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deployment: LocalDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A streamed payload is read twice, to be summed and to be copied; what is summed last is what was copied."""
     monkeypatch.setattr(gads_consumer.payloads, "IN_MEMORY_BYTES", 0)
-    pipeline.trust(key_of(1, 7), 1, 50_000)
-    payload = pipeline.payload(key_of(1, 7), run_of(1))
+    deployment.make_authoritative(key_of(1, 7), 1, 50_000)
+    payload = deployment.payload(key_of(1, 7), run_of(1))
     payload.chmod(0o644)
     real = PayloadReader.open
 
@@ -99,7 +95,7 @@ def test_what_changes_while_it_is_copied_is_not_handed_out(
         return opened
 
     monkeypatch.setattr(PayloadReader, "open", then_altered)
-    with pipeline.consumer() as consumer:
+    with deployment.consumer() as consumer:
         copies = consumer.copy_payloads(
             consumer.snapshot("campaign", since=key_of(1, 7).logical_date).partitions, tmp_path
         )

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "simulated"))
-
-from retry_story import NOON
-from simulated_house import House
+from gads_testing.simulated_deployment import NOON, SimulatedDeployment
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path, NOON)
+def deployment(tmp_path: Path) -> Iterator[SimulatedDeployment]:
+    made = SimulatedDeployment(tmp_path, NOON)
     yield made
     made.close()

@@ -14,17 +14,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from filed_rooms import LEDGER, SINK, Scene
 
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.state import PartitionStatus
+from gads_testing.daemon_process import LEDGER, SINK, Scene
 
-PROGRAM = Path(__file__).parent / "simulated" / "filed_rooms.py"
 _PATIENCE = 60.0
 
 
 def _start(scene: Scene) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(PROGRAM), json.dumps(asdict(scene))], stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-m", "gads_testing.daemon_process", json.dumps(asdict(scene))], stderr=subprocess.PIPE
+    )
 
 
 def _children(pid: int) -> list[int]:

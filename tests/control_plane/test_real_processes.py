@@ -76,7 +76,7 @@ def _keys_of(call: Any) -> list[PartitionKey]:
 
 
 @dataclass(frozen=True)
-class House:
+class ServedDeployment:
     api: WatchedApi
     configuration: Path
     keys: frozenset[PartitionKey]
@@ -105,7 +105,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, gads_etl_script: Path, request: pytest.FixtureRequest) -> Iterator[House]:
+def deployment(tmp_path: Path, gads_etl_script: Path, request: pytest.FixtureRequest) -> Iterator[ServedDeployment]:
     accounts, days, seconds, per_call = request.param
     api = WatchedApi(tmp_path, accounts, seconds)
     last = FIRST + timedelta(days=days - 1)
@@ -130,7 +130,7 @@ def house(tmp_path: Path, gads_etl_script: Path, request: pytest.FixtureRequest)
             for report in ("campaign", "customer")
             for number in range(days)
         )
-        yield House(api, path, keys, gads_etl_script)
+        yield ServedDeployment(api, path, keys, gads_etl_script)
 
 
 def _workers_of(pid: int) -> list[int]:
@@ -141,22 +141,24 @@ def _workers_of(pid: int) -> list[int]:
         return []
 
 
-def _backfill(house: House) -> subprocess.Popen[bytes]:
-    last = max(key.logical_date for key in house.keys)
+def _backfill(deployment: ServedDeployment) -> subprocess.Popen[bytes]:
+    last = max(key.logical_date for key in deployment.keys)
     days = ["--since", FIRST.isoformat(), "--until", last.isoformat()]
-    return house.start("backfill", *days, "--yes")
+    return deployment.start("backfill", *days, "--yes")
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("house", [(60, 60, 0.05, 5)], indirect=True)
-def test_r36_r37_killed_a_hundred_times_nothing_sealed_is_asked_again_and_nothing_is_lost(house: House) -> None:
+@pytest.mark.parametrize("deployment", [(60, 60, 0.05, 5)], indirect=True)
+def test_r36_r37_killed_a_hundred_times_nothing_sealed_is_asked_again_and_nothing_is_lost(
+    deployment: ServedDeployment,
+) -> None:
     chance = random.Random(3)
     killed: Counter[str] = Counter()
-    process = _backfill(house)
+    process = _backfill(deployment)
     while sum(killed.values()) < 100:
-        wanted = house.api.asked.total() + chance.randrange(1, 40)
-        while house.api.asked.total() < wanted and process.poll() is None:
+        wanted = deployment.api.asked.total() + chance.randrange(1, 40)
+        while deployment.api.asked.total() < wanted and process.poll() is None:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.1))
         if process.poll() is not None:
@@ -170,35 +172,35 @@ def test_r36_r37_killed_a_hundred_times_nothing_sealed_is_asked_again_and_nothin
             process.kill()
             process.wait()
             killed["orchestrator"] += 1
-            process = _backfill(house)
+            process = _backfill(deployment)
     assert process.wait(timeout=1200) in (0, 1)
     deadline = time.monotonic() + 600
-    while undone := house.undone():
+    while undone := deployment.undone():
         assert time.monotonic() < deadline, list(undone.items())[:5]
-        _backfill(house).wait(timeout=600)
-    house.check()
-    more = house.api.asked.total() - len(house.keys)
-    print(f"\nkilled {dict(killed)}; {len(house.keys):,} days, {more} asked again, none of them sealed")
+        _backfill(deployment).wait(timeout=600)
+    deployment.check()
+    more = deployment.api.asked.total() - len(deployment.keys)
+    print(f"\nkilled {dict(killed)}; {len(deployment.keys):,} days, {more} asked again, none of them sealed")
     assert sum(killed.values()) == 100
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("house", [(60, 100, 0.3, 2)], indirect=True)
-def test_r33_two_daemons_for_five_minutes_ask_for_no_slice_twice(house: House) -> None:
-    with house.configuration.open("a") as file:
+@pytest.mark.parametrize("deployment", [(60, 100, 0.3, 2)], indirect=True)
+def test_r33_two_daemons_for_five_minutes_ask_for_no_slice_twice(deployment: ServedDeployment) -> None:
+    with deployment.configuration.open("a") as file:
         file.write("\n")
-    text = house.configuration.read_text().replace("[run]\n", f"[run]\nbackfill_since = {FIRST}\n")
-    house.configuration.write_text(text)
-    both = [house.start("serve"), house.start("serve")]
+    text = deployment.configuration.read_text().replace("[run]\n", f"[run]\nbackfill_since = {FIRST}\n")
+    deployment.configuration.write_text(text)
+    both = [deployment.start("serve"), deployment.start("serve")]
     time.sleep(300)  # as long as they are to be watched
     for process in both:
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
     for process in both:
         assert process.wait(timeout=20) == 0
-    assert house.api.again == []
-    assert max(house.api.asked.values()) == 1, "a day was asked for twice"
-    runs = Counter(run for _, run in house.api.reader.sealed())
-    print(f"\n{house.api.asked.total():,} days asked for, each once, by {len(runs)} runs")
+    assert deployment.api.again == []
+    assert max(deployment.api.asked.values()) == 1, "a day was asked for twice"
+    runs = Counter(run for _, run in deployment.api.reader.sealed())
+    print(f"\n{deployment.api.asked.total():,} days asked for, each once, by {len(runs)} runs")
     assert len(runs) >= 2, "one did everything"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulated_agency import Size, live
+
+from gads_testing.simulated_agency import Size, live
 
 SMALL = Size(accounts=4, reports=5, days=12, cycles_a_day=2)
 
@@ -31,7 +32,6 @@ def test_every_day_ends_well_or_held_for_a_recorded_reason(seed: int, in_memory:
 
 def test_a_seed_always_tells_the_same_story(tmp_path: Path, in_memory: Path) -> None:
     tiny = Size(accounts=2, reports=4, days=6, cycles_a_day=2)
-    (in_memory / "again").mkdir()
     first, again, other = live(5, tiny, in_memory), live(5, tiny, in_memory / "again"), live(6, tiny, in_memory)
     assert first.digest == again.digest != other.digest
 

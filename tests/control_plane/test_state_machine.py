@@ -10,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from simulated_agency import ALLOWED_MOVES
-from simulated_house import REPORT, House, key_of
 
 from gads_domain.control import Lease, Mark
 from gads_domain.partition_key import PartitionKey
@@ -19,6 +17,8 @@ from gads_domain.run import RunContext, RunId
 from gads_domain.state import PartitionStatus
 from gads_domain.state_machine import winner
 from gads_orchestrator.plan import Account, WorkPlan
+from gads_testing.simulated_agency import ALLOWED_CHANGES
+from gads_testing.simulated_deployment import REPORT, SimulatedDeployment, key_of
 
 NOON = datetime(2024, 6, 10, 12, tzinfo=UTC)
 _ACCOUNTS = (Account("1"), Account("2", "Asia/Tokyo"))
@@ -37,8 +37,8 @@ class Story(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        first = House(Path(self._folder.name), NOON, limit=40)
-        self.houses = [first, first.another()]
+        first = SimulatedDeployment(Path(self._folder.name), NOON, limit=40)
+        self.instances = [first, first.second_instance()]
         self.plans: list[WorkPlan | None] = [None, None]
         self.lost: list[Lease] = []
         self.revoked: dict[PartitionKey, set[RunId]] = {}
@@ -46,29 +46,29 @@ class Story(RuleBasedStateMachine):
         self.chain: dict[PartitionKey, tuple[PartitionStatus, RunId | None]] = {}
 
     def teardown(self) -> None:
-        for house in self.houses:
-            house.close()
+        for deployment in self.instances:
+            deployment.close()
         self._folder.cleanup()
 
     @rule(hours=st.integers(1, 30))
     def time_passes(self, hours: int) -> None:
-        self.houses[0].pass_time(hours=hours)
+        self.instances[0].pass_time(hours=hours)
 
     @rule(account=_account, kind=st.sampled_from(["out", "denied", "well"]))
     def the_api_changes(self, account: str, kind: str) -> None:
-        trouble, now = self.houses[0].trouble, self.houses[0].clock.now()
+        trouble, now = self.instances[0].trouble, self.instances[0].clock.now()
         forever = now + timedelta(days=999)
         trouble.outages = [(now, forever, frozenset({account}))] if kind == "out" else []
         trouble.denied = {account: (now, forever)} if kind == "denied" else {}
 
     @rule(who=_who)
     def plan(self, who: int) -> None:
-        self.plans[who] = self.houses[who].plan(REPORT, accounts=_ACCOUNTS, since=NOON.date() - timedelta(days=5))
+        self.plans[who] = self.instances[who].plan(REPORT, accounts=_ACCOUNTS, since=NOON.date() - timedelta(days=5))
 
     @precondition(lambda self: any(self.plans))
     @rule(who=_who, crash_after=st.none() | st.integers(0, 5), other_too=st.booleans())
     def execute_plan(self, who: int, crash_after: int | None, other_too: bool) -> None:
-        plan, house = self.plans[who], self.houses[who]
+        plan, deployment = self.plans[who], self.instances[who]
         if plan is None:
             return
         sealed = [0]
@@ -81,56 +81,58 @@ class Story(RuleBasedStateMachine):
                 raise _CrashError
             sealed[0] += 1
 
-        house.before_seal = before_seal
-        release = house.control.release_leases
+        deployment.before_seal = before_seal
+        release = deployment.control.release_leases
         if crash_after is not None:
-            house.control.release_leases = self.lost.extend  # type: ignore[method-assign, assignment]  # the dead give nothing back
+            deployment.control.release_leases = self.lost.extend  # type: ignore[method-assign, assignment]  # the dead give nothing back
         try:
-            house.carry(plan)
+            deployment.execute(plan)
         except _CrashError:
             pass
         finally:
-            house.before_seal = lambda key: None
-            house.control.release_leases = release  # type: ignore[method-assign]  # alive again
+            deployment.before_seal = lambda key: None
+            deployment.control.release_leases = release  # type: ignore[method-assign]  # alive again
         self.plans[who] = None
 
     def _carry_all(self, who: int) -> None:
-        house = self.houses[who]
-        house.before_seal = lambda key: None
-        house.carry(house.plan(REPORT, accounts=_ACCOUNTS, since=NOON.date() - timedelta(days=5)))
+        deployment = self.instances[who]
+        deployment.before_seal = lambda key: None
+        deployment.execute(deployment.plan(REPORT, accounts=_ACCOUNTS, since=NOON.date() - timedelta(days=5)))
 
     @rule(who=_who, account=_account, ago=_days_ago, by_policy=st.booleans())
     def retry(self, who: int, account: str, ago: int, by_policy: bool) -> None:
-        house = self.houses[who]
-        house.control.retry([self._key(account, ago)], house.act(by_policy=by_policy))
+        deployment = self.instances[who]
+        deployment.control.retry([self._key(account, ago)], deployment.act(by_policy=by_policy))
 
     @rule(who=_who, account=_account, ago=_days_ago, mark=st.sampled_from(Mark), on=st.booleans())
     def mark(self, who: int, account: str, ago: int, mark: Mark, on: bool) -> None:
-        house = self.houses[who]
-        (house.control.mark if on else house.control.unmark)([self._key(account, ago)], mark, house.act())
+        deployment = self.instances[who]
+        (deployment.control.mark if on else deployment.control.unmark)(
+            [self._key(account, ago)], mark, deployment.act()
+        )
 
     @rule(who=_who, account=_account, ago=_days_ago, which=st.integers(0, 9), carried_out=st.booleans())
     def revoke(self, who: int, account: str, ago: int, which: int, carried_out: bool) -> None:
-        house, key = self.houses[who], self._key(account, ago)
-        attempts = house.control.history(key).results
+        deployment, key = self.instances[who], self._key(account, ago)
+        attempts = deployment.control.history(key).results
         if attempts:
             run = attempts[which % len(attempts)].run_id
-            house.control.revoke([(key, run)], house.act())
+            deployment.control.revoke([(key, run)], deployment.act())
             self.revoked.setdefault(key, set()).add(run)
         if carried_out:
-            house.validator.validate([key])
+            deployment.validator.validate([key])
 
     @rule(who=_who, account=_account, ago=_days_ago)
     def a_late_run_seals(self, who: int, account: str, ago: int) -> None:
-        house = self.houses[who]
-        house.sink.seal(self._key(account, ago), RunContext(house.run_ids.new_run_id()).run_id, "late rows")
+        deployment = self.instances[who]
+        deployment.sink.seal(self._key(account, ago), RunContext(deployment.run_ids.new_run_id()).run_id, "late rows")
 
     @invariant()
     def r1_only_the_tables_moves_are_in_the_log(self) -> None:
-        control = self.houses[0].control
+        control = self.instances[0].control
         for entry in control.authority_changes(after=self.seen):
             self.seen = entry.sequence
-            assert (entry.status_before.value, entry.status_after.value, entry.cause) in ALLOWED_MOVES
+            assert (entry.status_before.value, entry.status_after.value, entry.cause) in ALLOWED_CHANGES
             assert self.chain.get(entry.key, (PartitionStatus.PENDING, None)) == (entry.status_before, entry.from_run)
             self.chain[entry.key] = (entry.status_after, entry.to_run)
             if entry.cause == "retry":
@@ -139,7 +141,7 @@ class Story(RuleBasedStateMachine):
         self._authority_is_what_the_record_says()
 
     def _authority_is_what_the_record_says(self) -> None:
-        control = self.houses[0].control
+        control = self.instances[0].control
         for key, (status, run) in self.chain.items():
             history = control.history(key)
             assert (history.state.status, history.state.current_run_id) == (status, run)
@@ -151,12 +153,12 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def the_budget_holds_and_leases_are_single(self) -> None:
-        house = self.houses[0]
-        assert house.control.quota("t", house.clock.now().date()).spent <= 40
-        leases = house.control.leases(house.clock.now())
+        deployment = self.instances[0]
+        assert deployment.control.quota("t", deployment.clock.now().date()).spent <= 40
+        leases = deployment.control.leases(deployment.clock.now())
         assert len({lease.scope for lease in leases}) == len({lease.number for lease in leases}) == len(leases)
         for one in self.lost:
-            assert house.control.renew_leases([one], one.expires_at, one.expires_at + timedelta(1)) == [None]
+            assert deployment.control.renew_leases([one], one.expires_at, one.expires_at + timedelta(1)) == [None]
 
     def _key(self, account: str, ago: int) -> PartitionKey:
         return key_of(NOON.date() - timedelta(days=ago), account)

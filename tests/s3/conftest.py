@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import boto3
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "servers"))
-
-from s3_fault_proxy import FaultProxy
-from s3_servers import Server, radosgw, rclone
-
-# Laws are asserts in an installed package; rewritten, they say what they compared.
-pytest.register_assert_rewrite("gads_conformance")
+from gads_testing.s3.fault_proxy import FaultProxy
+from gads_testing.s3.servers import Server, radosgw, rclone
 
 GIVEN = "GADS_TEST_S3_URL"
 """Names another server to hold to the same laws: a sink's URL, its credentials in AWS_*."""

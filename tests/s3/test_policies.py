@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from s3_servers import Server
 
 from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
@@ -19,6 +18,7 @@ from gads_domain.errors import AlreadySealedError, CredentialsError, NotSealedEr
 from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE, RawSink
 from gads_sink_s3.sink import S3Sink
+from gads_testing.s3.servers import Server
 
 README = Path(__file__).parents[2] / "packages" / "gads-sink-s3" / "README.md"
 KEY = sample_key()

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent / "staged"))
-
-from staged_extraction import FIRST, LAST, REPORT, FixedClock, Naps
 
 from gads_domain.adapters import sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
@@ -23,9 +18,7 @@ from gads_emulator import Call, EmulatorServer, Selection, SyntheticAgency, Synt
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.report_source import GoogleAdsReportSource
-
-# Laws are asserts in an installed package; rewritten, they say what they compared.
-pytest.register_assert_rewrite("gads_conformance")
+from gads_testing.staged_extraction import FIRST, LAST, REPORT, FixedClock, Naps
 
 API_VERSION = "v26"
 

@@ -6,7 +6,15 @@ import importlib.metadata
 from typing import Any
 
 import pytest
-from staged_extraction import (
+
+from gads_domain.clock import RandomRunIds, SystemClock
+from gads_domain.metadata_codec import decode_metadata
+from gads_domain.ports.sink import RawSink
+from gads_domain.report import ReportDefinition, ReportSlice
+from gads_domain.run import RunContext
+from gads_extractor.connection import GoogleAdsConnection
+from gads_extractor.report_source import GoogleAdsReportSource
+from gads_testing.staged_extraction import (
     FIELDS,
     FIRST,
     LAST,
@@ -16,14 +24,6 @@ from staged_extraction import (
     page_of,
     rows_in,
 )
-
-from gads_domain.clock import RandomRunIds, SystemClock
-from gads_domain.metadata_codec import decode_metadata
-from gads_domain.ports.sink import RawSink
-from gads_domain.report import ReportDefinition, ReportSlice
-from gads_domain.run import RunContext
-from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.report_source import GoogleAdsReportSource
 
 pytestmark = pytest.mark.usefixtures("every_writer_is_ended")
 

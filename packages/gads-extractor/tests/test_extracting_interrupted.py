@@ -7,13 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from staged_extraction import (
-    FIRST,
-    REPORT,
-    all_sealed,
-    all_unsealed,
-    page_of,
-)
 
 from gads_domain.errors import StorageFullError
 from gads_domain.partition_key import PartitionKey
@@ -22,6 +15,13 @@ from gads_domain.ports.sink import PartitionWriter, RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
 from gads_extractor.report_source import GoogleAdsReportSource
+from gads_testing.staged_extraction import (
+    FIRST,
+    REPORT,
+    all_sealed,
+    all_unsealed,
+    page_of,
+)
 
 pytestmark = pytest.mark.usefixtures("every_writer_is_ended")
 

@@ -8,7 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from staged_extraction import (
+
+from gads_domain.errors import CredentialsError
+from gads_domain.ports.sink import RawSink
+from gads_domain.report import ReportSlice
+from gads_domain.run import RunContext
+from gads_emulator import ApiFailureError, Call, Selection
+from gads_extractor.call_retry import RetryPolicy
+from gads_extractor.connection import GoogleAdsConnection
+from gads_extractor.report_source import GoogleAdsReportSource
+from gads_testing.staged_extraction import (
     BUSY,
     FIRST,
     REPORT,
@@ -21,15 +30,6 @@ from staged_extraction import (
     page_of,
     rows_in,
 )
-
-from gads_domain.errors import CredentialsError
-from gads_domain.ports.sink import RawSink
-from gads_domain.report import ReportSlice
-from gads_domain.run import RunContext
-from gads_emulator import ApiFailureError, Call, Selection
-from gads_extractor.call_retry import RetryPolicy
-from gads_extractor.connection import GoogleAdsConnection
-from gads_extractor.report_source import GoogleAdsReportSource
 
 pytestmark = pytest.mark.usefixtures("every_writer_is_ended")
 

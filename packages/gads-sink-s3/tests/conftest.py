@@ -10,10 +10,6 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-# Laws are asserts in an installed package; rewritten, they say what they compared.
-pytest.register_assert_rewrite("gads_conformance")
-
-
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key-0123456789"
 
 

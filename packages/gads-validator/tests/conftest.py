@@ -24,9 +24,6 @@ from gads_payload.writer import PayloadWriter
 from gads_validator.checks.declared import DeclaredChecks
 from gads_validator.validator import RawPartitionValidator
 
-# Laws are asserts in an installed package; rewritten, they say what they compared.
-pytest.register_assert_rewrite("gads_conformance")
-
 CUSTOMER = "4651612872"
 DAY = date(2024, 6, 2)
 SCHEMA = TableSchema(

@@ -6,7 +6,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from consumer_pipeline import (
+
+from gads_domain.metadata import ColumnSpec
+from gads_domain.ports.warehouse import LoadStep
+from gads_testing.local_deployment import (
     CAMPAIGN,
     CLICKS,
     COLUMNS,
@@ -17,22 +20,19 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
-from warehouse_pipeline import WIDER, WarehousePipeline, doubles
-
-from gads_domain.metadata import ColumnSpec
-from gads_domain.ports.warehouse import LoadStep
+from gads_testing.warehouse_deployment import WIDER, WarehouseDeployment
 from gads_warehouse_duckdb.errors import (
     SchemaDriftError,
     TableTakenError,
 )
 
 
-def test_a_report_has_a_table_of_its_name(loaded: WarehousePipeline) -> None:
+def test_a_report_has_a_table_of_its_name(loaded: WarehouseDeployment) -> None:
     """W20: the payload's columns in their order, then the identity; a table that is not the loader's is left alone."""
     names = [name for name, *_ in loaded.query("DESCRIBE campaign")]
     assert names == [*(column.name for column in COLUMNS), "_customer_id", "_logical_date", "_run_id"]
     loaded.tamper("CREATE TABLE notes (text VARCHAR)")
-    loaded.pipeline.trust(key_of(1, 0, "notes"), 1)
+    loaded.make_authoritative(key_of(1, 0, "notes"), 1)
     with pytest.raises(TableTakenError):
         loaded.load()
     assert loaded.query("FROM notes") == []
@@ -41,11 +41,11 @@ def test_a_report_has_a_table_of_its_name(loaded: WarehousePipeline) -> None:
     loaded.require_equal("notes")
 
 
-def test_types_are_those_of_the_payload(tables: WarehousePipeline) -> None:
+def test_types_are_those_of_the_payload(deployment: WarehouseDeployment) -> None:
     """W21: also of lists, and null stays null."""
-    tables.pipeline.trust(key_of(), 1, columns=(*WIDER, LABELS))
-    tables.load()
-    kinds = {name: kind for name, kind, *_ in tables.query("DESCRIBE campaign")}
+    deployment.make_authoritative(key_of(), 1, columns=(*WIDER, LABELS))
+    deployment.load()
+    kinds = {name: kind for name, kind, *_ in deployment.query("DESCRIBE campaign")}
     assert kinds == {
         "segments_date": "DATE",
         "campaign_id": "BIGINT",
@@ -58,12 +58,12 @@ def test_types_are_those_of_the_payload(tables: WarehousePipeline) -> None:
         "_logical_date": "DATE",
         "_run_id": "VARCHAR",
     }
-    tables.require_equal()
+    deployment.require_equal()
 
 
-def test_pointers_name_the_seal(loaded: WarehousePipeline) -> None:
+def test_pointers_name_the_seal(loaded: WarehouseDeployment) -> None:
     """W22: a row a partition, as the consumer's snapshot has it."""
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         expected = [
             (one.customer_id, "campaign", one.logical_date, one.run_id.value, 1, one.record_count, one.seal_sha256, 1)
             for one in consumer.snapshot("campaign").partitions
@@ -77,10 +77,10 @@ def test_pointers_name_the_seal(loaded: WarehousePipeline) -> None:
     assert age < 3_600
 
 
-def test_loads_are_on_record(loaded: WarehousePipeline) -> None:
+def test_loads_are_on_record(loaded: WarehouseDeployment) -> None:
     """W23: what was there stays, and each step adds its own."""
     first = loaded.query("FROM gads.load_records ORDER BY ALL")
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
     loaded.load()
     assert set(first) < set(loaded.query("FROM gads.load_records"))
     assert loaded.query(
@@ -93,7 +93,7 @@ def test_loads_are_on_record(loaded: WarehousePipeline) -> None:
     ) == [("replaced", "1", "campaign", date(2024, 6, 2), run_of(2).value, run_of(1).value, 1, 9, "1.1")]
 
 
-def test_the_catalogue_says_what_columns_mean(loaded: WarehousePipeline) -> None:
+def test_the_catalogue_says_what_columns_mean(loaded: WarehouseDeployment) -> None:
     """W24: every column of every table, with the API's own words where the API has the field."""
     rows = loaded.query("SELECT column_name, data_type, category, field, meaning FROM gads.catalogue ORDER BY position")
     assert [row[0] for row in rows] == [name for name, *_ in loaded.query("DESCRIBE campaign")]
@@ -108,18 +108,18 @@ def test_the_catalogue_says_what_columns_mean(loaded: WarehousePipeline) -> None
 
 
 @pytest.mark.parametrize("narrow_first", [True, False])
-def test_added_columns_widen_the_table(tables: WarehousePipeline, narrow_first: bool) -> None:
+def test_added_columns_widen_the_table(deployment: WarehouseDeployment, narrow_first: bool) -> None:
     """W25: in whichever order the versions come, the rows share a table."""
     steps = [(key_of(1, 0), COLUMNS, 1), (key_of(1, 1), WIDER, 2)]
     for key, columns, version in steps if narrow_first else reversed(steps):
-        tables.pipeline.trust(key, 1, columns=columns, schema_version=version)
-        tables.load()
-    tables.require_equal()
-    assert tables.query("SELECT DISTINCT table_name FROM gads.report_tables") == [("campaign",)]
-    nulls = tables.query("SELECT _logical_date, count(metrics_cost) FROM campaign GROUP BY 1 ORDER BY 1")
+        deployment.make_authoritative(key, 1, columns=columns, schema_version=version)
+        deployment.load()
+    deployment.require_equal()
+    assert deployment.query("SELECT DISTINCT table_name FROM gads.report_tables") == [("campaign",)]
+    nulls = deployment.query("SELECT _logical_date, count(metrics_cost) FROM campaign GROUP BY 1 ORDER BY 1")
     assert [count for _, count in nulls] == [0, 3]
-    assert tables.query("SELECT count(*) FROM reporting.campaign WHERE metrics_cost IS NOT NULL") == [(3,)]
-    versions = tables.query("SELECT schema_versions FROM gads.catalogue WHERE column_name = 'metrics_cost'")
+    assert deployment.query("SELECT count(*) FROM reporting.campaign WHERE metrics_cost IS NOT NULL") == [(3,)]
+    versions = deployment.query("SELECT schema_versions FROM gads.catalogue WHERE column_name = 'metrics_cost'")
     assert versions == [([2],)]
 
 
@@ -133,12 +133,11 @@ CHANGES: dict[str, tuple[ColumnSpec, ...]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_changed_has_a_table_of_its_own(
-    loaded: WarehousePipeline, change: str, monkeypatch: pytest.MonkeyPatch
+    loaded: WarehouseDeployment, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """W26: named by its version, with a view over all versions that says so, and nothing cast."""
-    doubles(monkeypatch)
     before = loaded.query("DESCRIBE campaign")
-    loaded.pipeline.trust(key_of(3, 0), 2, columns=CHANGES[change], schema_version=2)
+    loaded.make_authoritative(key_of(3, 0), 2, columns=CHANGES[change], schema_version=2)
     loaded.load()
     loaded.require_equal()
     assert loaded.query("DESCRIBE campaign") == before
@@ -153,12 +152,11 @@ def test_what_changed_has_a_table_of_its_own(
     assert "campaign__v2 has schema version 2" in told
 
 
-def test_versions_never_mix_in_a_partition(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_never_mix_in_a_partition(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """W27: a partition moves between tables whole, there and back."""
-    doubles(monkeypatch)
     for run, version in ((2, 2), (3, 1), (4, 2)):
         columns = CHANGES["type"] if version == 2 else COLUMNS
-        loaded.pipeline.trust(key_of(1, 1), run, columns=columns, schema_version=version)
+        loaded.make_authoritative(key_of(1, 1), run, columns=columns, schema_version=version)
         loaded.load()
         places = loaded.query(
             "SELECT DISTINCT _table FROM reporting.campaign__all_versions "
@@ -168,7 +166,7 @@ def test_versions_never_mix_in_a_partition(loaded: WarehousePipeline, monkeypatc
         loaded.require_equal()
 
 
-def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: WarehousePipeline) -> None:
+def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: WarehouseDeployment) -> None:
     """W28: the validator does not let it happen; if the ledger has it all the same, the step fails."""
     from dataclasses import replace as changed
 
@@ -178,8 +176,8 @@ def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: Warehou
 
     at = loaded.warehouse.position()
     assert at is not None
-    loaded.pipeline.trust(key_of(5, 0), 2, columns=WIDER, schema_version=2)
-    with loaded.pipeline.consumer() as consumer:
+    loaded.make_authoritative(key_of(5, 0), 2, columns=WIDER, schema_version=2)
+    with loaded.consumer() as consumer:
         (partition,) = consumer.snapshot("campaign", customers="5").partitions
         (copy,) = consumer.copy_payloads([partition], tmp_path)
         pointer = changed(partition, schema_version=1)
@@ -189,7 +187,7 @@ def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: Warehou
             "google_ads",
             at,
             position_of(consumer.cursor()),
-            loaded.pipeline.clock.now(),
+            loaded.clock.now(),
             [replacement],
             [],
         )
@@ -199,7 +197,9 @@ def test_one_version_with_two_schemas_is_refused(tmp_path: Path, loaded: Warehou
     loaded.require_equal()
 
 
-def test_a_payload_with_other_columns_than_its_seal_says_is_refused(tmp_path: Path, loaded: WarehousePipeline) -> None:
+def test_a_payload_with_other_columns_than_its_seal_says_is_refused(
+    tmp_path: Path, loaded: WarehouseDeployment
+) -> None:
     """W21: of another type, fewer, more or in another order; nothing of the step is loaded, and nothing is cast."""
     from gads_domain.errors import DamagedPartitionError
     from gads_domain.metadata import TableSchema
@@ -208,16 +208,16 @@ def test_a_payload_with_other_columns_than_its_seal_says_is_refused(tmp_path: Pa
 
     at = loaded.warehouse.position()
     assert at is not None
-    loaded.pipeline.trust(key_of(5, 0), 2, columns=WIDER, schema_version=2)
+    loaded.make_authoritative(key_of(5, 0), 2, columns=WIDER, schema_version=2)
     before = loaded.shown()
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         (partition,) = consumer.snapshot("campaign", customers="5").partitions
         (copy,) = consumer.copy_payloads([partition], tmp_path)
         to = position_of(consumer.cursor())
     as_double = ColumnSpec("metrics_clicks", "metrics.clicks", "double")
     for told in ((DATE, CAMPAIGN, NAME, as_double, *WIDER[4:]), WIDER[:-1], (*WIDER, LABELS), WIDER[::-1]):
         replacement = Replacement(partition, TableSchema(told), copy.path)
-        step = LoadStep(LoadMode.FEED, "google_ads", at, to, loaded.pipeline.clock.now(), [replacement], [])
+        step = LoadStep(LoadMode.FEED, "google_ads", at, to, loaded.clock.now(), [replacement], [])
         with pytest.raises(DamagedPartitionError, match="other columns than its seal says"):
             loaded.warehouse.apply(step)
         assert loaded.shown() == before

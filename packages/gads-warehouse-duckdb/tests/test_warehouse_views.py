@@ -7,19 +7,19 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from consumer_pipeline import (
+
+from gads_domain.errors import GadsError
+from gads_domain.metadata import ColumnSpec
+from gads_testing.local_deployment import (
     CAMPAIGN,
     CLICKS,
     key_of,
 )
-from warehouse_pipeline import CONTRACT, COST_MICROS, WarehousePipeline, doubles
-
-from gads_domain.errors import GadsError
-from gads_domain.metadata import ColumnSpec
+from gads_testing.warehouse_deployment import CONTRACT, COST_MICROS, WarehouseDeployment
 from gads_warehouse_duckdb.views.reporting import money
 
 
-def test_money_stands_beside_micros(agency: WarehousePipeline) -> None:
+def test_money_stands_beside_micros(agency: WarehouseDeployment) -> None:
     """W29: exact, with the account's name, currency and time zone."""
     rows = agency.query(
         "SELECT DISTINCT metrics_cost_micros, metrics_cost, "
@@ -45,7 +45,7 @@ def test_every_average_of_money_is_taken_for_money() -> None:
         assert money(ColumnSpec(f"metrics_{name}", f"metrics.{name}", "double")) is None
 
 
-def test_accounts_are_as_last_told(agency: WarehousePipeline) -> None:
+def test_accounts_are_as_last_told(agency: WarehouseDeployment) -> None:
     """W30: one row an account, named by its latest day; one that no report tells of is there without a name."""
     assert agency.query(
         "SELECT customer_id, account_name, currency_code, as_of FROM reporting.accounts ORDER BY 1"
@@ -55,7 +55,7 @@ def test_accounts_are_as_last_told(agency: WarehousePipeline) -> None:
     ]
 
 
-def test_campaigns_by_day(agency: WarehousePipeline) -> None:
+def test_campaigns_by_day(agency: WarehouseDeployment) -> None:
     """W31: one row a day a campaign, and the sums are those of the table."""
     counts = "SELECT count(*), count(DISTINCT (day, customer_id, campaign_id)) FROM reporting.campaign_daily"
     assert agency.query(counts) == [(10, 10)]
@@ -64,9 +64,9 @@ def test_campaigns_by_day(agency: WarehousePipeline) -> None:
         assert daily == agency.query(f"SELECT sum(metrics_{name}) FROM reporting.campaign")
 
 
-def test_freshness_and_gaps(loaded: WarehousePipeline) -> None:
+def test_freshness_and_gaps(loaded: WarehouseDeployment) -> None:
     """W32: from the pointers, so that a withdrawn day is a gap."""
-    loaded.pipeline.withdraw(key_of(1, 2), 1)
+    loaded.damage(key_of(1, 2), 1)
     loaded.load()
     rows = loaded.query(
         "SELECT customer_id, first_day, last_day, complete_until, days, missing_days, record_count "
@@ -125,7 +125,7 @@ DBT_COLUMNS = {
 """What models/staging/src_google_ads.yml of the package documents, and its staging models read."""
 
 
-def test_dbt_finds_its_sources(agency: WarehousePipeline) -> None:
+def test_dbt_finds_its_sources(agency: WarehouseDeployment) -> None:
     """W33: with the columns that the package documents, and only where the reports are loaded."""
     there = {name for (name,) in agency.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
     assert there == {"account_history", "campaign_history"}  # no impressions, so no stats
@@ -136,35 +136,37 @@ def test_dbt_finds_its_sources(agency: WarehousePipeline) -> None:
     assert active == [(1, "Account of run 5")]
 
 
-def test_dbt_sources_from_the_packaged_reports(tables: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dbt_sources_from_the_packaged_reports(
+    deployment: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """W33: every source of the package, from the reports that come with gads-etl."""
     from gads_gaql.catalogue import latest, load, table_schema
     from gads_gaql.parser import parse
     from gads_reports.catalogue import builtin
 
-    doubles(monkeypatch)
     names = (
         "customer", "account", "campaign_settings", "campaign", "ad_group_settings", "ad_group", "ad_settings", "ad",
         "ad_group_criterion", "keyword", "search_term_keyword",
     )  # fmt: skip
     for name in names:
         columns = table_schema(parse(builtin()[name].query), load(latest())).columns
-        tables.pipeline.trust(key_of(1, 0, name), 1, rows=0, columns=columns)
-    tables.load()
-    there = {name for (name,) in tables.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
+        deployment.make_authoritative(key_of(1, 0, name), 1, rows=0, columns=columns)
+    deployment.load()
+    there = {name for (name,) in deployment.query("SELECT view_name FROM gads.views WHERE schema_name = 'google_ads'")}
     promised = re.search(r"\*\*W33\.\*\*(.*?)with the columns", CONTRACT.read_text(), re.DOTALL)
     assert promised is not None
     assert there == set(re.findall(r"`(\w+)`", promised[1])) - {"google_ads"}
     assert there == set(DBT_COLUMNS)
     for name, expected in DBT_COLUMNS.items():
-        assert expected - {column for column, *_ in tables.query(f"DESCRIBE google_ads.{name}")} == set(), name
-    for schema, name in tables.query("SELECT schema_name, view_name FROM gads.views"):
-        tables.query(f'SELECT count(*) FROM {schema}."{name}"')
+        assert expected - {column for column, *_ in deployment.query(f"DESCRIBE google_ads.{name}")} == set(), name
+    for schema, name in deployment.query("SELECT schema_name, view_name FROM gads.views"):
+        deployment.query(f'SELECT count(*) FROM {schema}."{name}"')
 
 
-def test_rows_of_a_source_have_ids_of_their_own(tables: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_a_source_have_ids_of_their_own(
+    deployment: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """W33: a null is not nothing, so that `_fivetran_id` tells rows apart that differ in where they have one."""
-    doubles(monkeypatch)
     columns = (
         CAMPAIGN,
         ColumnSpec("segments_device", "segments.device", "string"),
@@ -173,16 +175,16 @@ def test_rows_of_a_source_have_ids_of_their_own(tables: WarehousePipeline, monke
         ColumnSpec("metrics_impressions", "metrics.impressions", "int64"),
         COST_MICROS,
     )
-    tables.pipeline.trust(key_of(), 1, rows=4, columns=columns)
-    tables.load()
-    tables.tamper("UPDATE campaign SET segments_device = NULL WHERE campaign_id % 2 = 0")
-    tables.tamper("UPDATE campaign SET segments_ad_network_type = NULL WHERE campaign_id % 2 = 1")
-    tables.tamper("UPDATE campaign SET campaign_id = 7")
-    assert tables.query("SELECT count(*), count(DISTINCT _fivetran_id) FROM google_ads.campaign_stats") == [(4, 2)]
-    told = tables.query(
+    deployment.make_authoritative(key_of(), 1, rows=4, columns=columns)
+    deployment.load()
+    deployment.tamper("UPDATE campaign SET segments_device = NULL WHERE campaign_id % 2 = 0")
+    deployment.tamper("UPDATE campaign SET segments_ad_network_type = NULL WHERE campaign_id % 2 = 1")
+    deployment.tamper("UPDATE campaign SET campaign_id = 7")
+    assert deployment.query("SELECT count(*), count(DISTINCT _fivetran_id) FROM google_ads.campaign_stats") == [(4, 2)]
+    told = deployment.query(
         "SELECT sum(clicks), sum(impressions), sum(cost_micros), any_value(id) FROM google_ads.campaign_stats"
     )
-    assert told == tables.query(
+    assert told == deployment.query(
         "SELECT sum(metrics_clicks), sum(metrics_impressions), sum(metrics_cost_micros), 7 FROM campaign"
     )
 

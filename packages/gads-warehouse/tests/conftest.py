@@ -1,11 +1,3 @@
-from __future__ import annotations
+from gads_testing.warehouse_deployment import agency, deployment, loaded
 
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parent / "story"))
-sys.path.append(str(Path(__file__).parents[3] / "tests" / "consumer" / "pipeline"))
-
-from warehouse_pipeline import agency, loaded, tables
-
-__all__ = ["agency", "loaded", "tables"]
+__all__ = ["agency", "deployment", "loaded"]

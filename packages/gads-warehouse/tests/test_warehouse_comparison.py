@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 
-from consumer_pipeline import key_of, run_of
-from warehouse_pipeline import WarehousePipeline
-
 from gads_domain.errors import GadsError
 from gads_domain.partition_key import PartitionKey
+from gads_testing.local_deployment import key_of, run_of
+from gads_testing.warehouse_deployment import WarehouseDeployment
 from gads_warehouse import DifferenceKind, status, verify
 
 
-def test_status_names_what_differs(loaded: WarehousePipeline) -> None:
+def test_status_names_what_differs(loaded: WarehouseDeployment) -> None:
     """W34: behind, orphaned and untrue, by report."""
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         assert status(consumer, loaded.warehouse)
-        loaded.pipeline.trust(key_of(1, 0), 2)
-        loaded.pipeline.trust(key_of(9, 0), 2)
-        loaded.pipeline.withdraw(key_of(2, 0), 1)
+        loaded.make_authoritative(key_of(1, 0), 2)
+        loaded.make_authoritative(key_of(9, 0), 2)
+        loaded.damage(key_of(2, 0), 1)
         loaded.tamper("DELETE FROM campaign WHERE _customer_id = '2' AND _logical_date = DATE '2024-06-02'")
         found = status(consumer, loaded.warehouse)
         assert not found
@@ -27,7 +26,7 @@ def test_status_names_what_differs(loaded: WarehousePipeline) -> None:
         assert (report.first_day, report.last_day) == (date(2024, 6, 1), date(2024, 6, 5))
 
 
-def test_verify_names_every_difference(loaded: WarehousePipeline) -> None:
+def test_verify_names_every_difference(loaded: WarehouseDeployment) -> None:
     """W35: rows lost, sums changed, values changed, rows without a pointer, what is behind."""
     day = "_customer_id = '1' AND _logical_date = DATE '2024-06-0{}'"
     loaded.tamper(f"DELETE FROM campaign WHERE {day.format(1)} AND campaign_id = 0")
@@ -37,10 +36,10 @@ def test_verify_names_every_difference(loaded: WarehousePipeline) -> None:
         "INSERT INTO campaign BY NAME SELECT '9' AS _customer_id, DATE '2024-06-01' AS _logical_date, 'z' AS _run_id"
     )
     loaded.tamper("UPDATE campaign SET _run_id = '20240701T040509000Z-00000000' WHERE _customer_id = '9'")
-    loaded.pipeline.trust(key_of(1, 3), 2)
-    loaded.pipeline.trust(key_of(8, 0), 2)
+    loaded.make_authoritative(key_of(1, 3), 2)
+    loaded.make_authoritative(key_of(8, 0), 2)
     before = loaded.path.read_bytes()
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         found = verify(consumer, loaded.warehouse)
     assert loaded.path.read_bytes() == before
     named = {(one.kind, _short(one.key), one.column, one.expected, one.found) for one in found.differences}
@@ -55,12 +54,12 @@ def test_verify_names_every_difference(loaded: WarehousePipeline) -> None:
         (DifferenceKind.ABSENT, "8 1", None, run_of(2).value, None),
     }
     loaded.load(reconcile=True)
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         left = {one.kind for one in verify(consumer, loaded.warehouse).differences}
     assert left == {DifferenceKind.SUM, DifferenceKind.VALUES}
 
 
-def test_verify_names_pointers_and_what_is_of_no_partition(loaded: WarehousePipeline) -> None:
+def test_verify_names_pointers_and_what_is_of_no_partition(loaded: WarehouseDeployment) -> None:
     """W35: another count, a second pointer, rows without identity; the rows behind such a pointer are compared too."""
     first, second = (f"customer_id = '1' AND logical_date = DATE '2024-06-0{number}'" for number in (1, 2))
     loaded.tamper(f"UPDATE gads.pointers SET record_count = 4 WHERE {first}")
@@ -70,7 +69,7 @@ def test_verify_names_pointers_and_what_is_of_no_partition(loaded: WarehousePipe
     )
     loaded.tamper(f"INSERT INTO gads.pointers SELECT * FROM gads.pointers WHERE {second}")
     loaded.tamper("INSERT INTO campaign BY NAME SELECT 7 AS campaign_id FROM range(2)")
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         found = verify(consumer, loaded.warehouse)
         assert status(consumer, loaded.warehouse).invalid_identity == {"main.campaign": 2}
     assert found.invalid_identity == {"main.campaign": 2}

@@ -10,7 +10,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from consumer_pipeline import (
+
+from gads_domain.ports.warehouse import LoadStep, WarehousePosition
+from gads_testing.local_deployment import (
     CAMPAIGN,
     COLUMNS,
     DATE,
@@ -18,9 +20,7 @@ from consumer_pipeline import (
     key_of,
     run_of,
 )
-from warehouse_pipeline import CONTRACT, WIDER, WarehousePipeline
-
-from gads_domain.ports.warehouse import LoadStep, WarehousePosition
+from gads_testing.warehouse_deployment import CONTRACT, WIDER, WarehouseDeployment
 from gads_warehouse import verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
@@ -35,22 +35,22 @@ def test_every_promise_has_a_test() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_only_what_is_authoritative_is_shown(loaded: WarehousePipeline) -> None:
+def test_only_what_is_authoritative_is_shown(loaded: WarehouseDeployment) -> None:
     """W1: a failed restatement removes nothing, a run that was not validated adds nothing, a failed day is absent."""
-    loaded.pipeline.fail(key_of(1, 0), 2)
-    loaded.pipeline.seal(key_of(1, 1), 3)
-    loaded.pipeline.fail(key_of(3, 0), 2)
+    loaded.seal_invalid(key_of(1, 0), 2)
+    loaded.seal(key_of(1, 1), 3)
+    loaded.seal_invalid(key_of(3, 0), 2)
     loaded.load()
     loaded.require_equal()
     assert {row["_run_id"] for row in loaded.shown()} == {run_of(1).value}
     assert loaded.query("SELECT count(*) FROM gads.pointers WHERE customer_id = '3'") == [(0,)]
 
 
-def test_a_partition_shows_one_run(loaded: WarehousePipeline) -> None:
+def test_a_partition_shows_one_run(loaded: WarehouseDeployment) -> None:
     """W2: rows and pointers agree on one run for each partition, after any number of restatements."""
     for run in range(2, 5):
-        loaded.pipeline.trust(key_of(1, 1), run, rows=run)
-        loaded.pipeline.trust(key_of(2, 1), run, rows=0 if run == 3 else 4)
+        loaded.make_authoritative(key_of(1, 1), run, rows=run)
+        loaded.make_authoritative(key_of(2, 1), run, rows=0 if run == 3 else 4)
         loaded.load()
         runs = loaded.query(
             "SELECT _customer_id, _logical_date, count(DISTINCT _run_id) AS n FROM campaign GROUP BY ALL"
@@ -60,41 +60,41 @@ def test_a_partition_shows_one_run(loaded: WarehousePipeline) -> None:
         loaded.require_equal()
 
 
-def test_the_tables_equal_the_ledger_at_their_position(tables: WarehousePipeline) -> None:
+def test_the_tables_equal_the_ledger_at_their_position(deployment: WarehouseDeployment) -> None:
     """W3: whatever the ledger did, and even when it has moved on since."""
-    tables.pipeline.trust_days(range(3))
-    tables.pipeline.trust(key_of(2, 0, "account"), 1, columns=(*COLUMNS, LABELS))
-    tables.load()
-    tables.pipeline.trust(key_of(1, 1), 2, rows=5)
-    ((position,),) = tables.query("SELECT position FROM gads.state")
-    assert tables.shown() == tables.authoritative(position=position)
-    assert tables.shown() != tables.authoritative()
-    tables.load()
-    tables.require_equal()
-    tables.require_equal("account")
+    deployment.make_days_authoritative(range(3))
+    deployment.make_authoritative(key_of(2, 0, "account"), 1, columns=(*COLUMNS, LABELS))
+    deployment.load()
+    deployment.make_authoritative(key_of(1, 1), 2, rows=5)
+    ((position,),) = deployment.query("SELECT position FROM gads.state")
+    assert deployment.shown() == deployment.authoritative_rows(position=position)
+    assert deployment.shown() != deployment.authoritative_rows()
+    deployment.load()
+    deployment.require_equal()
+    deployment.require_equal("account")
 
 
-def test_the_name_of_a_folder_is_no_pattern(tables: WarehousePipeline) -> None:
+def test_the_name_of_a_folder_is_no_pattern(deployment: WarehouseDeployment) -> None:
     """W3: DuckDB takes a path for one, and key=value in it for a column; the copies may lie in any folder."""
-    folder = tables.base / "campaign_name=other" / "co[p]ies * ? 'of' payloads"
+    folder = deployment.base / "campaign_name=other" / "co[p]ies * ? 'of' payloads"
     folder.mkdir(parents=True)
-    tables.pipeline.trust_days(range(3))
-    tables.load(folder=folder)
-    tables.require_equal()
-    with tables.pipeline.consumer() as consumer:
-        assert verify(consumer, tables.warehouse, folder=folder)
+    deployment.make_days_authoritative(range(3))
+    deployment.load(folder=folder)
+    deployment.require_equal()
+    with deployment.consumer() as consumer:
+        assert verify(consumer, deployment.warehouse, folder=folder)
     assert list(folder.iterdir()) == []
 
 
-def test_a_reader_sees_before_or_after(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_sees_before_or_after(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """W4: rows, pointers, records and position as seen by another connection, before the last statement and after."""
     question = """
         SELECT (SELECT count(*) FROM campaign), (SELECT sum(record_count) FROM gads.pointers),
             (SELECT position FROM gads.state), (SELECT max(load_id) FROM gads.load_records)
     """
     before = loaded.query(question)[0]
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
-    loaded.pipeline.withdraw(key_of(2, 0), 1)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
+    loaded.damage(key_of(2, 0), 1)
     seen = []
     from gads_warehouse_duckdb.step import StepTransaction
 
@@ -115,31 +115,31 @@ def test_a_reader_sees_before_or_after(loaded: WarehousePipeline, monkeypatch: p
     assert after[3] == before[3] + 1
 
 
-def test_an_empty_day_is_known_to_be_empty(tables: WarehousePipeline) -> None:
+def test_an_empty_day_is_known_to_be_empty(deployment: WarehouseDeployment) -> None:
     """W5: it has a pointer, no rows, and is no gap."""
-    tables.pipeline.trust_days([0, 2])
-    tables.pipeline.trust(key_of(1, 1), 1, rows=0)
-    tables.load()
-    assert tables.query("SELECT record_count FROM gads.pointers ORDER BY logical_date") == [(3,), (0,), (3,)]
-    assert tables.query("SELECT count(*) FROM reporting.gaps") == [(0,)]
+    deployment.make_days_authoritative([0, 2])
+    deployment.make_authoritative(key_of(1, 1), 1, rows=0)
+    deployment.load()
+    assert deployment.query("SELECT record_count FROM gads.pointers ORDER BY logical_date") == [(3,), (0,), (3,)]
+    assert deployment.query("SELECT count(*) FROM reporting.gaps") == [(0,)]
 
 
-def test_a_load_goes_on_from_where_it_was(tables: WarehousePipeline) -> None:
+def test_a_load_goes_on_from_where_it_was(deployment: WarehouseDeployment) -> None:
     """W6: the first load reads what is authoritative now, a later one what changed since."""
     for run in (1, 2, 3):
-        tables.pipeline.trust(key_of(1, 0), run)
-    first = tables.load()
+        deployment.make_authoritative(key_of(1, 0), run)
+    first = deployment.load()
     assert (first.mode.value, first.added, first.rows) == ("reconcile", 1, 3)
-    assert tables.query("SELECT run_id, previous_run_id FROM gads.load_records") == [(run_of(3).value, None)]
-    tables.pipeline.trust(key_of(1, 1), 4)
-    second = tables.load()
+    assert deployment.query("SELECT run_id, previous_run_id FROM gads.load_records") == [(run_of(3).value, None)]
+    deployment.make_authoritative(key_of(1, 1), 4)
+    second = deployment.load()
     assert (second.mode.value, second.added, second.replaced, second.rows) == ("feed", 1, 0, 3)
 
 
 @pytest.mark.parametrize("options", [{}, {"reconcile": True}, {"dry_run": True}, {"reconcile": True, "dry_run": True}])
-def test_nothing_to_do_changes_no_byte(loaded: WarehousePipeline, options: dict[str, bool]) -> None:
+def test_nothing_to_do_changes_no_byte(loaded: WarehouseDeployment, options: dict[str, bool]) -> None:
     """W7: not even where the ledger recorded what changes no authority."""
-    loaded.pipeline.fail(key_of(1, 1), 2)
+    loaded.seal_invalid(key_of(1, 1), 2)
     before = {path: path.read_bytes() for path in loaded.base.glob("tables*")}
     report = loaded.load(**options)
     assert not report.changed
@@ -180,19 +180,19 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) a
 @pytest.mark.parametrize(
     ("place", "number"), [("_change_pointers", 1), ("_replace", 2), ("_record_step", 1), ("execute", 2)]
 )
-def test_a_killed_load_is_continued(loaded: WarehousePipeline, place: str, number: int) -> None:
+def test_a_killed_load_is_continued(loaded: WarehouseDeployment, place: str, number: int) -> None:
     """W8: SIGKILL after each kind of statement, in the first step or the second."""
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
-    loaded.pipeline.trust(key_of(1, 3), 2, rows=0)
-    loaded.pipeline.trust(key_of(4, 0), 2, columns=WIDER, schema_version=2)
-    loaded.pipeline.trust(key_of(4, 1), 2, columns=(DATE, CAMPAIGN), schema_version=3)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
+    loaded.make_authoritative(key_of(1, 3), 2, rows=0)
+    loaded.make_authoritative(key_of(4, 0), 2, columns=WIDER, schema_version=2)
+    loaded.make_authoritative(key_of(4, 1), 2, columns=(DATE, CAMPAIGN), schema_version=3)
     killed = subprocess.run([sys.executable, "-c", LOADER, str(loaded.base), place, str(number)], check=False)
     assert killed.returncode == -9
     ((position,),) = loaded.query("SELECT position FROM gads.state")
-    assert loaded.shown() == loaded.authoritative(position=position)
+    assert loaded.shown() == loaded.authoritative_rows(position=position)
     loaded.load()
     loaded.require_equal()
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         assert verify(consumer, loaded.warehouse)
 
 
@@ -219,9 +219,9 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=sys.arg
 """
 
 
-def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: WarehousePipeline) -> None:
+def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: WarehouseDeployment) -> None:
     """W8: what DuckDB has in its log alone counts, is read as it is, and is taken in by the next load that writes."""
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_CLOSING, str(loaded.base)], check=False)
     assert killed.returncode == -9
     left = {path.name: path.read_bytes() for path in loaded.base.glob("tables*")}
@@ -229,16 +229,16 @@ def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: WarehouseP
     loaded.require_equal()
     assert loaded.load().steps == 0
     assert {path.name: path.read_bytes() for path in loaded.base.glob("tables*")} == left
-    loaded.pipeline.trust(key_of(1, 2), 3, rows=2)
+    loaded.make_authoritative(key_of(1, 2), 3, rows=2)
     loaded.load()
     loaded.require_equal()
     assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
 
 
-def test_restated_and_withdrawn_in_one_step(loaded: WarehousePipeline) -> None:
+def test_restated_and_withdrawn_in_one_step(loaded: WarehouseDeployment) -> None:
     """W9: the new rows in place of the old, and the withdrawn ones gone with their pointer."""
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=5)
-    loaded.pipeline.withdraw(key_of(2, 1), 1)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=5)
+    loaded.damage(key_of(2, 1), 1)
     report = loaded.load()
     assert (report.steps, report.added, report.replaced, report.removed) == (1, 0, 1, 1)
     loaded.require_equal()
@@ -255,25 +255,25 @@ def test_the_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
     found = []
     for name, days, each in (("one", range(6), False), ("each", range(6), True), ("back", range(5, -1, -1), True)):
         (tmp_path / name).mkdir()
-        tables = WarehousePipeline(tmp_path / name)
+        deployment = WarehouseDeployment(tmp_path / name)
         for day in days:
-            tables.pipeline.trust(
+            deployment.make_authoritative(
                 key_of(1, day), day + 1, rows=day, columns=COLUMNS if day < 3 else WIDER, schema_version=1 + day // 3
             )
             if each:
-                tables.load()
-        tables.load()
-        tables.require_equal()
-        found.append(tables.shown())
-        tables.pipeline.close()
+                deployment.load()
+        deployment.load()
+        deployment.require_equal()
+        found.append(deployment.shown())
+        deployment.close()
     assert found[0] == found[1] == found[2]
 
 
-def test_a_step_ends_at_a_move_of_the_log(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_ends_at_a_move_of_the_log(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """W11: the tables equal the ledger at the position of each step, in steps of any size."""
     for day in range(5):
-        loaded.pipeline.trust(key_of(1, day), 2, rows=day)
-        loaded.pipeline.trust(key_of(1, day), 3, rows=day + 1)
+        loaded.make_authoritative(key_of(1, day), 2, rows=day)
+        loaded.make_authoritative(key_of(1, day), 3, rows=day + 1)
     apply = DuckDbWarehouse.apply
     positions = []
 
@@ -281,7 +281,7 @@ def test_a_step_ends_at_a_move_of_the_log(loaded: WarehousePipeline, monkeypatch
         done = apply(self, step)
         assert isinstance(step.to, WarehousePosition)
         positions.append(step.to.position)
-        assert loaded.shown() == loaded.authoritative(position=step.to.position)
+        assert loaded.shown() == loaded.authoritative_rows(position=step.to.position)
         return done
 
     monkeypatch.setattr(DuckDbWarehouse, "apply", and_look)

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consumer_pipeline import (
-    Pipeline,
-    key_of,
-    run_of,
-)
-from warehouse_pipeline import WIDER, WarehousePipeline
 
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError, PastUnknownError
 from gads_domain.adapters import warehouse_adapter
 from gads_domain.errors import ConfigurationError, HeldElsewhereError, LedgerConflictError
 from gads_domain.ports.warehouse import LoadStep
+from gads_testing.local_deployment import (
+    key_of,
+    run_of,
+)
+from gads_testing.warehouse_deployment import WIDER, WarehouseDeployment
 from gads_warehouse import OtherLedgerError, WarehouseDamagedError, WarehouseLoader, status, verify
 from gads_warehouse_duckdb.errors import (
     NewerWarehouseError,
@@ -30,10 +29,10 @@ from gads_warehouse_duckdb.errors import (
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 
-def test_reconciling_puts_right_whatever_differs(loaded: WarehousePipeline) -> None:
+def test_reconciling_puts_right_whatever_differs(loaded: WarehouseDeployment) -> None:
     """W12: rows lost and added by hand, pointers lost and added by hand, and what moved."""
-    loaded.pipeline.trust(key_of(2, 0), 2, rows=8)
-    loaded.pipeline.trust(key_of(3, 0), 2)
+    loaded.make_authoritative(key_of(2, 0), 2, rows=8)
+    loaded.make_authoritative(key_of(3, 0), 2)
     day = key_of().logical_date
     loaded.tamper(f"DELETE FROM campaign WHERE _customer_id = '1' AND _logical_date = DATE '{day}' AND campaign_id = 1")
     loaded.tamper(
@@ -47,7 +46,7 @@ def test_reconciling_puts_right_whatever_differs(loaded: WarehousePipeline) -> N
     )
     loaded.load(reconcile=True)
     loaded.require_equal()
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         assert verify(consumer, loaded.warehouse)
         assert status(consumer, loaded.warehouse)
 
@@ -84,7 +83,7 @@ TOGETHER = (
     ],
     ids=["rows without a pointer", "rows without identity", "a pointer twice", "all kinds"],
 )
-def test_what_other_software_wrote_is_put_right(loaded: WarehousePipeline, sql: str, counts: tuple[int, ...]) -> None:
+def test_what_other_software_wrote_is_put_right(loaded: WarehouseDeployment, sql: str, counts: tuple[int, ...]) -> None:
     """W12: also where it is all that differs; foreseen by a dry run, and done once."""
     loaded.tamper(sql)
     told, done, again = (loaded.load(reconcile=True, **how) for how in ({"dry_run": True}, {}, {}))
@@ -95,7 +94,7 @@ def test_what_other_software_wrote_is_put_right(loaded: WarehousePipeline, sql: 
     assert loaded.query("SELECT count(*), count(DISTINCT (customer_id, logical_date)) FROM gads.pointers") == [(8, 8)]
 
 
-def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: WarehousePipeline) -> None:
+def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: WarehouseDeployment) -> None:
     """W19: a column, the table itself, the position, the cursor: each an error with a hint, and nothing is touched."""
     whole = loaded.path.read_bytes()
     for sql in (
@@ -107,7 +106,7 @@ def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: WarehousePipe
         loaded.path.write_bytes(whole)
         loaded.tamper(sql)
         before = loaded.path.read_bytes()
-        with loaded.pipeline.consumer() as consumer, pytest.raises(WarehouseDamagedError) as caught:
+        with loaded.consumer() as consumer, pytest.raises(WarehouseDamagedError) as caught:
             verify(consumer, loaded.warehouse)
         assert caught.value.hint
         assert "\n" not in caught.value.message
@@ -115,12 +114,12 @@ def test_tables_that_are_not_the_loaders_any_more_are_told(loaded: WarehousePipe
 
 
 @pytest.mark.parametrize("reconcile", [False, True])
-def test_a_dry_run_says_and_does_nothing(loaded: WarehousePipeline, reconcile: bool) -> None:
+def test_a_dry_run_says_and_does_nothing(loaded: WarehouseDeployment, reconcile: bool) -> None:
     """W13: the counts are those of the load that follows; an absent file is not created."""
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=5)
-    loaded.pipeline.trust(key_of(1, 1), 3, rows=6)
-    loaded.pipeline.trust(key_of(5, 1), 3, rows=6)
-    loaded.pipeline.withdraw(key_of(2, 1), 1)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=5)
+    loaded.make_authoritative(key_of(1, 1), 3, rows=6)
+    loaded.make_authoritative(key_of(5, 1), 3, rows=6)
+    loaded.damage(key_of(2, 1), 1)
     before = loaded.path.read_bytes()
     told = loaded.load(dry_run=True, reconcile=reconcile)
     assert loaded.path.read_bytes() == before
@@ -128,17 +127,17 @@ def test_a_dry_run_says_and_does_nothing(loaded: WarehousePipeline, reconcile: b
     assert (told.added, told.replaced, told.removed, told.rows) == (1, 1, 1, 12)
     assert (done.added, done.replaced, done.removed, done.rows) == (1, 1, 1, 12)
     elsewhere = DuckDbWarehouse(loaded.base / "absent.duckdb")
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         assert WarehouseLoader(consumer, elsewhere).load(dry_run=True).added == 8
     assert not elsewhere.path.exists()
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_damage_ends_a_load_until_it_is_withdrawn(loaded: WarehousePipeline, gone: bool) -> None:
+def test_damage_ends_a_load_until_it_is_withdrawn(loaded: WarehouseDeployment, gone: bool) -> None:
     """W14: nothing of the step is loaded; a recheck withdraws the authority, and the load gets past."""
-    loaded.pipeline.trust(key_of(1, 0), 2, rows=7)
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=7)
-    payload = loaded.pipeline.payload(key_of(1, 1), run_of(2))
+    loaded.make_authoritative(key_of(1, 0), 2, rows=7)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=7)
+    payload = loaded.payload(key_of(1, 1), run_of(2))
     payload.chmod(0o644)
     payload.unlink() if gone else payload.write_bytes(payload.read_bytes()[:-1] + b"x")
     before = loaded.shown()
@@ -146,36 +145,36 @@ def test_damage_ends_a_load_until_it_is_withdrawn(loaded: WarehousePipeline, gon
         loaded.load()
     assert caught.value.hint
     assert loaded.shown() == before
-    loaded.pipeline.validate(key_of(1, 1), recheck=True)
+    loaded.validate(key_of(1, 1), recheck=True)
     loaded.load(step_partitions=1)
     loaded.require_equal()
 
 
-def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: WarehousePipeline, tmp_path: Path) -> None:
+def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: WarehouseDeployment, tmp_path: Path) -> None:
     """W15: a warehouse is of one ledger for good; of a log that was rolled back only a comparison makes sense."""
     (tmp_path / "other").mkdir()
-    other = WarehousePipeline(tmp_path / "other")
-    other.pipeline.trust_days(range(2))
-    with other.pipeline.consumer() as consumer:
+    other = WarehouseDeployment(tmp_path / "other")
+    other.make_days_authoritative(range(2))
+    with other.consumer() as consumer:
         for options in ({}, {"reconcile": True}):
             with pytest.raises(OtherLedgerError, match="ledger") as caught:
                 WarehouseLoader(consumer, loaded.warehouse).load(**options)
             assert caught.value.hint
-    other.pipeline.close()
+    other.close()
     loaded.require_equal()
     # A backup of the ledger is restored, and goes on differently.
     ledger = loaded.base / "state" / "ledger.db"
-    loaded.pipeline.close()
+    loaded.close()
     backup = ledger.read_bytes()
-    loaded.pipeline = Pipeline(loaded.base)
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.open()
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
     loaded.load()
-    loaded.pipeline.close()
+    loaded.close()
     for leftover in ledger.parent.glob("ledger.db-*"):
         leftover.unlink()
     ledger.write_bytes(backup)
-    loaded.pipeline = Pipeline(loaded.base)
-    loaded.pipeline.trust(key_of(1, 2), 3, rows=1)
+    loaded.open()
+    loaded.make_authoritative(key_of(1, 2), 3, rows=1)
     with pytest.raises(PastUnknownError):
         loaded.load()
     loaded.load(reconcile=True)
@@ -183,9 +182,9 @@ def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: Wareh
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_file_that_is_open_elsewhere_is_held(loaded: WarehousePipeline, read_only: bool) -> None:
+def test_a_file_that_is_open_elsewhere_is_held(loaded: WarehouseDeployment, read_only: bool) -> None:
     """W16: by a reader or a writer of another process; afterwards the load goes on."""
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
     code = f"""
 import duckdb, sys
 connection = duckdb.connect({str(loaded.path)!r}, read_only={read_only})
@@ -226,9 +225,9 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) a
 """
 
 
-def test_no_space_left_changes_nothing(loaded: WarehousePipeline) -> None:
+def test_no_space_left_changes_nothing(loaded: WarehouseDeployment) -> None:
     """W17: a file that may not grow ends the load; with space it goes on."""
-    loaded.pipeline.trust(key_of(1, 0), 2, 20_000, columns=WIDER, schema_version=2)
+    loaded.make_authoritative(key_of(1, 0), 2, 20_000, columns=WIDER, schema_version=2)
     before = loaded.shown()
     most = 400_000
     assert loaded.path.stat().st_size > most
@@ -239,9 +238,9 @@ def test_no_space_left_changes_nothing(loaded: WarehousePipeline) -> None:
     assert loaded.query(f"SELECT count(*) FROM campaign WHERE _run_id = '{run_of(2)}'") == [(20_000,)]
 
 
-def test_of_two_loaders_one_wins(loaded: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_loaders_one_wins(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """W18: the one that comes later finds another position than it started from."""
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
     apply = DuckDbWarehouse.apply
     overtaken = threading.Event()
 
@@ -267,21 +266,21 @@ def test_of_two_loaders_one_wins(loaded: WarehousePipeline, monkeypatch: pytest.
         "CREATE VIEW campaign AS SELECT 1",
     ],
 )
-def test_another_database_is_left_as_it_is(tables: WarehousePipeline, sql: str) -> None:
+def test_another_database_is_left_as_it_is(deployment: WarehouseDeployment, sql: str) -> None:
     """W19: with names of ours in it, it is refused, and the hint is not to move it away."""
-    tables.pipeline.trust_days(range(1))
-    tables.tamper(sql)
-    before = tables.path.read_bytes()
+    deployment.make_days_authoritative(range(1))
+    deployment.tamper(sql)
+    before = deployment.path.read_bytes()
     with pytest.raises(TableTakenError) as caught:
-        tables.load()
+        deployment.load()
     assert "a file of its own" in caught.value.hint
-    assert tables.path.read_bytes() == before
+    assert deployment.path.read_bytes() == before
 
 
-def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: WarehousePipeline) -> None:
+def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: WarehouseDeployment) -> None:
     """W19: the load that would make the view anew is refused until it is gone."""
     loaded.tamper("DROP VIEW reporting.freshness; CREATE TABLE reporting.freshness AS SELECT 7 AS mine")
-    loaded.pipeline.trust(key_of(1, 6), 2, columns=WIDER, schema_version=2)
+    loaded.make_authoritative(key_of(1, 6), 2, columns=WIDER, schema_version=2)
     with pytest.raises(TableTakenError, match=r"reporting\.freshness"):
         loaded.load()
     assert loaded.query("FROM reporting.freshness") == [(7,)]
@@ -290,11 +289,11 @@ def test_a_table_where_a_view_belongs_is_left_as_it_is(loaded: WarehousePipeline
     loaded.require_equal()
 
 
-def test_what_is_no_warehouse_is_not_touched(loaded: WarehousePipeline) -> None:
+def test_what_is_no_warehouse_is_not_touched(loaded: WarehouseDeployment) -> None:
     """W19: another file, a damaged one, one of another major version; a minor one is read."""
     alien = loaded.base / "alien.duckdb"
     alien.write_bytes(b"not a database" * 1000)
-    with loaded.pipeline.consumer() as consumer:
+    with loaded.consumer() as consumer:
         with pytest.raises(WarehouseDamagedError):
             WarehouseLoader(consumer, DuckDbWarehouse(alien)).load()
         assert alien.read_bytes() == b"not a database" * 1000
@@ -307,7 +306,7 @@ def test_what_is_no_warehouse_is_not_touched(loaded: WarehousePipeline) -> None:
     loaded.load()
     loaded.tamper("UPDATE gads.state SET contract_version = '2.0'")
     before = loaded.path.read_bytes()
-    loaded.pipeline.trust(key_of(1, 1), 2, rows=9)
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
     with pytest.raises(NewerWarehouseError):
         loaded.load()
     assert loaded.path.read_bytes() == before

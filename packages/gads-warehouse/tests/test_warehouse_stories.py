@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import signal
-import sys
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,14 +16,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-sys.path.append(str(Path(__file__).parents[3] / "tests" / "consumer" / "pipeline"))
-sys.path.append(str(Path(__file__).parent / "story"))
-
-from consumer_pipeline import CAMPAIGN, CLICKS, COLUMNS, COST, DATE, RUN_NUMBER, Pipeline, key_of, run_of
-from warehouse_story_process import PLACES, load_and_die
-
 from gads_domain.metadata import ColumnSpec
 from gads_domain.partition_key import PartitionKey
+from gads_testing.local_deployment import (
+    CAMPAIGN,
+    CLICKS,
+    COLUMNS,
+    COST,
+    DATE,
+    RUN_NUMBER,
+    LocalDeployment,
+    key_of,
+    run_of,
+)
+from gads_testing.warehouse_deployment import PLACES, load_and_die
 from gads_warehouse import WarehouseLoader, verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
@@ -36,7 +41,7 @@ VERSIONS: dict[int, tuple[ColumnSpec, ...]] = {
 }
 KEYS = st.builds(key_of, st.integers(1, 2), st.integers(0, 2), st.sampled_from(["campaign", "account"]))
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["warehouse_story_process"])
+PROCESSES.set_forkserver_preload(["gads_testing.warehouse_deployment"])
 
 
 class WarehouseStory(RuleBasedStateMachine):
@@ -46,32 +51,32 @@ class WarehouseStory(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.base = Path(self.folder.name)
-        self.pipeline = Pipeline(self.base)
+        self.deployment = LocalDeployment(self.base)
         self.path = self.base / "tables.duckdb"
         self.runs = itertools.count(1)
         self.authoritative: dict[PartitionKey, int] = {}
 
     @rule(key=KEYS, rows=st.integers(0, 4), version=st.sampled_from(sorted(VERSIONS)))
-    def trust(self, key: PartitionKey, rows: int, version: int) -> None:
+    def make_authoritative(self, key: PartitionKey, rows: int, version: int) -> None:
         run = next(self.runs)
-        self.pipeline.trust(key, run, rows, columns=VERSIONS[version], schema_version=version)
+        self.deployment.make_authoritative(key, run, rows, columns=VERSIONS[version], schema_version=version)
         self.authoritative[key] = run
 
     @rule(key=KEYS)
     def fail(self, key: PartitionKey) -> None:
-        self.pipeline.fail(key, next(self.runs))
+        self.deployment.seal_invalid(key, next(self.runs))
 
     @rule(key=KEYS)
     def seal_and_leave(self, key: PartitionKey) -> None:
-        self.pipeline.report_unsealed(key, next(self.runs))
+        self.deployment.report_unsealed(key, next(self.runs))
 
     @precondition(lambda self: self.authoritative)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.authoritative)))
-        self.pipeline.withdraw(key, self.authoritative.pop(key))
+        self.deployment.damage(key, self.authoritative.pop(key))
         # An earlier run may be authoritative again in its place.
-        current = self.pipeline.ledger.get(key).current_run_id
+        current = self.deployment.ledger.get(key).current_run_id
         if current is not None:
             self.authoritative[key] = next(number for number in range(1, 1_000) if run_of(number) == current)
 
@@ -94,12 +99,12 @@ class WarehouseStory(RuleBasedStateMachine):
             self._require_position()
 
     def _load(self, reconcile: bool, step: int) -> None:
-        with self.pipeline.consumer() as consumer:
+        with self.deployment.consumer() as consumer:
             loader = WarehouseLoader(consumer, DuckDbWarehouse(self.path), step_partitions=step)
             loader.load(reconcile=reconcile)
 
     def _require_equal(self) -> None:
-        with self.pipeline.consumer() as consumer:
+        with self.deployment.consumer() as consumer:
             found = verify(consumer, DuckDbWarehouse(self.path))
             assert found, found.differences
             assert found.loaded is not None
@@ -115,14 +120,14 @@ class WarehouseStory(RuleBasedStateMachine):
         if position is None:
             assert warehouse.full_load() is not None or warehouse.reports() == []
             return
-        with self.pipeline.consumer() as consumer:
+        with self.deployment.consumer() as consumer:
             for report in consumer.reports():
                 expected = consumer.snapshot(report, as_of=position.position).partitions if position.position else ()
                 shown = [(one.key, one.run_id, one.seal_sha256) for one in warehouse.pointers(report)]
                 assert shown == [(one.key, one.run_id, one.seal_sha256) for one in expected]
 
     def teardown(self) -> None:
-        self.pipeline.close()
+        self.deployment.close()
         self.folder.cleanup()
 
 
@@ -163,28 +168,28 @@ def _read_all_along(path: Path, started: threading.Event, ended: threading.Event
 
 def test_a_reader_always_sees_a_position_of_the_ledger(tmp_path: Path) -> None:
     """Totals read while steps are committed are, every time, those of the ledger at the position read with them."""
-    pipeline = Pipeline(tmp_path)
-    pipeline.trust_days(range(4))
+    deployment = LocalDeployment(tmp_path)
+    deployment.make_days_authoritative(range(4))
     path = tmp_path / "tables.duckdb"
-    with pipeline.consumer() as consumer:
+    with deployment.consumer() as consumer:
         WarehouseLoader(consumer, DuckDbWarehouse(path)).load()
     for run in range(2, 5):
         for day in range(4):
-            pipeline.trust(key_of(1, day), run, rows=day + run)
-    pipeline.withdraw(key_of(1, 0), 4)
+            deployment.make_authoritative(key_of(1, day), run, rows=day + run)
+    deployment.damage(key_of(1, 0), 4)
     started, ended, seen = threading.Event(), threading.Event(), list[Any]()
     reader = threading.Thread(target=_read_all_along, args=(path, started, ended, seen))
     reader.start()
     try:
         assert started.wait(30)
-        with pipeline.consumer() as consumer:
+        with deployment.consumer() as consumer:
             report = WarehouseLoader(consumer, DuckDbWarehouse(path), step_partitions=1).load()
     finally:
         ended.set()
         reader.join(30)
     assert report.steps > 8
     assert len({position for position, *_ in seen}) > 1
-    with pipeline.consumer() as consumer:
+    with deployment.consumer() as consumer:
         for position, pointed, rows, clicks in set(seen):
             partitions = consumer.snapshot("campaign", as_of=position).partitions
             assert pointed == rows == sum(one.record_count for one in partitions)
@@ -192,7 +197,7 @@ def test_a_reader_always_sees_a_position_of_the_ledger(tmp_path: Path) -> None:
                 sum(3 * number + run_number(one) for number in range(one.record_count)) for one in partitions
             )
             assert clicks == expected
-    pipeline.close()
+    deployment.close()
 
 
 def run_number(partition: Any) -> int:

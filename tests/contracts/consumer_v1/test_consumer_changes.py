@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consumer_pipeline import (
-    Pipeline,
-    key_of,
-    run_of,
-)
 from jsonschema import Draft202012Validator
-from promised import SCHEMAS, applied, day, story
 
 from gads_consumer.changes import ChangeKind
 from gads_consumer.consumer import Consumer
@@ -24,19 +18,25 @@ from gads_consumer.errors import (
 from gads_consumer.gap import Gap
 from gads_domain.errors import InvalidValueError
 from gads_domain.state import OperatorAct, PartitionStatus
+from gads_testing.consumer_contract import SCHEMAS, apply_changes, day, write_history
+from gads_testing.local_deployment import (
+    LocalDeployment,
+    key_of,
+    run_of,
+)
 
 # Changes
 
 
-def test_c19_the_feed_holds_every_move_of_authority(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1)
-    pipeline.fail(key_of(1, 1), 1)
-    pipeline.trust(key_of(1, 0), 2, 4)
-    pipeline.fail(key_of(1, 0), 3)
-    pipeline.control_plane.retry([key_of(1, 1)], OperatorAct(pipeline.clock.now(), "me", "retry", "again"))
-    pipeline.trust(key_of(1, 1), 4)
-    pipeline.withdraw(key_of(1, 1), 4)
-    pipeline.trust(key_of(2, 0), 5)
+def test_c19_the_feed_holds_every_move_of_authority(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1)
+    deployment.seal_invalid(key_of(1, 1), 1)
+    deployment.make_authoritative(key_of(1, 0), 2, 4)
+    deployment.seal_invalid(key_of(1, 0), 3)
+    deployment.control_plane.retry([key_of(1, 1)], OperatorAct(deployment.clock.now(), "me", "retry", "again"))
+    deployment.make_authoritative(key_of(1, 1), 4)
+    deployment.damage(key_of(1, 1), 4)
+    deployment.make_authoritative(key_of(2, 0), 5)
     told = [
         (change.kind, change.key, change.previous_run_id, change.partition and change.partition.run_id)
         for change in consumer.changes()
@@ -48,7 +48,7 @@ def test_c19_the_feed_holds_every_move_of_authority(pipeline: Pipeline, consumer
         (ChangeKind.WITHDRAWN, key_of(1, 1), run_of(4), None),
         (ChangeKind.VOUCHED, key_of(2, 0), None, run_of(5)),
     ]
-    moves = [entry for entry in pipeline.ledger.authority_changes() if entry.changes_authority]
+    moves = [entry for entry in deployment.ledger.authority_changes() if entry.changes_authority]
     assert [(c.position, c.at) for c in consumer.changes()] == [(e.sequence, e.at) for e in moves]
     assert [c.key for c in consumer.changes(customers="2")] == [key_of(2, 0)]
     assert list(consumer.changes(customers="7")) == []
@@ -58,9 +58,9 @@ def test_c19_the_feed_holds_every_move_of_authority(pipeline: Pipeline, consumer
 
 
 def test_c20_the_feed_goes_on_from_every_cursor(
-    pipeline: Pipeline, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    deployment: LocalDeployment, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    story(pipeline)
+    write_history(deployment)
     monkeypatch.setattr("gads_consumer.changes.PAGE", 2)
     whole = list(consumer.changes())
     feed = consumer.changes()
@@ -78,35 +78,35 @@ def test_c20_the_feed_goes_on_from_every_cursor(
     none = consumer.changes(customers="777")
     assert list(none) == []
     assert none.cursor == consumer.cursor()
-    pipeline.trust(key_of(1, 9), 9)
+    deployment.make_authoritative(key_of(1, 9), 9)
     assert [change.key for change in consumer.changes(after=feed.cursor)] == [key_of(1, 9)]
 
 
-def test_c20_a_feed_ends_where_the_log_ended_when_it_was_asked(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(2))
+def test_c20_a_feed_ends_where_the_log_ended_when_it_was_asked(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative(range(2))
     feed = consumer.changes()
     next(feed)
-    pipeline.trust_days(range(2, 4))
+    deployment.make_days_authoritative(range(2, 4))
     assert [change.key for change in feed] == [key_of(1, 1)]
     assert [change.key for change in consumer.changes(after=feed.cursor)] == [key_of(1, 2), key_of(1, 3)]
     unread = consumer.changes()
-    pipeline.trust_days(range(4, 6))
+    deployment.make_days_authoritative(range(4, 6))
     assert [change.key for change in unread] == [key_of(1, number) for number in range(4)]
 
 
-def test_c21_applying_changes_ends_in_a_fresh_snapshot(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 9), 1)
+def test_c21_applying_changes_ends_in_a_fresh_snapshot(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 9), 1)
     starts = [consumer.snapshot("campaign", as_of=0)]
     starts.append(consumer.snapshot("campaign"))
-    story(pipeline)
+    write_history(deployment)
     starts.append(consumer.snapshot("campaign", as_of=4))
     fresh = {one.key: one for one in consumer.snapshot("campaign").partitions}
     for start in starts:
         changes = list(consumer.changes(after=start.cursor, reports="campaign"))
         begun = {one.key: one for one in start.partitions}
-        once = applied(changes, begun)
+        once = apply_changes(changes, begun)
         assert once == fresh
-        assert applied(changes, once) == fresh
+        assert apply_changes(changes, once) == fresh
         delta = consumer.delta("campaign", after=start.cursor)
         stepped = {key: one for key, one in begun.items() if key not in delta.replaced}
         assert stepped | {one.key: one for one in delta.snapshot.partitions} == fresh
@@ -118,30 +118,30 @@ def test_c21_applying_changes_ends_in_a_fresh_snapshot(pipeline: Pipeline, consu
     assert {one.key: one for one in everything.snapshot.partitions} == fresh
 
 
-def test_c22_a_foreign_or_rolled_back_cursor_is_an_error(pipeline: Pipeline, tmp_path: Path) -> None:
-    pipeline.trust_days(range(2))
-    other = Pipeline(tmp_path / "other")
-    other.trust_days(range(5))
+def test_c22_a_foreign_or_rolled_back_cursor_is_an_error(deployment: LocalDeployment, tmp_path: Path) -> None:
+    deployment.make_days_authoritative(range(2))
+    other = LocalDeployment(tmp_path / "other")
+    other.make_days_authoritative(range(5))
     foreign = other.consumer().cursor()
     other.close()
     backup = {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()}
-    pipeline.trust_days(range(2, 4))
-    with pipeline.consumer() as consumer:
+    deployment.make_days_authoritative(range(2, 4))
+    with deployment.consumer() as consumer:
         late = consumer.cursor()
         early = consumer.snapshot("campaign", as_of=1).cursor
         with pytest.raises(PastUnknownError, match="is of the ledger"):
             consumer.changes(after=foreign)
-    pipeline.close()
+    deployment.close()
     for path in (tmp_path / "state").iterdir():
         path.unlink()
     for name, data in backup.items():
         (tmp_path / "state" / name).write_bytes(data)
-    restored = Pipeline(tmp_path)
+    restored = LocalDeployment(tmp_path)
     with restored.consumer() as consumer:
         with pytest.raises(PastUnknownError, match="has no move 4"):
             consumer.changes(after=late)
-        restored.trust(key_of(5, 0), 7)
-        restored.trust(key_of(5, 1), 7)
+        restored.make_authoritative(key_of(5, 0), 7)
+        restored.make_authoritative(key_of(5, 1), 7)
         for ask in (lambda: consumer.changes(after=late), lambda: consumer.snapshot("campaign", as_of=late)):
             with pytest.raises(PastUnknownError, match="rolled back"):
                 ask()
@@ -158,13 +158,13 @@ def test_c22_a_foreign_or_rolled_back_cursor_is_an_error(pipeline: Pipeline, tmp
 # Completeness
 
 
-def test_c23_gaps_are_what_is_expected_and_not_vouched_for(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days([0, 1, 4])
-    pipeline.fail(key_of(1, 2), 2)
-    pipeline.report_unsealed(key_of(1, 3), 2)
-    pipeline.fail(key_of(1, 1), 9)
-    pipeline.control_plane.retry([key_of(1, 3)], OperatorAct(pipeline.clock.now(), "me", "retry", "again"))
-    pipeline.trust(key_of(1, 0, "keyword"), 1)
+def test_c23_gaps_are_what_is_expected_and_not_vouched_for(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative([0, 1, 4])
+    deployment.seal_invalid(key_of(1, 2), 2)
+    deployment.report_unsealed(key_of(1, 3), 2)
+    deployment.seal_invalid(key_of(1, 1), 9)
+    deployment.control_plane.retry([key_of(1, 3)], OperatorAct(deployment.clock.now(), "me", "retry", "again"))
+    deployment.make_authoritative(key_of(1, 0, "keyword"), 1)
     gaps = consumer.gaps("campaign", since=day(0), until="2024-06-06", customers=["2", "1"])
     assert [(gap.customer_id, gap.logical_date, gap.status) for gap in gaps] == [
         ("1", day(2), PartitionStatus.FAILED),
@@ -180,11 +180,11 @@ def test_c23_gaps_are_what_is_expected_and_not_vouched_for(pipeline: Pipeline, c
     assert consumer.gaps("campaign", since=day(0), until=day(1), customers="1") == []
 
 
-def test_c24_the_watermark_is_the_end_of_what_is_unbroken(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days([2, 3, 4, 6])
-    pipeline.trust_days([4, 5, 6, 7], customer=2)
-    pipeline.fail(key_of(3, 0), 1)
-    pipeline.trust_days([1], customer=3)
+def test_c24_the_watermark_is_the_end_of_what_is_unbroken(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative([2, 3, 4, 6])
+    deployment.make_days_authoritative([4, 5, 6, 7], customer=2)
+    deployment.seal_invalid(key_of(3, 0), 1)
+    deployment.make_days_authoritative([1], customer=3)
     assert consumer.watermark("campaign", customers="1") == day(4)
     assert consumer.watermark("campaign", customers="2") == day(7)
     assert consumer.watermark("campaign", customers=["1", "2"]) == day(4)
@@ -197,19 +197,19 @@ def test_c24_the_watermark_is_the_end_of_what_is_unbroken(pipeline: Pipeline, co
     assert consumer.watermark("campaign", customers="1", since=day(5)) is None
     assert consumer.watermark("campaign", customers="1", since=day(6)) == day(6)
     then = consumer.snapshot("campaign").position
-    pipeline.trust_days([5])
+    deployment.make_days_authoritative([5])
     assert consumer.watermark("campaign", customers="1") == day(6)
     assert consumer.watermark("campaign", customers="1", as_of=then) == day(4)
 
 
-def test_c25_readiness_is_of_one_position(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c25_readiness_is_of_one_position(deployment: LocalDeployment, consumer: Consumer) -> None:
     for customer in (1, 2):
-        pipeline.trust_days(range(3), customer=customer)
+        deployment.make_days_authoritative(range(3), customer=customer)
     answer = consumer.ready("campaign", day=day(2), customers=["1", "2"])
     assert answer
     assert answer.gaps == ()
     assert answer.watermarks == {"campaign": day(2)}
-    pipeline.withdraw(key_of(2, 2), 1)
+    deployment.damage(key_of(2, 2), 1)
     pinned = consumer.snapshot("campaign", since=answer.since, until=answer.day, as_of=answer.position, complete=True)
     assert len(pinned.partitions) == 2
     assert consumer.snapshot("campaign", as_of=answer.cursor).position == answer.position
@@ -219,16 +219,16 @@ def test_c25_readiness_is_of_one_position(pipeline: Pipeline, consumer: Consumer
     assert now.watermarks == {"campaign": day(1)}
     assert "2024-06-03 is failed" in str(now)
     assert consumer.ready("campaign", day=day(1), since=day(0), customers=["1", "2"])
-    pipeline.trust(key_of(1, 2, "keyword"), 1)
+    deployment.make_authoritative(key_of(1, 2, "keyword"), 1)
     assert not consumer.ready(["campaign", "keyword"], day=day(1), customers="1")
     assert consumer.ready(["campaign", "keyword"], day=day(2), customers="1")
 
 
 def test_c26_what_is_missing_is_listed_and_can_be_demanded_to_be_nothing(
-    pipeline: Pipeline, consumer: Consumer
+    deployment: LocalDeployment, consumer: Consumer
 ) -> None:
-    pipeline.trust_days([1, 3])
-    pipeline.fail(key_of(1, 2), 1)
+    deployment.make_days_authoritative([1, 3])
+    deployment.seal_invalid(key_of(1, 2), 1)
     snapshot = consumer.snapshot("campaign", since=day(0), until=day(3), customers=["1", "2"])
     pending, failed = PartitionStatus.PENDING, PartitionStatus.FAILED
     assert snapshot.missing == (
@@ -243,9 +243,11 @@ def test_c26_what_is_missing_is_listed_and_can_be_demanded_to_be_nothing(
     assert len(consumer.snapshot("campaign", since=day(3), until=day(3), customers="1", complete=True).partitions) == 1
 
 
-def test_c26_what_is_demanded_is_not_nothing_and_of_no_fewer_accounts(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days([0, 1])
-    pipeline.trust_days([0], customer=2)
+def test_c26_what_is_demanded_is_not_nothing_and_of_no_fewer_accounts(
+    deployment: LocalDeployment, consumer: Consumer
+) -> None:
+    deployment.make_days_authoritative([0, 1])
+    deployment.make_days_authoritative([0], customer=2)
     nothing: list[dict[str, Any]] = [
         {"customers": "9"},
         {"customers": "9", "since": day(0)},

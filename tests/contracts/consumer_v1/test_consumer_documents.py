@@ -16,17 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from consumer_pipeline import (
-    COLUMNS,
-    LABELS,
-    SINK,
-    STATE,
-    Pipeline,
-    key_of,
-    run_of,
-)
 from jsonschema import Draft202012Validator
-from promised import CONTRACT, EXAMPLES, SCHEMAS, day, flip
 
 import gads_consumer.errors as consumer_errors
 from gads_consumer.consumer import Consumer, load_snapshot
@@ -42,13 +32,23 @@ from gads_consumer.errors import (
 from gads_consumer.exporting import ExportFormat, export, manifest_path, preview
 from gads_consumer.manifest import decode_manifest, encode_manifest
 from gads_domain.errors import GadsError, InvalidValueError, StorageError, StorageFullError
+from gads_testing.consumer_contract import CONTRACT, EXAMPLES, SCHEMAS, day, flip_bit
+from gads_testing.local_deployment import (
+    COLUMNS,
+    LABELS,
+    SINK,
+    STATE,
+    LocalDeployment,
+    key_of,
+    run_of,
+)
 
 # Manifests and exports
 
 
-def test_c29_a_manifest_pins_for_good(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
-    pipeline.trust_days(range(3))
-    pipeline.fail(key_of(1, 3), 1)
+def test_c29_a_manifest_pins_for_good(deployment: LocalDeployment, consumer: Consumer, tmp_path: Path) -> None:
+    deployment.make_days_authoritative(range(3))
+    deployment.seal_invalid(key_of(1, 3), 1)
     snapshot = consumer.snapshot("campaign", since=day(0), until=day(5), customers="1")
     rows = snapshot.to_table(identity=True)
     path = tmp_path / "report.json"
@@ -56,12 +56,12 @@ def test_c29_a_manifest_pins_for_good(pipeline: Pipeline, consumer: Consumer, tm
     assert [
         error.message for error in Draft202012Validator(SCHEMAS["manifest"]).iter_errors(json.loads(path.read_bytes()))
     ] == []
-    pipeline.trust(key_of(1, 1), 2, 9)
-    loaded = [consumer.load(path), load_snapshot(path, sink=SINK, base=pipeline.base)]
-    pipeline.close()
-    for ledger in (pipeline.base / "state").iterdir():
+    deployment.make_authoritative(key_of(1, 1), 2, 9)
+    loaded = [consumer.load(path), load_snapshot(path, sink=SINK, base=deployment.base)]
+    deployment.close()
+    for ledger in (deployment.base / "state").iterdir():
         ledger.unlink()
-    loaded.append(load_snapshot(path, sink=SINK, base=pipeline.base))
+    loaded.append(load_snapshot(path, sink=SINK, base=deployment.base))
     for one in loaded:
         assert one.partitions == snapshot.partitions
         assert one.to_table(identity=True).equals(rows)
@@ -70,11 +70,11 @@ def test_c29_a_manifest_pins_for_good(pipeline: Pipeline, consumer: Consumer, tm
         assert encode_manifest(one.manifest()) == path.read_bytes()
 
 
-def test_c29_a_delta_is_pinned_as_one(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
-    pipeline.trust_days(range(3))
+def test_c29_a_delta_is_pinned_as_one(deployment: LocalDeployment, consumer: Consumer, tmp_path: Path) -> None:
+    deployment.make_days_authoritative(range(3))
     cursor = consumer.cursor()
-    pipeline.trust(key_of(1, 0), 2, 4)
-    pipeline.trust(key_of(1, 2), 2, 4)
+    deployment.make_authoritative(key_of(1, 0), 2, 4)
+    deployment.make_authoritative(key_of(1, 2), 2, 4)
     snapshot = consumer.delta("campaign", after=cursor).snapshot
     snapshot.save(tmp_path / "delta.json")
     document = json.loads((tmp_path / "delta.json").read_bytes())
@@ -85,8 +85,10 @@ def test_c29_a_delta_is_pinned_as_one(pipeline: Pipeline, consumer: Consumer, tm
     assert again.missing == snapshot.missing == ()
 
 
-def test_c30_a_manifest_that_is_not_as_saved_is_refused(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
-    pipeline.trust_days(range(2))
+def test_c30_a_manifest_that_is_not_as_saved_is_refused(
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path
+) -> None:
+    deployment.make_days_authoritative(range(2))
     path = tmp_path / "report.json"
     consumer.snapshot("campaign").save(path)
     stored = path.read_bytes()
@@ -97,8 +99,8 @@ def test_c30_a_manifest_that_is_not_as_saved_is_refused(pipeline: Pipeline, cons
         with pytest.raises((ManifestError, NewerContractError)):
             consumer.load(path)
     path.write_bytes(stored)
-    other = Pipeline(tmp_path / "other")
-    other.trust_days(range(1))
+    other = LocalDeployment(tmp_path / "other")
+    other.make_days_authoritative(range(1))
     with other.consumer() as foreign, pytest.raises(ManifestError, match="is of the ledger"):
         foreign.load(path)
     other.close()
@@ -108,9 +110,9 @@ def test_c30_a_manifest_that_is_not_as_saved_is_refused(pipeline: Pipeline, cons
 
 @pytest.mark.parametrize("kind", list(ExportFormat))
 def test_c31_an_export_appears_whole_with_its_manifest(
-    pipeline: Pipeline, consumer: Consumer, tmp_path: Path, kind: ExportFormat, monkeypatch: pytest.MonkeyPatch
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path, kind: ExportFormat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.trust_days(range(3), rows=40)
+    deployment.make_days_authoritative(range(3), rows=40)
     snapshot = consumer.snapshot("campaign")
     out = tmp_path / "out"
     out.mkdir()
@@ -133,7 +135,7 @@ def test_c31_an_export_appears_whole_with_its_manifest(
     assert sorted(before) == sorted([path.name, manifest_path(path).name])
     with pytest.raises(InvalidValueError, match="there already"):
         export(snapshot, path)
-    pipeline.payload(key_of(1, 2), run_of(1)).unlink()
+    deployment.payload(key_of(1, 2), run_of(1)).unlink()
     with pytest.raises(PartitionGoneError):
         export(snapshot, path, overwrite=True)
     assert {one.name: one.read_bytes() for one in out.iterdir()} == before
@@ -146,9 +148,9 @@ def test_c31_an_export_appears_whole_with_its_manifest(
 
 
 def test_c31_an_export_that_cannot_be_made_durable_leaves_no_manifest(
-    pipeline: Pipeline, consumer: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.trust_days(range(1), rows=3_000)
+    deployment.make_days_authoritative(range(1), rows=3_000)
     out = tmp_path / "out"
     out.mkdir()
 
@@ -162,8 +164,10 @@ def test_c31_an_export_that_cannot_be_made_durable_leaves_no_manifest(
     assert list(out.iterdir()) == []
 
 
-def test_c31_what_a_format_cannot_hold_is_said_first(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
-    pipeline.trust(key_of(1, 0), 1, columns=(*COLUMNS, LABELS))
+def test_c31_what_a_format_cannot_hold_is_said_first(
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path
+) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, columns=(*COLUMNS, LABELS))
     snapshot = consumer.snapshot("campaign")
     for name in ("campaign.csv", "campaign.xlsx", "campaign"):
         with pytest.raises(InvalidValueError):
@@ -177,14 +181,14 @@ def test_c31_what_a_format_cannot_hold_is_said_first(pipeline: Pipeline, consume
 # Errors
 
 
-def test_c32_nothing_to_ask_is_no_empty_answer(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
+def test_c32_nothing_to_ask_is_no_empty_answer(deployment: LocalDeployment, consumer: Consumer, tmp_path: Path) -> None:
     with pytest.raises(LedgerAbsentError):
         Consumer.open(state="sqlite:nowhere/ledger.db", sink=SINK, base=tmp_path)
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(UnknownReportError):
         consumer.snapshot("campaign")
-    pipeline.trust_days(range(2))
-    pipeline.fail(key_of(1, 0, "keyword"), 1)
+    deployment.make_days_authoritative(range(2))
+    deployment.seal_invalid(key_of(1, 0, "keyword"), 1)
     customers = {"customers": "1"}
     for ask in (
         lambda: consumer.snapshot("campain"),
@@ -220,9 +224,9 @@ def test_c32_nothing_to_ask_is_no_empty_answer(pipeline: Pipeline, consumer: Con
 
 
 def test_c32_a_ledger_that_goes_away_or_is_replaced_is_noticed(tmp_path: Path) -> None:
-    mine, other = Pipeline(tmp_path / "mine"), Pipeline(tmp_path / "other")
-    for pipeline in (mine, other):
-        pipeline.trust_days(range(1))
+    mine, other = LocalDeployment(tmp_path / "mine"), LocalDeployment(tmp_path / "other")
+    for deployment in (mine, other):
+        deployment.make_days_authoritative(range(1))
     mine.close()
     other.close()
     with mine.consumer() as consumer:
@@ -256,16 +260,18 @@ def test_c33_every_error_says_what_to_do() -> None:
 # Copies
 
 
-def test_c34_a_copy_is_what_was_sealed_or_an_error(pipeline: Pipeline, consumer: Consumer, tmp_path: Path) -> None:
-    pipeline.trust_days(range(3))
+def test_c34_a_copy_is_what_was_sealed_or_an_error(
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path
+) -> None:
+    deployment.make_days_authoritative(range(3))
     folder = tmp_path / "copies"
     folder.mkdir()
     partitions = consumer.snapshot("campaign").partitions
     copies = list(consumer.copy_payloads(partitions, folder))
     assert [copy.partition for copy in copies] == list(partitions)
     for copy in copies:
-        assert copy.path.read_bytes() == pipeline.payload(copy.partition.key, copy.partition.run_id).read_bytes()
-    flip(pipeline.payload(partitions[1].key, partitions[1].run_id), 100)
+        assert copy.path.read_bytes() == deployment.payload(copy.partition.key, copy.partition.run_id).read_bytes()
+    flip_bit(deployment.payload(partitions[1].key, partitions[1].run_id), 100)
     again = consumer.copy_payloads(partitions, folder)
     with pytest.raises(PartitionAlteredError):
         list(again)
@@ -314,8 +320,8 @@ def test_an_example_is_what_its_folder_says(path: Path) -> None:
             assert validation == "later-minor" or encode_manifest(manifest) == data
 
 
-def test_documents_have_the_members_of_their_schemas(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(1))
+def test_documents_have_the_members_of_their_schemas(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative(range(1))
     (change,) = consumer.changes()
     assert set(change.to_record()) == set(SCHEMAS["change"]["properties"]) == set(SCHEMAS["change"]["required"])
     document = json.loads(encode_manifest(consumer.snapshot("campaign").manifest()))
@@ -326,6 +332,6 @@ def test_documents_have_the_members_of_their_schemas(pipeline: Pipeline, consume
     )
 
 
-def test_the_state_url_of_the_tests_is_the_readers(pipeline: Pipeline) -> None:
-    with Consumer.open(state=STATE, sink=SINK, base=pipeline.base) as opened:
+def test_the_state_url_of_the_tests_is_the_readers(deployment: LocalDeployment) -> None:
+    with Consumer.open(state=STATE, sink=SINK, base=deployment.base) as opened:
         assert opened.reports() == []

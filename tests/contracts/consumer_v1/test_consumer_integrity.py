@@ -12,13 +12,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from consumer_pipeline import (
-    Pipeline,
-    SteppingClock,
-    key_of,
-    run_of,
-)
-from promised import day, flip, held, pd, story, taken_by_duckdb
 
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import (
@@ -33,19 +26,26 @@ from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata_codec import encode_metadata
 from gads_domain.partition_key import PartitionKey
+from gads_testing.consumer_contract import authoritative_runs, day, flip_bit, pd, totals_by_duckdb, write_history
+from gads_testing.local_deployment import (
+    LocalDeployment,
+    SteppingClock,
+    key_of,
+    run_of,
+)
 
 # Integrity
 
 
-def test_c13_the_seal_is_the_one_that_was_judged(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c13_the_seal_is_the_one_that_was_judged(deployment: LocalDeployment, consumer: Consumer) -> None:
     key = key_of(1, 0)
-    sealed = pipeline.seal(key, 1, 5)
-    pipeline.validate(key)
-    seal = pipeline.folder(key, run_of(1)) / "metadata.json"
+    sealed = deployment.seal(key, 1, 5)
+    deployment.validate(key)
+    seal = deployment.folder(key, run_of(1)) / "metadata.json"
     stored = seal.read_bytes()
-    snapshot = pipeline.consumer(integrity=False).snapshot("campaign")
+    snapshot = deployment.consumer(integrity=False).snapshot("campaign")
     for at in range(0, len(stored), 7):
-        flip(seal, at)
+        flip_bit(seal, at)
         with pytest.raises(PartitionAlteredError):
             snapshot.to_table()
         seal.write_bytes(stored)
@@ -61,38 +61,40 @@ def test_c13_the_seal_is_the_one_that_was_judged(pipeline: Pipeline, consumer: C
     assert snapshot.to_table().num_rows == 5
 
 
-def test_c13_the_seal_is_of_the_partition_that_it_is_found_for(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1)
-    pipeline.trust(key_of(2, 0), 1)
+def test_c13_the_seal_is_of_the_partition_that_it_is_found_for(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1)
+    deployment.make_authoritative(key_of(2, 0), 1)
     mine, other = consumer.snapshot("campaign").partitions
-    seal = pipeline.folder(mine.key, mine.run_id) / "metadata.json"
+    seal = deployment.folder(mine.key, mine.run_id) / "metadata.json"
     seal.chmod(0o644)
-    seal.write_bytes((pipeline.folder(other.key, other.run_id) / "metadata.json").read_bytes())
+    seal.write_bytes((deployment.folder(other.key, other.run_id) / "metadata.json").read_bytes())
     with pytest.raises(PartitionAlteredError, match="says customer_id '2'"):
-        SealReader(pipeline.sink).read(replace(mine, seal_sha256=other.seal_sha256))
+        SealReader(deployment.sink).read(replace(mine, seal_sha256=other.seal_sha256))
 
 
-def test_c14_the_payload_is_held_to_its_sum_unless_switched_off(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(3))
-    snapshot, unchecked = consumer.snapshot("campaign"), pipeline.consumer(integrity=False).snapshot("campaign")
-    payload = pipeline.payload(key_of(1, 1), run_of(1))
+def test_c14_the_payload_is_held_to_its_sum_unless_switched_off(
+    deployment: LocalDeployment, consumer: Consumer
+) -> None:
+    deployment.make_days_authoritative(range(3))
+    snapshot, unchecked = consumer.snapshot("campaign"), deployment.consumer(integrity=False).snapshot("campaign")
+    payload = deployment.payload(key_of(1, 1), run_of(1))
     stored = payload.read_bytes()
     for at in (0, 4, len(stored) // 2, len(stored) - 1):
-        flip(payload, at)
+        flip_bit(payload, at)
         with pytest.raises(PartitionAlteredError, match="2024-06-02"):
             snapshot.to_table()
         with pytest.raises(PartitionAlteredError, match="2024-06-02"):
             list(snapshot.to_batches())
         payload.write_bytes(stored)
     # Where the checks are off, bytes that cannot be decoded still name the partition, and sizes still count.
-    flip(payload, len(stored) - 1)
+    flip_bit(payload, len(stored) - 1)
     with pytest.raises(PartitionAlteredError, match="2024-06-02"):
         unchecked.to_table()
     payload.write_bytes(stored[:-1])
     with pytest.raises(PartitionAlteredError, match="bytes"):
         unchecked.to_table()
-    pipeline.seal(key_of(1, 1), 2)
-    swapped = pipeline.payload(key_of(1, 1), run_of(2)).read_bytes()
+    deployment.seal(key_of(1, 1), 2)
+    swapped = deployment.payload(key_of(1, 1), run_of(2)).read_bytes()
     assert len(swapped) == len(stored)
     payload.write_bytes(swapped)
     assert unchecked.to_table()["metrics_run"].to_pylist() == [1, 1, 1, 2, 2, 2, 1, 1, 1]
@@ -102,18 +104,18 @@ def test_c14_the_payload_is_held_to_its_sum_unless_switched_off(pipeline: Pipeli
 
 @pytest.mark.parametrize("integrity", [True, False])
 @pytest.mark.parametrize("lost", ["metadata.json", "payload", "folder"])
-def test_c15_what_is_not_there_is_an_error(pipeline: Pipeline, lost: str, integrity: bool) -> None:
-    pipeline.trust_days(range(3))
-    folder = pipeline.folder(key_of(1, 1), run_of(1))
-    paths = {"metadata.json": [folder / lost], "payload": [pipeline.payload(key_of(1, 1), run_of(1))]}
+def test_c15_what_is_not_there_is_an_error(deployment: LocalDeployment, lost: str, integrity: bool) -> None:
+    deployment.make_days_authoritative(range(3))
+    folder = deployment.folder(key_of(1, 1), run_of(1))
+    paths = {"metadata.json": [folder / lost], "payload": [deployment.payload(key_of(1, 1), run_of(1))]}
     for path in paths.get(lost, list(folder.iterdir())):
         path.unlink()
-    snapshot = pipeline.consumer(integrity=integrity).snapshot("campaign")
+    snapshot = deployment.consumer(integrity=integrity).snapshot("campaign")
     for read in (snapshot.to_table, lambda: list(snapshot.to_batches())):
         with pytest.raises(PartitionGoneError, match="2024-06-02"):
             read()
     # Through a capsule the error is the taker's own, with the message in it.
-    for take in (pa.table, pl.DataFrame, pd.DataFrame.from_arrow, taken_by_duckdb):
+    for take in (pa.table, pl.DataFrame, pd.DataFrame.from_arrow, totals_by_duckdb):
         with pytest.raises(Exception, match="2024-06-02"):
             take(snapshot)
     assert snapshot.scan(filter=pc.field("_logical_date") == day(0)).to_table().num_rows == 3
@@ -121,56 +123,56 @@ def test_c15_what_is_not_there_is_an_error(pipeline: Pipeline, lost: str, integr
 
 @pytest.mark.parametrize(("version", "is_read"), [("1.0", True), ("1.9", True), ("2.0", False), ("10.0", False)])
 def test_c16_another_major_of_the_raw_contract_is_refused(
-    pipeline: Pipeline, consumer: Consumer, version: str, is_read: bool
+    deployment: LocalDeployment, consumer: Consumer, version: str, is_read: bool
 ) -> None:
     key = key_of(1, 0)
-    sealed = pipeline.seal(key, 1)
+    sealed = deployment.seal(key, 1)
     data = encode_metadata(replace(sealed, contract_version=version))
-    (pipeline.folder(key, run_of(1)) / "metadata.json").chmod(0o644)
-    (pipeline.folder(key, run_of(1)) / "metadata.json").write_bytes(data)
+    (deployment.folder(key, run_of(1)) / "metadata.json").chmod(0o644)
+    (deployment.folder(key, run_of(1)) / "metadata.json").write_bytes(data)
     # As a later validator would have vouched for it.
     partition = CurrentPartition(key, run_of(1), 3, 1, json.loads(data)["seal_sha256"])
     if is_read:
-        assert SealReader(pipeline.sink).read(partition).schema == sealed.facts.schema
+        assert SealReader(deployment.sink).read(partition).schema == sealed.facts.schema
     else:
         with pytest.raises(NewerContractError, match=re.escape(version)):
-            SealReader(pipeline.sink).read(partition)
+            SealReader(deployment.sink).read(partition)
 
 
 # Time travel
 
 
-def test_c17_the_answer_as_of_a_position_never_changes(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c17_the_answer_as_of_a_position_never_changes(deployment: LocalDeployment, consumer: Consumer) -> None:
     told: dict[int, dict[PartitionKey, str]] = {}
 
     def listen() -> None:
         position = consumer.snapshot("campaign").position
-        told[position] = held(consumer)
+        told[position] = authoritative_runs(consumer)
 
-    pipeline.trust(key_of(1, 5), 1)
+    deployment.make_authoritative(key_of(1, 5), 1)
     for step in (
-        lambda: pipeline.trust(key_of(1, 5), 2, 4),
-        lambda: pipeline.fail(key_of(1, 6), 2),
-        lambda: pipeline.withdraw(key_of(1, 5), 2),
-        lambda: pipeline.trust(key_of(1, 6), 4),
+        lambda: deployment.make_authoritative(key_of(1, 5), 2, 4),
+        lambda: deployment.seal_invalid(key_of(1, 6), 2),
+        lambda: deployment.damage(key_of(1, 5), 2),
+        lambda: deployment.make_authoritative(key_of(1, 6), 4),
     ):
         listen()
         step()
     listen()
     assert len(told) >= 5
     for position, then in told.items():
-        assert held(consumer, as_of=position) == then
+        assert authoritative_runs(consumer, as_of=position) == then
         cursor = consumer.snapshot("campaign", as_of=position).cursor
-        assert held(consumer, as_of=cursor) == then
-    assert held(consumer, as_of=0) == {}
+        assert authoritative_runs(consumer, as_of=cursor) == then
+    assert authoritative_runs(consumer, as_of=0) == {}
     for wrong in (consumer.snapshot("campaign").position + 1, -1, 2**63, 10**30):
         with pytest.raises(PastUnknownError):
             consumer.snapshot("campaign", as_of=wrong)
 
 
-def test_c18_a_moment_is_the_last_move_stamped_by_then(pipeline: Pipeline, consumer: Consumer) -> None:
-    story(pipeline)
-    entries = pipeline.ledger.authority_changes()
+def test_c18_a_moment_is_the_last_move_stamped_by_then(deployment: LocalDeployment, consumer: Consumer) -> None:
+    write_history(deployment)
+    entries = deployment.ledger.authority_changes()
     for entry in entries:
         for step in (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1)):
             moment = entry.at + step
@@ -179,7 +181,7 @@ def test_c18_a_moment_is_the_last_move_stamped_by_then(pipeline: Pipeline, consu
     east = entries[3].at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     assert consumer.snapshot("campaign", as_of=east).position == entries[3].sequence
     with pytest.raises(ClockSkewError, match="not come yet"):
-        consumer.snapshot("campaign", as_of=pipeline.clock.moment + timedelta(hours=1))
+        consumer.snapshot("campaign", as_of=deployment.clock.moment + timedelta(hours=1))
     for wrong in (
         "yesterday",
         "2024-07-01T04:05:06",
@@ -193,11 +195,11 @@ def test_c18_a_moment_is_the_last_move_stamped_by_then(pipeline: Pipeline, consu
             consumer.snapshot("campaign", as_of=wrong)  # type: ignore[arg-type]  # some on purpose
 
 
-def test_c18_a_ledger_ahead_of_the_clock_answers_no_moment(pipeline: Pipeline) -> None:
-    pipeline.trust_days(range(1))
+def test_c18_a_ledger_ahead_of_the_clock_answers_no_moment(deployment: LocalDeployment) -> None:
+    deployment.make_days_authoritative(range(1))
     behind = SteppingClock()
-    behind.moment = pipeline.clock.moment - timedelta(hours=2)
-    with pipeline.consumer(clock=behind) as consumer:
+    behind.moment = deployment.clock.moment - timedelta(hours=2)
+    with deployment.consumer(clock=behind) as consumer:
         with pytest.raises(ClockSkewError, match="last move"):
             consumer.snapshot("campaign", as_of=behind.moment - timedelta(days=1))
         assert len(consumer.snapshot("campaign").partitions) == 1

@@ -12,16 +12,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from consumer_pipeline import (
-    COLUMNS,
-    COST,
-    LABELS,
-    Pipeline,
-    faults_of_reading,
-    key_of,
-    run_of,
-)
-from promised import day, flip, held, pd, taken_by_duckdb
 
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import (
@@ -33,70 +23,80 @@ from gads_consumer.seals import Seal
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import ControlPlaneLedger, ValidatorLedger
 from gads_domain.ports.sink import RawSink
+from gads_testing.consumer_contract import authoritative_runs, day, flip_bit, pd, totals_by_duckdb
+from gads_testing.local_deployment import (
+    COLUMNS,
+    COST,
+    LABELS,
+    LocalDeployment,
+    faults_of_reading,
+    key_of,
+    run_of,
+)
 
 # What is read
 
 
-def test_c1_what_is_not_vouched_for_does_not_exist(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c1_what_is_not_vouched_for_does_not_exist(deployment: LocalDeployment, consumer: Consumer) -> None:
     good, unjudged, rejected, lost, gone = (key_of(1, number) for number in range(5))
-    pipeline.trust(good, 1)
-    pipeline.seal(good, 9)
-    pipeline.seal(unjudged, 1)
-    pipeline.fail(rejected, 1)
-    pipeline.trust(lost, 3)
-    pipeline.seal(lost, 2, 7)
-    pipeline.validate(lost)
-    pipeline.trust(gone, 1)
-    pipeline.withdraw(gone, 1)
-    assert held(consumer) == {good: run_of(1).value, lost: run_of(3).value}
+    deployment.make_authoritative(good, 1)
+    deployment.seal(good, 9)
+    deployment.seal(unjudged, 1)
+    deployment.seal_invalid(rejected, 1)
+    deployment.make_authoritative(lost, 3)
+    deployment.seal(lost, 2, 7)
+    deployment.validate(lost)
+    deployment.make_authoritative(gone, 1)
+    deployment.damage(gone, 1)
+    assert authoritative_runs(consumer) == {good: run_of(1).value, lost: run_of(3).value}
     snapshot = consumer.snapshot("campaign")
     assert faults_of_reading(snapshot.to_table(identity=True), snapshot.partitions) == []
 
 
-def test_c2_a_partition_is_of_one_run_whole(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c2_a_partition_is_of_one_run_whole(deployment: LocalDeployment, consumer: Consumer) -> None:
     for number in range(4):
         for run in range(1, 4):
-            pipeline.trust(key_of(1, number), run * 10 + number, rows=run + number)
+            deployment.make_authoritative(key_of(1, number), run * 10 + number, rows=run + number)
     snapshot = consumer.snapshot("campaign")
     assert len({one.key for one in snapshot.partitions}) == len(snapshot.partitions) == 4
     assert faults_of_reading(snapshot.to_table(identity=True), snapshot.partitions) == []
     assert snapshot.record_count == snapshot.to_table().num_rows == sum(3 + number for number in range(4))
 
 
-def test_c3_what_moves_later_is_not_in_a_snapshot(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(3))
+def test_c3_what_moves_later_is_not_in_a_snapshot(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative(range(3))
     before = consumer.snapshot("campaign")
-    pipeline.trust(key_of(1, 1), 2, 9)
-    pipeline.trust(key_of(1, 7), 2)
+    deployment.make_authoritative(key_of(1, 1), 2, 9)
+    deployment.make_authoritative(key_of(1, 7), 2)
     assert {one.run_id for one in before.partitions} == {run_of(1)}
     assert len(before.partitions) == 3
     assert before.position == 3
     assert consumer.snapshot("campaign").position == 5
 
 
-def test_c4_a_snapshot_reads_the_same_whatever_moves(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(3))
+def test_c4_a_snapshot_reads_the_same_whatever_moves(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative(range(3))
     snapshot = consumer.snapshot("campaign")
     first = snapshot.to_table(identity=True)
-    pipeline.trust(key_of(1, 0), 2, 9)
-    pipeline.fail(key_of(1, 1), 2)
-    pipeline.trust(key_of(1, 2), 3)
+    deployment.make_authoritative(key_of(1, 0), 2, 9)
+    deployment.seal_invalid(key_of(1, 1), 2)
+    deployment.make_authoritative(key_of(1, 2), 3)
     assert snapshot.to_table(identity=True).equals(first)
-    pipeline.withdraw(key_of(1, 2), 1)
+    deployment.damage(key_of(1, 2), 1)
     with pytest.raises(PartitionAlteredError):
         snapshot.to_table()
 
 
-def test_c5_a_failed_restatement_takes_nothing_away(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(2))
-    before = held(consumer)
-    pipeline.fail(key_of(1, 0), 2)
-    pipeline.report_unsealed(key_of(1, 1), 3)
-    assert held(consumer) == before
+def test_c5_a_failed_restatement_takes_nothing_away(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative(range(2))
+    before = authoritative_runs(consumer)
+    deployment.seal_invalid(key_of(1, 0), 2)
+    deployment.report_unsealed(key_of(1, 1), 3)
+    assert authoritative_runs(consumer) == before
 
 
-def test_c6_a_consumer_cannot_write(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust_days(range(2))
+def test_c6_a_consumer_cannot_write(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative(range(2))
     writing = {
         name
         for port in (ValidatorLedger, ControlPlaneLedger, RawSink)
@@ -112,11 +112,11 @@ def test_c6_a_consumer_cannot_write(pipeline: Pipeline, consumer: Consumer) -> N
             continue
         seen.add(id(thing))
         assert not writing & set(dir(thing)), thing
-        waiting += [found for held in gc.get_referents(thing) for found in (held, *_inside(held))]
+        waiting += [found for held in gc.get_referents(thing) for found in (authoritative_runs, *_inside(held))]
     assert len(seen) > 5
 
     def everything() -> dict[str, tuple[bytes, int]]:
-        files = (path for path in sorted(pipeline.base.rglob("*")) if path.is_file() and "-shm" not in path.name)
+        files = (path for path in sorted(deployment.base.rglob("*")) if path.is_file() and "-shm" not in path.name)
         return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
     before = everything()
@@ -135,18 +135,18 @@ def _inside(thing: object) -> list[object]:
 # Rows
 
 
-def test_c7_rows_come_by_account_and_day_as_sealed(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c7_rows_come_by_account_and_day_as_sealed(deployment: LocalDeployment, consumer: Consumer) -> None:
     for customer in (9, 10, 2):
         for number in (2, 0, 1):
-            pipeline.trust(key_of(customer, number), 1, 5)
+            deployment.make_authoritative(key_of(customer, number), 1, 5)
     table = consumer.snapshot("campaign").to_table(identity=True)
     read = [(row["_customer_id"], row["_logical_date"], row["campaign_id"]) for row in table.to_pylist()]
     assert read == [(who, day(when), row) for who in ("10", "2", "9") for when in range(3) for row in range(5)]
 
 
-def test_c8_identity_comes_on_request(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, 2)
-    pipeline.trust(key_of(2, 1), 2, 1)
+def test_c8_identity_comes_on_request(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, 2)
+    deployment.make_authoritative(key_of(2, 1), 2, 1)
     snapshot = consumer.snapshot("campaign")
     plain = [column.name for column in COLUMNS]
     assert snapshot.to_table().column_names == plain
@@ -176,11 +176,11 @@ FILTERS = [
 
 @pytest.mark.parametrize("number", range(len(FILTERS)))
 def test_c9_columns_and_filter_are_those_of_the_whole_table(
-    pipeline: Pipeline, consumer: Consumer, number: int
+    deployment: LocalDeployment, consumer: Consumer, number: int
 ) -> None:
     for customer in (1, 2):
         for when in range(3):
-            pipeline.trust(key_of(customer, when), 1 + when % 2, 10, row_group_rows=4)
+            deployment.make_authoritative(key_of(customer, when), 1 + when % 2, 10, row_group_rows=4)
     snapshot = consumer.snapshot("campaign")
     whole = snapshot.to_table(identity=True)
     wanted = FILTERS[number]
@@ -207,19 +207,19 @@ def test_c9_columns_and_filter_are_those_of_the_whole_table(
     ],
 )
 def test_c9_what_cannot_be_meant_names_the_columns(
-    pipeline: Pipeline, consumer: Consumer, ask: Callable[[Any], Any]
+    deployment: LocalDeployment, consumer: Consumer, ask: Callable[[Any], Any]
 ) -> None:
-    pipeline.trust_days(range(1))
+    deployment.make_days_authoritative(range(1))
     with pytest.raises(InvalidValueError) as caught:
         ask(consumer.snapshot("campaign")).to_table()
     assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1_000])
-def test_c10_batches_hold_the_rows_of_the_table(pipeline: Pipeline, consumer: Consumer, rows: int) -> None:
-    pipeline.trust(key_of(1, 0), 1, 50, row_group_rows=8)
-    pipeline.trust(key_of(1, 1), 1, 0)
-    pipeline.trust(key_of(1, 2), 1, 20)
+def test_c10_batches_hold_the_rows_of_the_table(deployment: LocalDeployment, consumer: Consumer, rows: int) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, 50, row_group_rows=8)
+    deployment.make_authoritative(key_of(1, 1), 1, 0)
+    deployment.make_authoritative(key_of(1, 2), 1, 20)
     snapshot = consumer.snapshot("campaign")
     batches = list(snapshot.to_batches(rows=rows, identity=True))
     assert all(0 < batch.num_rows <= rows for batch in batches)
@@ -229,10 +229,10 @@ def test_c10_batches_hold_the_rows_of_the_table(pipeline: Pipeline, consumer: Co
 
 
 def test_c10_a_payload_too_large_to_hold_is_streamed(
-    pipeline: Pipeline, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+    deployment: LocalDeployment, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.trust(key_of(1, 0), 1, 500, row_group_rows=100)
-    pipeline.trust(key_of(1, 1), 1, 5)
+    deployment.make_authoritative(key_of(1, 0), 1, 500, row_group_rows=100)
+    deployment.make_authoritative(key_of(1, 1), 1, 5)
     snapshot = consumer.snapshot("campaign")
     expected = snapshot.to_table(identity=True)
     monkeypatch.setattr("gads_consumer.payloads.IN_MEMORY_BYTES", 1_700)
@@ -248,15 +248,15 @@ def test_c10_a_payload_too_large_to_hold_is_streamed(
     assert pa.Table.from_batches(list(snapshot.to_batches(identity=True))).equals(expected)
     assert len(opened) == 2
     assert all(stream.closed for stream in opened)
-    path = pipeline.payload(key_of(1, 0), run_of(1))
-    flip(path, 100)
+    path = deployment.payload(key_of(1, 0), run_of(1))
+    flip_bit(path, 100)
     with pytest.raises(PartitionAlteredError):
         snapshot.to_table()
 
 
-def test_c11_others_take_snapshots_and_scans_as_they_are(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, 30, columns=(*COLUMNS, COST, LABELS))
-    pipeline.trust(key_of(1, 1), 1, 0, columns=(*COLUMNS, COST, LABELS))
+def test_c11_others_take_snapshots_and_scans_as_they_are(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, 30, columns=(*COLUMNS, COST, LABELS))
+    deployment.make_authoritative(key_of(1, 1), 1, 0, columns=(*COLUMNS, COST, LABELS))
     snapshot = consumer.snapshot("campaign")
     scan = snapshot.scan(["metrics_clicks", "_customer_id"], pc.field("campaign_id") < 10)
     pairs: list[tuple[Any, pa.Table]] = [(snapshot, snapshot.to_table()), (scan, scan.to_table())]
@@ -267,11 +267,11 @@ def test_c11_others_take_snapshots_and_scans_as_they_are(pipeline: Pipeline, con
         assert pl.DataFrame(taken)["metrics_clicks"].to_list() == expected["metrics_clicks"].to_pylist()
         assert pd.DataFrame.from_arrow(taken)["metrics_clicks"].tolist() == expected["metrics_clicks"].to_pylist()
         total = pc.sum(expected["metrics_clicks"]).as_py()
-        assert taken_by_duckdb(taken) == [(expected.num_rows, total)]
+        assert totals_by_duckdb(taken) == [(expected.num_rows, total)]
 
 
-def test_c12_zero_rows_are_a_fact_and_no_partition_is_none(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, 0)
+def test_c12_zero_rows_are_a_fact_and_no_partition_is_none(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, 0)
     empty = consumer.snapshot("campaign", until=day(0))
     assert (len(empty.partitions), empty.record_count) == (1, 0)
     assert empty.to_table().num_rows == 0

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from consumer_pipeline import (
+
+from gads_consumer.consumer import Consumer
+from gads_consumer.errors import SchemaMismatchError
+from gads_consumer.exporting import preview
+from gads_consumer.scanning import Scan
+from gads_domain.current_partition import CurrentPartition
+from gads_testing.consumer_contract import day
+from gads_testing.local_deployment import (
     CAMPAIGN,
     CLICKS,
     COLUMNS,
@@ -16,26 +23,21 @@ from consumer_pipeline import (
     DATE,
     NAME,
     RUN_NUMBER,
-    Pipeline,
+    LocalDeployment,
     faults_of_reading,
     key_of,
     run_of,
 )
-from promised import day
-
-from gads_consumer.consumer import Consumer
-from gads_consumer.errors import SchemaMismatchError
-from gads_consumer.exporting import preview
-from gads_consumer.scanning import Scan
-from gads_domain.current_partition import CurrentPartition
 
 OLD = (DATE, CAMPAIGN, NAME, RUN_NUMBER)
 NEW = (DATE, CAMPAIGN, COST, CLICKS, RUN_NUMBER)
 
 
-def test_c27_several_schema_versions_are_refused_with_what_differs(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, columns=OLD)
-    pipeline.trust(key_of(1, 1), 1, columns=NEW, schema_version=2)
+def test_c27_several_schema_versions_are_refused_with_what_differs(
+    deployment: LocalDeployment, consumer: Consumer
+) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, columns=OLD)
+    deployment.make_authoritative(key_of(1, 1), 1, columns=NEW, schema_version=2)
     snapshot = consumer.snapshot("campaign")
     assert snapshot.schema_versions == (1, 2)
     reads: list[Callable[[], object]] = [
@@ -53,17 +55,19 @@ def test_c27_several_schema_versions_are_refused_with_what_differs(pipeline: Pip
     assert consumer.snapshot("campaign", since=day(1)).to_table().num_rows == 3
 
 
-def test_c27_the_same_columns_with_another_meaning_are_refused_too(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1)
-    pipeline.trust(key_of(1, 1), 1, schema_version=2)
+def test_c27_the_same_columns_with_another_meaning_are_refused_too(
+    deployment: LocalDeployment, consumer: Consumer
+) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1)
+    deployment.make_authoritative(key_of(1, 1), 1, schema_version=2)
     with pytest.raises(SchemaMismatchError, match="meaning"):
         consumer.snapshot("campaign").to_table()
     assert consumer.snapshot("campaign").to_table(unify=True).num_rows == 6
 
 
-def test_c28_unified_the_missing_is_null_and_nothing_is_cast(pipeline: Pipeline, consumer: Consumer) -> None:
-    pipeline.trust(key_of(1, 0), 1, columns=OLD)
-    pipeline.trust(key_of(1, 1), 1, columns=NEW, schema_version=2)
+def test_c28_unified_the_missing_is_null_and_nothing_is_cast(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_authoritative(key_of(1, 0), 1, columns=OLD)
+    deployment.make_authoritative(key_of(1, 1), 1, columns=NEW, schema_version=2)
     snapshot = consumer.snapshot("campaign")
     table = snapshot.to_table(unify=True, identity=True)
     assert table.column_names[:-3] == [column.name for column in (*NEW, NAME)]
@@ -74,7 +78,7 @@ def test_c28_unified_the_missing_is_null_and_nothing_is_cast(pipeline: Pipeline,
     some = snapshot.scan(["metrics_clicks", "campaign_name"], pc.field("metrics_clicks") > 1, unify=True)
     assert some.to_table().to_pylist() == [{"metrics_clicks": n, "campaign_name": None} for n in (4, 7)]
     as_text = (DATE, CAMPAIGN, type(CLICKS)(CLICKS.name, CLICKS.field, "double"), RUN_NUMBER)
-    pipeline.trust(key_of(1, 2), 1, columns=as_text, schema_version=3)
+    deployment.make_authoritative(key_of(1, 2), 1, columns=as_text, schema_version=3)
     mixed = consumer.snapshot("campaign")
     with pytest.raises(SchemaMismatchError, match=r"metrics_clicks is int64 in schema version 2 and double"):
         mixed.to_table(unify=True)
@@ -83,15 +87,15 @@ def test_c28_unified_the_missing_is_null_and_nothing_is_cast(pipeline: Pipeline,
         mixed.scan(["campaign_id"], pc.field("metrics_clicks") > 1, unify=True).to_table()
 
 
-def test_c27_two_schemas_under_one_version_are_never_one_table(pipeline: Pipeline, consumer: Consumer) -> None:
+def test_c27_two_schemas_under_one_version_are_never_one_table(deployment: LocalDeployment, consumer: Consumer) -> None:
     """The validator lets no ledger vouch for that; a reader does not take it from one that does."""
-    pipeline.trust(key_of(1, 0), 1)
-    pipeline.seal(key_of(1, 1), 1, columns=(*COLUMNS, COST))
-    seal = json.loads((pipeline.folder(key_of(1, 1), run_of(1)) / "metadata.json").read_bytes())
+    deployment.make_authoritative(key_of(1, 0), 1)
+    deployment.seal(key_of(1, 1), 1, columns=(*COLUMNS, COST))
+    seal = json.loads((deployment.folder(key_of(1, 1), run_of(1)) / "metadata.json").read_bytes())
     other = CurrentPartition(key_of(1, 1), run_of(1), 3, 1, seal["seal_sha256"])
     partitions = [*consumer.snapshot("campaign").partitions, other]
     for columns in (None, ["campaign_id"]):
         for unify in (False, True):
-            scan = Scan(partitions, pipeline.sink, integrity=True, columns=columns, unify=unify)
+            scan = Scan(partitions, deployment.sink, integrity=True, columns=columns, unify=unify)
             with pytest.raises(SchemaMismatchError, match="other columns: metrics_cost: absent -> double"):
                 scan.to_table()

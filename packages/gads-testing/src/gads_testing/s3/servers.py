@@ -48,9 +48,10 @@ def radosgw(state: Path, *options: str) -> Iterator[Server]:
 
 
 def _start_radosgw(state: Path, *options: str) -> subprocess.Popen[bytes]:
-    script = Path(__file__).with_name("radosgw.py")
     with (state / "output").open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script), str(state), *options], stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gads_testing.s3.radosgw", str(state), *options], stdout=output, stderr=output
+        )
     deadline = time.monotonic() + _START_SECONDS
     while not (state / "ready.json").exists():
         if process.poll() is not None or time.monotonic() > deadline:

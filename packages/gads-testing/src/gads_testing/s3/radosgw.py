@@ -1,6 +1,6 @@
 """A real S3 server for tests: Ceph's radosgw with one monitor and one OSD, on loopback, nothing installed.
 
-    python radosgw.py STATE [--store memstore|bluestore] [--megabytes N]
+    python -m gads_testing.s3.radosgw STATE [--store memstore|bluestore] [--megabytes N]
 
 unpacks the distribution's packages once (Debian or Ubuntu, no root needed), starts the three daemons, writes
 STATE/ready.json (endpoint, keys of the owner and of a guest without rights) and serves until nobody holds a shared lock

@@ -1,7 +1,7 @@
-"""One process of a race between writers and consumers: `python consumer_worker.py JSON`.
+"""One process of a race between writers and consumers: `python -m gads_testing.consumer_process JSON`.
 
-It says `ready`, waits for a line, works until its stdin is closed or its rounds are done, and then writes one JSON
-object of what it did to stdout.
+It prints `ready`, waits for a line, works until its stdin is closed or its rounds are done, and prints one JSON object
+of what it did.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from consumer_pipeline import Pipeline, faults_of_reading, key_of
-
 from gads_consumer.consumer import Consumer
 from gads_domain.clock import SystemClock
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
+from gads_testing.local_deployment import LocalDeployment, faults_of_reading, key_of
 
 CUSTOMERS, DAYS = 3, 8
 WRITERS = 4
@@ -27,7 +26,7 @@ WRITERS = 4
 
 def write(options: dict[str, Any]) -> dict[str, int]:
     """Seal and validate one run after another of any partition, some of them bad."""
-    pipeline = Pipeline(Path(options["base"]), SystemClock())
+    deployment = LocalDeployment(Path(options["base"]), SystemClock())
     dice = random.Random(options["worker"])
     sealed = moved = 0
     try:
@@ -36,18 +35,18 @@ def write(options: dict[str, Any]) -> dict[str, int]:
             for key in keys:
                 rows = dice.randrange(200)
                 bad = dice.random() < 0.15
-                pipeline.seal(
+                deployment.seal(
                     key, 1 + sealed * WRITERS + options["worker"], rows, record_count=rows + 1 if bad else None
                 )
                 sealed += 1
-            moved += sum(validation.moved for validation in pipeline.validate(*keys))
+            moved += sum(validation.moved for validation in deployment.validate(*keys))
     finally:
-        pipeline.close()
+        deployment.close()
     return {"sealed": sealed, "moved": moved}
 
 
 def read(options: dict[str, Any]) -> dict[str, Any]:
-    """Read snapshots, old ones again, and follow the feed; say every fault."""
+    """Read snapshots, old ones again, and follow the change feed; return every fault."""
     faults: list[str] = []
     reads = changes = 0
     mine: dict[PartitionKey, CurrentPartition] = {}

@@ -1,9 +1,9 @@
-"""Clock, API, sink and a light validator without a network, for the real planner, ledger and state machine."""
+"""An API, a sink and a clock without network or disk, for the real planner, ledger and state machine."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -12,13 +12,9 @@ from typing import Any
 from gads_domain.errors import FailureReason, GadsError, PermanentApiError, QuotaExhaustedError, TransientApiError
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
-from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import StateChange, ValidationOutcome, ValidationResult
-from gads_domain.state_machine import is_news, settle
 from gads_orchestrator.budget import QuotaGate
 
 SCHEMA = TableSchema((ColumnSpec("segments_date", "segments.date", "date32"),))
@@ -26,7 +22,7 @@ FACTS = PartitionFacts(datetime(2024, 1, 1, tzinfo=UTC), "v26", "SELECT", 1, SCH
 
 
 class SimulatedClock:
-    """Shows the time it is told, and moves by itself only by what calls take."""
+    """Shows the time that it is set to; calls of the API advance it."""
 
     def __init__(self, start: datetime) -> None:
         self.moment = start
@@ -39,7 +35,7 @@ class SimulatedClock:
 
 
 class SeededRunIds:
-    """Run ids of a simulated clock and a seeded chance."""
+    """Run ids from a simulated clock and a seed."""
 
     def __init__(self, clock: SimulatedClock, seed: int) -> None:
         self._clock = clock
@@ -51,7 +47,7 @@ class SeededRunIds:
 
 
 class SimulatedSink:
-    """Knows which run sealed what; the content is a digest."""
+    """Keeps the digest of what each run sealed."""
 
     def __init__(self) -> None:
         self.contents: dict[PartitionKey, dict[RunId, str]] = {}
@@ -64,60 +60,13 @@ class SimulatedSink:
         assert run_id not in runs, "sealed twice under one run"
         runs[run_id] = content
 
-
-class LightValidator:
-    """Judges every sealed run as passed and writes what the state machine makes of it."""
-
-    def __init__(self, sink: SimulatedSink, ledger: ValidatorLedger, clock: SimulatedClock) -> None:
-        self._sink = sink
-        self._ledger = ledger
-        self._clock = clock
-
-    def validate(
-        self,
-        keys: Sequence[PartitionKey],
-        *,
-        unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
-        recheck: bool = False,
-    ) -> list[PartitionValidation]:
-        unsealed = unsealed or {}
-        validations = []
-        changes: list[StateChange] = []
-        for key in keys:
-            history = self._ledger.history(key)
-            first, judged = history.state, {a.run_id for a in history.results if a.has_seal}
-            due = [self._passed(key, run) for run in self._sink.runs(key) if run not in judged]
-            if key in unsealed:
-                run_id, reason = unsealed[key].run_id, unsealed[key].reason
-                if run_id not in self._sink.runs(key):
-                    due.append(
-                        ValidationResult(key, run_id, ValidationOutcome.UNSEALED, self._clock.now(), failure=reason)
-                    )
-            attempts = []
-            for attempt in due:
-                if not is_news(history, attempt):
-                    continue
-                after = settle(history, attempt, self._clock.now())
-                changes.append(StateChange(history.state, after, attempt))
-                attempts.append(attempt)
-                history = type(history)(after, (*history.results, attempt), history.revoked)
-            after = settle(history, None, self._clock.now())
-            if after != history.state:
-                changes.append(StateChange(history.state, after, None))
-            validations.append(PartitionValidation(first, after, tuple(attempts)))
-        assert all(self._ledger.record(changes))
-        return validations
-
-    def _passed(self, key: PartitionKey, run_id: RunId) -> ValidationResult:
-        content = self._sink.contents[key][run_id]
-        seal = hashlib.sha256(run_id.value.encode()).hexdigest()
-        now = self._clock.now()
-        return ValidationResult(key, run_id, ValidationOutcome.PASSED, now, (), None, 1, 1, seal, content)
+    def digests(self, key: PartitionKey, run_id: RunId) -> tuple[str, str]:
+        return hashlib.sha256(run_id.value.encode()).hexdigest(), self.contents[key][run_id]
 
 
 @dataclass
 class Trouble:
-    """What the API does wrong, and when: accounts that are denied, hours without service, days without quota."""
+    """The API's planned failures: denied accounts, outages, days without quota, and random errors."""
 
     denied: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     outages: list[tuple[datetime, datetime, frozenset[str]]] = field(default_factory=list)
@@ -126,8 +75,8 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One call, as the API saw it."""
+class Call:
+    """One call of the API, and its answer."""
 
     at: datetime
     run_id: str
@@ -139,7 +88,7 @@ class Asked:
 
 
 class SimulatedApi:
-    """A `ReportSource`: rows change with the age of their day, and troubles come as planned."""
+    """A `ReportSource` whose rows change with the age of their day and that fails as `trouble` says."""
 
     def __init__(
         self,
@@ -158,7 +107,7 @@ class SimulatedApi:
         self._gate = gate
         self._takes = call_takes
         self._before_seal = before_seal
-        self.asked: list[Asked] = []
+        self.calls: list[Call] = []
 
     def extract(
         self, slice_: ReportSlice, run: RunContext, sink: Any, progress: RowProgress | None = None
@@ -182,7 +131,7 @@ class SimulatedApi:
         error = self._error(slice_)
         answer = "ok" if error is None else error.code
         span = (slice_.customer_id, slice_.report.name, slice_.first, slice_.last)
-        self.asked.append(Asked(self._clock.now(), run.run_id.value, *span, answer))
+        self.calls.append(Call(self._clock.now(), run.run_id.value, *span, answer))
         if error is not None:
             raise error
 

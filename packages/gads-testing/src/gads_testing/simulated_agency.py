@@ -1,37 +1,32 @@
-"""Weeks of an agency in seconds: troubles, operators and restarts come from a seed; what must hold is checked."""
+"""Weeks of an agency in seconds: a seed makes troubles and operator actions, and the retry contract is checked."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from simulated_rooms import LightValidator, SeededRunIds, SimulatedApi, SimulatedClock, SimulatedSink, Trouble
-
-from gads_domain.adapters import ledger_adapter
 from gads_domain.control import Mark
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.report import ReportDefinition, ReportKind
-from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, PartitionStatus, StateFilter, ValidationOutcome
-from gads_orchestrator.budget import Budget, QuotaGate
-from gads_orchestrator.events import Event, SliceStarted
-from gads_orchestrator.execution import Control, execute_plan
-from gads_orchestrator.plan import Account, WorkRequest, plan_work
+from gads_orchestrator.events import SliceStarted
+from gads_orchestrator.plan import Account
 from gads_orchestrator.retry_policy import RetryPolicy
 from gads_orchestrator.selection import Reason, SelectDue
-from gads_orchestrator.worker import WorkerContext
-from gads_orchestrator.worker_pool import InThisProcess
+from gads_testing.seal_validator import SealValidator
+from gads_testing.simulated_api import SimulatedClock, Trouble
+from gads_testing.simulated_deployment import SimulatedDeployment
 
 FIRST_DAY = date(2024, 3, 1)
 ZONES = ("UTC", "America/New_York", "Asia/Tokyo", "Europe/Berlin", "Australia/Sydney")
 POLICY = RetryPolicy(first_delay=timedelta(hours=1), largest_delay=timedelta(hours=12), max_attempts=6)
-ALLOWED_MOVES = {
+ALLOWED_CHANGES = {
     ("pending", "success", "validate"),
     ("pending", "failed", "validate"),
     ("failed", "success", "validate"),
@@ -41,12 +36,12 @@ ALLOWED_MOVES = {
     ("failed", "success", "order"),
     ("failed", "pending", "retry"),
 }
-"""contracts/retry/v1, line 1: from, to, and the cause under which the log has it."""
+"""contracts/retry/v1, line 1: from, to, and the cause in the change feed."""
 
 
 @dataclass
 class Size:
-    """How large a life is lived."""
+    """How large the simulated agency is, and for how long it is simulated."""
 
     accounts: int = 50
     reports: int = 5
@@ -56,7 +51,7 @@ class Size:
 
 @dataclass
 class Life:
-    """What one seed came to."""
+    """What one simulation did."""
 
     size: Size
     operations: int = 0
@@ -80,73 +75,43 @@ def reports_of(count: int) -> tuple[ReportDefinition, ...]:
     return tuple(kinds[:count])
 
 
-class _Watch:
-    """Order of purposes within each run."""
-
-    def __init__(self) -> None:
-        self.order: dict[str, list[int]] = defaultdict(list)
-        self.by_reason: Counter[str] = Counter()
-
-    def on_events(self, *events: Event) -> None:
-        for event in events:
-            if isinstance(event, SliceStarted):
-                self.order[event.run_id].append(Reason[event.reason.upper()])
-                self.by_reason[event.reason] += 1
-
-
 def live(seed: int, size: Size, folder: Path) -> Life:
-    """Live through `size.days` days, then two quiet weeks; raises `AssertionError` where something does not hold."""
+    """Simulate `size.days` days and two quiet weeks; raises `AssertionError` where the retry contract is broken."""
     chance = Random(seed)
     start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, 6, tzinfo=UTC)
-    clock, sink = SimulatedClock(start), SimulatedSink()
-    run_ids = SeededRunIds(clock, seed)
     accounts = tuple(Account(str(1_000 + n), ZONES[n % len(ZONES)]) for n in range(size.accounts))
     reports = reports_of(size.reports)
     # Enough for a usual day and some catching up, too little for everything at once.
-    budget = Budget("simulated", limit=size.accounts * size.reports * 3)
-    trouble = _troubles(chance, size, accounts, start)
-    backfill_since = FIRST_DAY - timedelta(days=20)
-    watch = _Watch()
-    adapter, url = ledger_adapter("sqlite:x"), f"sqlite:ledger-{seed}.db"
-    with ExitStack() as opened:
-        ledger = opened.enter_context(adapter.open_for_validator(url, folder))
-        control = opened.enter_context(adapter.open_for_control_plane(url, folder))
-        gate = QuotaGate(control, budget, clock)
-        api = SimulatedApi(clock, sink, trouble, seed, gate)
-        validator = LightValidator(sink, ledger, clock)
-        context = WorkerContext(api, sink, validator, gate, clock)  # type: ignore[arg-type]  # of a sink, runs is asked alone
-        operators = _Operators(chance, control, validator, clock, accounts, reports)
+    limit = size.accounts * size.reports * 3
+    own = folder / f"seed-{seed}"
+    own.mkdir(parents=True)
+    with closing(SimulatedDeployment(own, start, limit=limit, seed=seed)) as deployment:
+        clock, control = deployment.clock, deployment.control
+        _plan_troubles(deployment.trouble, chance, size, accounts, start)
+        operators = _Operators(chance, control, deployment.validator, clock, accounts, reports)
         for day in range(size.days + 14):
-            quiet = day >= size.days
-            if quiet:
-                trouble.blips, trouble.outages, trouble.quota_days, trouble.denied = 0.0, [], {}, {}
+            if day >= size.days:
+                deployment.end_troubles()
+                deployment.trouble.blips = 0.0
                 operators.retry_what_policy_does_not()
             else:
-                operators.act(trouble)
+                operators.act(deployment.trouble)
             for cycle in range(size.cycles_a_day):
-                begins = start + timedelta(days=day, hours=cycle * 24 / size.cycles_a_day)
-                clock.moment = max(clock.moment, begins)
-                request = WorkRequest(accounts, reports, clock.now(), SelectDue(POLICY), since=backfill_since)
-                run = RunContext(run_ids.new_run_id(), "simulated", "serve")
-                plan = plan_work(request, control)
-                execute_plan(plan, run, Control(control, clock, budget, watch), InThisProcess(context))
-        life = Life(size, len(api.asked), by_reason=watch.by_reason)
-        _check(life, control, api, budget, watch, accounts, reports, operators)
-        told = [(a.at, a.customer_id, a.report, a.first, a.last, a.answer) for a in api.asked]
-        log = [
-            (e.sequence, str(e.key), e.cause, e.status_after.value, str(e.to_run)) for e in control.authority_changes()
-        ]
-        life.digest = hashlib.sha256(repr((told, log)).encode()).hexdigest()
-    return life
+                clock.moment = max(clock.moment, start + timedelta(days=day, hours=cycle * 24 / size.cycles_a_day))
+                selection, since = SelectDue(POLICY), FIRST_DAY - timedelta(days=20)
+                deployment.cycle(*reports, accounts=accounts, selection=selection, since=since)
+        return _checked_life(size, deployment, accounts, reports, operators)
 
 
-def _troubles(chance: Random, size: Size, accounts: tuple[Account, ...], start: datetime) -> Trouble:
+def _plan_troubles(
+    trouble: Trouble, chance: Random, size: Size, accounts: tuple[Account, ...], start: datetime
+) -> None:
     ids = [account.customer_id for account in accounts]
 
     def at() -> datetime:
         return start + timedelta(hours=chance.uniform(0, size.days * 24))
 
-    trouble = Trouble(blips=0.02)
+    trouble.blips = 0.02
     for _ in range(max(1, size.days // 10)):
         begins = at()
         whom = ids if chance.random() < 0.3 else chance.sample(ids, max(1, len(ids) // 5))
@@ -157,17 +122,16 @@ def _troubles(chance: Random, size: Size, accounts: tuple[Account, ...], start: 
     for _ in range(max(1, size.days // 20)):
         day = (at()).date()
         trouble.quota_days[day] = chance.randrange(0, size.accounts * size.reports)
-    return trouble
 
 
 class _Operators:
-    """People, from the same chance."""
+    """Operators whose actions come from the same seed."""
 
     def __init__(
         self,
         chance: Random,
         control: ControlPlaneLedger,
-        validator: LightValidator,
+        validator: SealValidator,
         clock: SimulatedClock,
         accounts: tuple[Account, ...],
         reports: tuple[ReportDefinition, ...],
@@ -182,7 +146,7 @@ class _Operators:
         self.retries = 0
 
     def act(self, trouble: Trouble) -> None:
-        """A hold now and then, a release, a run that turned out wrong, retries where an account came back."""
+        """Hold, release, revoke a run, or retry the accounts that came back."""
         control, chance = self._control, self._chance
         day = self._clock.now().date()
         if chance.random() < 0.3:
@@ -205,7 +169,7 @@ class _Operators:
                 self._retry(StateFilter(customer_ids=tuple(back), statuses=(PartitionStatus.FAILED,)))
 
     def retry_what_policy_does_not(self) -> None:
-        """The week's tidying up."""
+        """Retry the failures that are not retryable by policy."""
         self._retry(StateFilter(statuses=(PartitionStatus.FAILED,)))
 
     def _retry(self, wanted: StateFilter) -> None:
@@ -221,27 +185,30 @@ class _Operators:
         return OperatorAct(self._clock.now(), "operator", "state", reason)
 
 
-def _check(
-    life: Life,
-    control: ControlPlaneLedger,
-    api: SimulatedApi,
-    budget: Budget,
-    watch: _Watch,
+def _checked_life(
+    size: Size,
+    deployment: SimulatedDeployment,
     accounts: tuple[Account, ...],
     reports: tuple[ReportDefinition, ...],
     operators: _Operators,
-) -> None:
-    per_day = Counter(budget.day_of(asked.at) for asked in api.asked)
-    for day, count in per_day.items():
+) -> Life:
+    control, budget = deployment.control, deployment.budget
+    started = [event for event in deployment.events if isinstance(event, SliceStarted)]
+    life = Life(size, len(deployment.api.calls), by_reason=Counter(event.reason for event in started))
+    calls_of = Counter(budget.day_of(call.at) for call in deployment.api.calls)
+    for day, count in calls_of.items():
         assert budget.limit is not None
         assert count <= budget.limit, f"{count} operations on {day}, of which there are {budget.limit}"
         assert control.quota(budget.name, day).spent == count
-    for run, order in watch.order.items():
-        assert order == sorted(order), f"run {run} let earlier purposes wait"
+    reasons = defaultdict(list)
+    for event in started:
+        reasons[event.run_id].append(Reason[event.reason.upper()])
+    for run, order in reasons.items():
+        assert order == sorted(order), f"run {run} did not start its slices in the order of their reasons"
     for entry in control.authority_changes():
-        assert (entry.status_before.value, entry.status_after.value, entry.cause) in ALLOWED_MOVES
+        assert (entry.status_before.value, entry.status_after.value, entry.cause) in ALLOWED_CHANGES
     scheduling_states = {s.key: s for s in control.scheduling_states(StateFilter())}
-    last = (FIRST_DAY + timedelta(days=life.size.days - 2)).toordinal()
+    last = (FIRST_DAY + timedelta(days=size.days - 2)).toordinal()
     for account in accounts:
         for report in reports:
             begins = FIRST_DAY if report.kind is ReportKind.SNAPSHOT else FIRST_DAY - timedelta(days=20)
@@ -249,10 +216,16 @@ def _check(
                 key = PartitionKey("google_ads", account.customer_id, report.name, date.fromordinal(ordinal))
                 scheduling = scheduling_states.get(key)
                 if scheduling is None and report.kind is ReportKind.SNAPSHOT:
-                    continue  # that day nothing could be asked, and a snapshot of it can never be made up for
+                    continue  # the API failed all that day, and a snapshot cannot be taken later
                 assert scheduling is not None, f"{key} was never attempted"
                 life.partitions += 1
                 _check_key(life, control, key, scheduling.status, scheduling.marks, operators)
+    calls = [(c.at, c.customer_id, c.report, c.first, c.last, c.answer) for c in deployment.api.calls]
+    changes = [
+        (e.sequence, str(e.key), e.cause, e.status_after.value, str(e.to_run)) for e in control.authority_changes()
+    ]
+    life.digest = hashlib.sha256(repr((calls, changes)).encode()).hexdigest()
+    return life
 
 
 def _check_key(
@@ -271,7 +244,7 @@ def _check_key(
         (act, *_) = [a for a in control.acts(key) if a.kind == "mark_terminal"]
         assert act.act.reason
     else:
-        assert status is PartitionStatus.SUCCESS, f"{key} is {status} and nobody says why"
+        assert status is PartitionStatus.SUCCESS, f"{key} is {status} for no recorded reason"
     history = control.history(key)
     life.attempts += len(history.results)
     resets = sum(1 for act in control.acts(key) if act.kind == "retry" and not act.act.by_policy)

@@ -1,4 +1,7 @@
-"""Rooms for processes that are killed: the real sink and ledger, an API that writes down what it was asked."""
+"""A daemon that tests kill: the real sink and ledger, and an API that records its calls.
+
+python -m gads_testing.daemon_process SCENE_AS_JSON
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,21 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-
-from simulated_rooms import FACTS
 
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.errors import FailureReason, GadsError
 from gads_domain.metadata_codec import seal_sha256
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
-from gads_domain.ports.sink import RawReader, RawSink
-from gads_domain.ports.validation import PartitionValidation, UnsealedRun
+from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import StateChange, ValidationOutcome, ValidationResult
-from gads_domain.state_machine import is_news, settle
 from gads_orchestrator.budget import Budget, QuotaGate
 from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.execution import Control
@@ -36,6 +33,8 @@ from gads_orchestrator.retry_policy import RetryPolicy
 from gads_orchestrator.selection import SelectDue
 from gads_orchestrator.worker import WorkerContext
 from gads_orchestrator.worker_pool import SpawnedWorkers
+from gads_testing.seal_validator import SealValidator
+from gads_testing.simulated_api import FACTS
 
 SINK, LEDGER = "file:raw", "sqlite:ledger.db"
 LAST = date(2024, 5, 31)
@@ -43,7 +42,7 @@ LAST = date(2024, 5, 31)
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to do, in which folder, and how long a call takes."""
+    """What the daemon extracts, in which folder, and how long a call takes."""
 
     folder: str
     accounts: int
@@ -81,8 +80,8 @@ class Scene:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-class FiledApi:
-    """Writes down each call and whether a day of it was sealed already."""
+class RecordingApi:
+    """Records each call, and each day of it that was sealed already."""
 
     def __init__(self, scene: Scene, gate: QuotaGate) -> None:
         self._scene = scene
@@ -99,7 +98,7 @@ class FiledApi:
             return
         for key in slice_.keys:
             if sink.runs(key):
-                self._scene.write("violations", [str(key), "was sealed when it was asked for"])
+                self._scene.write("violations", [str(key), "was requested after it was sealed"])
         days = [slice_.first.isoformat(), slice_.last.isoformat()]
         self._scene.write("calls", [slice_.customer_id, slice_.report.name, *days, run.run_id.value])
         time.sleep(self._scene.call_seconds)  # what the network takes
@@ -109,52 +108,9 @@ class FiledApi:
                 yield Sealed(key, writer.finalize(FACTS))
 
 
-class SealValidator:
-    """Believes every seal; the content is the key's own name."""
-
-    def __init__(self, sink: RawReader, ledger: ValidatorLedger) -> None:
-        self._sink = sink
-        self._ledger = ledger
-
-    def validate(
-        self,
-        keys: Sequence[PartitionKey],
-        *,
-        unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
-        recheck: bool = False,
-    ) -> list[PartitionValidation]:
-        return [self._one(key, (unsealed or {}).get(key)) for key in keys]
-
-    def _one(self, key: PartitionKey, unsealed: UnsealedRun | None) -> PartitionValidation:
-        while True:
-            history = self._ledger.history(key)
-            first, changes, attempts = history.state, [], []
-            for attempt in self._due(key, unsealed):
-                if is_news(history, attempt):
-                    after = settle(history, attempt, attempt.validated_at)
-                    changes.append(StateChange(history.state, after, attempt))
-                    attempts.append(attempt)
-                    history = type(history)(after, (*history.results, attempt), history.revoked)
-            if all(self._ledger.record(changes)):
-                return PartitionValidation(first, history.state, tuple(attempts))
-
-    def _due(self, key: PartitionKey, unsealed: UnsealedRun | None) -> list[ValidationResult]:
-        now, runs = SystemClock().now(), self._sink.runs(key)
-        due = [
-            ValidationResult(key, run, ValidationOutcome.PASSED, now, (), None, 1, 1, self._seal(key, run), "0" * 64)
-            for run in runs
-        ]
-        if unsealed is not None and unsealed.run_id not in runs:
-            due.append(ValidationResult(key, unsealed.run_id, ValidationOutcome.UNSEALED, now, failure=unsealed.reason))
-        return due
-
-    def _seal(self, key: PartitionKey, run: RunId) -> str:
-        return seal_sha256(self._sink.metadata_bytes(key, run))
-
-
 @dataclass(frozen=True)
-class FiledRooms:
-    """The factory that is sent to a worker."""
+class RecordingContext:
+    """The factory that each worker process gets."""
 
     scene: Scene
 
@@ -171,11 +127,16 @@ class FiledRooms:
             adapter.open_for_control_plane(LEDGER, base) as control,
         ):
             gate = QuotaGate(control, Budget("filed"), clock)
-            yield WorkerContext(FiledApi(self.scene, gate), sink, SealValidator(sink, ledger), gate, clock)
+
+            def digests(key: PartitionKey, run_id: RunId) -> tuple[str, str]:
+                return seal_sha256(sink.metadata_bytes(key, run_id)), "0" * 64
+
+            validator = SealValidator(sink.runs, digests, ledger, clock)
+            yield WorkerContext(RecordingApi(self.scene, gate), sink, validator, gate, clock)
 
 
 def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = lambda: None) -> None:
-    """Serve the scene until everything is done or `stop` is set."""
+    """Serve the scene until no work is left or `stop` is set."""
     accounts = tuple(Account(str(1000 + number)) for number in range(scene.accounts))
     reports = tuple(ReportDefinition(f"report_{number}", "SELECT") for number in range(scene.reports))
     clock = SystemClock()
@@ -185,7 +146,7 @@ def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = la
             lambda now: WorkRequest(accounts, reports, now, policy, scene.first, LAST, scene.days_a_request),
             lambda: RunContext(RandomRunIds(clock).new_run_id(), f"process {os.getpid()}", "serve"),
             Control(control, clock, Budget("filed"), lease_length=timedelta(seconds=scene.lease_seconds)),
-            SpawnedWorkers(FiledRooms(scene), scene.workers),
+            SpawnedWorkers(RecordingContext(scene), scene.workers),
             stop,
             look_seconds=0.2,
         )

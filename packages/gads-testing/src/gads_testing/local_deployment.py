@@ -1,4 +1,4 @@
-"""A whole pipeline in one folder, without an API: real sink, real payloads, real validator, real ledger.
+"""A deployment in one folder, without an API: real sink, validator and ledger, payloads with made-up rows.
 
 Each row carries the number of the run that wrote it, so that a mix of two runs shows.
 """
@@ -56,7 +56,7 @@ def number_of(run_id: RunId) -> int:
 
 
 class SteppingClock:
-    """A clock that goes on by a second whenever it is asked, from the sample's beginning."""
+    """A clock that advances by `step` whenever it is read."""
 
     def __init__(self, step: timedelta = timedelta(seconds=1)) -> None:
         self.moment = START
@@ -67,15 +67,19 @@ class SteppingClock:
         return self.moment
 
 
-class Pipeline:
+class LocalDeployment:
     """Writes and validates in `base`; `consumer()` opens what other teams get."""
 
     def __init__(self, base: Path, clock: Any = None) -> None:
         self.base = base
         self.clock = clock or SteppingClock()
-        self.sink = sink_adapter(SINK).open_sink(SINK, base)
-        self.ledger = ledger_adapter(STATE).open_for_validator(STATE, base)
-        self.control_plane = ledger_adapter(STATE).open_for_control_plane(STATE, base)
+        self.open()
+
+    def open(self) -> None:
+        """Open the storage and the ledger, again after `close()`."""
+        self.sink = sink_adapter(SINK).open_sink(SINK, self.base)
+        self.ledger = ledger_adapter(STATE).open_for_validator(STATE, self.base)
+        self.control_plane = ledger_adapter(STATE).open_for_control_plane(STATE, self.base)
         self.validator = RawPartitionValidator(self.sink, self.ledger, self.clock)
 
     def close(self) -> None:
@@ -120,19 +124,19 @@ class Pipeline:
     def validate(self, *keys: PartitionKey, recheck: bool = False) -> list[PartitionValidation]:
         return self.validator.validate(keys, recheck=recheck)
 
-    def trust(self, key: PartitionKey, run: int, rows: int = 3, **options: Any) -> RunId:
+    def make_authoritative(self, key: PartitionKey, run: int, rows: int = 3, **options: Any) -> RunId:
         """Seal and validate."""
         self.seal(key, run, rows, **options)
         (validation,) = self.validate(key)
         assert validation.after.current_run_id == run_of(run), validation.after.last_error
         return run_of(run)
 
-    def trust_days(self, days: Iterable[int], run: int = 1, customer: int = 1, rows: int = 3) -> None:
+    def make_days_authoritative(self, days: Iterable[int], run: int = 1, customer: int = 1, rows: int = 3) -> None:
         for day in days:
-            self.trust(key_of(customer, day), run, rows)
+            self.make_authoritative(key_of(customer, day), run, rows)
 
-    def fail(self, key: PartitionKey, run: int) -> None:
-        """Seal what does not pass."""
+    def seal_invalid(self, key: PartitionKey, run: int) -> None:
+        """Seal a partition that fails validation, and validate it."""
         self.seal(key, run, 3, record_count=4)
         self.validate(key)
 
@@ -140,8 +144,8 @@ class Pipeline:
         reason = FailureReason("api_transient", message, retryable=True)
         self.validator.validate([key], unsealed={key: UnsealedRun(run_of(run), reason)})
 
-    def withdraw(self, key: PartitionKey, run: int) -> None:
-        """Take authority from the run, by damage that a recheck finds."""
+    def damage(self, key: PartitionKey, run: int) -> None:
+        """Damage the run's payload, and let a recheck take its authority away."""
         path = self.payload(key, run_of(run))
         path.chmod(0o644)
         path.write_bytes(path.read_bytes()[:-1])
@@ -156,22 +160,32 @@ class Pipeline:
 
 
 def _rows(key: PartitionKey, run: int, rows: int, schema: TableSchema) -> pa.RecordBatch:
-    values: dict[str, list[Any]] = {
-        DATE.name: [key.logical_date] * rows,
+    by_column: dict[str, list[Any]] = {
         CAMPAIGN.name: list(range(rows)),
         NAME.name: [f"Campaign {number % 7}" for number in range(rows)],
         CLICKS.name: [number * 3 + run for number in range(rows)],
-        RUN_NUMBER.name: [run] * rows,
-        COST.name: [number / 4 for number in range(rows)],
         LABELS.name: [["a", "b"][: number % 3] for number in range(rows)],
+        "metrics_cost_micros": [number * 1_234_567 for number in range(rows)],
+        "customer_id": [int(key.customer_id)] * rows,
+        "customer_descriptive_name": [f"Account of run {run}"] * rows,
+        "customer_currency_code": ["EUR"] * rows,
+        "customer_time_zone": ["Europe/Zurich"] * rows,
+    }
+    by_type: dict[str, list[Any]] = {
+        "int64": [run] * rows,
+        "double": [number / 4 for number in range(rows)],
+        "string": ["text"] * rows,
+        "bool": [True] * rows,
+        "date32": [key.logical_date] * rows,
     }
     return pa.RecordBatch.from_pydict(
-        {column.name: values[column.name] for column in schema.columns}, schema=arrow_schema(schema)
+        {column.name: by_column.get(column.name) or by_type.get(column.type, [[]] * rows) for column in schema.columns},
+        schema=arrow_schema(schema),
     )
 
 
 def faults_of_reading(table: pa.Table, partitions: Iterable[Any]) -> list[str]:
-    """What is wrong with rows read with their identity: of other partitions, of another run, too many or too few."""
+    """List the rows of other partitions or other runs, and partitions with too many or too few rows."""
     expected = {(one.customer_id, one.logical_date): one for one in partitions}
     found: dict[tuple[str, date], list[dict[str, Any]]] = {}
     for row in table.to_pylist():

@@ -1,43 +1,49 @@
-"""A pipeline and the warehouse behind it, for the tests of the contract."""
+"""A local deployment with a warehouse."""
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from consumer_pipeline import (
+
+from gads_consumer.consumer import Consumer
+from gads_domain.metadata import ColumnSpec
+from gads_testing import REPOSITORY
+from gads_testing.local_deployment import (
     COLUMNS,
     COST,
-    Pipeline,
+    SINK,
+    STATE,
+    LocalDeployment,
     key_of,
 )
-
-from gads_domain.metadata import ColumnSpec
-from gads_domain.partition_key import PartitionKey
 from gads_warehouse import LoadReport, WarehouseLoader
+from gads_warehouse_duckdb.step import StepTransaction
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
-CONTRACT = Path(__file__).parents[4] / "contracts" / "warehouse" / "v1" / "README.md"
+CONTRACT = REPOSITORY / "contracts" / "warehouse" / "v1" / "README.md"
 
 
 WIDER = (*COLUMNS, COST)
 
 
-class WarehousePipeline:
-    """A pipeline and the warehouse behind it."""
+class WarehouseDeployment(LocalDeployment):
+    """A local deployment whose authoritative rows are loaded into DuckDB."""
 
     def __init__(self, base: Path) -> None:
-        self.base = base
-        self.pipeline = Pipeline(base)
+        super().__init__(base)
         self.path = base / "tables.duckdb"
         self.warehouse = DuckDbWarehouse(self.path)
 
     def load(self, **options: Any) -> LoadReport:
         how = {name: options.pop(name) for name in ("reconcile", "dry_run") if name in options}
-        with self.pipeline.consumer() as consumer:
+        with self.consumer() as consumer:
             return WarehouseLoader(consumer, self.warehouse, **options).load(**how)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -57,10 +63,10 @@ class WarehousePipeline:
             ]
         return ordered([{name: value for name, value in row.items() if value is not None} for row in rows])
 
-    def authoritative(self, report: str = "campaign", position: int | None = None) -> list[dict[str, Any]]:
+    def authoritative_rows(self, report: str = "campaign", position: int | None = None) -> list[dict[str, Any]]:
         """All authoritative rows, read one schema version at a time."""
         found: list[dict[str, Any]] = []
-        with self.pipeline.consumer() as consumer:
+        with self.consumer() as consumer:
             snapshot = consumer.snapshot(report, as_of=position)
             if len(snapshot.schema_versions) == 1:
                 found += snapshot.to_table(identity=True).to_pylist()
@@ -77,7 +83,8 @@ class WarehousePipeline:
         return ordered([{name: value for name, value in row.items() if value is not None} for row in found])
 
     def require_equal(self, report: str = "campaign") -> None:
-        assert self.shown(report) == self.authoritative(report)
+        """Assert that the tables show the authoritative rows."""
+        assert self.shown(report) == self.authoritative_rows(report)
 
 
 def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -101,69 +108,50 @@ ACCOUNT = (
 )
 
 
-def doubles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pipeline make up values for any column, by its type."""
-    import consumer_pipeline
-    import pyarrow as pa
-
-    from gads_payload.schema import arrow_schema
-
-    made = consumer_pipeline._rows
-
-    def rows(key: PartitionKey, run: int, count: int, schema: Any) -> pa.RecordBatch:
-        plain = made(key, run, count, type(schema)(COLUMNS)).to_pydict()
-        own: dict[str, list[Any]] = {
-            "metrics_cost_micros": [number * 1_234_567 for number in range(count)],
-            "customer_descriptive_name": [f"Account of run {run}"] * count,
-            "customer_currency_code": ["EUR"] * count,
-            "customer_id": [int(key.customer_id)] * count,
-            "customer_time_zone": ["Europe/Zurich"] * count,
-        }
-        usual: dict[str, Any] = {
-            "int64": run,
-            "double": 0.25 * run,
-            "string": "text",
-            "bool": True,
-            "date32": key.logical_date,
-        }
-        values: dict[str, list[Any]] = {
-            column.name: own.get(column.name)
-            or (plain[column.name] if column.name in plain else [usual.get(column.type, [])] * count)
-            for column in schema.columns
-        }
-        for column in schema.columns:
-            if column.type == "double":
-                values[column.name] = [float(number) / 4 for number in range(count)]
-        return pa.RecordBatch.from_pydict(values, schema=arrow_schema(schema))
-
-    monkeypatch.setattr(consumer_pipeline, "_rows", rows)
+PLACES = ("_change_pointers", "_replace", "_record_step", "execute")
+"""After which statements of a step a load may die."""
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Iterator[WarehousePipeline]:
-    found = WarehousePipeline(tmp_path)
+def deployment(tmp_path: Path) -> Iterator[WarehouseDeployment]:
+    found = WarehouseDeployment(tmp_path)
     yield found
-    found.pipeline.close()
+    found.close()
 
 
 @pytest.fixture
-def loaded(tables: WarehousePipeline) -> WarehousePipeline:
+def loaded(deployment: WarehouseDeployment) -> WarehouseDeployment:
     """Five days of one account and three of another, loaded."""
-    tables.pipeline.trust_days(range(5))
-    tables.pipeline.trust_days(range(3), customer=2)
-    tables.load()
-    return tables
+    deployment.make_days_authoritative(range(5))
+    deployment.make_days_authoritative(range(3), customer=2)
+    deployment.load()
+    return deployment
 
 
 @pytest.fixture
-def agency(tables: WarehousePipeline, monkeypatch: pytest.MonkeyPatch) -> WarehousePipeline:
+def agency(deployment: WarehouseDeployment) -> WarehouseDeployment:
     """Two accounts with money, conversions and names that change, and the reports that dbt wants."""
-    doubles(monkeypatch)
     money = (*COLUMNS, COST_MICROS, AVERAGE_CPC, CONVERSIONS)
-    tables.pipeline.trust(key_of(1, 0), 1, rows=4, columns=money)
-    tables.pipeline.trust(key_of(1, 1), 1, rows=4, columns=money)
-    tables.pipeline.trust(key_of(2, 0), 1, rows=2, columns=money)
-    tables.pipeline.trust(key_of(1, 0, "customer"), 1, rows=1, columns=ACCOUNT)
-    tables.pipeline.trust(key_of(1, 2, "customer"), 5, rows=1, columns=ACCOUNT)
-    tables.load()
-    return tables
+    deployment.make_authoritative(key_of(1, 0), 1, rows=4, columns=money)
+    deployment.make_authoritative(key_of(1, 1), 1, rows=4, columns=money)
+    deployment.make_authoritative(key_of(2, 0), 1, rows=2, columns=money)
+    deployment.make_authoritative(key_of(1, 0, "customer"), 1, rows=1, columns=ACCOUNT)
+    deployment.make_authoritative(key_of(1, 2, "customer"), 5, rows=1, columns=ACCOUNT)
+    deployment.load()
+    return deployment
+
+
+def load_and_die(base: Path, reconcile: bool, place: str, number: int) -> None:
+    """Load in steps of two, and die when `place` is passed for the `number`-th time."""
+    reached = itertools.count(1)
+    whole = getattr(StepTransaction, place)
+
+    def and_die(self: StepTransaction, *arguments: Any) -> Any:
+        done = whole(self, *arguments)
+        if next(reached) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    setattr(StepTransaction, place, and_die)
+    with Consumer.open(state=STATE, sink=SINK, base=base) as consumer:
+        WarehouseLoader(consumer, DuckDbWarehouse(base / "tables.duckdb"), step_partitions=2).load(reconcile=reconcile)
