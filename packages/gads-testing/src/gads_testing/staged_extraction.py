@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
-from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamResponse
 
 from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_emulator import ApiFailureError, Call, Selection
 from gads_payload.reader import open_payload
+
+_SERVICE = importlib.import_module("google.ads.googleads.v26.services.types.google_ads_service")
 
 FIELDS = ["campaign.id", "campaign.status", "segments.date", "metrics.clicks", "metrics.cost_micros"]
 REPORT = ReportDefinition("campaign", f"SELECT {', '.join(FIELDS)} FROM campaign", schema_version=3)
@@ -61,7 +63,7 @@ def all_unsealed(outcomes: list[DayOutcome], slice_: ReportSlice, sink: RawSink)
 
 
 def page_of(*days: str | None, request_id: str = "made-up", campaign: int = 1) -> bytes:
-    page = SearchGoogleAdsStreamResponse.pb()(request_id=request_id)
+    page = _SERVICE.SearchGoogleAdsStreamResponse.pb()(request_id=request_id)
     for number, day in enumerate(days):
         row = page.results.add()
         row.campaign.id = campaign + number
