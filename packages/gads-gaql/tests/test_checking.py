@@ -146,6 +146,8 @@ def test_a_period_is_named_by_its_first_day(segment: str, first: str, inside: st
 
 def test_a_query_sent_as_it_stands_bounds_its_days() -> None:
     assert codes(BASE, expects_days=False) == ["expected_filters_on_date_range"]
+    (problem,) = check(parse(BASE), load("v26"), expects_days=False)
+    assert problem.hint.startswith("add a condition such as segments.date DURING LAST_7_DAYS;")
     assert codes(f"{BASE} WHERE segments.date > '2024-06-01'", expects_days=False) == ["expected_filters_on_date_range"]
     assert codes(f"{BASE} WHERE segments.month = '2024-06-01'", expects_days=False) == []
     assert codes("SELECT campaign.id FROM campaign", expects_days=False) == []

@@ -31,7 +31,7 @@ def test_each_change_is_told_column_by_column() -> None:
         (18, "field_left", "thing_name: v2 has no field thing.name"),
         (60, "enum_value_left", "thing.status is never 'OFF' in v2"),
     ]
-    assert compare_versions(QUERY, OLD, newer)[1].hint == "the nearest is thing.names"
+    assert compare_versions(QUERY, OLD, newer)[1].hint == "did you mean thing.names?"
 
 
 def test_another_enum_of_the_same_column_type_is_told() -> None:

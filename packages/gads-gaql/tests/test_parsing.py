@@ -185,7 +185,7 @@ def test_literals_survive_pickling() -> None:
         ("SELECT a FROM b WHERE a = 'x", 'line 1, column 27: found "\'"', "close the quote"),
         ("SELECT a FROM b WHERE a = 'x\n'", "line 1, column 27", "same line"),
         ("SELECT a FROM b /* x", "line 1, column 17", "*/"),
-        ("SELECT a FROM b WHERE a = '\\d'", "line 1, column 28: \\d is no escape", "backslash"),
+        ("SELECT a FROM b WHERE a = '\\d'", "line 1, column 28: \\d is not an escape", "backslash"),
         ("SELECT a FROM b WHERE a IN ()", "line 1, column 29: found ')'", "grammar"),
         ("SELECT a FROM b WHERE a BETWEEN 1", "the query ends where AND", "grammar"),
         ("SELECT a FROM b LIMIT 0", "line 1, column 23: LIMIT 0", "from 1"),

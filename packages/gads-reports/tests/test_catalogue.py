@@ -44,7 +44,7 @@ def test_an_unknown_name_comes_with_the_nearest() -> None:
     assert caught.value.hint == "did you mean campaign?"
     with pytest.raises(ConfigurationError) as caught:
         resolve(["zzz"], own=[ReportDefinition("mine", "")])
-    assert "reports list" in caught.value.hint
+    assert "a packaged report" in caught.value.hint
 
 
 def test_two_own_reports_of_one_name_are_refused() -> None:

@@ -17,7 +17,7 @@ DAILY = """-- title: Campaigns by day
 -- grain: customer.id, campaign.id, segments.date
 -- schema_version: 2
 
--- A remark that is nobody's business.
+-- A remark that means nothing.
 SELECT
   customer.id, campaign.id, campaign.name, segments.date,
   metrics.clicks  # another
@@ -75,8 +75,8 @@ def test_a_header_that_does_not_say_reads_conversions_again_for_longer(metrics: 
     assert default_restatement_days(parse(f"SELECT campaign.id, {metrics} FROM campaign")) == days
     text = DAILY.replace("metrics.clicks", metrics)
     assert read_definition("mine", text, "mine.gaql").restatement_days == days
-    said = text.replace("schema_version: 2\n", "schema_version: 2\n-- restatement_days: 7\n")
-    assert read_definition("mine", said, "mine.gaql").restatement_days == 7
+    longer = text.replace("schema_version: 2\n", "schema_version: 2\n-- restatement_days: 7\n")
+    assert read_definition("mine", longer, "mine.gaql").restatement_days == 7
 
 
 def test_a_snapshot_is_read_once() -> None:
@@ -85,12 +85,12 @@ def test_a_snapshot_is_read_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said", "hint"),
+    ("text", "line", "message", "hint"),
     [
         (DAILY.replace("FROM campaign", "FORM campaign"), 10, "column 1: found 'FORM'", "grammar"),
         (DAILY.replace("campaign.name,", "campaign.name,,"), 8, "column 43", "comma"),
         (DAILY.replace("grain: customer.id", "grain: customer.status"), 3, "customer.status is in the grain", "SELECT"),
-        (DAILY.replace("grain: customer.id", "grain: metrics.clicks"), 3, "metrics.clicks is a metric", "measured"),
+        (DAILY.replace("grain: customer.id", "grain: metrics.clicks"), 3, "metrics.clicks is a metric", "not measured"),
         (DAILY.replace("segments.date,\n", "segments.device, segments.date,\n"), 8, "segments.device splits", "grain"),
         (DAILY.replace(", segments.date,\n", ",\n"), 3, "segments.date is in the grain and not selected", "SELECT"),
         (
@@ -101,7 +101,7 @@ def test_a_snapshot_is_read_once() -> None:
         ),
         (DAILY + "WHERE segments.date DURING TODAY", 11, "bounds its days", "each request"),
         (DAILY + "WHERE segments.week = '2024-06-03'", 11, "bounds its days", "each request"),
-        (DAILY + "ORDER BY campaign.id", 11, "no ORDER BY", "leave it out"),
+        (DAILY + "ORDER BY campaign.id", 11, "no ORDER BY", "remove it"),
         (DAILY + "LIMIT 5", 10, "no LIMIT", "row_limit"),
         (SNAPSHOT.replace("label.name", "metrics.clicks"), 5, "no metrics and no segments", "daily"),
         (EVENT.replace(", call_view.start_call_date_time FROM", " FROM"), 5, "date_fi", "SELECT"),
@@ -110,16 +110,16 @@ def test_a_snapshot_is_read_once() -> None:
         (DAILY.replace("schema_version: 2", "schema_version: 2\n-- history_days: 2"), 5, "history of 2", "fewer"),
     ],
 )
-def test_a_query_that_its_header_does_not_describe_is_refused(text: str, line: int, said: str, hint: str) -> None:
+def test_a_query_that_its_header_does_not_describe_is_refused(text: str, line: int, message: str, hint: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_definition("mine", text, "mine.gaql")
     assert caught.value.message.startswith(f"mine.gaql:{line}: ")
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("mine.gaql", b"\xff\xfe", "is not UTF-8"),
         ("mine.sql", DAILY.encode(), "is not named like a report"),
@@ -127,12 +127,12 @@ def test_a_query_that_its_header_does_not_describe_is_refused(text: str, line: i
         ("mine.gaql", b"", ":1: the file has no header"),
     ],
 )
-def test_a_file_that_is_no_report_is_named(tmp_path: Path, name: str, text: bytes, said: str) -> None:
+def test_a_file_that_is_no_report_is_named(tmp_path: Path, name: str, text: bytes, message: str) -> None:
     path = written(tmp_path, text, name)
     with pytest.raises(ConfigurationError) as caught:
         load_file(path)
     assert caught.value.message.startswith(str(path))
-    assert said in caught.value.message
+    assert message in caught.value.message
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -160,5 +160,5 @@ def test_a_query_alone_is_a_daily_report_with_defaults() -> None:
 def test_a_header_says_everything_wherever_the_text_stands() -> None:
     assert read_text("mine", DAILY, "gads.toml") == read_definition("mine", DAILY, "gads.toml")
     assert read_text("mine", DAILY, "gads.toml", schema_version=2).schema_version == 2
-    with pytest.raises(ConfigurationError, match="the header says schema_version 2, the configuration 1"):
+    with pytest.raises(ConfigurationError, match="schema_version is 2 in the header, 1 in the configuration"):
         read_text("mine", DAILY, "gads.toml", schema_version=1)

@@ -95,31 +95,31 @@ def test_a_header_without_a_line_that_it_needs_says_which(header: Header, data: 
 def test_a_key_that_comes_twice_is_refused_where_it_comes_again(header: Header, data: st.DataObject) -> None:
     lines = render_header(header).splitlines(True)
     again = data.draw(st.sampled_from(lines))
-    with pytest.raises(ConfigurationError, match=rf"x\.gaql:{len(lines) + 1}: [a-z_]+ is said twice"):
+    with pytest.raises(ConfigurationError, match=rf"x\.gaql:{len(lines) + 1}: [a-z_]+ comes twice"):
         parse_header("".join([*lines, again]) + QUERY, "x.gaql")
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said", "hint"),
+    ("text", "line", "message", "hint"),
     [
         (QUERY, 1, "no header", "-- title:"),
         ("", 1, "no header", "-- title:"),
         ("\n" + WHOLE, 1, "no header", "-- title:"),
-        ("-- Campaigns by day\n" + WHOLE, 1, "no line of a header", "empty line"),
-        (WHOLE + "-- a remark\n", 5, "no line of a header", "empty line"),
-        (WHOLE + "-- Title: x\n", 5, "no line of a header", "key: value"),
+        ("-- Campaigns by day\n" + WHOLE, 1, "is not a line of a header", "empty line"),
+        (WHOLE + "-- a remark\n", 5, "is not a line of a header", "empty line"),
+        (WHOLE + "-- Title: x\n", 5, "is not a line of a header", "key: value"),
         (WHOLE + "-- restatment_days: 30\n", 5, "no 'restatment_days'", "did you mean restatement_days"),
         (WHOLE + "-- owner: me\n", 5, "no 'owner'", "the keys are title"),
         (WHOLE + "-- row_limit:\n", 5, "row_limit has no value", "after the colon"),
-        (WHOLE.replace("daily", "weekly"), 2, "kind: 'weekly' is no kind", "daily, snapshot, event"),
-        (WHOLE.replace("campaign.id", "campaign"), 3, "grain: 'campaign' is no field", "campaign.id"),
+        (WHOLE.replace("daily", "weekly"), 2, "kind: 'weekly' is not a kind", "daily, snapshot, event"),
+        (WHOLE.replace("campaign.id", "campaign"), 3, "grain: 'campaign' is not a field", "campaign.id"),
         (WHOLE.replace("campaign.id", "customer.id"), 3, "customer.id is named twice", "once"),
-        (WHOLE.replace("campaign.id,", ","), 3, "grain: '' is no field", "SELECT"),
-        (WHOLE.replace(": 1", ": 0"), 4, "schema_version: '0' is no whole number", "digits"),
-        (WHOLE.replace(": 1", ": 1.0"), 4, "schema_version: '1.0' is no whole number", "digits"),
-        (WHOLE + "-- restatement_days: -3\n", 5, "'-3' is no whole number", "digits"),
-        (WHOLE + "-- versions: v24\n", 5, "'v24' is no range", "v24.."),
-        (WHOLE + "-- versions: ..\n", 5, "'..' is no range", "v24.."),
+        (WHOLE.replace("campaign.id,", ","), 3, "grain: '' is not a field", "SELECT"),
+        (WHOLE.replace(": 1", ": 0"), 4, "schema_version: '0' is not a whole number", "digits"),
+        (WHOLE.replace(": 1", ": 1.0"), 4, "schema_version: '1.0' is not a whole number", "digits"),
+        (WHOLE + "-- restatement_days: -3\n", 5, "'-3' is not a whole number", "digits"),
+        (WHOLE + "-- versions: v24\n", 5, "'v24' is not a range", "v24.."),
+        (WHOLE + "-- versions: ..\n", 5, "'..' is not a range", "v24.."),
         (WHOLE + "-- versions: v25..v24\n", 5, "v25 comes after v24", "v24..v25"),
         (WHOLE + "-- row_limit: 10\n", 5, "a daily report has no row_limit", "only an event"),
         (WHOLE + "-- date_field: a.b\n", 5, "a daily report has no date_field", "only an event"),
@@ -136,14 +136,14 @@ def test_a_key_that_comes_twice_is_refused_where_it_comes_again(header: Header, 
             "a snapshot report has no history",
             "remove it",
         ),
-        (EVENT.replace(": change_event.", ": "), 5, "'change_date_time' is no field", "SELECT"),
+        (EVENT.replace(": change_event.", ": "), 5, "'change_date_time' is not a field", "SELECT"),
     ],
 )
-def test_each_fault_has_its_line_and_a_hint(text: str, line: int, said: str, hint: str) -> None:
+def test_each_fault_has_its_line_and_a_hint(text: str, line: int, message: str, hint: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_header(text, "mine.gaql")
     assert caught.value.message.startswith(f"mine.gaql:{line}: ")
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert hint in caught.value.hint
 
 

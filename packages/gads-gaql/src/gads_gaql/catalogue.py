@@ -17,10 +17,11 @@ from importlib import resources
 from gads_domain.errors import ConfigurationError, QueryError
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.report import DAY_SEGMENT
-from gads_gaql.syntax import Query
+from gads_gaql.syntax import PERIODS, Query
 
 _FILE = re.compile(r"(v[1-9][0-9]*)\.json\.gz")
 _INTEGERS = frozenset({"int32", "int64", "uint32", "uint64"})
+_COLUMN_TYPES = {"double": "double", "float": "double", "bytes": "binary", "bool": "bool"}
 _NOT_RESOURCES = frozenset({"metrics", "segments"})
 _MAX_DEPTH = 16
 """Deeper than any path of the API; it keeps a message type that holds itself from being walked for ever."""
@@ -48,16 +49,7 @@ class FieldType:
         """
         if self.path == DAY_SEGMENT:
             return "date32"
-        if self.kind in _INTEGERS:
-            element = "int64"
-        elif self.kind in ("double", "float"):
-            element = "double"
-        elif self.kind == "bytes":
-            element = "binary"
-        elif self.kind == "bool":
-            element = "bool"
-        else:
-            element = "string"
+        element = "int64" if self.is_integer else _COLUMN_TYPES.get(self.kind, "string")
         return f"list<{element}>" if self.repeated else element
 
     @property
@@ -68,17 +60,13 @@ class FieldType:
     @property
     def is_number(self) -> bool:
         """Whether its values are numbers."""
-        return self.kind in _INTEGERS or self.kind in ("double", "float")
+        return self.is_integer or self.kind in ("double", "float")
 
     @property
     def is_date(self) -> bool:
-        """Whether it is a text that says a date, or a date and a time, as far as its name tells."""
-        last = self.path.rsplit(".", 1)[-1]
-        if self.kind != "string" or self.repeated:
-            return False
-        return self.path in ("segments.week", "segments.month", "segments.quarter") or last.endswith(
-            ("date", "date_time")
-        )
+        """Whether it is a text with a date, or a date and a time, by its name."""
+        is_text = self.kind == "string" and not self.repeated
+        return is_text and (self.path in PERIODS or self.path.endswith(("date", "date_time")))
 
     def __str__(self) -> str:
         name = self.enum or self.message or ""
@@ -108,7 +96,7 @@ class FieldCatalogue:
     def resources(self) -> frozenset[str]:
         """Every name that a path may start with, `metrics` and `segments` aside; FROM names one of them.
 
-        Not each of them may stand in FROM, which no descriptor tells: `ad` is one that may not.
+        Some of them, such as `ad`, may not stand in FROM, which no descriptor shows.
         """
         return self._resources
 
@@ -185,9 +173,15 @@ class FieldCatalogue:
             root = better
         return _nearest(path, self.paths(root))
 
-    def closest_value(self, enum: str, value: str) -> str | None:
-        """The value of `enum` that is written most like `value`; None if none is near."""
-        return _nearest(value.upper(), self._enums.get(enum, ()))
+    def suggestion(self, path: str) -> str:
+        """A hint that names the path or resource most like `path`; empty if none is near."""
+        near = self.closest(path)
+        return f"did you mean {near}?" if near else ""
+
+    def value_suggestion(self, enum: str, value: str) -> str:
+        """A hint that names the value of `enum` most like `value`; empty if none is near."""
+        near = _nearest(value.upper(), self._enums.get(enum, ()))
+        return f"did you mean {near}?" if near else ""
 
 
 def column_name(path: str) -> str:
@@ -205,11 +199,8 @@ def table_schema(query: Query, catalogue: FieldCatalogue) -> TableSchema:
         found = catalogue.get(reference.name)
         where = f"line {reference.line}, column {reference.column}"
         if found is None:
-            near = catalogue.closest(reference.name)
-            raise QueryError(
-                f"{where}: {catalogue.version} has no field {reference.name!r}",
-                hint=f"did you mean {near}?" if near else "",
-            )
+            message = f"{where}: {catalogue.version} has no field {reference.name!r}"
+            raise QueryError(message, hint=catalogue.suggestion(reference.name))
         name = column_name(reference.name)
         if name in columns:
             raise QueryError(

@@ -76,12 +76,9 @@ def described(found: FieldType) -> str:
 def _function_problems(condition: Condition) -> Iterator[Problem]:
     for function in condition.values:
         if function not in DATE_FUNCTIONS:
-            yield Problem.at(
-                condition.field,
-                "invalid_value_with_during_operator",
-                f"{function} is no date range",
-                f"DURING takes one of {', '.join(sorted(DATE_FUNCTIONS))}",
-            )
+            hint = f"DURING takes one of {', '.join(sorted(DATE_FUNCTIONS))}"
+            message = f"{function} is not a date range"
+            yield Problem.at(condition.field, "invalid_value_with_during_operator", message, hint)
 
 
 def _value_problems(condition: Condition, found: FieldType, value: str, catalogue: FieldCatalogue) -> Iterator[Problem]:
@@ -89,8 +86,7 @@ def _value_problems(condition: Condition, found: FieldType, value: str, catalogu
     if found.enum is not None:
         known = catalogue.enum_values(found.enum)
         if value not in known:
-            near = catalogue.closest_value(found.enum, value)
-            hint = f"did you mean {near}?" if near else f"it is one of {', '.join(known[:12])}"
+            hint = catalogue.value_suggestion(found.enum, value) or f"it is one of {', '.join(known[:12])}"
             yield Problem.at(field, "bad_enum_constant", f"{field} is never {value!r}", hint)
     elif found.is_integer:
         if not _WHOLE.fullmatch(value) or not -(2**63) <= int(value) < 2**63:

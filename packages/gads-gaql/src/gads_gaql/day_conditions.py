@@ -85,7 +85,7 @@ def slice_times(query: Query, date_field: str, start: datetime, end: datetime, r
     """
     _require_unbounded(query, {date_field}, date_field)
     if query.limit is not None:
-        raise QueryError("the query has a LIMIT of its own", hint="leave it out: each request adds the report's limit")
+        raise QueryError("the query has a LIMIT of its own", hint="remove it: each request adds the report's limit")
     bounds = (
         Condition(FieldRef(date_field), ">=", Literal(start.isoformat(" "), quoted=True)),
         Condition(FieldRef(date_field), "<=", Literal(end.isoformat(" "), quoted=True)),
@@ -100,9 +100,9 @@ def _require_unbounded(query: Query, bounding: frozenset[str] | set[str], select
             raise QueryError(
                 f"line {condition.field.line}, column {condition.field.column}: the query bounds its days itself, "
                 f"with a condition on {condition.field.name}",
-                hint="leave the condition out: each run adds the days it asks for",
+                hint="remove the condition: each run adds the days it asks for",
             )
     if selected not in query.field_names:
         raise QueryError(
-            f"the query does not select {selected}, so no row would say its day", hint=f"add {selected} to SELECT"
+            f"the query does not select {selected}, so no row would carry its day", hint=f"add {selected} to SELECT"
         )

@@ -32,7 +32,7 @@ _WORDS = {
 }
 _HINTS = {
     "*": "GAQL has no *: name each field",
-    ";": "leave the semicolon out: a text holds one query",
+    ";": "remove the semicolon: a text holds one query",
     "or": "GAQL joins conditions with AND alone; use IN for several values of one field",
     "group": "GAQL has no GROUP BY: rows are one for each combination of what is selected",
     "join": "GAQL has no JOIN: fields of related resources can be selected directly",
@@ -122,12 +122,8 @@ def _literal(token: _Node) -> Literal:
     body = token[1:-1]
     for escape in re.finditer(r"\\(.)", body):
         if escape[1] not in _ESCAPES:
-            raise _error(
-                token.line,
-                token.column + 1 + escape.start(),
-                f"{escape[0]} is no escape",
-                "write \\\\ for a backslash; the escapes are \\\\ \\' \\\" \\n \\r \\t",
-            )
+            hint = "write \\\\ for a backslash; the escapes are \\\\ \\' \\\" \\n \\r \\t"
+            raise _error(token.line, token.column + 1 + escape.start(), f"{escape[0]} is not an escape", hint)
     return Literal(re.sub(r"\\(.)", lambda escape: _ESCAPES[escape[1]], body), quoted=True)
 
 
@@ -138,12 +134,8 @@ def _ordering(node: _Node) -> Ordering:
 def _limit(token: _Node) -> int:
     digits = token.lstrip("0")
     if not digits or len(digits) > 19 or int(digits) > _MAX_LIMIT:
-        raise _error(
-            token.line,
-            token.column,
-            f"LIMIT {token[:30]} is no number of rows",
-            "write a whole number from 1",
-        )
+        message = f"LIMIT {token[:30]} is not a number of rows"
+        raise _error(token.line, token.column, message, "write a whole number from 1")
     return int(digits)
 
 
@@ -180,7 +172,7 @@ def _hint(text: str, start: int, found: str) -> str:
     if re.match(r"\d{4}-\d\d-\d\d", text[max(0, start - 4) : start + 6]):
         return "put a date in quotes: '2024-06-01'"
     if text[:start].rstrip().endswith(","):
-        return "leave out the comma before it, or name what should follow the comma"
+        return "remove the comma before it, or name what should follow the comma"
     return _GRAMMAR_PAGE
 
 

@@ -12,7 +12,7 @@ from gads_domain.report import DAY_SEGMENT
 from gads_gaql.catalogue import FieldCatalogue
 from gads_gaql.conditions import condition_problems, described
 from gads_gaql.resource_rules import bounds, can_have_metrics, change_problems, click_problems
-from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Problem, Query
+from gads_gaql.syntax import CORE_DATE_SEGMENTS, Problem, Query
 
 _PARAMETERS = ("include_drafts", "omit_unselected_resource_names")
 _SEGMENTATION = "https://developers.google.com/google-ads/api/docs/reporting/segmentation"
@@ -48,13 +48,9 @@ def check(query: Query, catalogue: FieldCatalogue, *, expects_days: bool = True)
 def _resource_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem]:
     """`FROM` names a resource of this version (`QueryError.BAD_RESOURCE_TYPE_IN_FROM_CLAUSE`)."""
     if query.resource not in catalogue.resources():
-        near = catalogue.closest(query.resource)
-        yield Problem.at(
-            _source(query),
-            "bad_resource_type_in_from_clause",
-            f"{catalogue.version} has no resource {query.resource!r}",
-            f"did you mean {near}?" if near else "",
-        )
+        message = f"{catalogue.version} has no resource {query.resource!r}"
+        hint = catalogue.suggestion(query.resource)
+        yield Problem.at(query.resource_ref, "bad_resource_type_in_from_clause", message, hint)
 
 
 def _field_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem]:
@@ -67,27 +63,14 @@ def _field_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem
         if name in catalogue.resources() or name in ("metrics", "segments"):
             inside = list(catalogue.paths(name))
             example = next((path for path in (f"{name}.id", f"{name}.name") if path in inside), inside[0])
-            yield Problem.at(
-                reference,
-                "prohibited_field_in_select_clause",
-                f"{name} is no field: it has fields",
-                f"name each field, such as {example}",
-            )
+            message, hint = f"{name} is not a field: it has fields", f"name each field, such as {example}"
+            yield Problem.at(reference, "prohibited_field_in_select_clause", message, hint)
         elif parent is not None:
-            yield Problem.at(
-                reference,
-                "unrecognized_field",
-                f"{name} lies inside {parent}, which is repeated and comes whole",
-                f"use {parent}",
-            )
+            message = f"{name} is inside {parent}, which is repeated and comes whole"
+            yield Problem.at(reference, "unrecognized_field", message, f"use {parent}")
         else:
-            near = catalogue.closest(name)
-            yield Problem.at(
-                reference,
-                "unrecognized_field",
-                f"{catalogue.version} has no field {name!r}",
-                f"did you mean {near}?" if near else "",
-            )
+            message = f"{catalogue.version} has no field {name!r}"
+            yield Problem.at(reference, "unrecognized_field", message, catalogue.suggestion(name))
 
 
 def _selection_problems(query: Query) -> Iterator[Problem]:
@@ -105,12 +88,9 @@ def _selection_problems(query: Query) -> Iterator[Problem]:
     for reference in query.references():
         root = reference.name.split(".")[0]
         if root in ("metrics", "segments"):
-            yield Problem.at(
-                reference,
-                f"prohibited_{root.removesuffix('s')}_in_select_or_where_clause",
-                f"{query.resource} has no {root}",
-                "its rows say how things are now; leave the field out or choose another resource",
-            )
+            code = f"prohibited_{root.removesuffix('s')}_in_select_or_where_clause"
+            hint = "its rows are about the present: remove the field, or choose another resource"
+            yield Problem.at(reference, code, f"{query.resource} has no {root}", hint)
 
 
 def _reference_problems(query: Query) -> Iterator[Problem]:
@@ -131,12 +111,9 @@ def _reference_problems(query: Query) -> Iterator[Problem]:
     for clause, references in (("WHERE", filtered), ("ORDER BY", ordered)):
         for reference in references:
             if reference.name not in selected:
-                yield Problem.at(
-                    reference,
-                    "expected_referenced_field_in_select_clause",
-                    f"{clause} mentions {reference}, which is not selected",
-                    f"add {reference} to SELECT",
-                )
+                message = f"{clause} mentions {reference}, which is not selected"
+                code = "expected_referenced_field_in_select_clause"
+                yield Problem.at(reference, code, message, f"add {reference} to SELECT")
 
 
 def _ordering_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem]:
@@ -144,12 +121,9 @@ def _ordering_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Prob
     for term in query.orderings:
         found = catalogue.get(term.field.name)
         if found is not None and (found.repeated or found.kind == "message"):
-            yield Problem.at(
-                term.field,
-                "prohibited_field_in_order_by_clause",
-                f"rows cannot be ordered by {term.field}, which is {described(found)}",
-                "order by a field that holds a single value",
-            )
+            message = f"rows cannot be ordered by {term.field}, which is {described(found)}"
+            hint = "order by a field that holds a single value"
+            yield Problem.at(term.field, "prohibited_field_in_order_by_clause", message, hint)
 
 
 def _parameter_problems(query: Query) -> Iterator[Problem]:
@@ -159,33 +133,26 @@ def _parameter_problems(query: Query) -> Iterator[Problem]:
     `BAD_PARAMETER_VALUE`.
     """
     for given in query.parameters:
-        line, column, name = given.line, given.column, given.name
-        if name not in _PARAMETERS:
-            message = f"there is no parameter {name!r}"
-            yield Problem(line, column, "bad_parameter_name", message, f"known: {' and '.join(_PARAMETERS)}")
+        if given.name not in _PARAMETERS:
+            message = f"there is no parameter {given.name!r}"
+            yield Problem.at(given, "bad_parameter_name", message, f"known: {' and '.join(_PARAMETERS)}")
         elif given.value.lower() not in ("true", "false"):
-            yield Problem(line, column, "bad_parameter_value", f"{name} is true or false, not {str(given.value)!r}")
+            message = f"{given.name} is true or false, not {str(given.value)!r}"
+            yield Problem.at(given, "bad_parameter_value", message)
 
 
 def _report_problems(query: Query) -> Iterator[Problem]:
-    """A report's rows say their day, and its query leaves the choice of days to the run."""
+    """A report's rows carry their day, and its query leaves the choice of days to the run."""
     if not can_have_metrics(query.resource):
         return
     if DAY_SEGMENT not in query.field_names:
-        yield Problem.at(
-            _source(query),
-            "day_not_selected",
-            f"{DAY_SEGMENT} is not selected, so no row would say its day",
-            f"add {DAY_SEGMENT} to SELECT",
-        )
+        message = f"{DAY_SEGMENT} is not selected, so no row would carry its day"
+        yield Problem.at(query.resource_ref, "day_not_selected", message, f"add {DAY_SEGMENT} to SELECT")
     for condition in query.conditions:
         if condition.field.name in CORE_DATE_SEGMENTS:
-            yield Problem.at(
-                condition.field,
-                "days_are_added_by_each_run",
-                f"the query bounds its days itself, with a condition on {condition.field}",
-                "leave the condition out: each run adds the days it asks for",
-            )
+            message = f"the query bounds its days itself, with a condition on {condition.field}"
+            hint = "remove the condition: each run adds the days it asks for"
+            yield Problem.at(condition.field, "days_are_added_by_each_run", message, hint)
 
 
 def _date_problems(query: Query) -> Iterator[Problem]:
@@ -195,13 +162,6 @@ def _date_problems(query: Query) -> Iterator[Problem]:
     """
     mentioned = [reference for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
     if mentioned and not bounds(query.conditions, CORE_DATE_SEGMENTS):
-        yield Problem.at(
-            mentioned[0],
-            "expected_filters_on_date_range",
-            f"{mentioned[0]} needs a finite range of days in WHERE",
-            f"add a condition such as {DAY_SEGMENT} DURING LAST_7DAY_SEGMENTS; see {_SEGMENTATION}",
-        )
-
-
-def _source(query: Query) -> FieldRef:
-    return FieldRef(query.resource, query.resource_line, query.resource_column)
+        message = f"{mentioned[0]} needs a finite range of days in WHERE"
+        hint = f"add a condition such as {DAY_SEGMENT} DURING LAST_7_DAYS; see {_SEGMENTATION}"
+        yield Problem.at(mentioned[0], "expected_filters_on_date_range", message, hint)

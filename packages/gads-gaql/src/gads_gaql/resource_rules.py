@@ -1,87 +1,13 @@
-"""What the API's documents say of single resources, and no descriptor tells."""
+"""What the API's documents say about single resources, and no descriptor does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib import resources
 
-from gads_gaql.syntax import Condition, FieldRef, Problem, Query
+from gads_gaql.syntax import Condition, Problem, Query
 
-WITHOUT_METRICS = frozenset(
-    [
-        "account_budget",
-        "account_budget_proposal",
-        "account_link",
-        "ad_group_ad_label",
-        "ad_group_criterion_customizer",
-        "ad_group_criterion_label",
-        "ad_group_criterion_simulation",
-        "ad_group_customizer",
-        "ad_group_label",
-        "ad_group_simulation",
-        "ad_parameter",
-        "batch_job",
-        "bidding_data_exclusion",
-        "bidding_seasonality_adjustment",
-        "bidding_strategy_simulation",
-        "billing_setup",
-        "campaign_conversion_goal",
-        "campaign_customizer",
-        "campaign_draft",
-        "campaign_label",
-        "campaign_shared_set",
-        "campaign_simulation",
-        "carrier_constant",
-        "change_event",
-        "change_status",
-        "combined_audience",
-        "conversion_custom_variable",
-        "conversion_goal_campaign_config",
-        "conversion_value_rule",
-        "conversion_value_rule_set",
-        "currency_constant",
-        "custom_audience",
-        "custom_conversion_goal",
-        "custom_interest",
-        "customer_client",
-        "customer_client_link",
-        "customer_conversion_goal",
-        "customer_customizer",
-        "customer_label",
-        "customer_manager_link",
-        "customer_negative_criterion",
-        "customer_user_access",
-        "customer_user_access_invitation",
-        "customizer_attribute",
-        "detailed_demographic",
-        "domain_category",
-        "experiment_arm",
-        "geo_target_constant",
-        "keyword_plan",
-        "keyword_plan_ad_group",
-        "keyword_plan_ad_group_keyword",
-        "keyword_plan_campaign",
-        "keyword_plan_campaign_keyword",
-        "keyword_theme_constant",
-        "label",
-        "language_constant",
-        "life_event",
-        "media_file",
-        "mobile_app_category_constant",
-        "mobile_device_constant",
-        "offline_user_data_job",
-        "operating_system_version_constant",
-        "product_category_constant",
-        "recommendation",
-        "recommendation_subscription",
-        "remarketing_action",
-        "shared_criterion",
-        "shared_set",
-        "smart_campaign_setting",
-        "third_party_app_analytics_link",
-        "topic_constant",
-        "user_interest",
-    ]
-)
+WITHOUT_METRICS = frozenset((resources.files("gads_gaql") / "fields" / "without_metrics.txt").read_text().split())
 """The resources whose reference page lists no metrics and no segments: they have a present and no history.
 
 Only resources that are surely so are named; one that is missing here is taken to have metrics.
@@ -125,31 +51,19 @@ def change_problems(query: Query) -> Iterator[Problem]:
 
     Source: https://developers.google.com/google-ads/api/docs/change-event, `ChangeEventError`, `ChangeStatusError`.
     """
-    time = _CHANGE_TIMES.get(query.resource)
+    resource, time = query.resource_ref, _CHANGE_TIMES.get(query.resource)
     if time is None:
         return
-    source = FieldRef(query.resource, query.resource_line, query.resource_column)
     if not bounds(query.conditions, [time]):
-        yield Problem.at(
-            source,
-            "change_date_range_infinite",
-            f"{query.resource} needs a finite range of {time}",
-            f"add a condition such as {time} DURING LAST_7_DAYS",
-        )
+        hint = f"add a condition such as {time} DURING LAST_7_DAYS"
+        yield Problem.at(resource, "change_date_range_infinite", f"{resource} needs a finite range of {time}", hint)
     if query.limit is None:
-        yield Problem.at(
-            source,
-            "limit_not_specified",
-            f"{query.resource} needs a LIMIT",
-            f"end the query with LIMIT {_CHANGE_LIMIT}",
-        )
+        hint = f"end the query with LIMIT {_CHANGE_LIMIT}"
+        yield Problem.at(resource, "limit_not_specified", f"{resource} needs a LIMIT", hint)
     elif query.limit > _CHANGE_LIMIT:
-        yield Problem.at(
-            source,
-            "invalid_limit_clause",
-            f"{query.resource} gives {_CHANGE_LIMIT} rows at most, not {query.limit}",
-            f"write LIMIT {_CHANGE_LIMIT}, and ask for less time if it comes back full",
-        )
+        message = f"{resource} gives {_CHANGE_LIMIT} rows at most, not {query.limit}"
+        hint = f"write LIMIT {_CHANGE_LIMIT}, and ask for less time if it comes back full"
+        yield Problem.at(resource, "invalid_limit_clause", message, hint)
 
 
 def click_problems(query: Query) -> Iterator[Problem]:
@@ -157,19 +71,19 @@ def click_problems(query: Query) -> Iterator[Problem]:
 
     Source: https://developers.google.com/google-ads/api/fields/v26/click_view and `ClickViewError`.
     """
-    if query.resource != "click_view":
-        return
     days = [condition for condition in query.conditions if condition.field.name == "segments.date"]
-    for condition in days:
-        values = condition.values
-        if condition.operator == "=" or (condition.operator == "BETWEEN" and values[0] == values[1]):
-            return
-        if condition.operator == "DURING" and values[0] in ("TODAY", "YESTERDAY"):
-            return
-    yield Problem(
-        query.resource_line,
-        query.resource_column,
-        "expected_filter_on_a_single_day",
-        "click_view gives one day at a time",
-        "add a condition such as segments.date = '2024-06-01'",
-    )
+    if query.resource == "click_view" and not any(_names_one_day(condition) for condition in days):
+        message = "click_view gives one day at a time"
+        hint = "add a condition such as segments.date = '2024-06-01'"
+        yield Problem.at(query.resource_ref, "expected_filter_on_a_single_day", message, hint)
+
+
+def _names_one_day(condition: Condition) -> bool:
+    match condition.operator, condition.values:
+        case "=", _:
+            return True
+        case "BETWEEN", (first, last):
+            return first == last
+        case "DURING", (function,):
+            return function in ("TODAY", "YESTERDAY")
+    return False

@@ -120,9 +120,9 @@ class Problem:
     hint: str = ""
 
     @classmethod
-    def at(cls, field: FieldRef, code: str, message: str, hint: str = "") -> Problem:
-        """A finding about a field, where the query mentions it."""
-        return cls(field.line, field.column, code, message, hint)
+    def at(cls, place: FieldRef | Parameter, code: str, message: str, hint: str = "") -> Problem:
+        """A finding about what the query mentions at `place`."""
+        return cls(place.line, place.column, code, message, hint)
 
     def __str__(self) -> str:
         where = f"line {self.line}, column {self.column}: " if self.line else ""
@@ -155,7 +155,7 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One setting of PARAMETERS. `line` and `column` are its name's, count from 1 and are no part of equality."""
+    """One setting of PARAMETERS. `line` and `column` are those of its name, and no part of equality."""
 
     name: str
     value: str
@@ -165,10 +165,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A whole query. `resource` is the FROM clause's.
-
-    `resource_line` and `resource_column` tell where the resource stands and are no part of equality.
-    """
+    """A whole query. `resource` is that of FROM; its `resource_line` and `resource_column` are no part of equality."""
 
     fields: tuple[FieldRef, ...]
     resource: str
@@ -178,6 +175,11 @@ class Query:
     parameters: tuple[Parameter, ...] = ()
     resource_line: int = field(default=0, compare=False)
     resource_column: int = field(default=0, compare=False)
+
+    @property
+    def resource_ref(self) -> FieldRef:
+        """The resource with its place in the text."""
+        return FieldRef(self.resource, self.resource_line, self.resource_column)
 
     @property
     def field_names(self) -> tuple[str, ...]:

@@ -12,60 +12,32 @@ def compare_versions(query: Query, older: FieldCatalogue, newer: FieldCatalogue)
     """What of `query` works under `older` and breaks or changes under `newer`, column by column; empty if nothing.
 
     Codes: `resource_left`, `field_left`, `type_changed` (the payload's column or the meaning of its values),
-    `enum_value_left` (a condition names a value that is gone). What is wrong under both is `check`'s business.
+    `enum_value_left` (a condition names a value that is gone). What is wrong under both is left to `check`.
     """
     found = list(_field_changes(query, older, newer))
     if query.resource in older.resources() and query.resource not in newer.resources():
-        near = newer.closest(query.resource)
-        found.append(
-            Problem(
-                query.resource_line,
-                query.resource_column,
-                "resource_left",
-                f"{newer.version} has no resource {query.resource!r}",
-                f"the nearest is {near}" if near else "",
-            )
-        )
+        message = f"{newer.version} has no resource {query.resource!r}"
+        found.append(Problem.at(query.resource_ref, "resource_left", message, newer.suggestion(query.resource)))
     for condition in query.conditions:
         found.extend(_value_changes(condition, older, newer))
     return sorted(dict.fromkeys(found))
 
 
 def _field_changes(query: Query, older: FieldCatalogue, newer: FieldCatalogue) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for reference in query.references():
-        name = reference.name
+    for reference in dict.fromkeys(query.references()):
+        name, column = reference.name, column_name(reference.name)
         before, after = older.get(name), newer.get(name)
-        if name in seen or before is None:
+        if before is None:
             continue
-        seen.add(name)
         if after is None:
-            near = newer.closest(name)
-            yield Problem.at(
-                reference,
-                "field_left",
-                f"{column_name(name)}: {newer.version} has no field {name}",
-                f"the nearest is {near}" if near else "",
-            )
+            message = f"{column}: {newer.version} has no field {name}"
+            yield Problem.at(reference, "field_left", message, newer.suggestion(name))
         elif before.column_type != after.column_type:
-            yield Problem.at(
-                reference,
-                "type_changed",
-                f"{column_name(name)}: {before.column_type} -> {after.column_type} in {newer.version}",
-                "raise the report's schema_version with the change",
-            )
-        elif (before.kind, before.repeated, before.enum, before.message) != (
-            after.kind,
-            after.repeated,
-            after.enum,
-            after.message,
-        ):
-            yield Problem.at(
-                reference,
-                "type_changed",
-                f"{column_name(name)}: {before} -> {after} in {newer.version}, still {after.column_type}",
-                "look whether its values still mean the same",
-            )
+            message = f"{column}: {before.column_type} -> {after.column_type} in {newer.version}"
+            yield Problem.at(reference, "type_changed", message, "raise the report's schema_version with the change")
+        elif before != after:
+            message = f"{column}: {before} -> {after} in {newer.version}, still {after.column_type}"
+            yield Problem.at(reference, "type_changed", message, "check whether its values still mean the same")
 
 
 def _value_changes(condition: Condition, older: FieldCatalogue, newer: FieldCatalogue) -> Iterator[Problem]:
@@ -75,10 +47,5 @@ def _value_changes(condition: Condition, older: FieldCatalogue, newer: FieldCata
     gone = frozenset(older.enum_values(before.enum)) - frozenset(newer.enum_values(after.enum))
     for value in condition.values:
         if value in gone:
-            near = newer.closest_value(after.enum, value)
-            yield Problem.at(
-                condition.field,
-                "enum_value_left",
-                f"{condition.field} is never {str(value)!r} in {newer.version}",
-                f"the nearest is {near}" if near else "",
-            )
+            message = f"{condition.field} is never {str(value)!r} in {newer.version}"
+            yield Problem.at(condition.field, "enum_value_left", message, newer.value_suggestion(after.enum, value))

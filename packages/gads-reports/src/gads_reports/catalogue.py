@@ -11,7 +11,6 @@ from types import MappingProxyType
 from gads_domain.errors import ConfigurationError
 from gads_domain.report import ReportDefinition
 from gads_reports.definition_file import SUFFIX, read_definition
-from gads_reports.definition_file import load_file as load_file
 
 
 @cache
@@ -27,7 +26,7 @@ def builtin() -> Mapping[str, ReportDefinition]:
 
 
 def resolve(names: Iterable[str], own: Iterable[ReportDefinition] = ()) -> tuple[ReportDefinition, ...]:
-    """The definitions of `names`, in their order: a user's `own` one if there is one of the name, else the packaged.
+    """The definitions of `names`, in their order: of each the user's `own`, or else the packaged one.
 
     Raises `ConfigurationError` for a name that neither has, with the nearest one, and for two own reports of one name.
     """
@@ -46,6 +45,6 @@ def _known(name: str, known: Mapping[str, ReportDefinition]) -> ReportDefinition
         near = get_close_matches(name, known, n=1)
         raise ConfigurationError(
             f"no report is named {name!r}",
-            hint=f"did you mean {near[0]}?" if near else "gads-etl reports list shows the names",
+            hint=f"did you mean {near[0]}?" if near else "name a packaged report, or one of your own",
         )
     return found

@@ -1,4 +1,4 @@
-"""A report file to a `ReportDefinition`: the header and the query, and whether they agree."""
+"""A report file to a `ReportDefinition`: header, query, and whether they agree."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _PLACE = re.compile(r"line ([0-9]+), (column [0-9]+: .*)", re.DOTALL)
 def load_file(path: Path) -> ReportDefinition:
     """Read a report file; the report is named like the file, `campaign.gaql` is `campaign`.
 
-    Raises `ConfigurationError` for a file that cannot be read, is not UTF-8 or is no report; the message starts with
-    the path, and with the line where there is one.
+    Raises `ConfigurationError` for a file that cannot be read, is not UTF-8 or is not a report; the message starts
+    with the path, and with the line where there is one.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -75,16 +75,13 @@ def read_text(name: str, text: str, source: str, *, schema_version: int | None =
     """Read a report from a text that may have a header, such as `query` or `file` of a `[[reports]]` in `gads.toml`.
 
     Without a header it is a daily report with the defaults of its metrics and its resource, and `schema_version` or 1.
-    With one the header says everything, and a `schema_version` that differs from it is refused. Raises
-    `ConfigurationError`.
+    A header has it all, and a `schema_version` that differs from its own is refused. Raises `ConfigurationError`.
     """
     if has_header(text):
         found = read_definition(name, text, source)
         if schema_version not in (None, found.schema_version):
-            raise ConfigurationError(
-                f"{source}: the header says schema_version {found.schema_version}, the configuration {schema_version}",
-                hint="say it in the header alone",
-            )
+            versions = f"{found.schema_version} in the header, {schema_version} in the configuration"
+            raise ConfigurationError(f"{source}: schema_version is {versions}", hint="remove it from the configuration")
         return found
     query = _query(text, source)
     return ReportDefinition(
@@ -97,7 +94,7 @@ def read_text(name: str, text: str, source: str, *, schema_version: int | None =
 
 
 def default_restatement_days(query: Query) -> int:
-    """How many days are read again if the header does not say: 30 with metrics that conversions move, else 3."""
+    """How many days are read again by default: 30 with metrics that conversions change later, else 3."""
     metrics = (name.removeprefix("metrics.") for name in query.field_names if name.startswith("metrics."))
     return DEFAULT_RESTATEMENT_DAYS if any(_CONVERTING.search(metric) for metric in metrics) else _SETTLED_DAYS
 
@@ -116,11 +113,11 @@ def _query(text: str, source: str) -> Query:
 
 
 def _agree(header: Header, query: Query, source: str) -> None:
-    """The grain is selected and holds every segment, and the query leaves days and rows to the request."""
+    """The grain is selected and has every segment, and the query leaves days and rows to the request."""
     selected = frozenset(query.field_names)
     for name in header.grain:
         if name.startswith("metrics."):
-            raise header.fault(source, "grain", f"{name} is a metric", "rows are told apart by what is not measured")
+            raise header.fault(source, "grain", f"{name} is a metric", "name only fields that are not measured")
         if name not in selected:
             raise header.fault(source, "grain", f"{name} is in the grain and not selected", f"add {name} to SELECT")
     for field in query.fields:
@@ -128,16 +125,13 @@ def _agree(header: Header, query: Query, source: str) -> None:
             raise _at(source, field, f"{field} splits rows and is not in the grain", f"add {field} to the grain")
     for condition in query.conditions:
         if condition.field.name in CORE_DATE_SEGMENTS or condition.field.name == header.date_field:
-            raise _at(
-                source,
-                condition.field,
-                f"the query bounds its days itself, with a condition on {condition.field}",
-                "leave the condition out: each request adds the days it asks for",
-            )
+            message = f"the query bounds its days itself, with a condition on {condition.field}"
+            hint = "remove the condition: each request adds the days it asks for"
+            raise _at(source, condition.field, message, hint)
     for ordering in query.orderings:
-        raise _at(source, ordering.field, "a report has no ORDER BY", "leave it out: the order of rows means nothing")
+        raise _at(source, ordering.field, "a report has no ORDER BY", "remove it: the order of rows means nothing")
     if query.limit is not None:
-        hint = "leave it out; an event says row_limit in its header"
+        hint = "remove it; the header of an event report may have row_limit"
         raise fault(source, query.resource_line, "a report has no LIMIT", hint)
     _agree_with_kind(header, query, source)
 
@@ -146,21 +140,14 @@ def _agree_with_kind(header: Header, query: Query, source: str) -> None:
     selected = frozenset(query.field_names)
     if (day := header.kind.day_segment) is not None:
         if day not in selected:
-            raise fault(
-                source,
-                query.resource_line,
-                f"a {header.kind} report selects {day}, and this one does not",
-                f"add {day} to SELECT, or write -- kind: snapshot if the rows say how things are now",
-            )
+            message = f"a {header.kind} report selects {day}, and this one does not"
+            hint = f"add {day} to SELECT, or write -- kind: snapshot if the rows are about the present"
+            raise fault(source, query.resource_line, message, hint)
         return
     for field in query.fields:
         if field.name.startswith(("segments.", "metrics.")):
-            raise _at(
-                source,
-                field,
-                f"{header.kind} reports have no metrics and no segments",
-                f"remove {field}, or write -- kind: daily and select {DAY_SEGMENT}",
-            )
+            hint = f"remove {field}, or write -- kind: daily and select {DAY_SEGMENT}"
+            raise _at(source, field, f"{header.kind} reports have no metrics and no segments", hint)
     if header.date_field is not None and header.date_field not in selected:
         message = f"{header.date_field} is the date_field and not selected"
         raise header.fault(source, "date_field", message, f"add {header.date_field} to SELECT")
