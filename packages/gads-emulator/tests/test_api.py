@@ -50,7 +50,9 @@ def test_campaigns_without_activity_are_dropped_only_when_segmented(agency: Synt
         (1, 3, "2024-03-05"),  # Europe/Berlin is not
     ],
 )
-def test_a_day_is_a_day_of_the_accounts_zone(agency: SyntheticAgency, customer: int, hour: int, today: str) -> None:
+def test_a_day_is_in_the_time_zone_of_the_account(
+    agency: SyntheticAgency, customer: int, hour: int, today: str
+) -> None:
     api = Api(agency, now=lambda: datetime(2024, 3, 5, hour, tzinfo=UTC))
     rows = _ask(
         api,
@@ -61,7 +63,7 @@ def test_a_day_is_a_day_of_the_accounts_zone(agency: SyntheticAgency, customer: 
     assert [row.segments.date for row in rows] == [today]
 
 
-def test_a_kept_answer_does_not_outlive_its_day(agency: SyntheticAgency) -> None:
+def test_a_cached_answer_is_not_used_on_the_next_day(agency: SyntheticAgency) -> None:
     moment = datetime(2024, 3, 5, 12, tzinfo=UTC)
     api = Api(agency, now=lambda: moment)
     query = "SELECT segments.date, metrics.impressions FROM customer WHERE segments.date DURING YESTERDAY"
@@ -70,7 +72,7 @@ def test_a_kept_answer_does_not_outlive_its_day(agency: SyntheticAgency) -> None
     assert [row.segments.date for row in _ask(api, agency, query)] == ["2024-03-05"]
 
 
-def test_a_call_sign_that_is_no_number_is_no_customer(agency: SyntheticAgency) -> None:
+def test_a_customer_id_that_is_not_a_number_is_refused(agency: SyntheticAgency) -> None:
     version = load_version("v26")
     request = version.stream_request(customer_id="123-456-7890", query="SELECT customer.id FROM customer")
     with pytest.raises(ApiFailureError) as caught:
@@ -78,7 +80,7 @@ def test_a_call_sign_that_is_no_number_is_no_customer(agency: SyntheticAgency) -
     assert caught.value.code == "INVALID_CUSTOMER_ID"
 
 
-def test_a_click_needs_its_day_and_a_change_its_limit(agency: SyntheticAgency) -> None:
+def test_click_view_needs_one_day_and_changes_need_a_limit(agency: SyntheticAgency) -> None:
     api = Api(agency)
     for query, code in (
         (
@@ -96,6 +98,6 @@ def test_a_click_needs_its_day_and_a_change_its_limit(agency: SyntheticAgency) -
     assert len({row.click_view.gclid for row in rows}) == len(rows) > 0
 
 
-def test_a_failure_in_a_version_without_its_code_is_unknown_there() -> None:
+def test_an_error_code_that_a_version_lacks_becomes_unknown() -> None:
     failure = ApiFailureError("query_error", "NOT_YET_KNOWN", "new").to_message(load_version("v23"), "id")
     assert failure.errors[0].error_code.query_error == 1

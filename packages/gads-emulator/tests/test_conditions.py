@@ -65,7 +65,7 @@ def _meets(condition: str, value: Any) -> bool:
         ),
     ],
 )
-def test_operators(condition: str, yes: list[Any], no: list[Any]) -> None:
+def test_each_operator_selects_its_values(condition: str, yes: list[Any], no: list[Any]) -> None:
     assert [value for value in yes if not _meets(condition, value)] == []
     assert [value for value in no if _meets(condition, value)] == []
 
@@ -86,7 +86,7 @@ def test_operators(condition: str, yes: list[Any], no: list[Any]) -> None:
         ("campaign.network_settings IS NULL", "PROHIBITED_FIELD_IN_WHERE_CLAUSE"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(condition: str, code: str) -> None:
+def test_invalid_comparisons_are_refused(condition: str, code: str) -> None:
     with pytest.raises(ApiFailureError) as caught:
         _meets(condition, None)
     assert caught.value.code == code
@@ -109,7 +109,7 @@ def test_what_cannot_be_compared_is_refused(condition: str, code: str) -> None:
         ("LAST_MONTH", "2024-05-01", "2024-05-31"),
     ],
 )
-def test_date_ranges(function: str, first: str, last: str) -> None:
+def test_each_date_range_has_its_first_and_last_day(function: str, first: str, last: str) -> None:
     assert during(function, TODAY) == (date.fromisoformat(first), date.fromisoformat(last))
 
 

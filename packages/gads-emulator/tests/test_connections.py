@@ -8,7 +8,7 @@ from pathlib import Path
 from gads_emulator.connections import sever_soon
 
 
-def test_cutting_a_connection_ends_it_for_the_other_side() -> None:
+def test_a_severed_connection_ends_for_the_client() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         served, (host, port) = listener.accept()
@@ -18,7 +18,7 @@ def test_cutting_a_connection_ends_it_for_the_other_side() -> None:
             assert client.recv(1) == b""
 
 
-def test_looking_for_a_connection_holds_on_to_nothing(tmp_path: Path) -> None:
+def test_searching_for_a_connection_leaks_no_descriptor(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     with (tmp_path / "lock").open("w") as locked, (tmp_path / "lock").open("w") as other:
         fcntl.flock(locked, fcntl.LOCK_SH)

@@ -27,7 +27,7 @@ from google.auth.exceptions import RefreshError
 from gads_domain.errors import ConfigurationError
 from gads_emulator import EmulatorServer, FaultPlan, FaultRule, SyntheticAgency, trust_process_authority
 from gads_emulator.fault_plan import fault_plan_as_json, fault_plan_from, read_fault_plan
-from gads_emulator.message_splitting import first_rows, in_pieces, split_rows
+from gads_emulator.faults import split_message
 
 QUERY = (
     "SELECT ad_group.id, segments.date, segments.hour, metrics.impressions FROM ad_group "
@@ -90,7 +90,7 @@ def _play(server: EmulatorServer, *rules: FaultRule, **plan: Any) -> None:
     server.faults.plan = FaultPlan(rules=rules, **plan)
 
 
-def test_a_status_once(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_rule_strikes_the_first_call_only(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
     whole = _rows(service, agency.client_ids[0])
     _play(server, FaultRule(status="UNAVAILABLE", first=1))
     with pytest.raises(ServiceUnavailable):
@@ -99,7 +99,7 @@ def test_a_status_once(server: EmulatorServer, service: Any, agency: SyntheticAg
     assert server.faults.struck() == (1,)
 
 
-def test_one_customer_alone(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_rule_strikes_one_customer_only(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
     _play(server, FaultRule(customers=(agency.client_ids[0],), error="authorization_error.USER_PERMISSION_DENIED"))
     with pytest.raises(GoogleAdsException) as caught:
         _rows(service, agency.client_ids[0], SMALL)
@@ -107,7 +107,9 @@ def test_one_customer_alone(server: EmulatorServer, service: Any, agency: Synthe
     assert _rows(service, agency.client_ids[1], SMALL)
 
 
-def test_one_resource_and_method_alone(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_rule_strikes_one_resource_and_method_only(
+    server: EmulatorServer, service: Any, agency: SyntheticAgency
+) -> None:
     _play(server, FaultRule(resources=("ad_group",), methods=("SearchStream",), status="INTERNAL"))
     assert _rows(service, agency.client_ids[0], SMALL)
     assert list(service.search(customer_id=agency.client_ids[0], query="SELECT ad_group.id FROM ad_group"))
@@ -115,7 +117,9 @@ def test_one_resource_and_method_alone(server: EmulatorServer, service: Any, age
         _rows(service, agency.client_ids[0], "SELECT ad_group.id FROM ad_group")
 
 
-def test_every_third_call_of_each_customer(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_rule_strikes_every_third_call_of_each_customer(
+    server: EmulatorServer, service: Any, agency: SyntheticAgency
+) -> None:
     _play(server, FaultRule(status="UNAVAILABLE", every=3, each_customer=True))
     seen: dict[str, list[bool]] = {customer: [] for customer in agency.client_ids[:2]}
     for _ in range(6):
@@ -127,7 +131,7 @@ def test_every_third_call_of_each_customer(server: EmulatorServer, service: Any,
     assert list(seen.values()) == [[True, True, False] * 2] * 2
 
 
-def test_a_probability_is_drawn_from_the_seed_not_from_the_order(
+def test_a_probability_depends_on_the_seed_and_not_on_the_order_of_calls(
     server: EmulatorServer, service: Any, agency: SyntheticAgency
 ) -> None:
     def struck(order: list[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -181,14 +185,14 @@ def test_a_connection_breaks_in_the_middle_of_a_message(
     assert _rows(service, agency.client_ids[0]) == whole
 
 
-def test_a_delay(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_delay_is_waited_for(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
     _play(server, FaultRule(delay=0.3))
     start = time.monotonic()
     assert _rows(service, agency.client_ids[0], SMALL)
     assert time.monotonic() - start >= 0.3
 
 
-def test_a_slow_drip_gives_all_rows(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_slowed_stream_has_all_rows(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
     whole = _rows(service, agency.client_ids[0], SMALL)
     _play(server, FaultRule(drip_rows=2, drip_delay=0.02))
     start = time.monotonic()
@@ -198,7 +202,7 @@ def test_a_slow_drip_gives_all_rows(server: EmulatorServer, service: Any, agency
     assert [row for page in pages for row in page] == whole
 
 
-def test_a_quota_with_a_retry_delay(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
+def test_a_quota_error_has_a_retry_delay(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
     _play(server, FaultRule(error="quota_error.RESOURCE_TEMPORARILY_EXHAUSTED", retry_delay=7, first=1))
     with pytest.raises(ResourceExhausted) as caught:
         _rows(service, agency.client_ids[0], SMALL)
@@ -207,7 +211,7 @@ def test_a_quota_with_a_retry_delay(server: EmulatorServer, service: Any, agency
     assert error.details.quota_error_details.retry_delay.total_seconds() == 7
 
 
-def test_the_operations_of_a_day(agency: SyntheticAgency, tmp_path: Path) -> None:
+def test_the_operations_of_a_day_are_limited(agency: SyntheticAgency, tmp_path: Path) -> None:
     clock = [datetime(2024, 6, 1, 22, tzinfo=UTC)]
     plan = FaultPlan(operations_per_day=3)
     with EmulatorServer(agency, faults=plan, now=lambda: clock[0]) as running:
@@ -225,7 +229,9 @@ def test_the_operations_of_a_day(agency: SyntheticAgency, tmp_path: Path) -> Non
         assert _rows(service, agency.client_ids[1], SMALL)
 
 
-def test_a_refused_token(server: EmulatorServer, load: Callable[[], Any], agency: SyntheticAgency) -> None:
+def test_the_token_endpoint_refuses_by_rule(
+    server: EmulatorServer, load: Callable[[], Any], agency: SyntheticAgency
+) -> None:
     _play(server, FaultRule(methods=("Token",), oauth_error="invalid_grant", message="Account has been deleted"))
     with pytest.raises(RefreshError, match="Account has been deleted"):
         load().get_service("GoogleAdsService").search(customer_id=agency.client_ids[0], query=SMALL)
@@ -244,14 +250,14 @@ class TestOverRest:
         urllib.request.urlopen(urllib.request.Request(server.faults_url, method="DELETE")).close()
         assert server.faults.plan == FaultPlan()
 
-    def test_a_wrong_plan_is_refused_and_the_old_one_kept(self, server: EmulatorServer) -> None:
+    def test_an_invalid_plan_is_refused_and_the_old_one_stays(self, server: EmulatorServer) -> None:
         _play(server, FaultRule(status="INTERNAL"))
         before = server.faults.plan
         with pytest.raises(urllib.error.HTTPError, match="400"):
             self._post(server.faults_url, {"faults": [{"status": "NONE"}]})
         assert server.faults.plan == before
 
-    def test_a_body_breaks_off(self, server: EmulatorServer, agency: SyntheticAgency) -> None:
+    def test_a_rest_body_breaks_off(self, server: EmulatorServer, agency: SyntheticAgency) -> None:
         _play(server, FaultRule(mid_message=True, customers=(agency.client_ids[0],)))
         url = f"{server.rest_url}/v26/customers/{agency.client_ids[0]}/googleAds:searchStream"
         headers = {"developer-token": "x", "login-customer-id": agency.login_customer_id}
@@ -294,38 +300,38 @@ def test_a_plan_is_read_back_from_json_and_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "a fault plan is a table"),
+        ([], "the plan must be a table"),
         ({"rules": []}, "unknown key 'rules'"),
-        ({"faults": [1]}, "each fault is a table"),
-        ({"faults": [{"state": "UNAVAILABLE"}]}, "no 'state'"),
-        ({"faults": [{"status": "OK"}]}, "'OK' is no gRPC status"),
-        ({"faults": [{"error": "RESOURCE_EXHAUSTED"}]}, "no Google Ads error"),
-        ({"faults": [{"error": "quota_error.RESOURCE_EXHAUSTEDD"}]}, "no Google Ads error"),
-        ({"faults": [{"resources": ["campain"]}]}, "no resource 'campain'"),
-        ({"faults": [{"methods": ["Mutate"]}]}, "no method 'Mutate'"),
+        ({"faults": [1]}, "each fault must be a table"),
+        ({"faults": [{"state": "UNAVAILABLE"}]}, "unknown key 'state'"),
+        ({"faults": [{"status": "OK"}]}, "'OK' is not a gRPC status"),
+        ({"faults": [{"error": "RESOURCE_EXHAUSTED"}]}, "not a Google Ads error"),
+        ({"faults": [{"error": "quota_error.RESOURCE_EXHAUSTEDD"}]}, "not a Google Ads error"),
+        ({"faults": [{"resources": ["campain"]}]}, "unknown resource 'campain'"),
+        ({"faults": [{"methods": ["Mutate"]}]}, "unknown method 'Mutate'"),
         ({"faults": [{"oauth_error": "invalid_grant"}]}, "token endpoint"),
-        ({"faults": [{"first": "one"}]}, "'first' is of the wrong type"),
+        ({"faults": [{"first": "one"}]}, "'first' has the wrong type"),
         ({"faults": [{"first": 0}]}, "1 or more"),
-        ({"faults": [{"delay": -1}]}, "negative"),
+        ({"faults": [{"delay": -1}]}, "delay must be 0 or more"),
         ({"faults": [{"probability": 2}]}, "from 0 to 1"),
-        ({"faults": [{"customers": [None]}]}, "'customers' is of the wrong type"),
-        ({"faults": [{"retry_delay": 1}]}, "belongs to an error"),
+        ({"faults": [{"customers": [None]}]}, "'customers' has the wrong type"),
+        ({"faults": [{"retry_delay": 1}]}, "needs an error"),
     ],
 )
-def test_a_wrong_plan_is_named(document: Any, said: str) -> None:
+def test_an_invalid_plan_is_an_error_that_says_why(document: Any, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         fault_plan_from(document)
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.toml", "x = "), ("a.json", "{"), ("b.json", None)])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: str | None) -> None:
+def test_an_error_names_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: str | None) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(ConfigurationError, match=name):
         read_fault_plan(tmp_path / name)
 
 
-def test_messages_are_cut_at_rows() -> None:
+def test_messages_are_split_at_rows() -> None:
     from gads_emulator.api_versions import load_version
 
     version = load_version("v26")
@@ -334,12 +340,10 @@ def test_messages_are_cut_at_rows() -> None:
     for number in range(5):
         message.results.add().campaign.id = number
     encoded = message.SerializeToString()
-    rows, _ = split_rows(encoded)
-    assert len(rows) == 5
-    pieces = [version.stream_response.FromString(piece) for piece in in_pieces(encoded, 2)]
+    pieces = [version.stream_response.FromString(piece) for piece in split_message(version, encoded, 2)]
     assert [[row.campaign.id for row in piece.results] for piece in pieces] == [[0, 1], [2, 3], [4]]
     assert {piece.request_id for piece in pieces} == {"r"}
-    assert len(version.stream_response.FromString(first_rows(encoded, 3)).results) == 3
-    assert [
-        piece.request_id for piece in map(version.stream_response.FromString, in_pieces(first_rows(encoded, 0), 2))
-    ] == ["r"]
+    whole = list(split_message(version, encoded, 5))
+    assert whole == [encoded]
+    empty = version.stream_response(request_id="r").SerializeToString()
+    assert list(split_message(version, empty, 2)) == [empty]

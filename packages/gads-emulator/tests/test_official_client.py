@@ -47,7 +47,7 @@ def _load(server: EmulatorServer, folder: Path, **changes: str) -> Any:
     return GoogleAdsClient.load_from_storage(str(path), version="v26")
 
 
-def test_stream_gives_selected_fields_alone(service: Any, customer: str) -> None:
+def test_a_stream_has_only_the_selected_fields(service: Any, customer: str) -> None:
     pages = list(
         service.search_stream(
             customer_id=customer,
@@ -69,7 +69,7 @@ def test_every_page_but_the_last_has_ten_thousand_rows(service: Any, customer: s
     assert len({page.request_id for page in pages}) == 1
 
 
-def test_search_turns_pages_and_gives_what_the_stream_gives(client: Any, service: Any, customer: str) -> None:
+def test_a_search_has_pages_and_the_rows_of_the_stream(client: Any, service: Any, customer: str) -> None:
     streamed = [row for page in service.search_stream(customer_id=customer, query=MANY) for row in page.results]
     pager = service.search(customer_id=customer, query=MANY)
     paged, sizes = [], []
@@ -92,7 +92,7 @@ def test_search_counts_all_rows_when_asked(client: Any, service: Any, customer: 
 
 
 @pytest.mark.parametrize("token", ["nonsense", "WzEsICJ4Il0="])
-def test_a_foreign_page_token_is_refused(service: Any, client: Any, customer: str, token: str) -> None:
+def test_a_page_token_of_another_query_is_refused(service: Any, client: Any, customer: str, token: str) -> None:
     request = client.get_type("SearchGoogleAdsRequest")
     request.customer_id, request.query, request.page_token = customer, MANY, token
     with pytest.raises(GoogleAdsException) as caught:
@@ -147,7 +147,7 @@ def test_accessible_customers_are_those_without_a_manager(client: Any, agency: S
     assert list(found.resource_names) == [f"customers/{agency.login_customer_id}"]
 
 
-def test_the_tree_of_accounts(service: Any, agency: SyntheticAgency) -> None:
+def test_customer_client_has_the_tree_of_accounts(service: Any, agency: SyntheticAgency) -> None:
     query = "SELECT customer_client.id, customer_client.level, customer_client.manager FROM customer_client"
     pages = service.search_stream(customer_id=agency.login_customer_id, query=query)
     found = [row.customer_client for page in pages for row in page.results]
@@ -194,7 +194,9 @@ def test_the_tree_of_accounts(service: Any, agency: SyntheticAgency) -> None:
         ("SELECT campaign.id FROM campaign ORDER BY campaign.labels", "PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE"),
     ],
 )
-def test_a_bad_query_is_named(failure_of: Callable[..., GoogleAdsException], query: str, code: str) -> None:
+def test_an_invalid_query_is_refused_with_its_error(
+    failure_of: Callable[..., GoogleAdsException], query: str, code: str
+) -> None:
     error = failure_of(query)
     assert error.error.code() is StatusCode.INVALID_ARGUMENT
     assert [found.error_code.query_error.name for found in error.failure.errors] == [code]
@@ -222,7 +224,7 @@ def test_a_disabled_account_is_refused(failure_of: Callable[..., GoogleAdsExcept
     assert error.failure.errors[0].error_code.authorization_error.name == "CUSTOMER_NOT_ENABLED"
 
 
-def test_a_client_is_reached_through_its_managers_alone(
+def test_a_client_is_reached_only_through_its_managers(
     emulator: EmulatorServer,
     agency: SyntheticAgency,
     failure_of: Callable[..., GoogleAdsException],
@@ -262,7 +264,7 @@ def test_a_sunset_version_is_refused(
     assert error.failure.errors[0].error_code.request_error.name == "UNSUPPORTED_VERSION"
 
 
-def test_sign_in_is_demanded_when_the_policy_says_so(agency: SyntheticAgency, tmp_path: Path) -> None:
+def test_the_policy_can_require_an_access_token(agency: SyntheticAgency, tmp_path: Path) -> None:
     from google.auth.credentials import AnonymousCredentials
 
     with EmulatorServer(agency, policy=Policy(require_oauth=True)) as server:
@@ -299,7 +301,7 @@ def test_faults_wrap_the_answer(agency: SyntheticAgency, tmp_path: Path) -> None
             next(stream)
 
 
-def test_quota_says_when_to_come_back(agency: SyntheticAgency, tmp_path: Path) -> None:
+def test_a_quota_failure_has_a_retry_delay(agency: SyntheticAgency, tmp_path: Path) -> None:
     def exhausted(_answer: Selection) -> Selection:
         def served(_call: Call) -> Iterator[bytes]:
             raise ApiFailureError(
@@ -334,7 +336,9 @@ def test_it_starts_again_on_the_same_port_with_the_same_rows(agency: SyntheticAg
     assert [page.results for page in first] == [page.results for page in second]
 
 
-def test_parallel_clients_get_their_own_rows(emulator: EmulatorServer, agency: SyntheticAgency, tmp_path: Path) -> None:
+def test_parallel_clients_get_the_rows_they_requested(
+    emulator: EmulatorServer, agency: SyntheticAgency, tmp_path: Path
+) -> None:
     query = "SELECT customer.id, campaign.id, metrics.clicks FROM campaign WHERE segments.date DURING LAST_7_DAYS"
     everywhere = query.replace("DURING LAST_7_DAYS", "BETWEEN '2024-01-01' AND '2024-01-31'")
     found: dict[int, set[int]] = {}

@@ -21,14 +21,14 @@ def test_an_answer_is_made_once() -> None:
     assert cache.held_bytes == 3
 
 
-def test_an_answer_that_was_not_taken_whole_is_not_kept() -> None:
+def test_an_answer_that_is_not_read_to_its_end_is_not_cached() -> None:
     cache, make = PageCache[str](100, len), _Maker("ab", "c")
     next(cache.through("k", make))
     assert list(cache.through("k", make)) == ["ab", "c"]
     assert make.calls == 2
 
 
-def test_the_bound_is_kept_and_the_oldest_use_goes_first() -> None:
+def test_the_least_recently_used_answer_is_evicted_first() -> None:
     cache = PageCache[str](10, len)
     makers = {key: _Maker(key * 2) for key in "abcdef"}
     for key in "abcdeaf":
@@ -40,7 +40,7 @@ def test_the_bound_is_kept_and_the_oldest_use_goes_first() -> None:
     assert makers["b"].calls == 2
 
 
-def test_a_large_answer_only_flows_through() -> None:
+def test_a_large_answer_is_not_cached() -> None:
     cache, make = PageCache[str](10, len), _Maker("abc", "def")
     assert list(cache.through("k", make)) == ["abc", "def"]
     assert cache.held_bytes == 0

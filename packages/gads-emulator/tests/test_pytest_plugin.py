@@ -24,7 +24,7 @@ def _names(client: Any, customer_id: str) -> list[str]:
     ]
 
 
-def test_a_client_alone_is_enough(google_ads_client: Any) -> None:
+def test_a_test_can_use_the_client_fixture_alone(google_ads_client: Any) -> None:
     client = google_ads_client()
     service = client.get_service("GoogleAdsService")
     query = "SELECT customer_client.id FROM customer_client WHERE customer_client.manager = FALSE"
@@ -33,7 +33,7 @@ def test_a_client_alone_is_enough(google_ads_client: Any) -> None:
     assert _names(client, ids[0])
 
 
-def test_settings_rows_faults_and_versions_are_the_tests_own(
+def test_a_test_sets_settings_rows_faults_and_versions(
     google_ads_emulator: Any, google_ads_client: Any, write: Write, folder: Path
 ) -> None:
     synthetic = google_ads_emulator(accounts=1, campaigns=2, first=date(2024, 1, 1))
@@ -47,7 +47,7 @@ def test_settings_rows_faults_and_versions_are_the_tests_own(
     assert _names(client, "1234567890") == ["Mine"]
 
 
-def test_the_readme_s_tests_run_as_they_stand(google_ads_emulator: Any, google_ads_client: Any) -> None:
+def test_the_tests_of_the_readme_pass(google_ads_emulator: Any, google_ads_client: Any) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     with_plugin, without = re.findall(r"```python\n((?:import|from) .*?)```", readme, re.DOTALL)
     names: dict[str, Any] = {}

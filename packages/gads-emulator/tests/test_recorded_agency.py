@@ -47,7 +47,7 @@ def campaigns(write: Write) -> None:
 
 @pytest.mark.usefixtures("campaigns")
 class TestSums:
-    def test_rows_as_recorded(self, ask: Ask) -> None:
+    def test_rows_are_served_as_recorded(self, ask: Ask) -> None:
         rows = ask(
             "SELECT campaign.id, segments.date, segments.hour, metrics.clicks FROM campaign "
             "WHERE segments.date BETWEEN '2024-01-01' AND '2024-01-31'"
@@ -60,7 +60,7 @@ class TestSums:
         assert rows[1].metrics.HasField("clicks")
         assert rows[1].metrics.clicks == 0
 
-    def test_hours_add_up_to_days_and_ratios_are_made_anew(self, ask: Ask) -> None:
+    def test_hours_add_up_to_days_and_ratios_are_recomputed(self, ask: Ask) -> None:
         rows = ask(
             "SELECT campaign.id, segments.date, metrics.clicks, metrics.impressions, metrics.ctr, metrics.average_cpc "
             "FROM campaign WHERE segments.date = '2024-01-01' AND campaign.id = 5000000001"
@@ -71,7 +71,7 @@ class TestSums:
         # The rows have no average_cpc, so there is nothing to be combined.
         assert not row.metrics.HasField("average_cpc")
 
-    def test_a_cost_per_click_is_no_average_of_averages(self, write: Write, ask: Ask) -> None:
+    def test_a_cost_per_click_is_not_an_average_of_averages(self, write: Write, ask: Ask) -> None:
         day = "2024-03-01"
         rows = [
             _day(1, day, 1, clicks="1", impressions="1000", cost_micros="100", average_cpc=100.0),
@@ -81,7 +81,7 @@ class TestSums:
         (row,) = ask("SELECT metrics.average_cpc FROM campaign")
         assert row.metrics.average_cpc == 19.0
 
-    def test_counts_are_added_up_whatever_their_names_contain(self, write: Write, ask: Ask) -> None:
+    def test_counts_are_summed_whatever_their_names_contain(self, write: Write, ask: Ask) -> None:
         counts = {
             "conversions_by_conversion_date": 1.5,
             "video_watch_time_duration_millis": "7",
@@ -93,7 +93,7 @@ class TestSums:
         assert row.metrics.video_watch_time_duration_millis == 14
         assert row.metrics.view_through_conversions == 2
 
-    def test_a_score_is_not_added_up(self, write: Write, ask: Ask) -> None:
+    def test_a_score_is_not_summed(self, write: Write, ask: Ask) -> None:
         write("campaign", [_day(1, "2024-03-01", hour, historical_quality_score=str(hour)) for hour in (5, 6)])
         (row,) = ask("SELECT metrics.historical_quality_score FROM campaign")
         assert row.metrics.historical_quality_score == 6
@@ -117,19 +117,19 @@ class TestSums:
         rows = ask("SELECT campaign.id FROM campaign WHERE metrics.clicks >= 3")
         assert [row.campaign.id for row in rows] == [5_000_000_001, 5_000_000_003]
 
-    def test_rows_of_different_resources_are_never_added_up(self, ask: Ask) -> None:
+    def test_rows_of_different_resources_are_never_summed(self, ask: Ask) -> None:
         rows = ask("SELECT metrics.clicks FROM campaign PARAMETERS omit_unselected_resource_names = true")
         assert [row.metrics.clicks for row in rows] == [3, 0, 7]
         assert not any(row.HasField("campaign") for row in rows)
 
-    def test_order_and_limit(self, ask: Ask) -> None:
+    def test_rows_are_ordered_and_limited(self, ask: Ask) -> None:
         query = "SELECT campaign.id, metrics.clicks, metrics.impressions FROM campaign ORDER BY {} LIMIT 2"
         first = ask(query.format("metrics.clicks DESC"))
         assert [row.metrics.clicks for row in first] == [7, 3]
         unset_first = ask(query.format("metrics.impressions, campaign.id"))
         assert [row.campaign.id for row in unset_first] == [5_000_000_003, 5_000_000_002]
 
-    def test_repeated_fields_are_kept_through_sums(self, ask: Ask) -> None:
+    def test_summed_rows_keep_repeated_fields(self, ask: Ask) -> None:
         rows = ask("SELECT campaign.labels, metrics.clicks FROM campaign LIMIT 1")
         assert list(rows[0].campaign.labels) == [f"{OWNER}/labels/1"]
 
@@ -203,14 +203,14 @@ def test_a_folder_without_accounts_files_still_lists_them(write: Write, ask: Ask
         ("\udcff", "campaign.jsonl"),
     ],
 )
-def test_a_bad_file_is_named_with_its_line(folder: Path, content: str, said: str) -> None:
+def test_an_error_names_the_line_of_an_invalid_file(folder: Path, content: str, said: str) -> None:
     (folder / "campaign.jsonl").write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(ConfigurationError) as caught:
         RecordedAgency(folder)
     assert said in caught.value.message
 
 
-def test_a_bad_value_is_named_with_its_line(write: Write, ask: Ask) -> None:
+def test_an_error_names_the_line_of_an_invalid_value(write: Write, ask: Ask) -> None:
     write("campaign", [{"customer": {"id": "1234567890"}, "campaign": {"id": "many"}}])
     with pytest.raises(ConfigurationError, match=r"line 1: campaign\.id: 'many' is not a number"):
         ask("SELECT campaign.id FROM campaign")
@@ -241,7 +241,7 @@ class TestRowsOfOneResourceRecordedWithDifferentFields:
             "metrics": {"clicks": str(clicks)},
         }
 
-    def test_the_grain_does_not_repeat(self, write: Write, ask: Ask) -> None:
+    def test_no_two_rows_have_the_same_grain(self, write: Write, ask: Ask) -> None:
         write(
             "campaign_budget",
             [
@@ -255,7 +255,7 @@ class TestRowsOfOneResourceRecordedWithDifferentFields:
         assert [(row.segments.date, row.metrics.clicks) for row in rows] == [("2024-01-01", 9), ("2024-01-02", 1)]
         assert {row.campaign_budget.type_ for row in rows} == {2}
 
-    def test_what_rows_say_differently_stays_apart(self, write: Write, ask: Ask) -> None:
+    def test_rows_with_different_attributes_are_not_summed(self, write: Write, ask: Ask) -> None:
         write(
             "campaign_budget",
             [

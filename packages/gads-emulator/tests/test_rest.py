@@ -66,7 +66,7 @@ def test_a_stream_is_a_list_of_responses_in_camel_case(post: Post, service: Any,
     assert first["campaign"]["resourceName"].startswith("customers/")
 
 
-def test_a_search_turns_pages(post: Post) -> None:
+def test_a_search_has_pages(post: Post) -> None:
     query = (
         "SELECT ad_group.id, segments.date, segments.hour, metrics.impressions FROM ad_group "
         "WHERE segments.date BETWEEN '2024-01-01' AND '2024-02-10'"
@@ -106,7 +106,7 @@ def test_every_version_answers(post: Post, version: str) -> None:
         ("search", {"headers": {"authorization": "x"}}, 401, {"authenticationError": "OAUTH_TOKEN_INVALID"}),
     ],
 )
-def test_a_refusal_carries_the_failure(
+def test_an_error_has_the_failure_in_its_details(
     post: Post, method: str, change: dict[str, Any], code: int, error: dict[str, str] | None
 ) -> None:
     status = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[code]
@@ -120,7 +120,7 @@ def test_a_refusal_carries_the_failure(
         assert said["details"][0]["errors"][0]["errorCode"] == error
 
 
-def test_the_version_that_is_gone_is_named(post: Post) -> None:
+def test_an_unsupported_version_is_refused(post: Post) -> None:
     _, body = post("search", version="v3")
     assert body["error"]["details"][0]["errors"][0]["message"].startswith("Version v3 is deprecated.")
 
@@ -136,7 +136,7 @@ def test_an_unknown_key_of_the_body_is_refused(post: Post) -> None:
     assert "nonsense" in body["error"]["message"]
 
 
-def test_a_body_that_is_no_json_is_refused(emulator: EmulatorServer, agency: SyntheticAgency) -> None:
+def test_a_body_that_is_not_json_is_refused(emulator: EmulatorServer, agency: SyntheticAgency) -> None:
     url = f"{emulator.rest_url}/v26/customers/{agency.client_ids[0]}/googleAds:search"
     assert call(url, raw=b"{", login_customer_id=agency.login_customer_id)[0] == 400
 
@@ -145,7 +145,7 @@ def test_an_unknown_path_is_not_found(emulator: EmulatorServer) -> None:
     assert call(f"{emulator.rest_url}/v26/customers/1/campaigns:mutate", {})[0] == 404
 
 
-def test_accessible_customers(emulator: EmulatorServer, agency: SyntheticAgency) -> None:
+def test_accessible_customers_are_listed(emulator: EmulatorServer, agency: SyntheticAgency) -> None:
     status, body = call(f"{emulator.rest_url}/v26/customers:listAccessibleCustomers")
     assert (status, body) == (200, {"resourceNames": [f"customers/{agency.login_customer_id}"]})
 
@@ -177,14 +177,14 @@ class TestAsAProxy:
                 assert json.load(response)["resourceNames"]
         connection.close()
 
-    def test_it_gives_tokens_for_google(self, emulator: EmulatorServer) -> None:
+    def test_it_issues_tokens_for_google(self, emulator: EmulatorServer) -> None:
         connection = self._connection(emulator, "oauth2.googleapis.com")
         connection.request("POST", "/token", "grant_type=refresh_token&refresh_token=r")
         with connection.getresponse() as response:
             assert json.load(response)["access_token"]
         connection.close()
 
-    def test_it_reaches_nobody_else(self, emulator: EmulatorServer) -> None:
+    def test_it_refuses_other_hosts(self, emulator: EmulatorServer) -> None:
         with pytest.raises(OSError, match="403"):
             self._connection(emulator, "elsewhere.example").connect()
 
@@ -193,7 +193,7 @@ class TestTokens:
     def _ask(self, url: str, form: str) -> tuple[int, Any]:
         return call(url, raw=form.encode(), content_type="application/x-www-form-urlencoded")
 
-    def test_a_refresh_token_gives_an_access_token_that_the_api_takes(
+    def test_a_refresh_token_yields_an_access_token_that_the_api_accepts(
         self, emulator: EmulatorServer, post: Post
     ) -> None:
         status, body = self._ask(
@@ -214,14 +214,14 @@ class TestTokens:
             ("grant_type=refresh_token&refresh_token=bad", "invalid_grant"),
         ],
     )
-    def test_refusals(self, agency: SyntheticAgency, form: str, error: str) -> None:
+    def test_invalid_token_requests_are_refused(self, agency: SyntheticAgency, form: str, error: str) -> None:
         with EmulatorServer(agency, policy=Policy(refresh_tokens=frozenset({"good"}))) as server:
             status, body = self._ask(server.token_url, form)
         assert (status, body["error"]) == (400, error)
 
 
 class TestFields:
-    def test_one_field(self, emulator: EmulatorServer) -> None:
+    def test_a_field_is_found_by_name(self, emulator: EmulatorServer) -> None:
         status, body = call(f"{emulator.rest_url}/v26/googleAdsFields/campaign.status")
         assert status == 200
         assert body["category"] == "ATTRIBUTE"
@@ -249,7 +249,7 @@ class TestFields:
         assert len(set(names)) == len(names) == pager.total_results_count
         assert {"campaign", "campaign.id", "metrics.clicks", "segments.date"} <= set(names)
 
-    def test_a_resource_says_what_goes_with_it(self, client: Any) -> None:
+    def test_a_resource_lists_its_joined_resources(self, client: Any) -> None:
         service = client.get_service("GoogleAdsFieldService")
         field = service.get_google_ads_field(resource_name="googleAdsFields/ad_group")
         assert field.category.name == "RESOURCE"

@@ -79,7 +79,7 @@ def test_an_account_is_the_sum_of_its_campaigns(agency: SyntheticAgency) -> None
 
 
 @pytest.mark.parametrize("below", ["ad_group", "ad_group_ad"])
-def test_a_campaign_is_the_sum_of_what_is_below_it(agency: SyntheticAgency, below: str) -> None:
+def test_a_campaign_is_the_sum_of_its_resources(agency: SyntheticAgency, below: str) -> None:
     campaigns: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(agency, below, "campaign.resource_name", *COUNTED):
         campaigns[row["campaign.resource_name"]].append(row)
@@ -100,7 +100,7 @@ def test_numbers_are_plausible(agency: SyntheticAgency) -> None:
     assert not all(row["ad_group.name"].isascii() for row in rows)
 
 
-def test_the_seed_alone_decides(agency: SyntheticAgency) -> None:
+def test_the_same_seed_gives_the_same_rows(agency: SyntheticAgency) -> None:
     again = [_rows(SyntheticAgency(agency.settings), "ad_group_ad", *COUNTED, "ad_group_ad.ad.name") for _ in range(2)]
     other = _rows(SyntheticAgency(SyntheticSettings(seed=8)), "ad_group_ad", *COUNTED, "ad_group_ad.ad.name")
     assert again[0] == again[1]

@@ -108,7 +108,7 @@ def test_an_attribute_is_the_same_wherever_it_is_read(ask: Ask) -> None:
     assert all(own[row.campaign.id] == row.campaign.tracking_url_template for row in elsewhere)
 
 
-def test_links_name_what_is_there(ask: Ask) -> None:
+def test_links_refer_to_resources_that_exist(ask: Ask) -> None:
     assets = {row.asset.id: row.asset.type_ for row in ask("SELECT asset.id, asset.type FROM asset")}
     links = ask("SELECT asset.id, asset.type, campaign_asset.asset, campaign_asset.field_type FROM campaign_asset")
     assert links
@@ -161,7 +161,7 @@ def _has(metrics: Any, name: str) -> bool:
     return not field.has_presence or bool(metrics.HasField(field.name))
 
 
-def test_clicks_are_as_many_as_the_ad_groups_say(ask: Ask) -> None:
+def test_click_view_has_as_many_rows_as_the_ad_groups_have_clicks(ask: Ask) -> None:
     fields = "click_view.gclid, segments.device, segments.ad_network_type, metrics.clicks"
     clicks = ask(f"SELECT {fields} FROM click_view WHERE {DAY}")
     groups = ask(f"SELECT ad_group.id, metrics.clicks FROM ad_group WHERE {DAY}")
@@ -175,7 +175,7 @@ class TestChanges:
         "change_event.campaign FROM change_event WHERE {} LIMIT 10000"
     )
 
-    def test_events_lie_in_the_range_and_say_what_changed(self, ask: Ask) -> None:
+    def test_change_events_are_in_the_range_and_have_the_changed_fields(self, ask: Ask) -> None:
         rows = ask(self.EVENTS.format("change_event.change_date_time BETWEEN '2024-06-01' AND '2024-06-10'"))
         days = {row.change_event.change_date_time[:10] for row in rows}
         assert min(days) >= "2024-06-01"
@@ -185,7 +185,7 @@ class TestChanges:
             assert list(row.change_event.changed_fields.paths) in (["status"], ["amount_micros"])
             assert row.change_event.new_resource.ListFields()
 
-    def test_nothing_has_changed_tomorrow(self, ask: Ask) -> None:
+    def test_there_are_no_changes_after_today(self, ask: Ask) -> None:
         rows = ask(self.EVENTS.format("change_event.change_date_time BETWEEN '2024-06-14' AND '2024-06-20'"))
         assert max(row.change_event.change_date_time[:10] for row in rows) <= TODAY.isoformat()
 
@@ -207,13 +207,13 @@ class TestChanges:
             ),
         ],
     )
-    def test_what_the_api_refuses(self, ask: Ask, resource: str, where: str, code: str) -> None:
+    def test_invalid_ranges_of_changes_are_refused(self, ask: Ask, resource: str, where: str, code: str) -> None:
         limit = "" if "LIMIT" in where or code == "LIMIT_NOT_SPECIFIED" else " LIMIT 5"
         with pytest.raises(ApiFailureError) as caught:
             ask(f"SELECT {resource}.resource_name FROM {resource} WHERE {where}{limit}")
         assert (caught.value.group, caught.value.code) == (f"{resource}_error", code)
 
-    def test_a_status_is_the_last_change_of_a_thing(self, ask: Ask) -> None:
+    def test_change_status_is_the_last_change_of_a_resource(self, ask: Ask) -> None:
         events = ask(
             "SELECT change_event.change_date_time, change_event.change_resource_name FROM change_event WHERE "
             "change_event.change_date_time BETWEEN '2024-05-20' AND '2024-06-15' "
@@ -243,7 +243,7 @@ class TestRestatement:
         )
         return rows[0].metrics if rows else None
 
-    def test_conversions_grow_with_age_and_then_stand(self) -> None:
+    def test_conversions_grow_with_age_and_then_are_final(self) -> None:
         seen = [self._of(age).conversions for age in (0, 1, 3, 7, 14, 29, 30, 60)]
         assert seen == sorted(seen)
         assert len(set(seen[:6])) == 6
@@ -268,7 +268,7 @@ class TestRestatement:
     def test_the_same_age_gives_the_same(self) -> None:
         assert self._of(5) == self._of(5)
 
-    def test_one_server_restates_as_its_clock_goes(self) -> None:
+    def test_a_server_restates_days_as_its_clock_advances(self) -> None:
         today = [date(2024, 5, 2)]
         ask = make_ask(SyntheticAgency(SyntheticSettings(accounts=1, restated_for=30)), lambda: today[0])
         query = "SELECT segments.date, metrics.conversions FROM customer WHERE segments.date = '2024-05-01'"

@@ -1,4 +1,4 @@
-"""What the API is asked about: accounts, and rows of a resource. Data folders and synthetic agencies are both one."""
+"""The port `Agency`: accounts, and the rows of their resources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gads_emulator.schema import Row, Schema
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One customer. `parent` is the manager right above it, None for one that its user reaches directly."""
+    """One customer. `parent` is its manager; None for an account that its user reaches directly."""
 
     customer_id: str
     name: str = ""
@@ -20,7 +20,7 @@ class Account:
     time_zone: str = "America/Los_Angeles"
     manager: bool = False
     status: str = "ENABLED"
-    """A name of `CustomerStatusEnum`; anything but `ENABLED` is refused with `CUSTOMER_NOT_ENABLED`."""
+    """A name of `CustomerStatusEnum`; all but `ENABLED` are refused with `CUSTOMER_NOT_ENABLED`."""
     parent: str | None = None
     test_account: bool = False
 
@@ -40,19 +40,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RowRequest:
-    """What a query needs of a resource: enough to make no more than that."""
+    """The rows that a query needs of a resource."""
 
     resource: str
     fields: frozenset[str]
-    """Every path that is looked at: selected, filtered on, ordered by, or part of a ratio."""
+    """Every path that is selected, filtered on, ordered by, or part of a ratio."""
     first: date | None = None
-    """The first day that the query lets through; None when it sets no bound.
-
-    Days are those of `segments.date`, and of a change for the resources that are changes.
-    """
+    """The first day that the query selects, by `segments.date` or the time of a change; None without a bound."""
     last: date | None = None
+    """The last day; None without a bound."""
     today: date | None = None
-    """The account's own day; None when there is no clock."""
+    """The current day of the account; None without a clock."""
 
     @property
     def segments(self) -> frozenset[str]:
@@ -69,8 +67,8 @@ class RowRequest:
 class Rows:
     """Rows of a resource, each at most once.
 
-    `distinct` promises that no two rows agree in the resource's name and in all segments that were asked for, so that
-    nothing needs summing and rows may be passed on as they come. Segments that were not asked for may be missing.
+    `distinct` promises that no two rows have the same resource name and requested segments, so that nothing needs to
+    be summed and rows can be streamed. Segments that were not requested may be missing.
     """
 
     rows: Iterator[Row]
@@ -80,8 +78,9 @@ class Rows:
 class Agency(Protocol):
     """Accounts and their rows.
 
-    Laws: the same request gives the same rows in the same order, for the life of the agency and (for a seed or a
-    folder) beyond it; a counted metric adds up to the same whatever segments were asked for; threads may ask at once.
+    1. The same request gives the same rows in the same order.
+    2. A counted metric has the same sum for any requested segments.
+    3. Several threads may call an agency at the same time.
     """
 
     @property
@@ -91,21 +90,21 @@ class Agency(Protocol):
 
     @property
     def login_customer_id(self) -> str | None:
-        """The manager to log in through; None when every account is reached directly."""
+        """The manager to log in with; None when every account is reached directly."""
         ...
 
     @property
     def changes_with_time(self) -> bool:
-        """Whether the rows also follow from `RowRequest.today`."""
+        """Whether rows depend on `RowRequest.today`."""
         ...
 
     @property
     def drops_rows_without_activity(self) -> bool:
-        """Whether a segmented row whose selected metrics are all zero is left out, as the API does."""
+        """Whether segmented rows whose selected metrics are all zero are dropped, as the API does."""
         ...
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
-        """Return the rows of a resource of a customer; none for a resource that the agency does not have."""
+        """Return the rows of a customer's resource; empty for a resource that the agency does not have."""
         ...
 
 
@@ -118,9 +117,9 @@ def ancestors(accounts: Mapping[str, Account], customer_id: str) -> Iterator[str
 
 
 def client_rows(accounts: Mapping[str, Account], manager_id: str) -> Iterator[Row]:
-    """Yield the `customer_client` rows of a manager: itself at level 0, then its tree in the accounts' order.
+    """Yield the `customer_client` rows of a manager: itself at level 0, then its tree in the order of `accounts`.
 
-    Any other account has just itself, as the API has it.
+    An account that is not a manager has only its own row.
     """
     for account in accounts.values():
         chain = [account.customer_id, *ancestors(accounts, account.customer_id)]

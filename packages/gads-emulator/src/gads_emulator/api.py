@@ -1,6 +1,6 @@
-"""The API's behaviour, whatever carries it: a call in, pages out or an `ApiFailureError`.
+"""The API's behaviour, independent of the transport: a call in; encoded messages or an `ApiFailureError` out.
 
-Transports (gRPC here) turn bytes into a `Call` and pages into messages of their own; faults wrap `Answer`.
+Transports (gRPC, REST) turn bytes into a `Call` and messages into their own form; faults wrap a `Selection`.
 """
 
 from __future__ import annotations
@@ -9,71 +9,73 @@ import base64
 import binascii
 import hashlib
 import json
+import logging
 import secrets
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeAlias
 
-from google.protobuf.message import DecodeError
-
+from gads_domain.errors import GadsError
 from gads_emulator.agency import Account, Agency, ancestors
-from gads_emulator.api_versions import ApiVersion
+from gads_emulator.api_versions import ApiVersion, Method, installed_versions, load_version
 from gads_emulator.evaluation import evaluate
-from gads_emulator.failures import ApiFailureError
+from gads_emulator.failures import ApiFailureError, CutConnectionError
 from gads_emulator.field_service import get_field, search_fields
 from gads_emulator.page_cache import PageCache
 from gads_emulator.page_encoder import PageEncoder
 from gads_emulator.query_plan import Plan, make_plan, parse_query
 from gads_emulator.schema import Field, load_schema
 
+_log = logging.getLogger(__name__)
+
 PAGE_ROWS = 10_000
-"""Rows a page, as the API has it; not to be chosen by the caller."""
+"""Rows of a page; a caller of the API cannot choose it."""
 DEFAULT_CACHE_BYTES = 256 * 1024 * 1024
-"""How much of encoded answers is kept unless told otherwise."""
+"""Bytes of encoded answers that are kept by default."""
 TOKEN_PREFIX = "ya29.emulator-"
-"""What every access token of the emulator's own token endpoint starts with."""
+"""The start of every access token that the emulator's token endpoint gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as a transport received it. `request` is the version's own protobuf message.
+    """One request as a transport received it. `request` is a protobuf message of the version.
 
     `metadata` has lower-case keys, as gRPC has them. `request_id` is new for each call.
     """
 
     version: ApiVersion
     method: str
-    """A key of `gads_emulator.methods.METHODS`."""
+    """A key of `gads_emulator.api_versions.METHODS`."""
     request: Any
     metadata: Mapping[str, str]
     request_id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     @property
     def customer_id(self) -> str:
-        """The customer that the call is about; empty for a method that is about none."""
+        """The customer that the call is about; empty when the method has no customer."""
         return str(getattr(self.request, "customer_id", ""))
 
 
 Selection: TypeAlias = Callable[[Call], Iterator[bytes]]
-"""A call to its response messages, encoded: many for a stream, one otherwise. Raises `ApiFailureError`, also midway."""
+"""From a call to its encoded messages: many for a stream, one otherwise. May raise `ApiFailureError` midway."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Whom the API lets in."""
+    """Which calls the API accepts."""
 
     developer_tokens: frozenset[str] | None = None
-    """The tokens that are accepted; None is any token at all, but one must be there."""
+    """The accepted tokens; None accepts any token that is not empty."""
     require_oauth: bool = False
-    """Whether a call without an access token of the emulator's own endpoint is refused."""
+    """Whether a call without an access token of the emulator's token endpoint is refused."""
     refresh_tokens: frozenset[str] | None = None
-    """The refresh tokens that the token endpoint takes; None is any."""
+    """The refresh tokens that the token endpoint accepts; None accepts any."""
     sunset_versions: frozenset[str] = frozenset()
-    """Versions that are refused although the installed client carries them."""
+    """Versions that are refused although the installed client has them."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Api:
         }
 
     def answer(self, call: Call) -> Iterator[bytes]:
-        """Answer one call; an `Answer`."""
+        """Answer one call; this method is a `Selection`."""
         self._admit(call)
         yield from self._methods[call.method](call)
 
@@ -118,38 +120,30 @@ class Api:
             raise unsupported_version(call.version.name)
         token = call.metadata.get("authorization", "")
         if (token or policy.require_oauth) and not token.startswith(f"Bearer {TOKEN_PREFIX}"):
-            raise ApiFailureError(
-                "authentication_error", "OAUTH_TOKEN_INVALID", "OAuth token in the header is not valid."
-            )
+            raise _refused("authentication", "OAUTH_TOKEN_INVALID", "OAuth token in the header is not valid.")
         developer_token = call.metadata.get("developer-token")
         if not developer_token:
-            raise ApiFailureError(
-                "request_error", "DEVELOPER_TOKEN_PARAMETER_MISSING", "developer-token parameter is missing."
-            )
+            raise _refused("request", "DEVELOPER_TOKEN_PARAMETER_MISSING", "developer-token parameter is missing.")
         if policy.developer_tokens is not None and developer_token not in policy.developer_tokens:
-            raise ApiFailureError(
-                "authentication_error", "DEVELOPER_TOKEN_INVALID", "The developer token is not valid."
-            )
+            raise _refused("authentication", "DEVELOPER_TOKEN_INVALID", "The developer token is not valid.")
 
     def _account(self, call: Call) -> Account:
-        """Find the customer and see that the login may reach it."""
+        """Return the account of the call's customer if the login may reach it."""
         customer_id = call.customer_id
         if not (customer_id.isascii() and customer_id.isdigit()):
-            raise ApiFailureError(
-                "request_error", "INVALID_CUSTOMER_ID", f"Invalid customer ID '{customer_id}'.", "", customer_id
-            )
+            raise _refused("request", "INVALID_CUSTOMER_ID", f"Invalid customer ID '{customer_id}'.", customer_id)
         accounts = self._agency.accounts
         account = accounts.get(customer_id)
         login = call.metadata.get("login-customer-id")
         if account is None or (login is not None and login not in accounts):
             raise _permission_denied()
         above = list(ancestors(accounts, customer_id))
-        # Without a login customer only what the user reaches directly can be asked.
+        # Without a login customer, a user reaches only the accounts at the top.
         if login not in (customer_id, *above) and not (login is None and not above):
             raise _permission_denied()
         if account.status != "ENABLED":
-            raise ApiFailureError(
-                "authorization_error",
+            raise _refused(
+                "authorization",
                 "CUSTOMER_NOT_ENABLED",
                 "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
             )
@@ -190,7 +184,7 @@ class Api:
         account = self._account(call)
         request = call.request
         if request.page_size:
-            raise ApiFailureError("request_error", "PAGE_SIZE_NOT_SUPPORTED", "Setting the page size is not supported.")
+            raise _refused("request", "PAGE_SIZE_NOT_SUPPORTED", "Setting the page size is not supported.")
         plan = self._plan(call, account)
         response = call.version.search_response()
         if request.validate_only:
@@ -199,7 +193,7 @@ class Api:
         number = _read_page_token(request.page_token, call) if request.page_token else 0
         response.field_mask.paths.extend(plan.selected)
         encoded, count, total = b"", 0, 0
-        # All pages are made, so that the next call finds them kept.
+        # All pages are made, so that the next call finds them in the cache.
         for index, page in enumerate(self._row_pages(call, account, plan)):
             encoded = page.encoded if index == number else encoded
             count, total = index + 1, total + page.count
@@ -214,24 +208,21 @@ class Api:
     def _plan(self, call: Call, account: Account) -> Plan:
         query = parse_query(call.request.query)
         return make_plan(
-            load_schema(call.version.name),
-            query,
-            manager=account.manager,
-            today=lambda: self._today(account),
+            load_schema(call.version.name), query, manager=account.manager, today=lambda: self._today(account)
         )
 
     def _today(self, account: Account) -> date:
         try:
             zone: tzinfo = zoneinfo.ZoneInfo(account.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-            zone = UTC  # a recorded account may say anything
+            zone = UTC  # a recorded account may have any text as its zone
         return self._now().astimezone(zone).date()
 
     def _row_pages(self, call: Call, account: Account, plan: Plan) -> Iterator[RowPage]:
-        # A relative range means other days tomorrow, so the bounds belong to the key.
+        # A relative range means other days tomorrow, so the bounds are part of the key.
         text = call.request.query
         today = plan.request.today
-        # Of changes, too, only those up to today are there.
+        # Changes, too, exist only up to today.
         moving = self._agency.changes_with_time or "DURING" in text.upper() or "CHANGE_" in text.upper()
         bounds = plan.request.first, plan.request.last, today if moving else None
         key = call.version.name, account.customer_id, text, bounds
@@ -252,17 +243,18 @@ def _encoder(columns: tuple[Field, ...]) -> PageEncoder:
 
 
 def unsupported_version(name: str) -> ApiFailureError:
-    """Return the refusal of a version that is gone, or not yet there."""
-    return ApiFailureError(
-        "request_error",
-        "UNSUPPORTED_VERSION",
-        f"Version {name} is deprecated. Requests to this version will be blocked.",
-    )
+    """Return the refusal of a version that no longer exists, or does not yet."""
+    message = f"Version {name} is deprecated. Requests to this version will be blocked."
+    return _refused("request", "UNSUPPORTED_VERSION", message)
+
+
+def _refused(group: str, code: str, message: str, trigger: str = "") -> ApiFailureError:
+    return ApiFailureError(f"{group}_error", code, message, trigger=trigger)
 
 
 def _permission_denied() -> ApiFailureError:
-    return ApiFailureError(
-        "authorization_error",
+    return _refused(
+        "authorization",
         "USER_PERMISSION_DENIED",
         "User doesn't have permission to access customer. Note: If you're accessing a client customer, the manager's "
         "customer id must be set in the 'login-customer-id' header.",
@@ -278,7 +270,7 @@ def _make_page_token(number: int, call: Call) -> str:
 
 
 def _read_page_token(token: str, call: Call) -> int:
-    """Tokens belong to the query and the customer they were made for."""
+    """Read a page token, which belongs to the query and the customer it was made for."""
     try:
         number, digest = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, binascii.Error):
@@ -289,17 +281,35 @@ def _read_page_token(token: str, call: Call) -> int:
 
 
 def _invalid_page_token(token: str) -> ApiFailureError:
-    return ApiFailureError(
-        "request_error",
-        "INVALID_PAGE_TOKEN",
-        "Next page token specified in user request is invalid.",
-        trigger=token,
-    )
+    return _refused("request", "INVALID_PAGE_TOKEN", "Next page token specified in user request is invalid.", token)
 
 
-def read_request(request_class: Any, body: bytes) -> Any:
-    """Decode a request. Raises `ApiFailureError` (INTERNAL, without a Google Ads error) for bytes that are none."""
-    try:
-        return request_class.FromString(body)
-    except DecodeError:
-        raise ApiFailureError("", "", "The request could not be read.", "INTERNAL") from None
+def start_call(
+    answer: Selection, version_name: str, method: Method, metadata: Mapping[str, str], read: Callable[[Any], Any]
+) -> tuple[Call, Iterator[bytes]]:
+    """Return a transport's call and its encoded responses, which raise `ApiFailureError` or `CutConnectionError` only.
+
+    `read` makes the request from its class. A version that is not installed is refused in the form of the newest.
+    """
+    served = version_name in installed_versions()
+    call = Call(load_version(version_name if served else installed_versions()[-1]), method.name, None, metadata)
+
+    def responses() -> Iterator[bytes]:
+        if not served:
+            raise unsupported_version(version_name)
+        try:
+            yield from answer(replace(call, request=read(method.request_class(call.version))))
+        except (ApiFailureError, CutConnectionError):
+            raise
+        except GadsError as error:
+            _log.error("%s", error)
+            raise _internal(error.message) from None
+        except Exception:
+            _log.exception("%s failed", method.name)
+            raise _internal("An internal error has occurred.") from None
+
+    return call, responses()
+
+
+def _internal(message: str) -> ApiFailureError:
+    return ApiFailureError("internal_error", "INTERNAL_ERROR", message)

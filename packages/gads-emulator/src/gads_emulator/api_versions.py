@@ -1,4 +1,4 @@
-"""The API versions that the installed client carries, each imported only when somebody asks for it."""
+"""The API versions that the installed client has, each imported when it is first used, and the methods they serve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class ApiVersion:
-    """The protobuf classes of one version; the fields hold classes, not instances."""
+    """The protobuf classes of one version."""
 
     name: str
     row: Any
@@ -36,8 +36,62 @@ class ApiVersion:
 
     @property
     def failure_key(self) -> str:
-        """The key of the trailing metadata under which this version's client looks for the failure."""
+        """The key of the failure in the trailing metadata, as this version's client expects it."""
         return f"google.ads.googleads.{self.name}.errors.googleadsfailure-bin"
+
+
+_CLASSES = {
+    "services.types.google_ads_service": {
+        "row": "GoogleAdsRow",
+        "search_request": "SearchGoogleAdsRequest",
+        "search_response": "SearchGoogleAdsResponse",
+        "stream_request": "SearchGoogleAdsStreamRequest",
+        "stream_response": "SearchGoogleAdsStreamResponse",
+    },
+    "services.types.customer_service": {
+        "accessible_request": "ListAccessibleCustomersRequest",
+        "accessible_response": "ListAccessibleCustomersResponse",
+    },
+    "services.types.google_ads_field_service": {
+        "field_request": "GetGoogleAdsFieldRequest",
+        "fields_request": "SearchGoogleAdsFieldsRequest",
+        "fields_response": "SearchGoogleAdsFieldsResponse",
+    },
+    "resources.types.google_ads_field": {"field_resource": "GoogleAdsField"},
+    "errors.types.errors": {"failure": "GoogleAdsFailure", "quota_details": "QuotaErrorDetails"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the API; `request` and `response` name fields of `ApiVersion`."""
+
+    service: str
+    name: str
+    request: str
+    response: str
+    streams: bool = False
+
+    def request_class(self, version: ApiVersion) -> Any:
+        """Return the class of the request in a version."""
+        return getattr(version, self.request)
+
+    def response_class(self, version: ApiVersion) -> Any:
+        """Return the class of the response, or of each message of a stream, in a version."""
+        return getattr(version, self.response)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("GoogleAdsService", "SearchStream", "stream_request", "stream_response", streams=True),
+        Method("GoogleAdsService", "Search", "search_request", "search_response"),
+        Method("CustomerService", "ListAccessibleCustomers", "accessible_request", "accessible_response"),
+        Method("GoogleAdsFieldService", "GetGoogleAdsField", "field_request", "field_resource"),
+        Method("GoogleAdsFieldService", "SearchGoogleAdsFields", "fields_request", "fields_response"),
+    )
+}
+"""The methods that the emulator serves, by name; no two services have one of the same name."""
 
 
 @functools.cache
@@ -50,7 +104,7 @@ def installed_versions() -> tuple[str, ...]:
 def load_version(name: str) -> ApiVersion:
     """Import the classes of version `name` (about a second the first time).
 
-    Raises `KeyError` when the installed client does not carry it.
+    Raises `KeyError` when the installed client does not have it.
     """
     known = _loaded.get(name)
     if known is not None:
@@ -73,24 +127,9 @@ def error_codes(name: str) -> frozenset[str]:
 
 def _import(name: str) -> ApiVersion:
     base = f"google.ads.googleads.{name}"
-    service = importlib.import_module(f"{base}.services.types.google_ads_service")
-    customers = importlib.import_module(f"{base}.services.types.customer_service")
-    fields = importlib.import_module(f"{base}.services.types.google_ads_field_service")
-    field = importlib.import_module(f"{base}.resources.types.google_ads_field")
-    errors = importlib.import_module(f"{base}.errors.types.errors")
-    return ApiVersion(
-        name=name,
-        row=service.GoogleAdsRow.pb(),
-        search_request=service.SearchGoogleAdsRequest.pb(),
-        search_response=service.SearchGoogleAdsResponse.pb(),
-        stream_request=service.SearchGoogleAdsStreamRequest.pb(),
-        stream_response=service.SearchGoogleAdsStreamResponse.pb(),
-        accessible_request=customers.ListAccessibleCustomersRequest.pb(),
-        accessible_response=customers.ListAccessibleCustomersResponse.pb(),
-        field_request=fields.GetGoogleAdsFieldRequest.pb(),
-        field_resource=field.GoogleAdsField.pb(),
-        fields_request=fields.SearchGoogleAdsFieldsRequest.pb(),
-        fields_response=fields.SearchGoogleAdsFieldsResponse.pb(),
-        failure=errors.GoogleAdsFailure.pb(),
-        quota_details=errors.QuotaErrorDetails.pb(),
-    )
+    classes = {
+        field: getattr(importlib.import_module(f"{base}.{module}"), class_name).pb()
+        for module, fields in _CLASSES.items()
+        for field, class_name in fields.items()
+    }
+    return ApiVersion(name, **classes)

@@ -1,4 +1,4 @@
-"""Days as the API names them: the segments that follow from a date, and the ranges that DURING knows."""
+"""The API's calendar: the segments that a date determines, and the ranges of DURING."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ from datetime import date, timedelta
 
 from gads_gaql.syntax import PERIODS
 
-_DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+DAYS_OF_WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _MONTHS = (
-    "JANUARY",
-    "FEBRUARY",
-    "MARCH",
-    "APRIL",
-    "MAY",
-    "JUNE",
-    "JULY",
-    "AUGUST",
-    "SEPTEMBER",
-    "OCTOBER",
-    "NOVEMBER",
-    "DECEMBER",
-)
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE",
+    "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
+)  # fmt: skip
 
 DERIVED: dict[str, Callable[[date], str | int]] = {
-    "segments.day_of_week": lambda day: _DAYS[day.weekday()],
+    "segments.day_of_week": lambda day: DAYS_OF_WEEK[day.weekday()],
     "segments.week": lambda day: PERIODS["segments.week"](day).isoformat(),
     "segments.month": lambda day: PERIODS["segments.month"](day).isoformat(),
     "segments.month_of_year": lambda day: _MONTHS[day.month - 1],
     "segments.quarter": lambda day: PERIODS["segments.quarter"](day).isoformat(),
     "segments.year": lambda day: day.year,
 }
-"""Segments that a row with `segments.date` has without saying so."""
+"""Segments that `segments.date` determines."""
 
 _ONE = timedelta(days=1)
 

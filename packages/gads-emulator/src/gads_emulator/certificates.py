@@ -1,4 +1,4 @@
-"""The self-signed authority that vouches for the emulator, and the key of the service account that it knows."""
+"""The self-signed certificate authority of the emulator, and the key of its service account."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from pathlib import Path
 
 import trustme
 
-GOOGLE_NAMES = (
-    "googleads.googleapis.com",
-    "oauth2.googleapis.com",
-    "www.googleapis.com",
-    "accounts.google.com",
-)
-"""The hosts that the emulator stands in for towards a client that uses it as its proxy, and trusts its authority."""
+GOOGLE_NAMES = ("googleads.googleapis.com", "oauth2.googleapis.com", "www.googleapis.com", "accounts.google.com")
+"""The hosts that the emulator serves for a client that uses it as a proxy and trusts its authority."""
 NAMES = ("localhost", "127.0.0.1", "::1")
-"""The addresses that the certificate is good for."""
+"""The addresses of the certificate."""
 
 
 class Authority:
@@ -33,22 +28,22 @@ class Authority:
 
     @property
     def certificate_chain(self) -> bytes:
-        """What the server shows."""
+        """The server's certificates."""
         return b"".join(pem.bytes() for pem in self._server.cert_chain_pems)
 
     @property
     def private_key(self) -> bytes:
-        """What the server keeps."""
+        """The server's private key."""
         return self._server.private_key_pem.bytes()
 
     def tls_context(self, *names: str) -> ssl.SSLContext:
-        """Return what a server of this process speaks TLS with, as loopback or as the hosts of these names."""
+        """Return a server's TLS context: for loopback, or for the hosts of these names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         (self._ca.issue_cert(*names) if names else self._server).configure_cert(context)
         return context
 
     def save(self, path: Path) -> None:
-        """Write the authority with its key, readable by the owner alone, so that `load` finds the same again."""
+        """Write the authority with its key, readable only by the owner, for `load`."""
         path.touch(mode=0o600)
         path.write_bytes(self._ca.private_key_pem.bytes() + self._ca.cert_pem.bytes())
 
@@ -63,7 +58,7 @@ class Authority:
 def process_authority() -> Authority:
     """Return the authority that all emulators of this process share.
 
-    gRPC reads its roots once a process: a client in the same process could not follow a second authority.
+    gRPC reads its trusted certificates once a process, so a client cannot switch to a second authority.
     """
     return Authority()
 

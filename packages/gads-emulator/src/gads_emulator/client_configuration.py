@@ -1,4 +1,4 @@
-"""The files with which an unpatched official client finds the emulator, trusts it and signs in."""
+"""The files with which an unmodified official client finds the emulator, trusts it and signs in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from gads_emulator.certificates import process_authority, service_account_key
 
 CA_VARIABLE = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
-"""The variable that gRPC reads its trusted certificates from, once, at a process's first channel."""
+"""The variable that names gRPC's trusted certificates; gRPC reads it once, at a process's first channel."""
 CONFIGURATION_NAME = "google-ads.yaml"
 CA_NAME = "ca.pem"
 ADDRESSES_NAME = "emulator.json"
-"""Where everything is served, for clients that are no official ones and for tests of other processes."""
+"""The file with every address, for other clients and for tests in other processes."""
 KEY_NAME = "service-account.json"
 
 
@@ -30,10 +30,10 @@ def write_client_configuration(
     login_customer_id: str | None,
     addresses: Mapping[str, object],
 ) -> Path:
-    """Write `ca.pem`, `service-account.json`, `emulator.json` and, last, `google-ads.yaml`; return the latter's path.
+    """Write `ca.pem`, `service-account.json`, `emulator.json` and, last, `google-ads.yaml`; return its path.
 
-    Each file appears whole. The client signs in as a service account, for which google-auth asks the token endpoint
-    that the key file names. `impersonated_email` keeps google-auth offline: without a subject it looks up the account's
+    Each file appears complete. The client signs in as a service account, with a token from the endpoint that the
+    key file names. `impersonated_email` keeps google-auth offline: without a subject it looks up the account's
     region at a Google host.
     """
     directory = directory.absolute()
@@ -41,8 +41,8 @@ def write_client_configuration(
     key_file = directory / KEY_NAME
     _replace(directory / CA_NAME, ca_pem)
     _replace(key_file, json.dumps(_service_account(token_url), indent=2).encode())
-    said = {**addresses, "ca": str(directory / CA_NAME), "login_customer_id": login_customer_id}
-    _replace(directory / ADDRESSES_NAME, json.dumps(said, indent=2).encode())
+    document = {**addresses, "ca": str(directory / CA_NAME), "login_customer_id": login_customer_id}
+    _replace(directory / ADDRESSES_NAME, json.dumps(document, indent=2).encode())
     lines = [
         "# Written by gads-emulator. Set the variable below before the client's first call.",
         f"# export {CA_VARIABLE}={json.dumps(str(directory / CA_NAME))}",
@@ -82,7 +82,8 @@ def _replace(path: Path, content: bytes) -> None:
 def trust_process_authority() -> Path:
     """Make gRPC clients of this process trust the emulators of this process; return the certificate's path.
 
-    Call it before the process's first gRPC channel: gRPC reads its roots once. Sets `CA_VARIABLE`, also for children.
+    Call it before the process's first gRPC channel: gRPC reads its certificates once. Sets `CA_VARIABLE`, which child
+    processes inherit.
     """
     handle, name = tempfile.mkstemp(prefix="gads-emulator-", suffix=".pem")
     with os.fdopen(handle, "wb") as file:

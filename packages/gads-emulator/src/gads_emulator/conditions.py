@@ -1,4 +1,4 @@
-"""WHERE: conditions as tests of one value, with the API's errors for what a field cannot be compared with."""
+"""The conditions of WHERE as tests of one value, with the API's errors for invalid comparisons."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _ORDERED = frozenset({"int", "float", "str"})
 
 
 def compile_condition(field: Field, condition: Condition, today: date) -> Test:
-    """Return a test of the field's value; an unset value (None) is given to it too.
+    """Return a test of the field's value, in which None is an unset value.
 
-    An unset value meets `IS NULL` and every negation, and nothing else. `=`, `IN`, `CONTAINS` and `REGEXP_MATCH` mind
-    the case, `LIKE` does not. Raises `ApiFailureError` as the API refuses.
+    An unset value meets `IS NULL` and every negation, and nothing else. `=`, `IN`, `CONTAINS` and `REGEXP_MATCH` are
+    case-sensitive, `LIKE` is not. Raises `ApiFailureError` for what the API refuses.
     Source: https://developers.google.com/google-ads/api/docs/query/case-sensitivity
     """
     name, values = condition.operator, condition.values
@@ -56,7 +56,7 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
         return _matches(field, name, _regexp(values[0]))
     if name in ("BETWEEN", "DURING"):
         low, high = _range(field, name, values, today)
-        # A date with a time is compared by its day, so that the last day of a range counts whole.
+        # A date with a time is compared by its day, so that a range includes its last day.
         cut = 10 if isinstance(high, str) and len(high) == 10 else None
         return lambda v: v is not None and low <= (v[:cut] if cut else v) <= high
     return _comparison(field, name, _value(field, values[0]))
@@ -65,9 +65,9 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
 def date_bounds(
     conditions: Iterable[Condition], today: date, path: str = "segments.date"
 ) -> tuple[date | None, date | None]:
-    """Return the first and last day of `path` that all conditions together let through; None is unbounded.
+    """Return the first and last day of `path` that meet all conditions; None without a bound.
 
-    Of a date with a time only the day counts.
+    Of a date with a time, only the day counts.
     """
     first: date | None = None
     last: date | None = None
@@ -90,28 +90,21 @@ def read_date(text: str) -> date:
     raise query_failure("INVALID_DATE_FORMAT", f"Invalid date format '{text}'. Expected 'YYYY-MM-DD'.", trigger=text)
 
 
-_BOUNDING = frozenset({"=", "BETWEEN", "IN", ">=", ">", "<=", "<"})
-
-
 def _day_bounds(condition: Condition, today: date) -> tuple[date | None, date | None]:
-    if condition.operator == "DURING":
+    name, one = condition.operator, timedelta(days=1)
+    if name == "DURING":
         return during(str(condition.value), today) or (None, None)
-    one = timedelta(days=1)
-    if condition.operator not in _BOUNDING:
+    if name not in ("=", "IN", "BETWEEN", ">=", ">", "<=", "<"):
         return None, None
     days = [read_date(text[:10] if " " in text else text) for text in condition.values]
-    match condition.operator:
-        case "=" | "BETWEEN" | "IN":
-            return (min(days), max(days)) if condition.operator != "BETWEEN" else (days[0], days[1])
-        case ">=":
-            return days[0], None
-        case ">":
-            return days[0] + one, None
-        case "<=":
-            return None, days[0]
-        case "<":
-            return None, days[0] - one
-    return None, None
+    match name:
+        case "=" | "IN":
+            return min(days), max(days)
+        case "BETWEEN":
+            return days[0], days[1]
+        case ">=" | ">":
+            return days[0] + (one if name == ">" else timedelta()), None
+    return None, days[0] - (one if name == "<" else timedelta())
 
 
 def _comparison(field: Field, name: str, wanted: Any) -> Test:
@@ -136,7 +129,7 @@ def _range(field: Field, name: str, values: tuple[str, ...], today: date) -> tup
     days = during(values[0], today)
     if days is None:
         raise query_failure("INVALID_VALUE_WITH_DURING_OPERATOR", f"'{values[0]}' is not a date range.", values[0])
-    # Metrics by conversion date end like a date, and are numbers.
+    # Metrics by conversion date have names that end like a date's, but are numbers.
     if field.path not in _DATES and not (field.kind == "str" and field.path.endswith(("date", "date_time"))):
         raise _mismatch(field, name)
     return days[0].isoformat(), days[1].isoformat()
@@ -162,7 +155,7 @@ def _matches(field: Field, name: str, pattern: re.Pattern[str]) -> Test:
 
 
 def _like(pattern: str) -> re.Pattern[str]:
-    """`%` is any text and `_` any one sign; `[%]`, `[_]` and `[[]` are the signs themselves."""
+    """Compile a LIKE pattern: `%` is any text, `_` any character; brackets escape, as in `[%]`, `[_]` and `[[]`."""
     parts = []
     for token in re.findall(r"\[[%_\[\]]\]|.", pattern, re.DOTALL):
         if token == "%":
@@ -182,7 +175,7 @@ def _regexp(pattern: str) -> re.Pattern[str]:
 
 
 def _value(field: Field, text: str) -> Any:
-    """Read a literal as the field's own type."""
+    """Read a literal as a value of the field's type."""
     match field.kind:
         case "int" | "float":
             try:
@@ -202,7 +195,7 @@ def _value(field: Field, text: str) -> Any:
         if field.path in PERIODS and PERIODS[field.path](day) != day:
             raise query_failure("MISALIGNED_DATE_FOR_FILTER", f"No period of {field.path} begins on {text}.", text)
         return day.isoformat()
-    # A Literal compares as its text; plain str keeps what is cached and compared simple.
+    # A plain str, since a Literal is a subclass.
     return str(text)
 
 

@@ -1,4 +1,4 @@
-"""Cutting a connection of this process's gRPC server, which has no call for it."""
+"""Connections of this process's gRPC server, which gRPC itself offers no way to break."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 _HEAD_START_SECONDS = 0.003
-"""How long what was just sent is under way before the connection goes."""
+"""Time for the last message to leave before the connection breaks."""
 
 
 def sever_soon(peer: str) -> None:
-    """Cut the TCP connection whose other end is `peer` (`ipv4:127.0.0.1:4711`, as gRPC says it) in a moment.
+    """Break the TCP connection whose other end is `peer` (`ipv4:127.0.0.1:4711`, as gRPC writes it) in a moment.
 
-    Every call on that connection ends with it. Does nothing when no such connection is open.
+    Every call on that connection fails. Does nothing when there is no such connection.
     """
     kept = _socket_to(peer)
     if kept is None:
@@ -40,15 +40,9 @@ def _socket_to(peer: str) -> socket.socket | None:
             # A duplicate of a file would keep its locks, and one of a pipe its reader waiting.
             if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 candidate = socket.socket(fileno=os.dup(int(name)))
-                if _leads_to(candidate, address, port):
-                    return candidate
+                with suppress(OSError, ValueError, TypeError):
+                    host, found = candidate.getpeername()[:2]
+                    if found == int(port) and host.removeprefix("::ffff:") == address.strip("[]"):
+                        return candidate
                 candidate.close()
     return None
-
-
-def _leads_to(candidate: socket.socket, address: str, port: str) -> bool:
-    try:
-        host, found = candidate.getpeername()[:2]
-        return bool(found == int(port) and host.removeprefix("::ffff:") == address.strip("[]"))
-    except (OSError, ValueError, TypeError):
-        return False

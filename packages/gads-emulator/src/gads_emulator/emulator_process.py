@@ -1,4 +1,4 @@
-"""`gads-etl emulator serve` without its command line: settings in, a served agency until a signal comes."""
+"""The emulator as a process of its own, served until a signal ends it: what `gads-etl emulator serve` runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from gads_domain.errors import ConfigurationError, UsageError
 from gads_emulator.agency import Agency
@@ -18,67 +17,59 @@ from gads_emulator.fault_plan import read_fault_plan
 from gads_emulator.recorded_agency import RecordedAgency
 from gads_emulator.server import EmulatorServer
 from gads_emulator.synthetic.accounts import SyntheticSettings
+from gads_emulator.synthetic.agency import SyntheticAgency
 
 _GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """What to serve, and where. Exactly one of `data` and `synthetic` is set; otherwise `UsageError` is raised."""
+    """What is served, and where. Raises `UsageError` unless exactly one of `data` and `synthetic` is set."""
 
     config_dir: Path
-    """Gets `google-ads.yaml`, `ca.pem` and `service-account.json` when the emulator is ready."""
+    """The folder for `google-ads.yaml`, `ca.pem`, `emulator.json` and `service-account.json`."""
     data: Path | None = None
     """A folder of `<resource>.jsonl`."""
     synthetic: SyntheticSettings | None = None
     host: str = "127.0.0.1"
     port: int = 0
-    """Of gRPC; 0 takes a free port."""
+    """The port of gRPC; 0 for a free one."""
     rest_port: int = 0
-    """Of REST, the token endpoint and the control of faults, over http; 0 takes a free port."""
+    """The port of REST, the token endpoint and the control of faults, over http; 0 for a free one."""
     rest_tls_port: int = 0
-    """Of the same over https."""
+    """The same over https."""
     faults: Path | None = None
-    """A fault plan (`gads_emulator.fault_plan`), `.toml` or JSON; None lets everything go well."""
+    """A fault plan (`gads_emulator.fault_plan`), `.toml` or JSON; None for no faults."""
     authority: Path | None = None
-    """A file with a certificate authority to use again; made when it is not there. None makes a new one."""
+    """A file with a certificate authority to keep; made when it is missing. None for an authority of this process."""
     cache_bytes: int = DEFAULT_CACHE_BYTES
-    """How much of encoded answers to keep; one answer may take a quarter of it."""
+    """Bytes of encoded answers to keep; one answer may take a quarter of them."""
     signals: tuple[signal.Signals, ...] = field(default=(signal.SIGINT, signal.SIGTERM))
 
     def __post_init__(self) -> None:
         if (self.data is None) == (self.synthetic is None):
             raise UsageError(
-                "the emulator serves either a folder or a synthetic agency", hint="give --data DIR or --synthetic"
+                "the emulator serves a folder or a synthetic agency", hint="give either --data DIR or --synthetic"
             )
 
-    def make_agency(self) -> Agency:
-        """Read the folder, or make the synthetic agency. Raises `ConfigurationError`."""
-        if self.data is not None:
-            if not self.data.is_dir():
-                raise ConfigurationError(f"{self.data}: no such folder")
-            return RecordedAgency(self.data)
-        from gads_emulator.synthetic.agency import SyntheticAgency
 
-        return SyntheticAgency(self.synthetic)
-
-
-def serve(settings: ServeSettings, say: Callable[[str], None] = print) -> None:
+def serve(settings: ServeSettings, emit: Callable[[str], None] = print) -> None:
     """Serve until SIGINT or SIGTERM, then stop cleanly; call it from the main thread.
 
-    When calls are accepted the client's configuration is in `settings.config_dir` (its `google-ads.yaml` appears last,
-    one of an earlier emulator having been taken away first) and `say` has been given the lines that tell how to use it.
+    A `google-ads.yaml` of an earlier emulator is removed first. When the emulator accepts calls it writes the client's
+    files to `settings.config_dir`, `google-ads.yaml` last, and emits lines that say how to use them.
     Raises `ConfigurationError` for data, a port or a folder that cannot be used.
     """
     plan = read_fault_plan(settings.faults) if settings.faults is not None else None
-    agency = settings.make_agency()
+    agency: Agency = SyntheticAgency(settings.synthetic)
+    if settings.data is not None:
+        if not settings.data.is_dir():
+            raise ConfigurationError(f"{settings.data}: no such folder")
+        agency = RecordedAgency(settings.data)
     configuration = settings.config_dir.absolute() / CONFIGURATION_NAME
     ended = threading.Event()
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    previous = {number: signal.signal(number, end) for number in settings.signals}
+    previous = {number: signal.signal(number, lambda *_: ended.set()) for number in settings.signals}
     try:
         configuration.unlink(missing_ok=True)
         server = EmulatorServer(
@@ -94,7 +85,7 @@ def serve(settings: ServeSettings, say: Callable[[str], None] = print) -> None:
         try:
             server.write_client_configuration(settings.config_dir)
             for line in how_to_use(server, configuration):
-                say(line)
+                emit(line)
             ended.wait()
         finally:
             server.stop(_GRACE_SECONDS)
@@ -106,7 +97,7 @@ def serve(settings: ServeSettings, say: Callable[[str], None] = print) -> None:
 
 
 def how_to_use(server: EmulatorServer, configuration: Path) -> list[str]:
-    """Return the lines that tell a person how to reach a running emulator."""
+    """Return the lines that say how to reach a running emulator."""
     accounts = server.agency.accounts.values()
     clients = [account.customer_id for account in accounts if not account.manager]
     shown = ", ".join(clients[:5]) + (f" … ({len(clients)} accounts)" if len(clients) > 5 else "")
@@ -131,5 +122,5 @@ def _authority(path: Path | None) -> Authority | None:
         return Authority.load(path)
     except ValueError:
         raise ConfigurationError(
-            f"{path}: not a certificate authority", hint="remove the file; a new one is made"
+            f"{path}: not a certificate authority", hint="remove the file to make a new one"
         ) from None

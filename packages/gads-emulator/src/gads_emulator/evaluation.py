@@ -1,30 +1,32 @@
-"""From an agency's rows to the rows of an answer: filter, sum, drop, order, limit."""
+"""The evaluation of a query: an agency's rows are filtered, summed, dropped, ordered and limited."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any
 
 from gads_emulator.agency import Rows
 from gads_emulator.calendar_segments import DERIVED
+from gads_emulator.conditions import Test
 from gads_emulator.metrics import combine
 from gads_emulator.query_plan import Plan
-from gads_emulator.schema import Field, Row
+from gads_emulator.schema import Row
 
 
 def evaluate(plan: Plan, source: Rows, *, drop_inactive: bool) -> Iterator[list[Any]]:
     """Yield the answer's rows as values in the order of `plan.columns`, None for unset.
 
-    Rows are passed on as they come unless they must be summed or ordered. With `drop_inactive` a segmented row whose
-    selected metrics are all zero is left out.
+    Rows stream through unless they must be summed or ordered. With `drop_inactive`, a segmented row whose selected
+    metrics are all zero is dropped.
     """
-    rows = _with_calendar(plan, source.rows)
+    derived = [path for path in plan.request.segments if path in DERIVED]
+    rows = _with_calendar(source.rows, derived) if derived else source.rows
     if plan.row_tests:
         rows = _filter(rows, plan.row_tests)
-    # A segment may be asked for only to filter on it: then its rows are added up like any other's.
+    # Rows that differ only in a segment of WHERE are summed.
     if not (source.distinct and plan.request.segments <= {column.path for column in plan.columns}):
         rows = iter(_summed(plan, rows))
     if plan.metric_tests:
@@ -40,24 +42,16 @@ def evaluate(plan: Plan, source: Rows, *, drop_inactive: bool) -> Iterator[list[
     return ([row.get(path) for path in paths] for row in rows)
 
 
-def _with_calendar(plan: Plan, rows: Iterator[Row]) -> Iterator[Row]:
-    derived = [(path, DERIVED[path]) for path in plan.request.segments if path in DERIVED]
-    return _derive(rows, derived) if derived else rows
-
-
-def _derive(rows: Iterator[Row], derived: list[tuple[str, Callable[[date], Any]]]) -> Iterator[Row]:
+def _with_calendar(rows: Iterator[Row], derived: list[str]) -> Iterator[Row]:
     for row in rows:
-        day = row.get("segments.date")
-        if day is None:
-            yield row
-            continue
-        made = {path: of(date.fromisoformat(day)) for path, of in derived if path not in row}
-        yield {**row, **made}
+        if (text := row.get("segments.date")) is not None:
+            day = date.fromisoformat(text)
+            row = {**row, **{path: DERIVED[path](day) for path in derived if path not in row}}
+        yield row
 
 
-def _filter(rows: Iterable[Row], tests: Iterable[tuple[str, Callable[[Any], bool]]]) -> Iterator[Row]:
-    kept = list(tests)
-    return (row for row in rows if all(test(row.get(path)) for path, test in kept))
+def _filter(rows: Iterable[Row], tests: Sequence[tuple[str, Test]]) -> Iterator[Row]:
+    return (row for row in rows if all(test(row.get(path)) for path, test in tests))
 
 
 def _summed(plan: Plan, rows: Iterator[Row]) -> Iterator[Row]:
@@ -72,24 +66,12 @@ def _summed(plan: Plan, rows: Iterator[Row]) -> Iterator[Row]:
         key = (row.get(own_name), *[row.get(path) for path in plain])
         if nested:
             key += tuple(json.dumps(row.get(path), sort_keys=True) for path in nested)
-        group = groups.get(key)
-        if group is None:
-            groups[key] = [row]
-        else:
-            group.append(row)
+        groups.setdefault(key, []).append(row)
     metrics = [*(column for column in plan.columns if column.is_metric), *plan.extra_metrics]
     for group in groups.values():
-        yield _one_row(group, [*plain, *nested, *ordered_by], metrics)
-
-
-def _one_row(group: list[Row], dimensions: list[str], metrics: list[Field]) -> Row:
-    first = group[0]
-    row = {path: first[path] for path in dimensions if path in first}
-    for metric in metrics:
-        value = combine(metric, group)
-        if value is not None:
-            row[metric.path] = value
-    return row
+        row = {path: group[0][path] for path in (*plain, *nested, *ordered_by) if path in group[0]}
+        row.update({metric.path: value for metric in metrics if (value := combine(metric, group)) is not None})
+        yield row
 
 
 def _ordered(plan: Plan, rows: Iterator[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""A refusal of the API as a value, before any transport has given it its shape."""
+"""Failures of the API, independent of the transport that sends them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _STATUS_OF_GROUP = {
 
 @dataclass(eq=False)
 class ApiFailureError(Exception):
-    """One `GoogleAdsError` with the gRPC status that goes with it.
+    """One `GoogleAdsError` with its gRPC status.
 
     `group` is the field of `ErrorCode` (`query_error`) and `code` the name in that enum (`UNRECOGNIZED_FIELD`).
-    `status` is a gRPC status name; empty means the usual one of the group. `retry_delay` makes the error
-    carry `QuotaErrorDetails`. An empty `group` is a failure of the transport, without a `GoogleAdsFailure`.
+    `status` is a gRPC status name; empty for the usual one of the group. `retry_delay` adds
+    `QuotaErrorDetails`. An empty `group` is a failure of the transport, without a `GoogleAdsFailure`.
     """
 
     group: str
@@ -51,18 +51,15 @@ class ApiFailureError(Exception):
         if self.retry_delay is not None:
             quota = error.details.quota_error_details
             quota.rate_name = "Number of operations"
-            quota.rate_scope = (
-                version.quota_details.DESCRIPTOR.fields_by_name["rate_scope"]
-                .enum_type.values_by_name["DEVELOPER"]
-                .number
-            )
+            scopes = version.quota_details.DESCRIPTOR.fields_by_name["rate_scope"].enum_type
+            quota.rate_scope = scopes.values_by_name["DEVELOPER"].number
             quota.retry_delay.FromTimedelta(self.retry_delay)
         return failure
 
 
 @dataclass(eq=False)
 class CutConnectionError(Exception):
-    """The connection is to break while `message` is on its way, so that the client never sees its end."""
+    """The connection must break in the middle of `message`, so that the client never sees its end."""
 
     message: bytes
 

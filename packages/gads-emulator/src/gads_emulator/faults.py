@@ -1,4 +1,4 @@
-"""Playing a fault plan on the calls of a server: an `Answer` around the API's own."""
+"""The faults of a server: a fault plan applied to the calls of a `Selection`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from gads_emulator.api import Call, Selection
+from gads_emulator.api_versions import METHODS, ApiVersion
 from gads_emulator.failures import ApiFailureError, CutConnectionError
 from gads_emulator.fault_plan import TOKEN, FaultPlan, FaultRule
-from gads_emulator.message_splitting import first_rows, in_pieces, split_rows
-from gads_emulator.methods import METHODS
 
 _FROM = re.compile(r"\bFROM\s+(\w+)", re.IGNORECASE)
-_PLAIN = "injected fault"
 
 
 class Faults:
-    """The faults of one server. `plan` may be replaced at any time; counts then begin anew. Safe for threads."""
+    """The faults of one server. Replacing `plan` restarts the counts. Safe for use by many threads."""
 
     def __init__(self, plan: FaultPlan | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
@@ -30,7 +28,7 @@ class Faults:
 
     @property
     def plan(self) -> FaultPlan:
-        """What is played now."""
+        """The current plan."""
         return self._plan
 
     @plan.setter
@@ -42,24 +40,24 @@ class Faults:
             self._operations: Counter[Hashable] = Counter()
 
     def clear(self) -> None:
-        """Play nothing any more."""
+        """Remove all faults."""
         self.plan = FaultPlan()
 
     def struck(self) -> tuple[int, ...]:
-        """Return how many calls each rule of the plan has struck."""
+        """Return the number of calls that each rule has struck."""
         with self._lock:
             return tuple(self._struck[index] for index in range(len(self._plan.rules)))
 
     def resume(self) -> None:
-        """Let delays last again, after `stop_waiting`."""
+        """Let delays last again after `stop_waiting`."""
         self._stopping.clear()
 
     def stop_waiting(self) -> None:
-        """End every delay at once; for a server that stops."""
+        """End every delay at once, when the server stops."""
         self._stopping.set()
 
     def wrap(self, answer: Selection) -> Selection:
-        """Return the answer with the faults of the plan of the moment."""
+        """Return the selection with the faults of the current plan."""
 
         def served(call: Call) -> Iterator[bytes]:
             query = str(getattr(call.request, "query", ""))
@@ -74,7 +72,7 @@ class Faults:
         return served
 
     def token_error(self) -> tuple[str, str] | None:
-        """Return the OAuth error that the token endpoint gives to the call it is just answering; None for none."""
+        """Count a call of the token endpoint; return its OAuth error and description, or None."""
         for rule in self._striking("", TOKEN, "", ""):
             self._stopping.wait(rule.delay)
             if rule.fails:
@@ -120,20 +118,30 @@ class Faults:
         self._stopping.wait(rule.delay)
         streams = METHODS[call.method].streams
         if rule.drip_rows is not None and streams:
-            messages = self._drip(messages, rule.drip_rows, rule.drip_delay)
+            messages = self._drip(call, messages, rule.drip_rows, rule.drip_delay)
         if not rule.fails:
             return messages
         if rule.mid_message:
             return _cut_midway(rule, messages)
         if not streams or (rule.after_rows is None and rule.after_pages is None):
             raise _failure(rule)
-        return _cut_between(rule, messages)
+        return _cut_between(rule, call.version, messages)
 
-    def _drip(self, messages: Iterator[bytes], rows: int, seconds: float) -> Iterator[bytes]:
+    def _drip(self, call: Call, messages: Iterator[bytes], rows: int, seconds: float) -> Iterator[bytes]:
         for message in messages:
-            for piece in in_pieces(message, rows):
+            for piece in split_message(call.version, message, rows):
                 yield piece
                 self._stopping.wait(seconds)
+
+
+def split_message(version: ApiVersion, message: bytes, size: int) -> Iterator[bytes]:
+    """Yield a message of a stream as messages of `size` rows; at least one."""
+    response = version.stream_response.FromString(message)
+    rows = list(response.results)
+    for start in range(0, max(len(rows), 1), size):
+        del response.results[:]
+        response.results.extend(rows[start : start + size])
+        yield response.SerializeToString()
 
 
 def _is_time(rule: FaultRule, number: int) -> bool:
@@ -155,18 +163,18 @@ def _failure(rule: FaultRule) -> ApiFailureError:
     group, _, code = rule.error.partition(".")
     delay = None if rule.retry_delay is None else timedelta(seconds=rule.retry_delay)
     status = rule.status or ("" if group else "UNAVAILABLE")
-    return ApiFailureError(group, code, rule.message or _PLAIN, status, retry_delay=delay)
+    return ApiFailureError(group, code, rule.message or "injected fault", status, retry_delay=delay)
 
 
-def _cut_between(rule: FaultRule, messages: Iterator[bytes]) -> Iterator[bytes]:
+def _cut_between(rule: FaultRule, version: ApiVersion, messages: Iterator[bytes]) -> Iterator[bytes]:
     rows_left, pages_left = rule.after_rows, rule.after_pages
     for message in messages:
         if pages_left == 0 or rows_left == 0:
             break
         if rows_left is not None:
-            count = len(split_rows(message)[0])
+            count = len(version.stream_response.FromString(message).results)
             if count > rows_left:
-                yield first_rows(message, rows_left)
+                yield next(split_message(version, message, rows_left))
                 break
             rows_left -= count
         yield message

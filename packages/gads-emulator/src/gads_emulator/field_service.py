@@ -1,4 +1,4 @@
-"""What `GoogleAdsFieldService` says of an API version's fields, made from the packaged catalogue."""
+"""The fields of an API version as `GoogleAdsFieldService` describes them, made from the packaged catalogue."""
 
 from __future__ import annotations
 
@@ -42,13 +42,17 @@ def get_field(version: ApiVersion, resource_name: str) -> Any:
     found = _by_name(version.name).get(resource_name.removeprefix(_PREFIX))
     if found is None or not resource_name.startswith(_PREFIX):
         raise ApiFailureError(
-            "request_error", "RESOURCE_NAME_MALFORMED", f"'{resource_name}' names no field.", "", resource_name
+            "request_error",
+            "RESOURCE_NAME_MALFORMED",
+            f"'{resource_name}' is not the name of a field.",
+            "",
+            resource_name,
         )
     return _message(version, found, found.keys())
 
 
 def search_fields(version: ApiVersion, text: str) -> list[Any]:
-    """Return the `GoogleAdsField` messages that a query such as `SELECT name WHERE name LIKE 'campaign.%'` asks for.
+    """Return the `GoogleAdsField` messages of a query such as `SELECT name WHERE name LIKE 'campaign.%'`.
 
     The language is GAQL without FROM. Raises `ApiFailureError`.
     """
@@ -127,7 +131,7 @@ def _resources(catalogue: FieldCatalogue) -> Iterator[Row]:
 
 
 def joined_resources(catalogue: FieldCatalogue, resource: str) -> tuple[str, ...]:
-    """What may be selected beside a resource: those that its own attributes name, and those that these name."""
+    """Return the resources that can be selected with a resource: those its attributes refer to, directly or not."""
     found: dict[str, None] = {"customer": None}
     waiting = [resource]
     while waiting:
@@ -172,7 +176,7 @@ def _fields(catalogue: FieldCatalogue) -> Iterator[Row]:
 
 @lru_cache(maxsize=512)
 def _leaves(catalogue: FieldCatalogue, root: str) -> tuple[str, ...]:
-    """The paths that a query may select: values, repeated messages, and messages that are empty or selected whole."""
+    """Return the selectable paths: values, repeated messages, and messages that are empty or selected whole."""
     paths = [path for path in catalogue.paths(root) if not path.startswith(tuple(f"{w}." for w in _SELECTED_WHOLE))]
     inner = {path.rpartition(".")[0] for path in paths}
     return tuple(path for path in paths if path not in inner)

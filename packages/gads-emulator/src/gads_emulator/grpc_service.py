@@ -1,8 +1,7 @@
-"""The API over gRPC: method names in, raw bytes out, failures in the trailing metadata."""
+"""The API over gRPC, with failures in the trailing metadata."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -11,31 +10,28 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import descriptor_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
-from gads_domain.errors import GadsError
-from gads_emulator.api import Call, Selection, read_request, unsupported_version
-from gads_emulator.api_versions import ApiVersion, installed_versions, load_version
+from gads_emulator.api import Call, Selection, start_call
+from gads_emulator.api_versions import METHODS, Method
 from gads_emulator.connections import sever_soon
 from gads_emulator.failures import ApiFailureError, CutConnectionError
-from gads_emulator.methods import METHODS, Method
 
 _METHOD = re.compile(r"/google\.ads\.googleads\.(v\d+)\.services\.(\w+)/(\w+)")
 
 _FILLER_BYTES = 48 * 1024 * 1024
-"""More than a connection takes in before it is cut, and less than the 64 MB that the official client accepts."""
-
-_log = logging.getLogger(__name__)
+"""More than a connection transmits before it breaks, and less than the 64 MB that the official client accepts."""
 
 
 class GoogleAdsHandler(grpc.GenericRpcHandler):
-    """Serves every version that the installed client carries, importing one when it is first asked for."""
+    """Serves every version that the installed client has, each imported when it is first used."""
 
     def __init__(self, answer: Selection) -> None:
         self._answer = answer
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        """Find the handler of a method; None (UNIMPLEMENTED) for what the emulator does not do."""
+        """Return the handler of a method; None (UNIMPLEMENTED) for a method that the emulator does not serve."""
         found = _METHOD.fullmatch(details.method)
         method = METHODS.get(found[3]) if found is not None else None
         if found is None or method is None or method.service != found[2]:
@@ -53,48 +49,36 @@ class GoogleAdsHandler(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(single)
 
     def _respond(self, name: str, method: Method, body: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        if name not in installed_versions():
-            # The newest version's failure is read by older clients just as well.
-            call = Call(load_version(installed_versions()[-1]), method.name, None, {})
-            _fail(context, call.version, name, call.request_id, unsupported_version(name))
-        version = load_version(name)
+        def read(request_class: Any) -> Any:
+            try:
+                return request_class.FromString(body)
+            except DecodeError:
+                raise ApiFailureError("", "", "The request could not be read.", "INTERNAL") from None
+
         metadata = {key: str(value) for key, value in context.invocation_metadata()}
-        call = Call(version, method.name, None, metadata)
+        call, responses = start_call(self._answer, name, method, metadata, read)
         context.set_trailing_metadata((("request-id", call.request_id),))
         try:
-            message = read_request(method.request_class(version), body)
-            yield from self._answer(Call(version, method.name, message, metadata, call.request_id))
+            yield from responses
         except CutConnectionError as cut:
-            # As a message too large to have arrived when the connection goes: its end is never seen.
+            # As a message too large to have arrived when the connection breaks: the client never sees its end.
             sever_soon(context.peer())
             yield cut.message + _filler()
             context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         except ApiFailureError as failure:
-            _fail(context, version, name, call.request_id, failure)
-        except GadsError as error:
-            _log.error("%s", error)
-            _fail(context, version, name, call.request_id, _internal(error.message))
-        except Exception:
-            _log.exception("%s failed", method.name)
-            internal = _internal("An internal error has occurred.")
-            _fail(context, version, name, call.request_id, internal)
+            _fail(context, call, name, failure)
 
 
 @cache
 def _filler() -> bytes:
-    """A field that no message of the API has."""
+    """Return an encoded field that no message of the API has."""
     field = descriptor_pb2.UninterpretedOption(string_value=bytes(_FILLER_BYTES)).SerializeToString()
     return b"\x7a" + field[1:]  # the tag of field 15 in place of field 7's
 
 
-def _internal(message: str) -> ApiFailureError:
-    return ApiFailureError("internal_error", "INTERNAL_ERROR", message)
-
-
-def _fail(
-    context: grpc.ServicerContext, version: ApiVersion, name: str, request_id: str, failure: ApiFailureError
-) -> NoReturn:
-    """End the call with the failure where the client looks for it, and as rich status for everyone else."""
+def _fail(context: grpc.ServicerContext, call: Call, name: str, failure: ApiFailureError) -> NoReturn:
+    """End the call with the failure under the key of version `name`, and as rich status for other clients."""
+    version, request_id = call.version, call.request_id
     status = grpc.StatusCode[failure.status_name]
     trailing: list[tuple[str, Any]] = [("request-id", request_id)]
     message = failure.message

@@ -1,4 +1,4 @@
-"""HTTP on loopback, plain and with TLS: REST, the OAuth token endpoint and the control of faults."""
+"""HTTP on loopback, with and without TLS: REST, the OAuth token endpoint and the control of faults."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from typing import Any, cast
 
 from gads_domain.errors import ConfigurationError
@@ -25,11 +26,15 @@ TOKEN_PATH = "/token"
 _MAX_BODY = 16 * 1024 * 1024
 
 
-class HttpServer:
-    """One listening port. `context` makes it speak TLS; `google_context` is for those who use it as their proxy.
+class HttpServer(ThreadingHTTPServer):
+    """One listening port. `context` makes it speak TLS; `google_context` is for clients that use it as their proxy.
 
     Raises `ConfigurationError` when the port is taken.
     """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
 
     def __init__(
         self,
@@ -43,55 +48,37 @@ class HttpServer:
         google_context: ssl.SSLContext,
     ) -> None:
         try:
-            self._server = _Server((host, port), _Handler)
+            super().__init__((host, port), _Handler)
         except OSError:
-            raise ConfigurationError(
-                f"{host}:{port} cannot be listened on", hint="choose another port; 0 takes a free one"
-            ) from None
-        self._server.google_context = google_context
-        self._server.rest, self._server.policy, self._server.faults = rest, policy, faults
+            raise port_taken(host, port) from None
+        self.rest, self.policy, self.faults, self.google_context = rest, policy, faults, google_context
         if context is not None:
             # The handshake belongs to the connection's own thread, at its first read.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that is served."""
-        return int(self._server.server_address[1])
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self._loop = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Free the port without ever having answered."""
-        self._server.server_close()
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop answering and free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-    rest: RestService
-    policy: Policy
-    faults: Faults
-    google_context: ssl.SSLContext
+        self.shutdown()
+        self.server_close()
+        self._loop.join()
 
     def server_bind(self) -> None:
-        # HTTPServer would ask DNS for the host's name, which can take seconds without a network.
+        """Bind without asking DNS for the host's name, which can take seconds when there is no network."""
         socketserver.TCPServer.server_bind(self)
+        self.server_port = int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away, or distrusts the certificate, is its own affair."""
+        """Print nothing: a client may disconnect or distrust the certificate."""
+
+
+def port_taken(host: str, port: int) -> ConfigurationError:
+    """Return the error of a port that cannot be served."""
+    return ConfigurationError(f"cannot listen on {host}:{port}", hint="choose another port, or 0 for a free one")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -100,28 +87,21 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     _started = False
-    """Whether the head of a body in chunks has been sent."""
-
-    def do_GET(self) -> None:
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        self._serve("POST")
-
-    def do_DELETE(self) -> None:
-        self._serve("DELETE")
+    """Whether the headers of a chunked body have been sent."""
 
     def do_CONNECT(self) -> None:
-        """Be the proxy of a client whose addresses are Google's own, and answer in Google's place."""
+        """Serve as the proxy of a client that uses Google's addresses, and answer in Google's place."""
         if self.path.partition(":")[0] not in GOOGLE_NAMES:
             self.close_connection = True
-            self._reply(403, _error(403, f"The emulator stands in for {', '.join(GOOGLE_NAMES)} alone."))
+            self._reply(403, _error(403, f"The emulator serves only {', '.join(GOOGLE_NAMES)}."))
             return
         self.send_response(200, "Connection established")
         self.end_headers()
         self.wfile.flush()
         try:
-            self.connection = cast(_Server, self.server).google_context.wrap_socket(self.connection, server_side=True)
+            self.connection = cast(HttpServer, self.server).google_context.wrap_socket(
+                self.connection, server_side=True
+            )
         except OSError:
             self.close_connection = True  # the client does not trust the authority
             return
@@ -130,13 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def finish(self) -> None:
-        """End the connection, and the TLS that a proxied one speaks inside it."""
+        """Close the connection, and the TLS inside a proxied one."""
         super().finish()
         if self.connection is not self.request:
             self.connection.close()
 
-    def _serve(self, verb: str) -> None:
-        server = cast(_Server, self.server)
+    def _serve(self) -> None:
+        server, verb = cast(HttpServer, self.server), self.command
         self._started = False
         length = int(self.headers.get("content-length") or 0)
         if length > _MAX_BODY:
@@ -161,12 +141,14 @@ class _Handler(BaseHTTPRequestHandler):
         except CutConnectionError as cut:
             self._cut(cut.message)
 
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815  # the base class names them so
+
     def _send(self, response: RestResponse) -> None:
         if not response.streams:
             self._write(response.status, response.headers, b"".join(response.parts))
             return
         self._begin(response.status, response.headers)
-        for part in _with_end(response.parts):
+        for part in chain(response.parts, [b""]):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
             self.wfile.flush()
 
@@ -179,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _cut(self, message: bytes) -> None:
-        """Leave the client with a chunk that says it is longer than what came."""
+        """Break the connection within a chunk that is announced longer than it is."""
         with suppress(OSError):
             if not self._started:
                 self._begin(200, {"content-type": "application/json; charset=UTF-8"})
@@ -200,16 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
-        """Say nothing: the token would be in it."""
-
-
-def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
-    yield from parts
-    yield b""
+        """Log nothing: the line would contain the token."""
 
 
 def _control_faults(faults: Faults, verb: str, body: bytes) -> tuple[int, dict[str, object]]:
-    """GET shows the plan and what it struck, POST replaces it, DELETE clears it."""
+    """GET returns the plan and its counts, POST replaces it, DELETE clears it."""
     if verb == "POST":
         try:
             faults.plan = fault_plan_from(json.loads(body or b"{}"))

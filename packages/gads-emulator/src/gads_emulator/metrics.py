@@ -1,4 +1,4 @@
-"""How a metric of several rows becomes one: counts are summed, ratios made anew from their parts."""
+"""How metrics of several rows are combined: counts are summed, ratios computed from the sums of their parts."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _AVERAGED = frozenset(
     {"share", "rate", "percent", "percentage", "average", "ctr", "cpm", "cpc", "per", "roas", "margin"}
 )
 _LATEST = frozenset({"historical", "score", "unique", "bound", "estimate"})
-"""Words of a metric's name that say it cannot be added up."""
+"""Words in the name of a metric that cannot be summed."""
 
 
 def parts_of(path: str) -> tuple[str, ...]:
-    """Return the metrics that `path` is combined from, besides itself; none for a plain sum."""
+    """Return the other metrics that combining `path` needs; none for a sum."""
     ratio = _RATIOS.get(path.removeprefix("metrics."))
     if ratio is not None:
         return f"metrics.{ratio[0]}", f"metrics.{ratio[1]}", IMPRESSIONS
@@ -55,7 +55,7 @@ def parts_of(path: str) -> tuple[str, ...]:
 
 
 def ratio(path: str, row: Row) -> float | None:
-    """Make a ratio from its parts in `row`; None when it is no ratio or a part is missing, 0.0 over nothing."""
+    """Compute a ratio from its parts in `row`: None if it is not a ratio or lacks a part, 0.0 for a zero divisor."""
     found = _RATIOS.get(path.removeprefix("metrics."))
     if found is None:
         return None
@@ -66,7 +66,7 @@ def ratio(path: str, row: Row) -> float | None:
 
 
 def is_summed(metric: Field) -> bool:
-    """Whether several rows' values are added up."""
+    """Return whether the values of several rows are summed."""
     plain = metric.kind in ("int", "float") and not metric.repeated
     return plain and not _LATEST & _words(metric.path) and not _is_averaged(metric.path)
 
@@ -75,7 +75,7 @@ def combine(metric: Field, rows: Sequence[Row]) -> Any:
     """Combine one metric over the rows of a group; None (unset) when no row has it.
 
     A single row's value stays as it is. Shares and other averages without known parts are weighted by impressions;
-    what cannot be added (scores, texts) is the last row's.
+    of what cannot be combined (scores, texts) the last row's value is taken.
     """
     path = metric.path
     if len(rows) == 1:

@@ -1,4 +1,4 @@
-"""Answers that were made once, kept for the next who asks, oldest use out first, bounded in bytes."""
+"""A cache of encoded answers, bounded in bytes; the least recently used answer goes first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Page = TypeVar("Page")
 
 
 class PageCache(Generic[Page]):
-    """Keeps whole answers of up to a quarter of `capacity` bytes; a larger one only flows through."""
+    """Keeps whole answers of up to a quarter of `capacity` bytes; a larger one is passed on and not kept."""
 
     def __init__(self, capacity: int, size: Callable[[Page], int]) -> None:
         self._capacity = capacity
@@ -26,7 +26,7 @@ class PageCache(Generic[Page]):
         return self._bytes
 
     def through(self, key: Hashable, make: Callable[[], Iterator[Page]]) -> Iterator[Page]:
-        """Yield the pages of an answer: those kept, or those made now and then kept if the caller takes them all."""
+        """Yield the pages of an answer: cached ones, or new ones, which are cached when the caller takes them all."""
         with self._lock:
             kept = self._answers.get(key)
             if kept is not None:

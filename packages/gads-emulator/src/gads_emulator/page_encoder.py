@@ -1,7 +1,7 @@
-"""Rows to the bytes of a page, with a message type that declares only the selected fields.
+"""An encoder of pages of rows, with a message type that has only the selected fields.
 
-The full `GoogleAdsRow` costs a page of 10,000 rows tens of megabytes. A private descriptor with the same field
-numbers gives the same bytes for a fraction of it.
+A page of 10,000 full `GoogleAdsRow` takes tens of megabytes. A private descriptor with the same field numbers gives
+the same bytes with a fraction of the memory.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _UNKNOWN_ENUM = 1
 
 @dataclass
 class _Node:
-    """One message type: its own values, and the messages inside it."""
+    """One message type: its values, and the messages inside it."""
 
     leaves: list[tuple[str, int, Field]] = field(default_factory=list)
     inner: dict[int, _Node] = field(default_factory=dict)
 
 
 class PageEncoder:
-    """Encodes rows, given as values in the order of `columns`, as `repeated GoogleAdsRow results = 1`."""
+    """Encodes rows, lists of values in the order of `columns`, as `repeated GoogleAdsRow results = 1`."""
 
     def __init__(self, columns: Sequence[Field]) -> None:
         self._root = _Node()
         whole = tuple(f"{column.path}." for column in columns if column.kind == "message")
         for index, column in enumerate(columns):
             if column.path.startswith(whole):
-                continue  # it is inside a message that is selected whole
+                continue  # inside a message that is selected whole
             node = self._root
             for step in column.steps[:-1]:
                 node = node.inner.setdefault(step.number, _Node())
@@ -46,7 +46,7 @@ class PageEncoder:
         self._plan = _compile(self._root)
 
     def encode(self, rows: Iterable[list[Any]]) -> bytes:
-        """Return the bytes of a page; the rows' lists are changed in place (names to numbers)."""
+        """Return the bytes of a page. Changes the lists in place (names to numbers)."""
         page = self._page()
         add = page.results.add
         plan, convert = self._plan, self._convert
@@ -119,12 +119,12 @@ def _declare(file: descriptor_pb2.FileDescriptorProto, name: str, node: _Node) -
 
 
 def _wire_type(column: Field) -> Any:
-    # A whole message is written as its own bytes: on the wire the two are the same.
+    # A message and its bytes are the same on the wire.
     return {"enum": _FIELD.TYPE_INT32, "message": _FIELD.TYPE_BYTES}.get(column.kind, column.steps[-1].type)
 
 
 def _mask(value: Any) -> bytes:
-    """Accept a mask as `name,amount_micros`, as JSON has it in camelCase, or as `{"paths": [...]}`."""
+    """Encode a mask given as `name,amount_micros`, as camelCase of JSON, or as `{"paths": [...]}`."""
     paths = value.split(",") if isinstance(value, str) else value.get("paths", [])
     snake_case = [re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", path) for path in paths if path]
     return bytes(FieldMask(paths=snake_case).SerializeToString())
@@ -135,7 +135,7 @@ def _converter(column: Field) -> Any:
         numbers: dict[Any, int] = {name: value.number for name, value in column.enum.values_by_name.items()}
 
         def one(value: Any) -> Any:
-            # A name that came with a later version is UNKNOWN to this one, as the API has it.
+            # A name of a later version is UNKNOWN in this one, as in the API.
             return value if isinstance(value, int) else numbers.get(value, _UNKNOWN_ENUM)
     else:
         message_type = column.steps[-1].message_type

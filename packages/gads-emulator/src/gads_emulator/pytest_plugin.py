@@ -1,42 +1,40 @@
-"""Fixtures for tests of code that reads the Google Ads API. pytest finds them by itself once the package is installed.
+"""Fixtures for tests of code that reads the Google Ads API. pytest finds them when the package is installed.
 
-Nothing of the emulator or of the official client is imported before a test asks for a fixture.
+Neither the emulator nor the official client is imported before a test uses a fixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gads_emulator.agency import Agency
-    from gads_emulator.server import EmulatorServer
+    from gads_emulator import Agency, EmulatorServer
 
 
 class StartEmulator(Protocol):
-    """What the fixture `google_ads_emulator` is."""
+    """The type of the fixture `google_ads_emulator`."""
 
     def __call__(self, agency: Agency | Path | str | None = None, **options: Any) -> EmulatorServer:
         """Start an emulator, which ends with the test.
 
-        `agency` is an `Agency`, or a folder of recorded rows; without one a synthetic agency is served, and the names
-        of `SyntheticSettings` among `options` are its settings. The other options are `EmulatorServer`'s.
+        `agency` is an `Agency` or a folder of recorded rows. Without one, a synthetic agency is served, and `options`
+        may contain fields of `SyntheticSettings`. The other options are those of `EmulatorServer`.
         """
         ...
 
 
 class MakeClient(Protocol):
-    """What the fixture `google_ads_client` is."""
+    """The type of the fixture `google_ads_client`."""
 
     def __call__(self, emulator: EmulatorServer | None = None, version: str | None = None) -> Any:
-        """Return an official `GoogleAdsClient` of an emulator; without one, of a new one that serves the defaults.
+        """Return an official `GoogleAdsClient` of an emulator; without one, of a new emulator with the default agency.
 
-        `version` is an API version such as `v26`; the client's newest unless given.
+        `version` is an API version such as `v26`; the client's newest by default.
         """
         ...
 
@@ -47,8 +45,7 @@ def google_ads_emulator() -> Iterator[StartEmulator]:
     with ExitStack() as running:
 
         def start(agency: Agency | Path | str | None = None, **options: Any) -> EmulatorServer:
-            from gads_emulator.client_configuration import trust_process_authority
-            from gads_emulator.server import EmulatorServer
+            from gads_emulator import EmulatorServer, trust_process_authority
 
             trust_process_authority()
             return running.enter_context(EmulatorServer(_agency(agency, options), **options))
@@ -73,17 +70,10 @@ def google_ads_client(
 
 
 def _agency(given: Agency | Path | str | None, options: dict[str, Any]) -> Agency:
-    """Make what is served, and take its settings out of the options."""
-    from dataclasses import fields
-    from pathlib import Path
-
-    from gads_emulator.recorded_agency import RecordedAgency
-    from gads_emulator.synthetic.accounts import SyntheticSettings
-    from gads_emulator.synthetic.agency import SyntheticAgency
+    """Return the agency to serve, and remove its settings from the options."""
+    from gads_emulator import RecordedAgency, SyntheticAgency, SyntheticSettings
 
     if given is None:
-        names = {field.name for field in fields(SyntheticSettings)}
-        return SyntheticAgency(
-            SyntheticSettings(**{name: options.pop(name) for name in list(options) if name in names})
-        )
+        names = SyntheticSettings.__dataclass_fields__.keys() & options.keys()
+        return SyntheticAgency(SyntheticSettings(**{name: options.pop(name) for name in names}))
     return RecordedAgency(Path(given)) if isinstance(given, str | Path) else given

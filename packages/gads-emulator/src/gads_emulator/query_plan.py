@@ -1,4 +1,4 @@
-"""A query made ready for one version and one account: what to ask the agency for, and what to do with its rows."""
+"""The plan of a query for one version and one account: the rows to request, and what to do with them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 _PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
 _ONE_DAY_RESOURCES = frozenset({"click_view"})
 _MAX_CHANGES = 10_000
-CHANGE_TIMES = {
-    "change_event": "change_event.change_date_time",
-    "change_status": "change_status.last_change_date_time",
-}
-"""The resources that are changes, and the attribute that says when."""
+CHANGE_TIMES = {"change_event": "change_event.change_date_time", "change_status": "change_status.last_change_date_time"}
+"""The resources that are changes, with the attribute of their time."""
 _CHANGE_DAYS = {"change_event": 30, "change_status": 90}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns are the selected fields followed by the resource names that the API adds unasked."""
+    """`columns` are the selected fields, then the resource names that the API adds."""
 
     request: RowRequest
     selected: tuple[str, ...]
@@ -41,30 +38,27 @@ class Plan:
     orderings: tuple[tuple[str, bool], ...]
     limit: int | None
     segmented: bool
-    """Whether SELECT or WHERE names a segment: then rows without activity are dropped."""
+    """Whether SELECT or WHERE has a segment, so that rows without activity are dropped."""
     extra_metrics: tuple[Field, ...]
-    """Metrics that are filtered by without being selected."""
+    """Metrics of WHERE that are not selected."""
 
 
 def parse_query(text: str) -> Query:
-    """Read GAQL; raises `ApiFailureError` with the `QueryError` that fits."""
+    """Parse GAQL. Raises `ApiFailureError` with a `QueryError`."""
     try:
         return parse(text)
     except QueryError as error:
-        raise query_failure(_syntax_code(text, error.message), f"Error in query: {error.message}.") from None
+        raise _refused(_syntax_code(text, error.message), f"{error.message}.") from None
 
 
 def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[], date]) -> Plan:
-    """Check a query as the API does and make it ready.
+    """Check a query as the API does, and plan it.
 
-    `manager` says whether the account is one; `today` is asked only if the query needs the account's day.
-    Raises `ApiFailureError`.
+    `manager` says whether the account is a manager; `today` returns the account's day. Raises `ApiFailureError`.
     """
     if not schema.has_resource(query.resource):
-        raise query_failure(
-            "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE",
-            f"Error in query: '{query.resource}' is not a valid resource name.",
-            query.resource,
+        raise _refused(
+            "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", f"'{query.resource}' is not a valid resource name.", query.resource
         )
     fields = _resolve(schema, query)
     _check_parameters(query)
@@ -97,6 +91,10 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[]
     )
 
 
+def _refused(code: str, message: str, trigger: str = "") -> ApiFailureError:
+    return query_failure(code, f"Error in query: {message}", trigger)
+
+
 def _resolve(schema: Schema, query: Query) -> dict[str, Field]:
     found: dict[str, Field] = {}
     unknown: list[str] = []
@@ -108,9 +106,7 @@ def _resolve(schema: Schema, query: Query) -> dict[str, Field]:
             found[reference.name] = field
     if unknown:
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(unknown))
-        raise query_failure(
-            "UNRECOGNIZED_FIELD", f"Error in query: unrecognized field in the query: {names}.", unknown[0]
-        )
+        raise _refused("UNRECOGNIZED_FIELD", f"unrecognized field in the query: {names}.", unknown[0])
     return found
 
 
@@ -130,11 +126,9 @@ def _check_parameters(query: Query) -> None:
     for parameter in query.parameters:
         name, value = parameter.name, parameter.value
         if name not in _PARAMETERS:
-            raise query_failure("BAD_PARAMETER_NAME", f"Error in query: unknown parameter '{name}'.", trigger=name)
+            raise _refused("BAD_PARAMETER_NAME", f"unknown parameter '{name}'.", trigger=name)
         if value.lower() not in ("true", "false"):
-            raise query_failure(
-                "BAD_PARAMETER_VALUE", f"Error in query: '{value}' is no value of '{name}'.", trigger=value
-            )
+            raise _refused("BAD_PARAMETER_VALUE", f"'{value}' is not a value of '{name}'.", trigger=value)
 
 
 def _check_segments(query: Query, fields: dict[str, Field], first: date | None, last: date | None) -> None:
@@ -148,27 +142,25 @@ def _check_segments(query: Query, fields: dict[str, Field], first: date | None, 
         name = ordering.field.name
         field = fields[name]
         if field.repeated or field.kind == "message":
-            raise query_failure(
-                "PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"Error in query: rows cannot be ordered by '{name}'.", name
-            )
+            raise _refused("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"rows cannot be ordered by '{name}'.", name)
         if name not in selected and (field.is_segment or field.is_metric or field.resource not in resources):
             raise _missing_in_select("ORDER BY", name)
     if query.resource in _ONE_DAY_RESOURCES and (first is None or first != last):
-        raise query_failure(
+        raise _refused(
             "EXPECTED_FILTERS_ON_DATE_RANGE",
-            f"Error in query: {query.resource} needs a filter on segments.date that leaves exactly one day.",
+            f"{query.resource} needs a filter on segments.date that leaves exactly one day.",
         )
     dated = [reference.name for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
     if dated and not _has_finite_range(query, first, last):
-        raise query_failure(
+        raise _refused(
             "EXPECTED_FILTERS_ON_DATE_RANGE",
-            f"Error in query: {dated[0]} is asked for, so WHERE must bound the days on both sides.",
+            f"{dated[0]} is asked for, so WHERE must bound the days on both sides.",
             dated[0],
         )
 
 
 def _check_changes(query: Query, first: date | None, last: date | None, today: date) -> None:
-    """Refuse what the API refuses of changes.
+    """Check the range and the LIMIT of changes as the API does.
 
     Source: https://developers.google.com/google-ads/api/docs/change-event and change-status.
     """
@@ -201,15 +193,13 @@ def _has_finite_range(query: Query, first: date | None, last: date | None) -> bo
 
 
 def _missing_in_select(clause: str, name: str) -> ApiFailureError:
-    return query_failure(
-        "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE",
-        f"Error in query: '{name}' is used in {clause} and must be selected.",
-        name,
+    return _refused(
+        "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", f"'{name}' is used in {clause} and must be selected.", name
     )
 
 
 def _syntax_code(text: str, message: str) -> str:
-    """Name the syntax error as near to the API's own name as the parser's words allow."""
+    """Return the API's name of a syntax error, as far as the parser's message tells."""
     words = text.split()
     if not words:
         return "UNEXPECTED_END_OF_QUERY"

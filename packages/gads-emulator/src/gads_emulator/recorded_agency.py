@@ -1,4 +1,4 @@
-"""A folder of recorded rows as an agency: `<resource>.jsonl`, a `GoogleAdsRow` as JSON on each line."""
+"""An agency of recorded rows: a folder of `<resource>.jsonl`, a `GoogleAdsRow` as JSON on each line."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _HINT = "each line is a GoogleAdsRow as JSON, with a customer id or a resource n
 class RecordedAgency:
     """Serves the rows of a folder as they were recorded.
 
-    Rows are kept, zero or not: what was recorded had been dropped by the API already. A resource without a file has no
-    rows; `customer` and `customer_client` then follow from the accounts that the other files name. Fields that a
-    version does not have are dropped from its rows, with one warning for each.
+    Rows whose metrics are zero are kept: the API had dropped its own before they were recorded. A resource without a
+    file has no rows, except that `customer` and `customer_client` then follow from the accounts in the other files.
+    A field that a version does not have is dropped from its rows, with one warning.
     """
 
     changes_with_time = False
@@ -32,7 +32,7 @@ class RecordedAgency:
     login_customer_id = None
 
     def __init__(self, folder: Path) -> None:
-        """Read every file of `folder`. Raises `ConfigurationError` when it cannot be used."""
+        """Read every file of `folder`. Raises `ConfigurationError` for a file that cannot be read."""
         try:
             files = sorted(folder.glob("*.jsonl"))
         except OSError as error:
@@ -50,26 +50,21 @@ class RecordedAgency:
 
     @property
     def accounts(self) -> Mapping[str, Account]:
-        """The customers that own a row."""
+        """The customers that have rows."""
         return self._accounts
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
-        """Return the customer's rows of the file, in the file's order. Raises `ConfigurationError` for bad values."""
+        """Return the customer's rows in the order of the file. Raises `ConfigurationError` for invalid values."""
         resource = request.resource
         if resource not in self._lines:
             if resource == "customer":
                 return Rows(iter([self._accounts[customer_id].attributes()]))
-            if resource == "customer_client":
-                return Rows(client_rows(self._accounts, customer_id))
-            return Rows(iter(()))
-        return Rows(iter(self._of_version(schema, resource).get(customer_id, [])))
-
-    def _of_version(self, schema: Schema, resource: str) -> dict[str, list[Row]]:
+            return Rows(client_rows(self._accounts, customer_id) if resource == "customer_client" else iter(()))
         key = schema.version.name, resource
         with self._typing:
             if key not in self._typed:
                 self._typed[key] = self._type_rows(schema, resource)
-            return self._typed[key]
+            return Rows(iter(self._typed[key].get(customer_id, [])))
 
     def _type_rows(self, schema: Schema, resource: str) -> dict[str, list[Row]]:
         def unknown(path: str) -> None:
@@ -90,12 +85,11 @@ class RecordedAgency:
         return rows
 
     def _find_accounts(self) -> dict[str, Account]:
-        owners = dict.fromkeys(owner for lines in self._lines.values() for _, owner, _ in lines)
-        said: dict[str, dict[str, Any]] = {}
+        customers: dict[str, dict[str, Any]] = {}
         for lines in self._lines.values():
             for _, owner, nested in lines:
-                said.setdefault(owner, {}).update(nested.get("customer") or {})
-        return {owner: _account(owner, said[owner]) for owner in sorted(owners)}
+                customers.setdefault(owner, {}).update(nested.get("customer") or {})
+        return {owner: _account(owner, customers[owner]) for owner in sorted(customers)}
 
 
 def _account(customer_id: str, customer: dict[str, Any]) -> Account:
@@ -124,33 +118,28 @@ def _read(file: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
             raise ConfigurationError(f"{file}, line {number}: {error}", hint=_HINT) from None
         if not isinstance(nested, dict):
             raise ConfigurationError(f"{file}, line {number}: not a JSON object", hint=_HINT)
-        owner = _owner(nested, line)
+        customer, found = nested.get("customer"), _OWNER.search(line)
+        owner = found[1] if found else None
+        if isinstance(customer, dict) and "id" in customer:
+            owner = str(customer["id"])
         if owner is None:
             raise ConfigurationError(f"{file}, line {number}: no customer in this row", hint=_HINT)
         yield number, owner, nested
 
 
-def _owner(nested: dict[str, Any], line: str) -> str | None:
-    customer = nested.get("customer")
-    if isinstance(customer, dict) and "id" in customer:
-        return str(customer["id"])
-    found = _OWNER.search(line)
-    return found[1] if found else None
-
-
 def _fill_gaps(schema: Schema, rows: list[Row], resource: str) -> None:
-    """Give each row the plain attributes that other rows know of the same resource, the last one said.
+    """Give each row the plain attributes that other rows have of the same resource; of different values the last.
 
-    A resource has one state, whatever the day of its metrics; rows recorded with fewer fields would otherwise pass for
-    another state and not be summed. What rows say differently stays as they say it. Fields of a oneof are left alone.
+    A resource has one state, whatever the day of its metrics; rows recorded with fewer fields would otherwise be a
+    second state and not be summed. Values that a row has, and members of a oneof, stay as they are.
     """
     own_name = f"{resource}.resource_name"
     known: dict[str, Row] = {}
     for row in rows:
         name = row.get(own_name)
         if name is not None:
-            said = known.setdefault(name, {})
-            said.update((path, value) for path, value in row.items() if _is_plain_attribute(schema, path, resource))
+            plain = {path: value for path, value in row.items() if _is_plain_attribute(schema, path, resource)}
+            known.setdefault(name, {}).update(plain)
     for row in rows:
         for path, value in known.get(row.get(own_name, ""), {}).items():
             row.setdefault(path, value)
@@ -167,7 +156,7 @@ def _is_plain_attribute(schema: Schema, path: str, resource: str) -> bool:
 
 
 def _with_names(schema: Schema, row: Row, resource: str, owner: str) -> Row:
-    """Add the resource names that follow from the row: its customer's, and those its own resource points at."""
+    """Add the resource names that follow from the row: of its customer, and of what its resource refers to."""
     row.setdefault("customer.resource_name", f"customers/{owner}")
     row.setdefault("customer.id", int(owner))
     for path, value in list(row.items()):

@@ -19,16 +19,16 @@ def _patterns() -> Mapping[str, str]:
 
 
 def has_pattern(resource: str) -> bool:
-    """Tell whether `resource` is one whose names are known."""
+    """Return whether the resource has a known pattern."""
     return resource in _patterns()
 
 
 @cache
 def parameters_of(resource: str) -> tuple[str, ...]:
-    """Return the parts that a resource's names are made of, `customer_id` among them. Raises `KeyError`."""
+    """Return the parameters of a resource's pattern, with `customer_id`. Raises `KeyError`."""
     return tuple(_PARAMETER.findall(_patterns()[resource]))
 
 
 def resource_name(resource: str, parts: Mapping[str, object]) -> str:
-    """Return the name that consists of `parts`."""
+    """Return the resource name made of `parts`."""
     return _patterns()[resource].format_map(parts)

@@ -1,4 +1,4 @@
-"""The API over REST: JSON in camelCase, as the API's own REST transcoding writes it.
+"""The API over REST: JSON in camelCase, as the API itself writes it.
 
 Source: https://developers.google.com/google-ads/api/rest/overview
 """
@@ -6,20 +6,18 @@ Source: https://developers.google.com/google-ads/api/rest/overview
 from __future__ import annotations
 
 import json
-import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf import json_format
 
-from gads_domain.errors import GadsError
-from gads_emulator.api import Call, Selection, unsupported_version
-from gads_emulator.api_versions import ApiVersion, installed_versions, load_version
+from gads_emulator.api import Selection, start_call
+from gads_emulator.api_versions import METHODS, ApiVersion, Method
 from gads_emulator.failures import ApiFailureError, CutConnectionError
-from gads_emulator.methods import METHODS, Method
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("POST", re.compile(r"/(v\d+)/customers/(?P<customer_id>[^/:]+)/googleAds:searchStream"), "SearchStream"),
@@ -57,12 +55,10 @@ _MESSAGES = {
     "DEADLINE_EXCEEDED": "The request's deadline has expired.",
 }
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class RestResponse:
-    """Status, headers, and the body in parts, of which the first is there at once."""
+    """Status, headers, and the body in parts."""
 
     status: int
     headers: Mapping[str, str]
@@ -77,9 +73,9 @@ class RestService:
         self._answer = answer
 
     def respond(self, verb: str, path: str, headers: Mapping[str, str], body: bytes) -> RestResponse | None:
-        """Answer a request; None when it is not about the API. `headers` have lower-case keys.
+        """Answer a request; None for an unknown path. `headers` have lower-case keys.
 
-        The parts raise `CutConnectionError` when the connection is to break.
+        The parts raise `CutConnectionError` when the connection must break.
         """
         for wanted, pattern, name in _ROUTES:
             found = pattern.fullmatch(path)
@@ -91,65 +87,37 @@ class RestService:
     def _call(
         self, method: Method, name: str, bound: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> RestResponse:
-        # The refusal of a version that is gone has the newest one's form.
-        refusal = None if name in installed_versions() else unsupported_version(name)
-        version = load_version(name if refusal is None else installed_versions()[-1])
-        call = Call(version, method.name, None, headers)
+        call, encoded = start_call(self._answer, name, method, headers, lambda kind: _read(kind, bound, body))
+
+        def error_of(failure: ApiFailureError) -> dict[str, Any]:
+            return error_body(failure, call.version, call.request_id)
+
         reply = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id}
-        responses = self._responses(method, version, call, bound, body, refusal)
+        responses = _as_json(method.response_class(call.version), encoded)
         try:
             first = next(responses, None)
-        except _FailedError as failed:
-            error = failed.error
-            # A stream is a list, also of its one error.
+        except ApiFailureError as failure:
+            error = error_of(failure)
+            # A stream is a list, even if an error is all that is in it.
             return RestResponse(error["error"]["code"], reply, iter([_dump([error] if method.streams else error)]))
         if not method.streams:
             return RestResponse(200, reply, iter([_dump(first)]))
-        return RestResponse(200, reply, _as_list(first, responses), streams=True)
-
-    def _responses(
-        self,
-        method: Method,
-        version: ApiVersion,
-        call: Call,
-        bound: Mapping[str, str],
-        body: bytes,
-        refusal: ApiFailureError | None,
-    ) -> Iterator[dict[str, Any]]:
-        response_class = method.response_class(version)
-        try:
-            if refusal is not None:
-                raise refusal
-            request = _read(method.request_class(version), bound, body)
-            for encoded in self._answer(Call(version, method.name, request, call.metadata, call.request_id)):
-                yield json_format.MessageToDict(response_class.FromString(encoded))
-        except ApiFailureError as failure:
-            raise _FailedError(error_body(failure, version, call.request_id)) from None
-        except CutConnectionError as cut:
-            if not cut.message:
-                raise
-            said = _dump(json_format.MessageToDict(response_class.FromString(cut.message)))
-            raise CutConnectionError(said[: max(len(said) // 2, 1)]) from None
-        except GadsError as error:
-            _log.error("%s", error)
-            internal = ApiFailureError("internal_error", "INTERNAL_ERROR", error.message)
-            raise _FailedError(error_body(internal, version, call.request_id)) from None
-        except Exception:
-            _log.exception("%s failed", method.name)
-            internal = ApiFailureError("internal_error", "INTERNAL_ERROR", "An internal error has occurred.")
-            raise _FailedError(error_body(internal, version, call.request_id)) from None
+        return RestResponse(200, reply, _as_list(first, responses, error_of), streams=True)
 
 
-class _FailedError(Exception):
-    """An answer that ended in an error, as the body of one."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__()
-        self.error = error
+def _as_json(response_class: Any, encoded: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    try:
+        for message in encoded:
+            yield json_format.MessageToDict(response_class.FromString(message))
+    except CutConnectionError as cut:
+        if not cut.message:
+            raise
+        text = _dump(json_format.MessageToDict(response_class.FromString(cut.message)))
+        raise CutConnectionError(text[: max(len(text) // 2, 1)]) from None
 
 
 def error_body(failure: ApiFailureError, version: ApiVersion, request_id: str) -> dict[str, Any]:
-    """Return the JSON of a refusal, with its `GoogleAdsFailure` among the details."""
+    """Return the JSON of a failure, with its `GoogleAdsFailure` among the details."""
     status = failure.status_name
     error: dict[str, Any] = {
         "code": _HTTP_STATUS.get(status, 500),
@@ -166,10 +134,10 @@ def error_body(failure: ApiFailureError, version: ApiVersion, request_id: str) -
 def _read(request_class: Any, bound: Mapping[str, str], body: bytes) -> Any:
     request = request_class()
     try:
-        said = json.loads(body or b"{}")
-        if not isinstance(said, dict):
+        document = json.loads(body or b"{}")
+        if not isinstance(document, dict):
             raise ValueError("not an object")
-        json_format.ParseDict(said, request)
+        json_format.ParseDict(document, request)
     except (ValueError, json_format.ParseError) as error:
         raise ApiFailureError("", "", f"Invalid JSON payload received. {error}", "INVALID_ARGUMENT") from None
     for name, value in bound.items():
@@ -177,18 +145,19 @@ def _read(request_class: Any, bound: Mapping[str, str], body: bytes) -> Any:
     return request
 
 
-def _as_list(first: dict[str, Any] | None, others: Iterator[dict[str, Any]]) -> Iterator[bytes]:
-    """A JSON list that is written as it comes; an error in the middle is its last element."""
+def _as_list(
+    first: dict[str, Any] | None,
+    others: Iterator[dict[str, Any]],
+    error_of: Callable[[ApiFailureError], dict[str, Any]],
+) -> Iterator[bytes]:
+    """Yield a JSON list as its elements come; an error that ends it is its last element."""
     separator = b"["
-    if first is not None:
-        yield separator + _dump(first)
-        separator = b",\r\n"
     try:
-        for response in others:
+        for response in chain([] if first is None else [first], others):
             yield separator + _dump(response)
             separator = b",\r\n"
-    except _FailedError as failed:
-        yield separator + _dump(failed.error)
+    except ApiFailureError as failure:
+        yield separator + _dump(error_of(failure))
     except CutConnectionError as cut:
         raise CutConnectionError(separator + cut.message) from None
     yield b"]"

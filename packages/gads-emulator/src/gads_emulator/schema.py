@@ -1,4 +1,4 @@
-"""What an API version's descriptors say about a GAQL path, and JSON rows read by them."""
+"""The fields of an API version by GAQL path, from its descriptors, and JSON rows read by them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from gads_emulator.api_versions import ApiVersion, load_version
 
 Row: TypeAlias = dict[str, Any]
-"""A flat row: GAQL path to value. Enums are names (or a number that no name is known for), int64 are ints,
-repeated fields are tuples, messages are JSON-like dicts. A path that is missing is unset."""
+"""A flat row: GAQL path to value. Enums are names (or numbers without a known name), int64 are ints, repeated fields
+are tuples, messages are JSON-like dicts. A missing path is unset."""
 
-_KINDS = {
-    FieldDescriptor.CPPTYPE_INT32: "int",
-    FieldDescriptor.CPPTYPE_INT64: "int",
-    FieldDescriptor.CPPTYPE_UINT32: "int",
-    FieldDescriptor.CPPTYPE_UINT64: "int",
-    FieldDescriptor.CPPTYPE_DOUBLE: "float",
-    FieldDescriptor.CPPTYPE_FLOAT: "float",
-    FieldDescriptor.CPPTYPE_BOOL: "bool",
-    FieldDescriptor.CPPTYPE_ENUM: "enum",
-    FieldDescriptor.CPPTYPE_STRING: "str",
-    FieldDescriptor.CPPTYPE_MESSAGE: "message",
+_TYPES = {
+    "int": ("INT32", "INT64", "UINT32", "UINT64"),
+    "float": ("DOUBLE", "FLOAT"),
+    "bool": ("BOOL",),
+    "enum": ("ENUM",),
+    "str": ("STRING",),
+    "message": ("MESSAGE",),
 }
+_KINDS = {getattr(FieldDescriptor, f"CPPTYPE_{name}"): kind for kind, names in _TYPES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -46,19 +43,19 @@ class Field:
 
     @property
     def enum(self) -> EnumDescriptor:
-        """The enum's descriptor; only for fields of kind `enum`."""
+        """The descriptor of the enum; only for fields of kind `enum`."""
         found: EnumDescriptor | None = self.steps[-1].enum_type
         assert found is not None
         return found
 
     @property
     def is_metric(self) -> bool:
-        """Whether it is measured, and so summed."""
+        """Whether the field is a metric."""
         return self.resource == "metrics"
 
     @property
     def is_segment(self) -> bool:
-        """Whether it splits what is measured."""
+        """Whether the field is a segment."""
         return self.resource == "segments"
 
 
@@ -71,13 +68,13 @@ class Schema:
         self._fields: dict[str, Field | None] = {}
 
     def field(self, path: str) -> Field | None:
-        """Find a path; None when this version has no such field, or the path names a whole resource."""
+        """Return the field of a path; None if the version has no such field or the path is a whole resource."""
         if path not in self._fields:
             self._fields[path] = self._find(path)
         return self._fields[path]
 
     def has_resource(self, name: str) -> bool:
-        """Tell whether `name` can stand in a FROM clause."""
+        """Return whether `name` is valid in a FROM clause."""
         return name in self._row.fields_by_name and name not in ("metrics", "segments")
 
     def _find(self, path: str) -> Field | None:
@@ -98,24 +95,20 @@ class Schema:
     def flatten(self, nested: dict[str, Any], unknown: Callable[[str], None]) -> Row:
         """Read a `GoogleAdsRow` as JSON (snake_case or camelCase; a reserved word with or without `_`).
 
-        A field that this version does not have is left out, and its path told to `unknown`.
+        A field that this version does not have is dropped, and its path passed to `unknown`.
         Raises `ValueError` for a value that its field cannot hold.
         """
         return dict(_flatten(self._row, nested, "", unknown))
 
 
 def field_of(path: str, steps: tuple[FieldDescriptor, ...]) -> Field:
-    """Describe a path by the descriptors that lead to it."""
+    """Return the field of a path, given the descriptors from the row down to it."""
     return Field(path, steps, _KINDS[steps[-1].cpp_type], steps[-1].is_repeated)
 
 
+@functools.cache
 def load_schema(version_name: str) -> Schema:
     """Return the schema of a version, always the same object. Raises `KeyError` as `load_version` does."""
-    return _schema_of(load_version(version_name).name)
-
-
-@functools.cache
-def _schema_of(version_name: str) -> Schema:
     return Schema(load_version(version_name))
 
 

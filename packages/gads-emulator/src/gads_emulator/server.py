@@ -1,4 +1,4 @@
-"""The emulator as a running server: gRPC with TLS on a port of loopback, and a token endpoint beside it."""
+"""The running emulator: gRPC with TLS, REST over http and https, and an OAuth token endpoint, all on loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gads_emulator.client_configuration import write_client_configuration
 from gads_emulator.fault_plan import FaultPlan
 from gads_emulator.faults import Faults
 from gads_emulator.grpc_service import GoogleAdsHandler
-from gads_emulator.http_server import FAULTS_PATH, TOKEN_PATH, HttpServer
+from gads_emulator.http_server import FAULTS_PATH, TOKEN_PATH, HttpServer, port_taken
 from gads_emulator.rest_service import RestService
 
 _WORKERS = 64
@@ -32,16 +32,12 @@ _OPTIONS = [
 ]
 
 
-def _as_is(answer: Selection) -> Selection:
-    return answer
-
-
 class EmulatorServer:
-    """A local Google Ads API. Use it as a context manager, or call `start` and `stop`; it can start again.
+    """A local Google Ads API. Use it as a context manager, or call `start` and `stop`; it can be started again.
 
-    `faults` is what goes wrong from the start; `server.faults.plan` may be replaced at any time. `wrap` gets the API's
-    `Answer` and returns the one that is served, inside the faults. `now` is the API's clock (aware). `authority` is the
-    certificate authority; all servers of a process share one unless told otherwise.
+    `faults` is the first fault plan; `server.faults.plan` may be replaced at any time. `wrap` gets the API's
+    `Selection` and returns the one that is served, inside the faults. `now` is the API's clock (aware). `authority` is
+    the certificate authority; by default all servers of a process share one.
     """
 
     def __init__(
@@ -55,44 +51,42 @@ class EmulatorServer:
         rest_tls_port: int = 0,
         policy: Policy | None = None,
         faults: FaultPlan | None = None,
-        wrap: Callable[[Selection], Selection] = _as_is,
+        wrap: Callable[[Selection], Selection] = lambda answer: answer,
         authority: Authority | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
-        self._agency = agency
+        self.agency = agency
+        """The accounts and rows that are served."""
+        self.faults = Faults(faults, now)
+        """What goes wrong: set its `plan`, or `clear()` it."""
+        self.port = 0
+        """The port that gRPC is served on; 0 before `start`."""
         self._host = host
         self._wanted_port = port
         self._tls = tls
         self._authority = authority or process_authority()
         self._policy = policy or Policy()
-        self._faults = Faults(faults, now)
         api = Api(agency, policy=self._policy, now=now, cache_bytes=cache_bytes)
-        self._answer = self._faults.wrap(wrap(api.answer))
+        self._answer = self.faults.wrap(wrap(api.answer))
         self._wanted_http = {False: rest_port, True: rest_tls_port}
         self._server: grpc.Server | None = None
         self._http: dict[bool, HttpServer] = {}
-        self._port = 0
-
-    @property
-    def port(self) -> int:
-        """The port that is served; 0 before `start`."""
-        return self._port
 
     @property
     def address(self) -> str:
-        """What a client's `endpoint` must be."""
-        return f"localhost:{self._port}"
+        """The `endpoint` of a client's configuration."""
+        return f"localhost:{self.port}"
 
     @property
     def rest_url(self) -> str:
-        """Where REST is served without TLS, such as `http://127.0.0.1:4711`; empty unless started."""
-        return f"http://{self._host}:{self._http[False].port}" if self._http else ""
+        """The address of REST without TLS, such as `http://127.0.0.1:4711`; empty unless started."""
+        return f"http://{self._host}:{self._http[False].server_port}" if self._http else ""
 
     @property
     def rest_tls_url(self) -> str:
-        """Where REST is served with TLS, such as `https://localhost:4712`; empty unless started."""
-        return f"https://localhost:{self._http[True].port}" if self._http else ""
+        """The address of REST with TLS, such as `https://localhost:4712`; empty unless started."""
+        return f"https://localhost:{self._http[True].server_port}" if self._http else ""
 
     @property
     def token_url(self) -> str:
@@ -101,40 +95,31 @@ class EmulatorServer:
 
     @property
     def faults_url(self) -> str:
-        """Where other processes set the faults; empty unless started."""
+        """The address at which other processes set the faults; empty unless started."""
         return self.rest_url + FAULTS_PATH if self._http else ""
-
-    @property
-    def faults(self) -> Faults:
-        """What goes wrong: set its `plan`, or `clear()` it."""
-        return self._faults
 
     @property
     def ca_pem(self) -> bytes:
         """The certificate that a client must trust."""
         return self._authority.ca_pem
 
-    @property
-    def agency(self) -> Agency:
-        """Whose rows are served."""
-        return self._agency
-
     def start(self) -> Self:
-        """Serve; on return the port accepts calls. Raises `ConfigurationError` when the port is taken."""
+        """Serve; on return every port accepts calls. Raises `ConfigurationError` when a port is taken."""
         server = grpc.server(
             ThreadPoolExecutor(_WORKERS, thread_name_prefix="gads-emulator"),
             handlers=[GoogleAdsHandler(self._answer)],
             options=_OPTIONS,
         )
         where = f"{self._host}:{self._wanted_port}"
+        keys = [(self._authority.private_key, self._authority.certificate_chain)]
         try:
-            self._port = (
-                server.add_secure_port(where, self._credentials()) if self._tls else server.add_insecure_port(where)
+            self.port = (
+                server.add_secure_port(where, grpc.ssl_server_credentials(keys))
+                if self._tls
+                else server.add_insecure_port(where)
             )
         except RuntimeError:
-            raise ConfigurationError(
-                f"{where} cannot be listened on", hint="choose another port; 0 takes a free one"
-            ) from None
+            raise port_taken(self._host, self._wanted_port) from None
         rest = RestService(self._answer)
         try:
             for tls in (False, True):
@@ -143,26 +128,26 @@ class EmulatorServer:
                     self._wanted_http[tls],
                     rest,
                     self._policy,
-                    self._faults,
+                    self.faults,
                     context=self._authority.tls_context() if tls else None,
                     google_context=self._authority.tls_context(*GOOGLE_NAMES),
                 )
         except ConfigurationError:
             server.stop(None)
             for half in self._http.values():
-                half.close()
+                half.server_close()
             self._http.clear()
             raise
         server.start()
         for http in self._http.values():
             http.start()
         self._server = server
-        self._faults.resume()
+        self.faults.resume()
         return self
 
     def stop(self, grace: float | None = None) -> None:
-        """Stop serving and free the ports; calls under way get `grace` seconds, then UNAVAILABLE."""
-        self._faults.stop_waiting()
+        """Stop serving and free the ports; running calls get `grace` seconds, then UNAVAILABLE."""
+        self.faults.stop_waiting()
         if self._server is not None:
             self._server.stop(grace).wait()
             self._server = None
@@ -179,16 +164,13 @@ class EmulatorServer:
         self.stop()
 
     def write_client_configuration(self, directory: Path) -> Path:
-        """Write what a client needs into `directory` and return the path of the `google-ads.yaml`.
-
-        See `gads_emulator.client_configuration`. The server must have been started.
-        """
+        """Write a client's files into `directory` and return the path of `google-ads.yaml`; call it after `start`."""
         return write_client_configuration(
             directory,
             endpoint=self.address,
             token_url=self.token_url,
             ca_pem=self.ca_pem,
-            login_customer_id=self._agency.login_customer_id,
+            login_customer_id=self.agency.login_customer_id,
             addresses={
                 "grpc": self.address,
                 "rest": self.rest_url,
@@ -196,10 +178,6 @@ class EmulatorServer:
                 "token_url": self.token_url,
                 "faults_url": self.faults_url,
                 "api_versions": list(installed_versions()),
-                "customer_ids": [a.customer_id for a in self._agency.accounts.values() if not a.manager],
+                "customer_ids": [a.customer_id for a in self.agency.accounts.values() if not a.manager],
             },
         )
-
-    def _credentials(self) -> grpc.ServerCredentials:
-        authority = self._authority
-        return grpc.ssl_server_credentials([(authority.private_key, authority.certificate_chain)])

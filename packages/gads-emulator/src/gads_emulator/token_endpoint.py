@@ -1,4 +1,4 @@
-"""OAuth 2 on loopback, so that a client's whole sign-in works without the network."""
+"""An OAuth 2 token endpoint on loopback, so that a client signs in without a network."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LIFETIME_SECONDS = 3600
 
 
 def give_token(body: bytes, policy: Policy, fault: Callable[[], tuple[str, str] | None]) -> tuple[int, dict[str, Any]]:
-    """Answer one request for a token (RFC 6749, section 5; RFC 7523): the HTTP status and the JSON.
+    """Answer one token request (RFC 6749, section 5; RFC 7523) with an HTTP status and JSON.
 
-    A service account's assertion is taken as it comes, unchecked; a refresh token must be there, and be one that the
-    policy knows if it knows any. `fault` is asked for an error to give instead.
+    A service account's assertion is not verified. A refresh token is required, and must be one of the policy's if the
+    policy has any. `fault` returns an error to answer instead, or None.
     """
     form = parse_qs(body.decode("utf-8", "replace"))
     grant = form.get("grant_type", [""])[0]

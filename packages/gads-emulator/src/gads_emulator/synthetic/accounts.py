@@ -10,19 +10,9 @@ from gads_emulator.agency import Account
 from gads_emulator.synthetic.activity import draw
 
 _NAMES = (
-    "Nordlicht Fahrräder",
-    "Café Soleil",
-    "Книжный двор",
-    "青空書店",
-    "Harbour Tools",
-    "Ελαιώνας",
-    "Pão e Mel",
-    "Zielona Łąka",
-    "Blue Kettle",
-    "متجر النخيل",
-    "Snøhvit Sport",
-    "Garden & Gravel",
-)
+    "Nordlicht Fahrräder", "Café Soleil", "Книжный двор", "青空書店", "Harbour Tools", "Ελαιώνας",
+    "Pão e Mel", "Zielona Łąka", "Blue Kettle", "متجر النخيل", "Snøhvit Sport", "Garden & Gravel",
+)  # fmt: skip
 _PLACES = (
     ("USD", "America/New_York"),
     ("EUR", "Europe/Berlin"),
@@ -37,9 +27,9 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """What a synthetic agency is made of. The same settings give the same rows on every machine.
+    """The settings of a synthetic agency. The same settings give the same rows on every machine.
 
-    Raises `InvalidValueError` for counts below what is possible and for a reversed range.
+    Raises `InvalidValueError` for counts out of range and for a reversed range of days.
     """
 
     seed: int = 1
@@ -52,27 +42,27 @@ class SyntheticSettings:
     last: date = date(2024, 12, 31)
     """The last day that has rows."""
     disabled_accounts: int = 0
-    """Clients besides `accounts` that are cancelled: listed, and refused."""
+    """Cancelled clients besides `accounts`: listed, but refused."""
     ad_groups: int = 3
-    """Ad groups of a campaign that has any."""
+    """Ad groups of a campaign, unless its type has none."""
     keywords: int = 5
     """Keywords of an ad group of a search campaign."""
     ads: int = 2
     """Ads of an ad group."""
 
     restated_for: int = 0
-    """Days for which the conversions of a day still grow, 1 to 90; other metrics grow for the first 3 of them.
+    """Days for which the conversions of a day still grow, 1 to 90; other metrics grow for 3 days.
 
-    0: a day is final at once. Otherwise a day follows from its age on the API's clock, and days after today have no
+    0: a day is final at once. Otherwise a day depends on its age by the API's clock, and days after today have no
     rows.
     """
 
     def __post_init__(self) -> None:
         for name in ("accounts", "campaigns", "ad_groups", "keywords", "ads"):
             if getattr(self, name) < 1:
-                raise InvalidValueError(f"a synthetic agency needs {name} of 1 or more")
+                raise InvalidValueError(f"{name} must be 1 or more")
         if self.disabled_accounts < 0:
-            raise InvalidValueError("disabled_accounts cannot be negative")
+            raise InvalidValueError("disabled_accounts must be 0 or more")
         if not 0 <= self.restated_for <= 90:
             raise InvalidValueError(f"restated_for must be 0 to 90 days, not {self.restated_for}")
         if self.last < self.first:
@@ -80,7 +70,7 @@ class SyntheticSettings:
 
 
 def make_accounts(settings: SyntheticSettings) -> dict[str, Account]:
-    """Return every account by id, managers before their clients; the first is the one to log in through."""
+    """Return every account by id, managers before their clients; the first is the login customer."""
     seed = settings.seed
     root = Account(_id(seed, "manager"), "Lighthouse Agency", manager=True)
     nested = Account(
@@ -98,6 +88,5 @@ def make_accounts(settings: SyntheticSettings) -> dict[str, Account]:
 
 
 def _id(*key: object) -> str:
-    """Ten digits, beyond 32 bits."""
     numbers = draw("account", *key)
     return str(5_000_000_000 + numbers.below(2_000_000_000) * 2 + numbers.below(2))

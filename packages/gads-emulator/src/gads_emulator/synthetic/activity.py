@@ -1,4 +1,4 @@
-"""What happened in a campaign on a day: whole numbers that follow from the seed, and their division into parts."""
+"""The activity of a campaign on a day: integers that follow from the seed, and their division into parts."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 ONE = 1 << 32
-"""The whole, for weights: parts are given as cumulative bounds between 0 and ONE."""
+"""The upper end of cumulative bounds, by which a whole is divided."""
 
 
 def draw(*key: object) -> Draw:
-    """Return numbers that follow from `key`, the same on every machine."""
+    """Return random numbers that follow from `key`, the same on every machine."""
     text = "\x1f".join(str(part) for part in key)
     return Draw(int.from_bytes(blake2b(text.encode(), digest_size=32).digest(), "little"))
 
 
 class Draw:
-    """A supply of numbers: about eight of them, then it is empty."""
+    """Up to eight random numbers; all after them are 0."""
 
     __slots__ = ("_bits",)
 
@@ -28,7 +29,7 @@ class Draw:
         self._bits = bits
 
     def below(self, count: int) -> int:
-        """Return a whole number from 0 to `count` - 1."""
+        """Return an integer from 0 to `count` - 1."""
         number = (self._bits & 0xFFFFFFFF) * count >> 32
         self._bits >>= 32
         return number
@@ -45,7 +46,7 @@ class Draw:
 
 
 class Activity(NamedTuple):
-    """Counts of a part of a day. Conversions are in hundredths, so that every part is a whole number."""
+    """Counts of a part of a day. Conversions are in hundredths, so that every part is an integer."""
 
     impressions: int
     clicks: int
@@ -63,7 +64,7 @@ NOTHING = Activity(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How a campaign behaves on an ordinary day."""
+    """The behaviour of a campaign on an ordinary day."""
 
     key: str
     impressions: float
@@ -82,7 +83,7 @@ class Profile:
 
 
 def activity_of(profile: Profile, day: date) -> Activity:
-    """Return the day's counts: clicks never exceed impressions, and nothing happens outside the campaign's life."""
+    """Return the day's counts: never more clicks than impressions, and nothing outside the campaign's lifetime."""
     if not profile.first <= day <= profile.last:
         return NOTHING
     ordinal = day.toordinal()
@@ -110,14 +111,14 @@ def activity_of(profile: Profile, day: date) -> Activity:
 
 
 _SETTLING = (0.6, 0.95, 0.99)
-"""The share of a day's impressions that is known 0, 1 and 2 days after it; later it is all."""
+"""The known share of a day's impressions 0, 1 and 2 days after it; later all are known."""
 
 
 def known_at(whole: Activity, profile: Profile, day: date, age: int, restated_for: int) -> Activity:
-    """Return what is known of a day's counts when it is `age` days old; it never shrinks with age.
+    """Return the known part of a day's counts when it is `age` days old; it never shrinks with age.
 
-    Impressions, clicks and cost are final after 3 days. Conversions come in for `restated_for` days, ever fewer a day;
-    how fast is the campaign's and the day's own. A negative age is a day that has not come.
+    Impressions, clicks and cost are final after 3 days. Conversions grow for `restated_for` days, ever more slowly, at
+    a speed that depends on the campaign and the day. A negative age is a day in the future, which has no counts.
     """
     if age < 0:
         return NOTHING
@@ -129,12 +130,8 @@ def known_at(whole: Activity, profile: Profile, day: date, age: int, restated_fo
     else:
         speed = draw("lag", profile.key, day.toordinal()).between(2, 6) / restated_for
         bound = int((1 - math.exp(-speed * (age + 0.5))) / (1 - math.exp(-speed * (restated_for + 0.5))) * ONE)
-    return known._replace(
-        conversions=whole.conversions * bound >> 32,
-        conversions_value=whole.conversions_value * bound >> 32,
-        all_conversions=whole.all_conversions * bound >> 32,
-        view_through=whole.view_through * bound >> 32,
-    )
+    growing = ("conversions", "conversions_value", "all_conversions", "view_through")
+    return known._replace(**{name: getattr(whole, name) * bound >> 32 for name in growing})
 
 
 def add(one: Activity, other: Activity) -> Activity:
@@ -143,10 +140,10 @@ def add(one: Activity, other: Activity) -> Activity:
 
 
 def divide(whole: Activity, bounds: Sequence[int]) -> list[Activity]:
-    """Divide by cumulative bounds (the last is ONE): the parts add up to the whole, and each is plausible in itself.
+    """Divide by cumulative bounds (the last is ONE) into parts that add up to the whole and are each plausible.
 
-    Impressions follow the bounds; clicks follow impressions and cost follows clicks, so that no part has clicks without
-    impressions. Parts of a finer division with the same bounds among its own add up to the parts of the coarser one.
+    Impressions follow the bounds, clicks follow impressions and cost follows clicks, so that no part has clicks without
+    impressions. The parts of a finer division add up to those of a coarser one whose bounds it contains.
     """
     parts = []
     before = NOTHING
@@ -184,19 +181,9 @@ def _cumulative(whole: Activity, bound: int) -> Activity:
 
 
 def bounds_of(weights: Sequence[float]) -> list[int]:
-    """Turn weights into cumulative bounds that end with ONE."""
+    """Return the cumulative bounds of weights; the last is ONE."""
     total = sum(weights)
-    running = 0.0
-    bounds = []
-    for weight in weights:
-        running += weight
-        bounds.append(int(running / total * ONE))
-    bounds[-1] = ONE
-    return bounds
-
-
-def _interactions(a: Activity) -> int:
-    return a.clicks + a.video_views
+    return [*(int(running / total * ONE) for running in list(accumulate(weights))[:-1]), ONE]
 
 
 METRICS: Mapping[str, Callable[[Activity], float]] = {
@@ -209,7 +196,7 @@ METRICS: Mapping[str, Callable[[Activity], float]] = {
     "metrics.all_conversions_value": lambda a: a.conversions_value / 100,
     "metrics.conversions_by_conversion_date": lambda a: a.conversions / 100,
     "metrics.view_through_conversions": lambda a: a.view_through,
-    "metrics.interactions": _interactions,
+    "metrics.interactions": lambda a: a.clicks + a.video_views,
     "metrics.engagements": lambda a: a.video_views,
     "metrics.video_views": lambda a: a.video_views,
     "metrics.video_trueview_views": lambda a: a.video_views,
@@ -220,7 +207,7 @@ METRICS: Mapping[str, Callable[[Activity], float]] = {
     "metrics.search_budget_lost_impression_share": lambda a: round(a.impressions % 17 / 100, 4),
     "metrics.search_rank_lost_impression_share": lambda a: round(a.clicks % 29 / 100, 4),
 }
-"""How each metric is read off an activity; ratios are made from these by `gads_emulator.metrics.ratio`.
+"""The metrics with a model; ratios are computed from them by `gads_emulator.metrics.ratio`.
 
 All but the shares are linear in the activity, so that the parts of a division add up to the whole.
 """

@@ -1,10 +1,10 @@
-"""A seeded agency: rows are made when asked for, from the seed, the account, the resource and the day."""
+"""A synthetic agency: rows are made on request, from the seed, the account, the resource and the day."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from gads_emulator.resource_names import has_pattern
 from gads_emulator.schema import Row, Schema
 from gads_emulator.synthetic.accounts import SyntheticSettings, make_accounts
 from gads_emulator.synthetic.activity import NOTHING, Activity, activity_of, add, bounds_of, divide, known_at
-from gads_emulator.synthetic.campaigns import OWN_LEVELS, Campaign, Entity, make_campaigns, parents
+from gads_emulator.synthetic.campaigns import OWN_LEVELS, Campaign, make_campaigns, parents
 from gads_emulator.synthetic.events import change_events, change_statuses, clicks
 from gads_emulator.synthetic.metrics import reader_of
 from gads_emulator.synthetic.resources import account_rows, entities, level_of
@@ -22,20 +22,20 @@ from gads_emulator.synthetic.values import missing_values, within
 from gads_gaql.resource_rules import can_have_metrics
 
 _CRITERIA = frozenset({"ad_group_criterion", "campaign_criterion"})
-"""Resources whose metrics are those of the views upon them."""
+"""Resources whose metrics are in their views."""
 _DATE = "segments.date"
 _KEPT_ACCOUNTS = 512
 
 _Known = Callable[[Campaign, date], Activity]
-"""What is known today of a campaign's day."""
+"""From a campaign and a day to the activity that is known today."""
 
 
 class SyntheticAgency:
-    """A manager, a nested manager and clients, with campaigns and what is below them for each day of a range.
+    """A manager, a nested manager and clients, with campaigns and their resources for each day of a range.
 
-    Sums agree: the campaigns of an account add up to the account, and whatever hangs on a campaign to that campaign as
-    far as it is on all of its ad groups; the parts by any segments add up to the day. An attribute that nothing models
-    has a value that follows from its type.
+    Sums agree: the campaigns of an account add up to the account, the resources of all ad groups of a campaign add up
+    to the campaign, and the parts of any segments add up to the day. An attribute without a model has a value of its
+    type.
     """
 
     drops_rows_without_activity = True
@@ -53,7 +53,7 @@ class SyntheticAgency:
 
     @property
     def login_customer_id(self) -> str:
-        """The manager at the top."""
+        """The top manager."""
         return next(iter(self._accounts))
 
     @property
@@ -63,7 +63,7 @@ class SyntheticAgency:
 
     @property
     def client_ids(self) -> tuple[str, ...]:
-        """The enabled accounts that are no managers, in the order they were made."""
+        """The enabled client accounts, in the order of creation."""
         return tuple(a.customer_id for a in self._accounts.values() if not a.manager and a.status == "ENABLED")
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
@@ -77,7 +77,6 @@ class SyntheticAgency:
             return Rows(_completed(schema, request, iter(own)))
         campaigns = self._of(account)
         if resource in ("change_event", "change_status"):
-            # What a change says nothing of has nothing to do with it.
             return Rows(self._changes(account, campaigns, request), distinct=True)
         if resource == "click_view":
             return Rows(self._clicks(schema, account, campaigns, request), distinct=_DATE in request.segments)
@@ -107,7 +106,7 @@ class SyntheticAgency:
     def _by_day(self, schema: Schema, request: RowRequest, groups: list[_Group]) -> Iterator[Row]:
         read = reader_of(schema, request.metrics)
         if not request.segments:
-            # Without segments an entity has a row whether anything happened or not.
+            # Without segments, an entity has a row even if nothing happened.
             for group in groups:
                 for row in group.rows:
                     yield {**row, **read(NOTHING)}
@@ -115,10 +114,10 @@ class SyntheticAgency:
         for group in groups:
             group.divide_by(schema, request.segments)
         for day in self._days(request):
-            said = day.isoformat()
+            day_text = day.isoformat()
             for group in groups:
                 for row, part, activity in group.on(day, known):
-                    yield {**row, _DATE: said, **part, **read(activity)}
+                    yield {**row, _DATE: day_text, **part, **read(activity)}
 
     def _days(self, request: RowRequest) -> Iterator[date]:
         first = max(request.first or self.settings.first, self.settings.first)
@@ -163,7 +162,7 @@ class SyntheticAgency:
 
 
 class _Group:
-    """Entities that share what happened in some campaigns."""
+    """Entities that share the activity of some campaigns."""
 
     def __init__(self, campaigns: list[Campaign], rows: list[Row], bounds: list[int]) -> None:
         self._campaigns = campaigns
@@ -173,16 +172,16 @@ class _Group:
         self._names: tuple[str, ...] = ()
 
     def cut_to(self, schema: Schema, request: RowRequest) -> _Group:
-        """Return the group with only the attributes that are asked for, each of which has a value."""
+        """Return the group with only the requested attributes, each with a value."""
         return _Group(self._campaigns, list(_completed(schema, request, iter(self.rows))), self._bounds)
 
     def divide_by(self, schema: Schema, segments: frozenset[str]) -> None:
-        """Divide every day by these segments from now on."""
+        """Set the segments that divide every day."""
         self._splits = [splits_of(schema, campaign, segments) for campaign in self._campaigns]
         self._names = paths_of(self._splits[0]) if self._splits else ()
 
     def on(self, day: date, known: _Known) -> Iterator[tuple[Row, Row, Activity]]:
-        """Yield each entity with the values of its segments and what happened; nothing where nothing did."""
+        """Yield each entity that had activity, with the values of its segments and the activity."""
         parts: dict[tuple[Any, ...], Activity] = {}
         for campaign, splits in zip(self._campaigns, self._splits, strict=True):
             whole = known(campaign, day)
@@ -205,30 +204,26 @@ def _groups(resource: str, account: Account, campaigns: list[Campaign]) -> list[
     if resource not in OWN_LEVELS and not has_pattern(resource):
         return []
     if resource not in OWN_LEVELS and level_of(resource) == "account":
-        rows = account_rows(resource, account)
+        rows = account_rows(resource, account.attributes())
         return [_Group(campaigns, rows, bounds_of([1 + index % 3 for index in range(len(rows))]))] if rows else []
+    level = OWN_LEVELS.get(resource)
     groups = []
     for campaign in campaigns:
-        found = _entities(resource, campaign)
+        found = entities(resource, campaign) if level is None else parents(campaign, level)
         if found:
             weights = bounds_of([entity.weight for entity in found])
             groups.append(_Group([campaign], [entity.attributes for entity in found], weights))
     return groups
 
 
-def _entities(resource: str, campaign: Campaign) -> Sequence[Entity]:
-    level = OWN_LEVELS.get(resource)
-    return parents(campaign, level) if level is not None else entities(resource, campaign)
-
-
 def _completed(schema: Schema, request: RowRequest, rows: Iterator[Row]) -> Iterator[Row]:
-    """Cut rows to the attributes that are asked for, and give each of these a value."""
+    """Yield rows with only the requested attributes, each with a value."""
     wanted = [path for path in request.fields if not path.startswith(("metrics.", "segments."))]
     fields = {path: field for path in wanted if (field := schema.field(path)) is not None}
     for row in rows:
         cut = {path: row[path] for path in wanted if path in row}
         for path, value in cut.items():
-            # An id is a number here, and in some fields of some resources a text or a short number.
+            # An id is an integer here, but a text or an int32 in some fields.
             if type(value) is int:
                 cut[path] = str(value) if fields[path].kind == "str" else within(fields[path], value)
         if len(cut) < len(wanted):

@@ -1,4 +1,4 @@
-"""The campaigns of one synthetic client and what hangs below them, as rows of attributes. Nothing here has metrics."""
+"""The campaigns of a synthetic account with their ad groups, ads, keywords and asset groups, without metrics."""
 
 from __future__ import annotations
 
@@ -11,48 +11,58 @@ from gads_emulator.schema import Row
 from gads_emulator.synthetic.accounts import SyntheticSettings
 from gads_emulator.synthetic.activity import Profile, bounds_of, draw
 
-_CHANNELS: tuple[tuple[str, bool, tuple[float, ...]], ...] = (
-    # type, whether it has ad groups, Monday to Sunday
-    ("SEARCH", True, (1.1, 1.15, 1.1, 1.05, 0.95, 0.8, 0.85)),
-    ("PERFORMANCE_MAX", False, (1.0, 1.0, 1.0, 1.0, 1.05, 0.95, 1.0)),
-    ("DISPLAY", True, (0.9, 0.9, 0.95, 1.0, 1.0, 1.1, 1.15)),
-    ("SHOPPING", True, (0.9, 0.9, 0.95, 0.95, 1.0, 1.1, 1.2)),
-    ("VIDEO", True, (0.85, 0.85, 0.9, 0.95, 1.1, 1.2, 1.15)),
-    ("DEMAND_GEN", True, (0.95, 0.95, 1.0, 1.0, 1.05, 1.05, 1.0)),
-)
-_RATES = {
-    # clicks of impressions, cost of a click in micros, views of impressions
-    "SEARCH": (0.06, 900_000.0, 0.0),
-    "PERFORMANCE_MAX": (0.02, 500_000.0, 0.02),
-    "DISPLAY": (0.006, 300_000.0, 0.0),
-    "SHOPPING": (0.012, 400_000.0, 0.0),
-    "VIDEO": (0.004, 250_000.0, 0.25),
-    "DEMAND_GEN": (0.009, 350_000.0, 0.1),
-}
-_AD_GROUP_TYPES = {
-    "SEARCH": "SEARCH_STANDARD",
-    "DISPLAY": "DISPLAY_STANDARD",
-    "SHOPPING": "SHOPPING_PRODUCT_ADS",
-    "VIDEO": "VIDEO_TRUE_VIEW_IN_STREAM",
-}
+
+@dataclass(frozen=True)
+class _Channel:
+    """A campaign type: its weekdays (Monday to Sunday), rates of impressions, and networks with their weights."""
+
+    name: str
+    ad_group_type: str | None
+    """None for a campaign that has asset groups instead of ad groups."""
+    weekday: tuple[float, ...]
+    click_rate: float
+    cost_per_click: float
+    """In micros."""
+    video_rate: float
+    networks: Mapping[str, float]
+
+
+_CHANNELS = (
+    _Channel(
+        "SEARCH", "SEARCH_STANDARD", (1.1, 1.15, 1.1, 1.05, 0.95, 0.8, 0.85),
+        0.06, 900_000.0, 0.0, {"SEARCH": 0.82, "SEARCH_PARTNERS": 0.18},
+    ),
+    _Channel(
+        "PERFORMANCE_MAX", None, (1.0, 1.0, 1.0, 1.0, 1.05, 0.95, 1.0),
+        0.02, 500_000.0, 0.02, {"MIXED": 1.0},
+    ),
+    _Channel(
+        "DISPLAY", "DISPLAY_STANDARD", (0.9, 0.9, 0.95, 1.0, 1.0, 1.1, 1.15),
+        0.006, 300_000.0, 0.0, {"CONTENT": 1.0},
+    ),
+    _Channel(
+        "SHOPPING", "SHOPPING_PRODUCT_ADS", (0.9, 0.9, 0.95, 0.95, 1.0, 1.1, 1.2),
+        0.012, 400_000.0, 0.0, {"SEARCH": 0.9, "SEARCH_PARTNERS": 0.1},
+    ),
+    _Channel(
+        "VIDEO", "VIDEO_TRUE_VIEW_IN_STREAM", (0.85, 0.85, 0.9, 0.95, 1.1, 1.2, 1.15),
+        0.004, 250_000.0, 0.25, {"YOUTUBE": 1.0},
+    ),
+    _Channel(
+        "DEMAND_GEN", "UNSPECIFIED", (0.95, 0.95, 1.0, 1.0, 1.05, 1.05, 1.0),
+        0.009, 350_000.0, 0.1, {"YOUTUBE": 0.55, "GMAIL": 0.2, "CONTENT": 0.25},
+    ),
+)  # fmt: skip
 _THEMES = ("Brand", "Generic", "Sommer-Aktion", "Распродажа", "新規顧客", "Été", "Retargeting", "Clearance", "Local")
 _WORDS = ("buy online", "near me", "günstig kaufen", "best price", "отзывы", "reviews", "送料無料", "sale", "delivery")
 _ASSET_GROUPS = 2
-"""Of a Performance Max campaign, which has no ad groups."""
-_LABELS = ("Seasonal", "Évergreen", "Тест")
-_NETWORKS = {
-    "SEARCH": (("SEARCH", 0.82), ("SEARCH_PARTNERS", 0.18)),
-    "PERFORMANCE_MAX": (("MIXED", 1.0),),
-    "DISPLAY": (("CONTENT", 1.0),),
-    "SHOPPING": (("SEARCH", 0.9), ("SEARCH_PARTNERS", 0.1)),
-    "VIDEO": (("YOUTUBE", 1.0),),
-    "DEMAND_GEN": (("YOUTUBE", 0.55), ("GMAIL", 0.2), ("CONTENT", 0.25)),
-}
+"""Asset groups of a Performance Max campaign, which has no ad groups."""
+_LABELS = (("Seasonal", "#E993EB"), ("Évergreen", "#8BCBD2"), ("Тест", "#8266C9"))
 
 
 @dataclass(frozen=True)
 class Entity:
-    """A row of attributes and its share of what is above it, as a weight."""
+    """A row of attributes with its weight among the entities of its parent."""
 
     attributes: Row
     weight: float = 1.0
@@ -61,7 +71,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Campaign:
-    """One campaign: its behaviour, and its ad groups as `below["ad_group"]` of the entity."""
+    """One campaign: its profile, its entity (ad groups in `below["ad_group"]`) and its networks."""
 
     profile: Profile
     entity: Entity
@@ -70,39 +80,36 @@ class Campaign:
 
 
 def make_campaigns(settings: SyntheticSettings, account: Account) -> list[Campaign]:
-    """Return the account's campaigns; they depend on the settings and the account's id alone."""
+    """Return the campaigns of an account."""
     return [_campaign(settings, account, number) for number in range(settings.campaigns)]
 
 
-def label_ids(customer_id: str) -> list[int]:
-    """Return the ids of an account's labels."""
-    return [_id("label", customer_id, number) for number in range(len(_LABELS))]
+def label_names(owner: Row) -> list[str]:
+    """Return the resource names of the labels of the account that the row `owner` belongs to."""
+    customer_id = str(owner["customer.id"])
+    return [f"customers/{customer_id}/labels/{_id('label', customer_id, n)}" for n in range(len(_LABELS))]
 
 
-def make_labels(account: Account) -> list[Row]:
-    """Return the account's labels."""
-    rows = []
-    ids = label_ids(account.customer_id)
-    for number, (label_id, name) in enumerate(zip(ids, _LABELS, strict=True)):
-        rows.append(
-            {
-                **account.attributes(),
-                "label.resource_name": f"customers/{account.customer_id}/labels/{label_id}",
-                "label.id": label_id,
-                "label.name": name,
-                "label.status": "ENABLED",
-                "label.text_label.background_color": ("#E993EB", "#8BCBD2", "#8266C9")[number],
-                "label.text_label.description": f"{name} campaigns",
-            }
-        )
-    return rows
+def make_labels(customer: Row) -> list[Row]:
+    """Return the labels of an account, given its `customer` attributes."""
+    return [
+        {
+            **customer,
+            "label.resource_name": resource_name,
+            "label.id": int(resource_name.rpartition("/")[2]),
+            "label.name": name,
+            "label.status": "ENABLED",
+            "label.text_label.background_color": color,
+            "label.text_label.description": f"{name} campaigns",
+        }
+        for resource_name, (name, color) in zip(label_names(customer), _LABELS, strict=True)
+    ]
 
 
 def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Campaign:
     key = f"{settings.seed}/{account.customer_id}/{number}"
     numbers = draw("campaign", key)
-    channel, has_ad_groups, weekday = _CHANNELS[number % len(_CHANNELS)]
-    click_rate, cost, video_rate = _RATES[channel]
+    channel = _CHANNELS[number % len(_CHANNELS)]
     days = (settings.last - settings.first).days
     late = numbers.below(4) == 0 and number > 0
     early_end = numbers.below(5) == 0 and number > 0
@@ -111,24 +118,23 @@ def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Cam
     profile = Profile(
         key=key,
         impressions=200 * 10 ** numbers.between(0, 1.5),
-        click_rate=click_rate * numbers.between(0.6, 1.5),
-        cost_per_click=cost * numbers.between(0.5, 2),
+        click_rate=channel.click_rate * numbers.between(0.6, 1.5),
+        cost_per_click=channel.cost_per_click * numbers.between(0.5, 2),
         conversion_rate=numbers.between(0.01, 0.08),
         value_per_conversion=numbers.between(15, 120),
-        video_rate=video_rate,
-        weekday=weekday,
+        video_rate=channel.video_rate,
+        weekday=channel.weekday,
         first=first,
         last=last,
         quiet_days=0.02 if number % 5 else 0.15,
     )
-    attributes = _campaign_attributes(account, number, key, profile, channel, paused=early_end)
+    attributes = _campaign_attributes(account, number, key, profile, channel.name, paused=early_end)
     entity = Entity(attributes)
-    if has_ad_groups:
-        entity.below["ad_group"] = [_ad_group(settings, attributes, key, channel, n) for n in range(settings.ad_groups)]
-    else:
+    if channel.ad_group_type is None:
         entity.below["asset_group"] = [_asset_group(attributes, key, n) for n in range(_ASSET_GROUPS)]
-    names, weights = zip(*_NETWORKS[channel], strict=True)
-    return Campaign(profile, entity, names, tuple(bounds_of(weights)))
+    else:
+        entity.below["ad_group"] = [_ad_group(settings, attributes, key, channel, n) for n in range(settings.ad_groups)]
+    return Campaign(profile, entity, tuple(channel.networks), tuple(bounds_of(list(channel.networks.values()))))
 
 
 def _campaign_attributes(
@@ -171,7 +177,7 @@ def _campaign_attributes(
     }
 
 
-def _ad_group(settings: SyntheticSettings, campaign: Row, key: str, channel: str, number: int) -> Entity:
+def _ad_group(settings: SyntheticSettings, campaign: Row, key: str, channel: _Channel, number: int) -> Entity:
     key = f"{key}/{number}"
     owner = campaign["customer.resource_name"]
     group_id = _id("ad group", key)
@@ -181,14 +187,14 @@ def _ad_group(settings: SyntheticSettings, campaign: Row, key: str, channel: str
         "ad_group.id": group_id,
         "ad_group.name": f"{_THEMES[(group_id + number) % len(_THEMES)]} – {number + 1}",
         "ad_group.status": "ENABLED",
-        "ad_group.type": _AD_GROUP_TYPES.get(channel, "UNSPECIFIED"),
+        "ad_group.type": channel.ad_group_type,
         "ad_group.campaign": campaign["campaign.resource_name"],
         "ad_group.cpc_bid_micros": 10_000 * (10 + group_id % 200),
     }
     weight = draw("weight", key).between(0.2, 1.8)
     entity = Entity(attributes, weight)
     entity.below["ad_group_ad"] = [_ad(attributes, key, n) for n in range(settings.ads)]
-    if channel == "SEARCH":
+    if channel.name == "SEARCH":
         entity.below["keyword_view"] = [_keyword(attributes, key, n) for n in range(settings.keywords)]
     return entity
 
@@ -249,15 +255,14 @@ def _keyword(ad_group: Row, key: str, number: int) -> Entity:
 
 
 def _id(*key: object) -> int:
-    """A number beyond 32 bits."""
     return 5_000_000_000 + draw("id", *key).below(1 << 31) * 9
 
 
 def parents(campaign: Campaign, level: str) -> list[Entity]:
-    """Return what a campaign has at a level, each with its share of the campaign as its weight.
+    """Return the entities of a campaign at a level; a weight is the share of the campaign.
 
-    Levels: `campaign`, `ad_group`, `asset_group`, `ad_group_ad`, `keyword_view`, and `leaf`: ad groups where there are
-    any, else the campaign.
+    Levels: `campaign`, `ad_group`, `asset_group`, `ad_group_ad`, `keyword_view`, and `leaf`: the ad groups, or the
+    campaign if it has none.
     """
     if level == "campaign":
         return [campaign.entity]
@@ -284,4 +289,4 @@ OWN_LEVELS: Mapping[str, str] = {
     "ad_group_ad": "ad_group_ad",
     "keyword_view": "keyword_view",
 }
-"""The resources that are made here, with their levels; `gads_emulator.synthetic.resources` makes the others."""
+"""The resources of this module, with their levels; `gads_emulator.synthetic.resources` has all others."""

@@ -1,14 +1,15 @@
-"""Things that happen at a moment in a synthetic client: clicks, and changes of its settings."""
+"""The events of a synthetic account: clicks, and changes of its settings."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import count
 
 from gads_emulator.agency import Account
 from gads_emulator.schema import Row
-from gads_emulator.synthetic.activity import Activity, Draw, draw
+from gads_emulator.synthetic.activity import Activity, draw
 from gads_emulator.synthetic.campaigns import Campaign
 from gads_emulator.synthetic.segments import Split, chosen
 
@@ -20,12 +21,12 @@ _CLIENTS = ("GOOGLE_ADS_WEB_CLIENT", "GOOGLE_ADS_EDITOR", "GOOGLE_ADS_API", "GOO
 
 
 def clicks(customer_id: str, row: Row, day: date, activity: Activity, splits: Sequence[Split]) -> Iterator[Row]:
-    """Yield a `click_view` row for each click of an ad group's day, with its own value of each segment."""
-    group_id, said = row["ad_group.id"], day.isoformat()
+    """Yield a `click_view` row for each click of an ad group's day, with a value of each segment."""
+    group_id, day_text = row["ad_group.id"], day.isoformat()
     for number in range(activity.clicks):
-        numbers = draw("click", group_id, said, number)
-        segments = chosen(splits, _supply(group_id, said, number))
-        gclid = "Cj0K" + base64.urlsafe_b64encode(f"{group_id}.{said}.{number}".encode()).decode().rstrip("=")
+        numbers = draw("click", group_id, day_text, number)
+        segments = chosen(splits, (draw("segment", group_id, day_text, number, n).below(1 << 32) for n in count(1)))
+        gclid = "Cj0K" + base64.urlsafe_b64encode(f"{group_id}.{day_text}.{number}".encode()).decode().rstrip("=")
         city = 1_000_000 + numbers.below(90_000)
         place = {
             "country": f"geoTargetConstants/{2840 + numbers.below(9)}",
@@ -37,8 +38,8 @@ def clicks(customer_id: str, row: Row, day: date, activity: Activity, splits: Se
         yield {
             **row,
             **segments,
-            "segments.date": said,
-            "click_view.resource_name": f"customers/{customer_id}/clickViews/{said}~{gclid}",
+            "segments.date": day_text,
+            "click_view.resource_name": f"customers/{customer_id}/clickViews/{day_text}~{gclid}",
             "click_view.gclid": gclid,
             "click_view.page_number": 1 + numbers.below(3),
             **{f"click_view.location_of_presence.{name}": value for name, value in place.items()},
@@ -47,7 +48,7 @@ def clicks(customer_id: str, row: Row, day: date, activity: Activity, splits: Se
 
 
 def change_events(account: Account, campaigns: Sequence[Campaign], first: date, last: date) -> Iterator[Row]:
-    """Yield the changes of each day, in the order of time."""
+    """Yield the changes of each day, oldest first."""
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
         numbers = draw("changes", account.customer_id, day.toordinal())
@@ -59,7 +60,7 @@ def change_events(account: Account, campaigns: Sequence[Campaign], first: date, 
 def change_statuses(
     account: Account, campaigns: Sequence[Campaign], first: date, last: date, today: date
 ) -> Iterator[Row]:
-    """Yield, for each resource that changed in the past 90 days, its last change, if that was in the range."""
+    """Yield the last change in the past 90 days of each resource, if it is in the range."""
     latest: dict[str, Row] = {}
     for event in change_events(account, campaigns, today - timedelta(days=STATUS_DAYS), today):
         latest[event["change_event.change_resource_name"]] = event
@@ -91,11 +92,13 @@ def _change(account: Account, campaigns: Sequence[Campaign], day: date, second: 
     groups = campaign.below.get("ad_group", [])
     if kind == "AD_GROUP" and not groups:
         kind = "CAMPAIGN"
-    changed = numbers.choose(groups) if kind == "AD_GROUP" else campaign
-    attributes = changed.attributes
+    attributes = (numbers.choose(groups) if kind == "AD_GROUP" else campaign).attributes
     root = kind.lower()
     name = attributes[f"{root}.resource_name"]
-    field, old, new = _values(kind, numbers)
+    field, old, new = "status", "PAUSED", "ENABLED"
+    if kind == "CAMPAIGN_BUDGET":
+        amount = (1 + numbers.below(90)) * 1_000_000
+        field, old, new = "amount_micros", str(amount), str(amount + 1_000_000)
     moment = f"{day.isoformat()} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
     micros = (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000_000 + second * 1_000_000
     row = {
@@ -116,26 +119,3 @@ def _change(account: Account, campaigns: Sequence[Campaign], day: date, second: 
     if kind == "AD_GROUP":
         row["change_event.ad_group"] = name
     return row
-
-
-def _values(kind: str, numbers: Draw) -> tuple[str, object, object]:
-    if kind == "CAMPAIGN_BUDGET":
-        amount = (1 + numbers.below(90)) * 1_000_000
-        return "amount_micros", str(amount), str(amount + 1_000_000)
-    return "status", "PAUSED", "ENABLED"
-
-
-def _supply(*key: object) -> _Supply:
-    return _Supply(key)
-
-
-class _Supply:
-    """Numbers below 2**32 without end."""
-
-    def __init__(self, key: tuple[object, ...]) -> None:
-        self._key = key
-        self._count = 0
-
-    def __call__(self) -> int:
-        self._count += 1
-        return draw("segment", *self._key, self._count).below(1 << 32)

@@ -1,67 +1,65 @@
-"""What the resources of a synthetic client are like: how many there are, where they hang and what they say."""
+"""What the resources of a synthetic account are like: how many there are, what they belong to and what they contain."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gads_emulator.resource_names import resource_name
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.activity import draw
-
-
-def own_id(above: str, part: str, number: int) -> int:
-    """An id beyond 32 bits; the same part of the same parent has the same ids in every resource."""
-    return 7_000_000_000 + draw("own id", above, part, number).below(1 << 31) * 9 + number
-
 
 _SEARCHES = ("buy {}", "{} near me", "best {} 2024", "купить {}", "{} günstig", "{} 通販", "cheap {}")
 _THINGS = ("bike", "lamp", "kettle", "tent", "книга", "Schuhe", "本")
 _FIELD_TYPES = (
-    "HEADLINE",
-    "DESCRIPTION",
-    "MARKETING_IMAGE",
-    "LOGO",
-    "YOUTUBE_VIDEO",
-    "SITELINK",
-    "CALLOUT",
-    "HEADLINE",
-)
+    "HEADLINE", "DESCRIPTION", "MARKETING_IMAGE", "LOGO", "YOUTUBE_VIDEO", "SITELINK", "CALLOUT", "HEADLINE",
+)  # fmt: skip
 _GOALS = (("PURCHASE", "WEBSITE"), ("SUBMIT_LEAD_FORM", "WEBSITE"), ("PHONE_CALL_LEAD", "CALL_FROM_ADS"))
+_COUNTRIES = (2840, 2276, 2392)
 _SEARCH = ("SEARCH",)
 _PMAX = ("PERFORMANCE_MAX",)
+_SHOPPING = ("SHOPPING", "PERFORMANCE_MAX")
 _SITES = ("DISPLAY", "VIDEO", "DEMAND_GEN")
 
 Describe = Callable[[Row, int], Row]
-"""From the attributes of what it hangs on and a number to attributes of its own, as whole paths."""
+"""From a row with the attributes of its parent, and its number, to the resource's own attributes by relative path."""
 
 
-def _nothing(_row: Row, _number: int) -> Row:
-    return {}
+def own_id(parent: str, part: str, number: int) -> int:
+    """Return an id beyond 32 bits: the same part of the same parent has the same ids in every resource."""
+    return 7_000_000_000 + draw("own id", parent, part, number).below(1 << 31) * 9 + number
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How many of a resource hang on each of what is above it."""
+    """How many rows of a resource each parent has, and what they contain."""
 
     count: int = 2
     level: str = ""
-    """Where it hangs; empty is what its name says. See `parents`; `account` is the account."""
+    """What the rows belong to: a level of `parents`, or `account`; empty to read it off the resource's name."""
     channels: tuple[str, ...] = ()
-    """Only on campaigns of these types; empty is any."""
-    describe: Describe = _nothing
+    """The campaign types that have such rows; empty for all."""
+    describe: Describe = lambda _row, _number: {}
     parts: Mapping[str, Sequence[object]] = field(default_factory=dict)
     """Values for parts of the name, by number."""
+    joined: str = ""
+    """A resource of the same parent, whose row of the same number each row is joined to."""
 
 
 def _owner_id(row: Row) -> int:
     return int(row.get("ad_group.id") or row.get("campaign.id") or 0)
 
 
-def _term(row: Row, number: int) -> str:
-    group = _owner_id(row)
-    thing = _THINGS[group % len(_THINGS)]
-    return f"{_SEARCHES[number % len(_SEARCHES)].format(thing)}{'' if number < len(_SEARCHES) else f' {number}'}"
+def _terms(*attributes: str) -> Describe:
+    def describe(row: Row, number: int) -> Row:
+        thing = _THINGS[_owner_id(row) % len(_THINGS)]
+        term = _SEARCHES[number % len(_SEARCHES)].format(thing) + (f" {number}" if number >= len(_SEARCHES) else "")
+        return dict.fromkeys(attributes, term)
+
+    return describe
+
+
+def _page(attribute: str) -> Describe:
+    return lambda row, number: {attribute: f"https://shop.example/landing/{_owner_id(row) % 97}/{number}"}
 
 
 def _asset(_row: Row, number: int) -> Row:
@@ -90,12 +88,11 @@ def _asset(_row: Row, number: int) -> Row:
         ("CALLOUT", {"callout_asset.callout_text": "送料無料"}),
         ("TEXT", {"text_asset.text": f"Headline {number + 1}"}),
     )[number]
-    own = {"type": kind, "name": f"Asset {number + 1}", "source": "ADVERTISER", **members}
-    return {f"asset.{path}": value for path, value in own.items()}
+    return {"type": kind, "name": f"Asset {number + 1}", "source": "ADVERTISER", **members}
 
 
 def _conversion_action(row: Row, number: int) -> Row:
-    own = {
+    return {
         "name": ("Purchase", "Anfrage", "Звонок")[number],
         "status": "ENABLED",
         "type": ("WEBPAGE", "WEBPAGE", "AD_CALL")[number],
@@ -108,89 +105,48 @@ def _conversion_action(row: Row, number: int) -> Row:
         "view_through_lookback_window_days": 1,
         "counting_type": ("MANY_PER_CLICK", "ONE_PER_CLICK", "ONE_PER_CLICK")[number],
     }
-    return {f"conversion_action.{path}": value for path, value in own.items()}
 
 
 def _listing_filter(row: Row, number: int) -> Row:
-    root = _filter_name(row, 0)
-    own: Row = {"listing_source": "SHOPPING", "type": "SUBDIVISION" if number == 0 else "UNIT_INCLUDED"}
-    if number:
-        own["parent_listing_group_filter"] = root
-        own["case_value.product_brand.value"] = f"Brand {number}"
-    own["asset_group"] = row["asset_group.resource_name"]
-    return {f"asset_group_listing_group_filter.{path}": value for path, value in own.items()}
-
-
-def _filter_name(row: Row, number: int) -> str:
-    parts = {
-        "customer_id": row["customer.id"],
-        "asset_group_id": row["asset_group.id"],
-        "listing_group_filter_id": own_id(row["asset_group.resource_name"], "listing_group_filter_id", number),
-    }
-    return resource_name("asset_group_listing_group_filter", parts)
-
-
-def _product_group(row: Row, number: int) -> Row:
-    name = _filter_name(row, number)
+    if not number:
+        return {"listing_source": "SHOPPING", "type": "SUBDIVISION"}
+    above = row["asset_group_listing_group_filter.resource_name"].rpartition("~")[0]
+    root = own_id(row["asset_group.resource_name"], "listing_group_filter_id", 0)
     return {
-        **_listing_filter(row, number),
-        "asset_group_listing_group_filter.resource_name": name,
-        "asset_group_listing_group_filter.id": own_id(
-            row["asset_group.resource_name"], "listing_group_filter_id", number
-        ),
-        "asset_group_product_group_view.asset_group_listing_group_filter": name,
+        "listing_source": "SHOPPING",
+        "type": "UNIT_INCLUDED",
+        "parent_listing_group_filter": f"{above}~{root}",
+        "case_value.product_brand.value": f"Brand {number}",
     }
 
 
-def _placement(resource: str) -> Describe:
-    def describe(_row: Row, number: int) -> Row:
-        site = f"site-{number + 1}.example"
-        own = {
-            "placement": site if "group_" in resource or number else f"{site}/article",
-            "display_name": f"Site {number + 1}",
-            "target_url": f"https://{site}/",
-            "group_placement_target_url": site,
-            "placement_type": "WEBSITE",
-        }
-        return {f"{resource}.{path}": value for path, value in own.items()}
-
-    return describe
+def _site(_row: Row, number: int) -> Row:
+    site = f"site-{number + 1}.example"
+    return {
+        "placement": site,
+        "display_name": f"Site {number + 1}",
+        "target_url": f"https://{site}/",
+        "group_placement_target_url": site,
+        "placement_type": "WEBSITE",
+    }
 
 
-def _page(resource: str, attribute: str) -> Describe:
-    def describe(row: Row, number: int) -> Row:
-        owner = _owner_id(row)
-        return {f"{resource}.{attribute}": f"https://shop.example/landing/{owner % 97}/{number}"}
-
-    return describe
+def _article(row: Row, number: int) -> Row:
+    own = _site(row, number)
+    return own if number else {**own, "placement": f"{own['placement']}/article"}
 
 
-def _geographic(resource: str) -> Describe:
-    def describe(_row: Row, number: int) -> Row:
-        return {
-            f"{resource}.country_criterion_id": (2840, 2276, 2392)[number % 3],
-            f"{resource}.location_type": "LOCATION_OF_PRESENCE" if number % 2 else "AREA_OF_INTEREST",
-            f"{resource}.targeting_location": bool(number % 2),
-        }
-
-    return describe
-
-
-def _texts(resource: str, *attributes: str) -> Describe:
-    def describe(row: Row, number: int) -> Row:
-        return {f"{resource}.{attribute}": _term(row, number) for attribute in attributes}
-
-    return describe
-
-
-def _video(_row: Row, number: int) -> Row:
-    own = {"title": f"Film {number + 1}", "duration_millis": 15_000 * (number + 1), "channel_id": "UCemulator"}
-    return {f"video.{path}": value for path, value in own.items()}
+def _geographic(_row: Row, number: int) -> Row:
+    return {
+        "country_criterion_id": _COUNTRIES[number % 3],
+        "location_type": "LOCATION_OF_PRESENCE" if number % 2 else "AREA_OF_INTEREST",
+        "targeting_location": bool(number % 2),
+    }
 
 
 def _call(row: Row, number: int) -> Row:
     minute = int(row["ad_group.id"]) % 50
-    own = {
+    return {
         "start_call_date_time": f"2024-01-{2 + number:02} 10:{minute:02}:00",
         "end_call_date_time": f"2024-01-{2 + number:02} 10:{minute + 3:02}:00",
         "call_duration_seconds": 180,
@@ -200,67 +156,66 @@ def _call(row: Row, number: int) -> Row:
         "caller_country_code": "US",
         "caller_area_code": "212",
     }
-    return {f"call_view.{path}": value for path, value in own.items()}
+
+
+def _video(_row: Row, number: int) -> Row:
+    return {"title": f"Film {number + 1}", "duration_millis": 15_000 * (number + 1), "channel_id": "UCemulator"}
+
+
+def _goal(_row: Row, number: int) -> Row:
+    return {"origin": _GOALS[number][1], "biddable": number != 1}
+
+
+def _bidding_strategy(_row: Row, number: int) -> Row:
+    goal = {"type": "TARGET_ROAS", "target_roas.target_roas": 3.5}
+    if number == 0:
+        goal = {"type": "TARGET_CPA", "target_cpa.target_cpa_micros": 5_000_000}
+    return {"name": f"Portfolio {number + 1}", **goal}
+
+
+def _shared_criterion(_row: Row, number: int) -> Row:
+    text = ("free", "работа", "無料", "diy")[number]
+    return {"type": "KEYWORD", "keyword.text": text, "keyword.match_type": "PHRASE"}
+
+
+def _shared_set(_row: Row, number: int) -> Row:
+    return {"type": ("NEGATIVE_KEYWORDS", "NEGATIVE_PLACEMENTS")[number], "name": f"List {number + 1}"}
+
+
+def _negative_criterion(_row: Row, number: int) -> Row:
+    return {"type": "PLACEMENT", "placement.url": f"unwanted-{number + 1}.example"}
 
 
 _LINKED_ASSETS = {"field_type": _FIELD_TYPES}
 _GOAL_PARTS = {"category": [goal for goal, _ in _GOALS], "source": [origin for _, origin in _GOALS]}
-
-
-def _goal(resource: str) -> Describe:
-    return lambda _row, number: {f"{resource}.origin": _GOALS[number][1], f"{resource}.biddable": number != 1}
-
+_INTEREST = "AREA_OF_INTEREST"
+_GEOGRAPHIC_PARTS = {
+    "country_criterion_id": _COUNTRIES,
+    "location_type": (_INTEREST, "LOCATION_OF_PRESENCE", _INTEREST),
+}
+_USER_LOCATION_PARTS = {"country_criterion_id": _COUNTRIES, "is_targeting_location": ("false", "true", "false")}
 
 KINDS: Mapping[str, Kind] = {
     "asset": Kind(len(_FIELD_TYPES), describe=_asset),
     "conversion_action": Kind(3, describe=_conversion_action),
-    "search_term_view": Kind(6, channels=_SEARCH, describe=_texts("search_term_view", "search_term")),
-    "campaign_search_term_view": Kind(
-        6, channels=(*_SEARCH, *_PMAX), describe=_texts("campaign_search_term_view", "search_term")
-    ),
-    "dynamic_search_ads_search_term_view": Kind(
-        3, channels=_SEARCH, describe=_texts("dynamic_search_ads_search_term_view", "search_term", "headline")
-    ),
-    "paid_organic_search_term_view": Kind(
-        3, channels=_SEARCH, describe=_texts("paid_organic_search_term_view", "search_term")
-    ),
-    "smart_campaign_search_term_view": Kind(
-        3, channels=_SEARCH, describe=_texts("smart_campaign_search_term_view", "search_term")
-    ),
-    "ai_max_search_term_ad_combination_view": Kind(
-        3, channels=_SEARCH, describe=_texts("ai_max_search_term_ad_combination_view", "search_term", "headline")
-    ),
-    "landing_page_view": Kind(2, "leaf", describe=_page("landing_page_view", "unexpanded_final_url")),
-    "expanded_landing_page_view": Kind(3, "leaf", describe=_page("expanded_landing_page_view", "expanded_final_url")),
-    "geographic_view": Kind(
-        3,
-        "leaf",
-        describe=_geographic("geographic_view"),
-        parts={
-            "country_criterion_id": (2840, 2276, 2392),
-            "location_type": ("AREA_OF_INTEREST", "LOCATION_OF_PRESENCE", "AREA_OF_INTEREST"),
-        },
-    ),
-    "user_location_view": Kind(
-        3,
-        "leaf",
-        describe=_geographic("user_location_view"),
-        parts={"country_criterion_id": (2840, 2276, 2392), "is_targeting_location": ("false", "true", "false")},
-    ),
-    "matched_location_interest_view": Kind(3, "leaf", parts={"country_criterion_id": (2840, 2276, 2392)}),
-    "detail_placement_view": Kind(4, channels=_SITES, describe=_placement("detail_placement_view")),
-    "group_placement_view": Kind(4, channels=_SITES, describe=_placement("group_placement_view")),
-    "detail_content_suitability_placement_view": Kind(
-        3, "ad_group", _SITES, describe=_placement("detail_content_suitability_placement_view")
-    ),
-    "group_content_suitability_placement_view": Kind(
-        3, "ad_group", _SITES, describe=_placement("group_content_suitability_placement_view")
-    ),
-    "performance_max_placement_view": Kind(
-        3, "campaign", _PMAX, describe=_placement("performance_max_placement_view")
-    ),
-    "shopping_performance_view": Kind(1, "leaf", ("SHOPPING", "PERFORMANCE_MAX")),
-    "cart_data_sales_view": Kind(1, "campaign", ("SHOPPING", "PERFORMANCE_MAX")),
+    "search_term_view": Kind(6, channels=_SEARCH, describe=_terms("search_term")),
+    "campaign_search_term_view": Kind(6, channels=(*_SEARCH, *_PMAX), describe=_terms("search_term")),
+    "dynamic_search_ads_search_term_view": Kind(3, channels=_SEARCH, describe=_terms("search_term", "headline")),
+    "paid_organic_search_term_view": Kind(3, channels=_SEARCH, describe=_terms("search_term")),
+    "smart_campaign_search_term_view": Kind(3, channels=_SEARCH, describe=_terms("search_term")),
+    "ai_max_search_term_ad_combination_view": Kind(3, channels=_SEARCH, describe=_terms("search_term", "headline")),
+    "landing_page_view": Kind(2, "leaf", describe=_page("unexpanded_final_url")),
+    "expanded_landing_page_view": Kind(3, "leaf", describe=_page("expanded_final_url")),
+    "geographic_view": Kind(3, "leaf", describe=_geographic, parts=_GEOGRAPHIC_PARTS),
+    "user_location_view": Kind(3, "leaf", describe=_geographic, parts=_USER_LOCATION_PARTS),
+    "matched_location_interest_view": Kind(3, "leaf", parts={"country_criterion_id": _COUNTRIES}),
+    "detail_placement_view": Kind(4, channels=_SITES, describe=_article),
+    "group_placement_view": Kind(4, channels=_SITES, describe=_site),
+    "detail_content_suitability_placement_view": Kind(3, "ad_group", _SITES, describe=_article),
+    "group_content_suitability_placement_view": Kind(3, "ad_group", _SITES, describe=_site),
+    "performance_max_placement_view": Kind(3, "campaign", _PMAX, describe=_article),
+    "shopping_performance_view": Kind(1, "leaf", _SHOPPING),
+    "cart_data_sales_view": Kind(1, "campaign", _SHOPPING),
     "hotel_performance_view": Kind(1, "campaign"),
     "travel_activity_performance_view": Kind(1, "campaign"),
     "product_group_view": Kind(channels=("SHOPPING",)),
@@ -268,7 +223,7 @@ KINDS: Mapping[str, Kind] = {
     "topic_view": Kind(channels=("DISPLAY", "VIDEO")),
     "managed_placement_view": Kind(channels=("DISPLAY", "VIDEO")),
     "asset_group_listing_group_filter": Kind(3, describe=_listing_filter),
-    "asset_group_product_group_view": Kind(3, describe=_product_group),
+    "asset_group_product_group_view": Kind(3, joined="asset_group_listing_group_filter"),
     "asset_group_asset": Kind(len(_FIELD_TYPES), parts=_LINKED_ASSETS),
     "ad_group_asset": Kind(3, parts=_LINKED_ASSETS),
     "campaign_asset": Kind(4, parts=_LINKED_ASSETS),
@@ -278,47 +233,16 @@ KINDS: Mapping[str, Kind] = {
     "campaign_aggregate_asset_view": Kind(4, parts=_LINKED_ASSETS),
     "final_url_expansion_asset_view": Kind(3, channels=_PMAX, parts=_LINKED_ASSETS),
     "asset_field_type_view": Kind(5, "campaign", parts=_LINKED_ASSETS),
-    "distance_view": Kind(
-        3, "campaign", parts={"distance_bucket": ("WITHIN_700M", "WITHIN_1KM", "WITHIN_5KM")}
-    ),
+    "distance_view": Kind(3, "campaign", parts={"distance_bucket": ("WITHIN_700M", "WITHIN_1KM", "WITHIN_5KM")}),
     "per_store_view": Kind(2, "campaign"),
     "video": Kind(1, "ad_group_ad", ("VIDEO", "DEMAND_GEN"), describe=_video),
     "call_view": Kind(2, "ad_group", _SEARCH, describe=_call),
-    "campaign_conversion_goal": Kind(3, parts=_GOAL_PARTS, describe=_goal("campaign_conversion_goal")),
-    "customer_conversion_goal": Kind(3, parts=_GOAL_PARTS, describe=_goal("customer_conversion_goal")),
+    "campaign_conversion_goal": Kind(3, parts=_GOAL_PARTS, describe=_goal),
+    "customer_conversion_goal": Kind(3, parts=_GOAL_PARTS, describe=_goal),
     "customer_user_access": Kind(3),
-    "shared_criterion": Kind(
-        4,
-        describe=lambda _row, n: {
-            "shared_criterion.type": "KEYWORD",
-            "shared_criterion.keyword.text": ("free", "работа", "無料", "diy")[n],
-            "shared_criterion.keyword.match_type": "PHRASE",
-        },
-    ),
-    "shared_set": Kind(
-        2,
-        describe=lambda _row, n: {
-            "shared_set.type": ("NEGATIVE_KEYWORDS", "NEGATIVE_PLACEMENTS")[n],
-            "shared_set.name": f"List {n + 1}",
-        },
-    ),
-    "bidding_strategy": Kind(
-        2,
-        describe=lambda _row, n: {
-            "bidding_strategy.name": f"Portfolio {n + 1}",
-            **(
-                {"bidding_strategy.type": "TARGET_CPA", "bidding_strategy.target_cpa.target_cpa_micros": 5_000_000}
-                if n == 0
-                else {"bidding_strategy.type": "TARGET_ROAS", "bidding_strategy.target_roas.target_roas": 3.5}
-            ),
-        },
-    ),
-    "customer_negative_criterion": Kind(
-        2,
-        describe=lambda _row, n: {
-            "customer_negative_criterion.type": "PLACEMENT",
-            "customer_negative_criterion.placement.url": f"unwanted-{n + 1}.example",
-        },
-    ),
-}  # fmt: skip
-"""By resource; one that is missing is a plain `Kind()`."""
+    "shared_criterion": Kind(4, describe=_shared_criterion),
+    "shared_set": Kind(2, describe=_shared_set),
+    "bidding_strategy": Kind(2, describe=_bidding_strategy),
+    "customer_negative_criterion": Kind(2, describe=_negative_criterion),
+}
+"""By resource; a resource that is not here is a plain `Kind()`."""

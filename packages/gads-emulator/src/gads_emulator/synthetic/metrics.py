@@ -1,4 +1,4 @@
-"""How each metric is read off what happened: the modelled ones exactly, every other one from its name."""
+"""How metrics follow from an activity: by a model, or else by the metric's name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Read = Callable[[Activity], object]
 
 
 def reader_of(schema: Schema, metrics: frozenset[str]) -> Reader:
-    """Return what reads these metrics; one that has no value at all is left out."""
+    """Return the reader of these metrics, without those that can have no value."""
     plain: list[tuple[str, _Read]] = []
     ratios: list[tuple[str, _Read]] = []
     for path in sorted(metrics):
@@ -57,7 +57,7 @@ def _made(schema: Schema, path: str) -> _Read | None:
 
 
 def _counted(found: Field) -> _Read:
-    """Linear in the activity, so that parts add up to the whole, and whole where the metric is."""
+    """Return a reader that is linear in the activity, so that parts add up; an integer for an integer metric."""
     words = set(found.path.removeprefix("metrics.").split("_"))
     whole = found.kind == "int"
     if "micros" in words:

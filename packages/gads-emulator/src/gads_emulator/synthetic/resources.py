@@ -1,4 +1,4 @@
-"""Every other resource of a synthetic client: what it hangs on is read off its name's pattern, its values are made."""
+"""All other resources of a synthetic account: the pattern of a resource's name says what it belongs to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from functools import lru_cache
 
-from gads_emulator.agency import Account
 from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.activity import draw
@@ -38,7 +37,7 @@ _ROOTS = {"ad_group_id": "ad_group", "adgroup_id": "ad_group", "base_campaign_id
 
 
 def level_of(resource: str) -> str:
-    """Return where a resource hangs: `account`, or a level of `parents`."""
+    """Return what a resource belongs to: `account`, or a level of `parents`."""
     kind = KINDS.get(resource)
     if kind is not None and kind.level:
         return kind.level
@@ -51,7 +50,7 @@ def level_of(resource: str) -> str:
 
 
 def entities(resource: str, campaign: Campaign) -> list[Entity]:
-    """Return a campaign's rows of a resource that hangs below it; weights are shares of the campaign."""
+    """Return a campaign's rows of a resource that belongs to it; weights are shares of the campaign."""
     kind = KINDS.get(resource, Kind())
     if kind.channels and campaign.entity.attributes["campaign.advertising_channel_type"] not in kind.channels:
         return []
@@ -69,22 +68,19 @@ def entities(resource: str, campaign: Campaign) -> list[Entity]:
     return made
 
 
-def account_rows(resource: str, account: Account) -> list[Row]:
-    """Return an account's rows of a resource that hangs on the account itself; none for a resource unheard of."""
-    if resource == "label":
-        return make_labels(account)
-    return _rows(resource, KINDS.get(resource, Kind()), account.attributes()) if has_pattern(resource) else []
+def account_rows(resource: str, owner: Row) -> list[Row]:
+    """Return the rows of a resource that belongs to the account itself; empty for an unknown resource.
 
-
-def account_rows_of(resource: str, owner: Row) -> list[Row]:
-    """Return the rows of the account that the row `owner` belongs to."""
-    customer = tuple((path, value) for path, value in owner.items() if path.startswith("customer."))
-    return _account_rows_of(resource, customer)
+    `owner` is any row of the account, with its `customer` attributes.
+    """
+    return _account_rows(resource, tuple(_own("customer", owner).items()))
 
 
 @lru_cache(maxsize=1024)
-def _account_rows_of(resource: str, customer: tuple[tuple[str, object], ...]) -> list[Row]:
-    return _rows(resource, KINDS.get(resource, Kind()), dict(customer))
+def _account_rows(resource: str, customer: tuple[tuple[str, object], ...]) -> list[Row]:
+    if resource == "label":
+        return make_labels(dict(customer))
+    return _rows(resource, KINDS.get(resource, Kind()), dict(customer)) if has_pattern(resource) else []
 
 
 def _criteria(above: list[Entity], kinds: Sequence[str], *, of_campaign: bool) -> list[Entity]:
@@ -106,22 +102,22 @@ def _row(resource: str, kind: Kind, parent: Row, number: int) -> Row:
         parent = criterion(parent, VIEWS[resource], number, of_campaign="ad_group.id" not in parent)
     row = dict(parent)
     parts: dict[str, object] = {"customer_id": parent["customer.id"]}
-    above = str(
-        parent.get("ad_group.resource_name", parent.get("campaign.resource_name", parent["customer.resource_name"]))
-    )
+    levels = ("asset_group", "ad_group", "campaign", "customer")
+    above = next(name for level in levels if (name := parent.get(f"{level}.resource_name")))
     for name in parameters_of(resource):
         if name == "customer_id":
             continue
         linked = _LINKS.get(name)
         if linked is not None and linked != resource:
-            member = _linked(linked, parent, number)
+            rows = account_rows(linked, parent)
+            member = _own(linked, rows[number % len(rows)])
             row.update(member)
             parts[name] = member[f"{linked}.id"]
             row[f"{resource}.{linked}"] = member[f"{linked}.resource_name"]
             continue
         known = _known_part(name, resource, parent, kind, number)
         if known is None:
-            known = own_id(str(parent.get("asset_group.resource_name", above)), name, number)
+            known = own_id(above, name, number)
             if name.endswith("_id"):
                 row.setdefault(f"{resource}.id", known)
             elif not name.endswith(("fingerprint", "fp", "low", "high")):
@@ -133,33 +129,27 @@ def _row(resource: str, kind: Kind, parent: Row, number: int) -> Row:
     for level in ("campaign", "ad_group", "asset_group"):
         if f"{level}.resource_name" in row and level != resource:
             row.setdefault(f"{resource}.{level}", row[f"{level}.resource_name"])
-    row.update(kind.describe(row, number))
+    row.update({f"{resource}.{path}": value for path, value in kind.describe(row, number).items()})
+    if kind.joined:
+        member = _own(kind.joined, _row(kind.joined, KINDS[kind.joined], parent, number))
+        row.update(member)
+        row[f"{resource}.{kind.joined}"] = member[f"{kind.joined}.resource_name"]
     return row
 
 
 def _known_part(name: str, resource: str, parent: Row, kind: Kind, number: int) -> object | None:
-    """A part of a name that follows from what the row hangs on, or from the resource's kind."""
+    """Return a part of a name that the parent or the resource's kind determines."""
     if name in kind.parts:
         return kind.parts[name][number]
     root = _ROOTS.get(name, name.removesuffix("_id"))
-    paths = [] if root == resource else [f"{root}.id"]
     if root == "ad":
-        paths = ["ad_group_ad.ad.id"]
-    elif name == "criterion_id":
-        paths = ["ad_group_criterion.criterion_id", "campaign_criterion.criterion_id"]
-    for path in paths:
-        if path in parent:
-            found: object = parent[path]
-            return found
-    return None
+        return parent.get("ad_group_ad.ad.id")
+    if name == "criterion_id":
+        return parent.get("ad_group_criterion.criterion_id", parent.get("campaign_criterion.criterion_id"))
+    return None if root == resource else parent.get(f"{root}.id")
 
 
-def _linked(resource: str, parent: Row, number: int) -> Row:
-    """One of the account's own, with only what is its own."""
-    rows = (
-        make_labels(Account(str(parent["customer.id"]))) if resource == "label" else account_rows_of(resource, parent)
-    )
-    row = rows[number % len(rows)]
+def _own(resource: str, row: Row) -> Row:
     return {path: value for path, value in row.items() if path.startswith(f"{resource}.")}
 
 

@@ -1,8 +1,8 @@
-"""How a day of a campaign falls into the values of segments. The parts always add up to the day."""
+"""How segments divide a campaign's day. The parts always add up to the day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gads_emulator.calendar_segments import DERIVED
@@ -10,7 +10,7 @@ from gads_emulator.resource_names import has_pattern, parameters_of, resource_na
 from gads_emulator.schema import Field, Row, Schema
 from gads_emulator.synthetic.activity import Activity, bounds_of, divide
 from gads_emulator.synthetic.campaigns import Campaign
-from gads_emulator.synthetic.resources import account_rows_of
+from gads_emulator.synthetic.resources import account_rows
 from gads_emulator.synthetic.values import known_values
 
 _DEVICES = ("MOBILE", "DESKTOP", "TABLET", "CONNECTED_TV")
@@ -20,17 +20,10 @@ _OTHER_BOUNDS = bounds_of((0.6, 0.3, 0.1))
 _MEMBERS = len(_OTHER_BOUNDS)
 _MODELLED = frozenset({"segments.date", "segments.device", "segments.ad_network_type", "segments.hour", *DERIVED})
 _FAMILIES = (
-    "conversion_action",
-    "product_sold_",
-    "product_",
-    "geo_target_",
-    "keyword.",
-    "sk_ad_network_",
-    "asset_interaction_target.",
-    "hotel_",
-    "budget_campaign_association_status.",
-)
-"""Segments that begin alike describe the same thing, so that they fall into parts together."""
+    "conversion_action", "product_sold_", "product_", "geo_target_", "keyword.", "sk_ad_network_",
+    "asset_interaction_target.", "hotel_", "budget_campaign_association_status.",
+)  # fmt: skip
+"""Segments with the same prefix describe the same thing, so that they divide a day together."""
 _TEXTS = {
     "segments.product_item_id": "sku-{}",
     "segments.product_sold_item_id": "sku-{}",
@@ -43,19 +36,19 @@ _CLICK_TYPES = ("URL_CLICKS", "SITELINKS", "CALLS")
 _SLOTS = ("SEARCH_TOP", "SEARCH_OTHER", "CONTENT")
 
 Split = tuple[tuple[str, ...], Sequence[tuple[Any, ...]], Sequence[int]]
-"""Paths that fall into parts together, the values of each part, and the cumulative bounds of the parts' shares."""
+"""Paths that divide a day together, the values of each part, and the cumulative bounds of the parts' shares."""
 
 
 def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> list[Split]:
-    """Return how the segments that are asked for divide a campaign's day. Dates divide nothing."""
-    splits: list[Split] = []
-    if "segments.device" in segments:
-        splits.append((("segments.device",), [(name,) for name in _DEVICES], _DEVICE_BOUNDS))
-    if "segments.ad_network_type" in segments:
-        names = [(name,) for name in campaign.network_names]
-        splits.append((("segments.ad_network_type",), names, campaign.network_bounds))
-    if "segments.hour" in segments:
-        splits.append((("segments.hour",), [(hour,) for hour in range(24)], _HOUR_BOUNDS))
+    """Return how the requested segments divide a campaign's day. Dates divide nothing."""
+    modelled: Sequence[tuple[str, Sequence[Any], Sequence[int]]] = (
+        ("segments.device", _DEVICES, _DEVICE_BOUNDS),
+        ("segments.ad_network_type", campaign.network_names, campaign.network_bounds),
+        ("segments.hour", range(24), _HOUR_BOUNDS),
+    )
+    splits: list[Split] = [
+        ((path,), [(value,) for value in values], bounds) for path, values, bounds in modelled if path in segments
+    ]
     families: dict[str, list[Field]] = {}
     for path in sorted(segments - _MODELLED):
         found = schema.field(path)
@@ -84,11 +77,11 @@ def parts_of(whole: Activity, splits: Sequence[Split]) -> Iterator[tuple[tuple[A
             yield (*value, *inner), activity
 
 
-def chosen(splits: Sequence[Split], draw: Callable[[], int]) -> Row:
-    """Return one value of each segment, as likely as its share; `draw` gives numbers below 2**32."""
+def chosen(splits: Sequence[Split], numbers: Iterator[int]) -> Row:
+    """Return one value of each segment, as likely as its share, by random `numbers` below 2**32."""
     row: Row = {}
     for paths, values, bounds in splits:
-        number = draw()
+        number = next(numbers)
         index = next(index for index, bound in enumerate(bounds) if number < bound)
         row.update(zip(paths, values[index], strict=True))
     return row
@@ -103,7 +96,7 @@ def _value(field: Field, campaign: Campaign, number: int) -> Any:
     path = field.path
     row = campaign.entity.attributes
     if path.startswith("segments.conversion_action"):
-        action = account_rows_of("conversion_action", row)[number]
+        action = account_rows("conversion_action", row)[number]
         attribute = path.removeprefix("segments.conversion_action").removeprefix("_") or "resource_name"
         if f"conversion_action.{attribute}" in action:
             return action[f"conversion_action.{attribute}"]
@@ -114,13 +107,8 @@ def _value(field: Field, campaign: Campaign, number: int) -> Any:
     if field.kind == "enum":
         names = known_values(field)
         return names[number % len(names)]
-    if field.kind == "bool":
-        return number == 0
-    if field.kind == "int":
-        return number + 1
-    if field.kind == "float":
-        return float(number)
-    return _text(path, row, number)
+    plain = {"bool": number == 0, "int": number + 1, "float": float(number)}
+    return plain[field.kind] if field.kind in plain else _text(path, row, number)
 
 
 def _text(path: str, row: Row, number: int) -> str:

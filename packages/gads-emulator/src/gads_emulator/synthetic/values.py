@@ -1,4 +1,4 @@
-"""Values for attributes that nothing models: made from the resource's name, the path and the descriptor's type."""
+"""Values of attributes without a model, made from the resource's name, the path and the descriptor's type."""
 
 from __future__ import annotations
 
@@ -11,21 +11,12 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.schema import Field, Row, Schema, field_of
+from gads_emulator.synthetic.campaigns import label_names
 
 _WORDS = (
-    "Aurora",
-    "Birch",
-    "Cedar",
-    "Delta",
-    "Ember",
-    "Fjord",
-    "Grove",
-    "Heron",
-    "Iris",
-    "Juniper",
-    "Kestrel",
-    "Lärche",
-)
+    "Aurora", "Birch", "Cedar", "Delta", "Ember", "Fjord",
+    "Grove", "Heron", "Iris", "Juniper", "Kestrel", "Lärche",
+)  # fmt: skip
 _PLACEHOLDERS = ("UNSPECIFIED", "UNKNOWN")
 _USUAL = ("ENABLED", "ELIGIBLE", "APPROVED", "REVIEWED")
 _TEXTS = {
@@ -40,33 +31,30 @@ _DEPTH = 2
 
 
 def missing_values(schema: Schema, paths: Iterable[str], row: Row) -> Row:
-    """Return values for those of `paths` that `row` lacks, in the resources that the row has a name of.
+    """Return values for those of `paths` that `row` lacks, for the resources whose names are in the row.
 
-    Of a oneof one member at most has values: the row's own, else one of those asked for. Metrics and segments are no
-    attributes and get none.
+    Of a oneof at most one member has values: the row's own, else one of those requested. Metrics and segments get no
+    values.
     """
-    found = _fields(schema, tuple(paths))
-    members = _asked_members(found)
+    fields, requested = _requested(schema, tuple(paths))
     made: Row = {}
-    for field in found:
+    for field in fields:
         name = row.get(f"{field.resource}.resource_name")
         if name is None or field.path in row:
             continue
-        # What a resource says of itself is the same in whatever row it stands.
-        key = str(name)
-        if not _excluded(field, members, row, key):
-            value = value_of(field, row, key)
+        # The key is the resource's name alone, so that its attributes are the same in every row.
+        if not _excluded(field, requested, row, str(name)):
+            value = _value_of(field, row, str(name))
             if value is not None:
                 made[field.path] = value
     return made
 
 
-def value_of(field: Field, row: Row, key: str) -> Any:
-    """Return a value of the field's type, the same for the same key and path; None for what has none."""
+def _value_of(field: Field, row: Row, key: str) -> Any:
     number = zlib.crc32(f"{key}/{field.path}".encode())
     last = field.path.rpartition(".")[2]
     if last == "labels" and field.repeated and field.kind == "str":
-        return label_names(row)
+        return tuple(label_names(row)[:2])
     if field.kind == "message":
         one = _message(field.steps[-1], key, 0)
         return ((one,) if one else ()) if field.repeated else one
@@ -74,22 +62,14 @@ def value_of(field: Field, row: Row, key: str) -> Any:
     return (value,) if field.repeated else value
 
 
-def label_names(row: Row) -> tuple[str, ...]:
-    """Return the names of the labels that every labelled thing of the account has."""
-    from gads_emulator.synthetic.campaigns import label_ids
-
-    owner = str(row["customer.id"])
-    return tuple(f"customers/{owner}/labels/{label}" for label in label_ids(owner)[:2])
-
-
 def within(field: Field, value: int) -> int:
-    """Return a whole number that the field can hold: the value itself, or what is left of it in 31 bits."""
+    """Return an integer that fits the field: the value itself, or its lowest 31 bits."""
     short = field.steps[-1].type in (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32)
     return value % (1 << 31) if short else value
 
 
 def known_values(field: Field) -> tuple[str, ...]:
-    """The names of an enum's values that say something."""
+    """Return the names of an enum's values, without UNSPECIFIED and UNKNOWN."""
     names = tuple(name for name in field.enum.values_by_name if name not in _PLACEHOLDERS)
     return names or ("UNKNOWN",)
 
@@ -145,14 +125,14 @@ def _text(path: str, last: str, number: int, row: Row) -> str:
 
 
 def _message(descriptor: FieldDescriptor, key: str, depth: int) -> Any:
-    """A message as JSON with its plain fields and, not too deep, its messages; one member of each oneof."""
+    """Return a message as JSON, with nested messages down to a depth; one member of each oneof."""
     message = descriptor.message_type
     assert message is not None
     if message.full_name == "google.protobuf.FieldMask":
         return "name,status"
     if message.full_name.startswith("google.protobuf."):
         return None
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     taken: set[str] = set()
     for inner in message.fields:
         oneof = inner.containing_oneof
@@ -169,68 +149,54 @@ def _message(descriptor: FieldDescriptor, key: str, depth: int) -> Any:
                 else _scalar(field, path.rpartition(".")[2], zlib.crc32(f"{key}/{path}".encode()), {})
             )
         if value is not None:
-            said[inner.name] = [value] if inner.is_repeated else value
+            values[inner.name] = [value] if inner.is_repeated else value
             if oneof is not None:
                 taken.add(oneof.name)
-    return said
+    return values
 
 
-_Members = dict[tuple[str, str], list[str]]
-"""For each oneof, as the path of its message and its name: the paths of the members that are asked for."""
-
-
-@lru_cache(maxsize=512)
-def _fields(schema: Schema, paths: tuple[str, ...]) -> tuple[Field, ...]:
-    return tuple(field for path in paths if (field := schema.field(path)) is not None)
+_Oneof = tuple[str, str]
+"""The path of a message, and the name of a oneof in it."""
 
 
 @lru_cache(maxsize=512)
-def _asked_members(fields: tuple[Field, ...]) -> _Members:
-    members: _Members = {}
+def _requested(schema: Schema, paths: tuple[str, ...]) -> tuple[list[Field], dict[_Oneof, list[str]]]:
+    """Return the fields of paths, and for each oneof the members that are requested."""
+    fields = [field for path in paths if (field := schema.field(path)) is not None]
+    members: dict[_Oneof, set[str]] = {}
     for field in fields:
-        for oneof, member in _memberships(field):
-            asked = members.setdefault(oneof, [])
-            if member not in asked:
-                asked.append(member)
-    for asked in members.values():
-        asked.sort()
-    return members
+        for oneof, member, _ in _memberships(field):
+            members.setdefault(oneof, set()).add(member)
+    return fields, {oneof: sorted(requested) for oneof, requested in members.items()}
 
 
 @lru_cache(maxsize=8192)
-def _memberships(field: Field) -> tuple[tuple[tuple[str, str], str], ...]:
+def _memberships(field: Field) -> list[tuple[_Oneof, str, frozenset[str]]]:
+    """Return each oneof on the field's path, with the path of its member there and of all its members."""
     parts = field.path.split(".")
-    return tuple(
-        ((".".join(parts[:depth]), step.containing_oneof.name), ".".join(parts[: depth + 1]))
-        for depth, step in enumerate(field.steps)
-        if step.containing_oneof is not None and len(step.containing_oneof.fields) > 1
-    )
+    found = []
+    for depth, step in enumerate(field.steps):
+        oneof = step.containing_oneof
+        if oneof is not None and len(oneof.fields) > 1:
+            message = ".".join(parts[:depth])
+            siblings = frozenset(f"{message}.{sibling.name.rstrip('_')}" for sibling in oneof.fields)
+            found.append(((message, oneof.name), f"{message}.{parts[depth]}", siblings))
+    return found
 
 
-@lru_cache(maxsize=8192)
-def _siblings(field: Field, within: str, name: str) -> frozenset[str]:
-    return frozenset(
-        f"{within}.{sibling.name.rstrip('_')}"
-        for step in field.steps
-        if step.containing_oneof is not None and step.containing_oneof.name == name
-        for sibling in step.containing_oneof.fields
-    )
-
-
-def _excluded(field: Field, members: _Members, row: Row, key: str) -> bool:
-    for oneof, member in _memberships(field):
-        within, name = oneof
-        siblings = _siblings(field, within, name)
-        said = {found for path in row if (found := _member_of(path, within)) in siblings}
-        if said and member not in said:
+def _excluded(field: Field, requested: dict[_Oneof, list[str]], row: Row, key: str) -> bool:
+    """Return whether the row has another member of a oneof, or else another requested member is chosen."""
+    for oneof, member, siblings in _memberships(field):
+        start = f"{oneof[0]}."
+        present = {found for path in row if path.startswith(start) and (found := _member(path, len(start))) in siblings}
+        if present and member not in present:
             return True
-        asked = members[oneof]
-        if not said and asked[zlib.crc32(f"{key}/{oneof}".encode()) % len(asked)] != member:
+        members = requested[oneof]
+        if not present and members[zlib.crc32(f"{key}/{oneof}".encode()) % len(members)] != member:
             return True
     return False
 
 
-def _member_of(path: str, within: str) -> str:
-    if not path.startswith(f"{within}."):
-        return ""
-    return f"{within}.{path[len(within) + 1 :].partition('.')[0]}"
+def _member(path: str, start: int) -> str:
+    end = path.find(".", start)
+    return path if end < 0 else path[:end]
