@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gads_emulator.certificates import Authority
+from gads_emulator import Authority
 
 DAYS = ("--since", "2024-03-01", "--until", "2024-03-02")
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from gads_domain.errors import ApiUnreachableError, ConfigurationError, CredentialsError, GadsError, TransientApiError
-from gads_emulator import ApiFailureError, Call, EmulatorServer, Selection
-from gads_emulator.certificates import Authority
+from gads_emulator import ApiFailureError, Authority, Call, EmulatorServer, Selection
 from gads_extractor.accounts import GoogleAdsAccountDirectory
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
