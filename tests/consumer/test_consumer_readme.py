@@ -112,11 +112,11 @@ def test_it_brings_pyarrow_and_pydantic_at_most() -> None:
 
 def test_importing_it_brings_nothing_else() -> None:
     code = (
-        "import gads_consumer.consumer, gads_consumer.exporting, gads_consumer.manifest, sys\n"
+        "import gads_consumer.consumer, gads_consumer.file_export, gads_consumer.manifest, sys\n"
         "print('\\n'.join(sys.modules))"
     )
     found = set(_run(code, PACKAGE).stdout.split())
-    assert {"gads_consumer.exporting", "pyarrow"} <= found
+    assert {"gads_consumer.file_export", "pyarrow"} <= found
     assert not found & {"google", "grpc", "duckdb", "polars", "sqlite3", "gads_validator", "gads_state_sqlite"}
     light = set(_run("import gads_consumer.consumer, sys\nprint('\\n'.join(sys.modules))", PACKAGE).stdout.split())
     assert not light & {"pandas", "pydantic", "pyarrow.dataset", "pyarrow.parquet"}

@@ -34,8 +34,8 @@ def and_end(module, name, after):
     setattr(module, name, cut)
 
 if sys.argv[1] == "consume":
-    import gads_consumer.exporting
-    and_end(gads_consumer.exporting, "_written", True)
+    import gads_consumer.file_export
+    and_end(gads_consumer.file_export, "_written", True)
 else:
     from gads_warehouse_duckdb.step import StepTransaction
     and_end(StepTransaction, "_replace", True)

@@ -10,8 +10,7 @@ import pytest
 
 import gads_consumer.payloads
 from gads_consumer.errors import PartitionAlteredError
-from gads_consumer.payloads import PayloadReader
-from gads_consumer.seals import Seal
+from gads_consumer.payloads import PayloadReader, Seal
 from gads_domain.errors import StorageError
 from gads_testing.local_deployment import COLUMNS, LocalDeployment, key_of, run_of
 

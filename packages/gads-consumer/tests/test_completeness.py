@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.ledger_samples import FIRST_DAY, judged, key_of, record_one
-from gads_consumer.asking import question
 from gads_consumer.completeness import gaps_at
 from gads_consumer.consumer import Consumer
+from gads_consumer.selection import select
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import ValidatorLedger
@@ -96,21 +96,23 @@ def test_gaps_and_watermarks_are_what_counting_finds(ledger: ValidatorLedger, co
 def test_an_account_that_was_never_attempted_is_a_gap_every_day(ledger: ValidatorLedger, consumer: Consumer) -> None:
     absent = CUSTOMERS[-1]
     gaps = consumer.gaps("campaign", since=FIRST_DAY, until=FIRST_DAY, customers=[absent, "9"])
-    assert [(gap.customer_id, gap.status, gap.reason) for gap in gaps] == [(absent, PartitionStatus.PENDING, None)]
+    assert [(gap.customer_id, gap.status, gap.reason) for gap in gaps] == [
+        (absent, PartitionStatus.PENDING, "never attempted")
+    ]
     assert consumer.watermark("campaign", customers=["9"]) == FIRST_DAY
     assert consumer.watermark("campaign", customers=["9", absent]) is None
 
 
-def test_a_reason_of_now_is_not_told_of_then(ledger: ValidatorLedger) -> None:
-    asked = question(GOOGLE_ADS, "campaign", FIRST_DAY, FIRST_DAY, "5")
+def test_a_reason_of_now_is_not_given_for_then(ledger: ValidatorLedger) -> None:
+    asked = select(GOOGLE_ADS, "campaign", FIRST_DAY, FIRST_DAY, "5")
     then = ledger.position()
     record_one(ledger, judged(key_of(5), 90, ValidationOutcome.REJECTED))
     (before,), (now,) = (gaps_at(ledger, asked, position) for position in (then, ledger.position()))
-    assert (before.status, before.reason) == (PartitionStatus.PENDING, None)
+    assert (before.status, before.reason) == (PartitionStatus.PENDING, "never attempted")
     assert now.status is PartitionStatus.FAILED
-    assert "rows_differ" in (now.reason or "")
+    assert "rows_differ" in now.reason
 
 
 def test_a_failure_says_why(ledger: ValidatorLedger, consumer: Consumer) -> None:
     gaps = consumer.gaps("campaign", since=FIRST_DAY, until=FIRST_DAY + timedelta(days=DAYS), customers=CUSTOMERS)
-    assert all("rows_differ" in (gap.reason or "") for gap in gaps if gap.status is PartitionStatus.FAILED)
+    assert all("rows_differ" in gap.reason for gap in gaps if gap.status is PartitionStatus.FAILED)

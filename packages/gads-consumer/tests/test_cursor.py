@@ -1,4 +1,4 @@
-"""Cursors: what they tell apart, and what they are not."""
+"""Cursors distinguish logs and positions, and other text is not a cursor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gads_domain.state import PartitionStatus
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[ValidatorLedger]:
-    """Three moves of authority."""
+    """Three authority changes."""
     url = "sqlite:ledger.db"
     with ledger_adapter(url).open_for_validator(url, tmp_path) as opened:
         for number in range(1, 4):
@@ -46,11 +46,11 @@ def test_a_cursor_is_read_as_it_was_written(ledger: ValidatorLedger) -> None:
 
 @pytest.mark.parametrize("position", [-1, 4, 2**63 - 1, 2**63, 10**40])
 def test_a_position_that_the_log_does_not_have_is_unknown(ledger: ValidatorLedger, position: int) -> None:
-    with pytest.raises(PastUnknownError, match="its log ends at 3"):
+    with pytest.raises(PastUnknownError, match="it ends at 3"):
         cursor_at(ledger, _name(ledger), position)
 
 
-def test_whatever_a_move_says_is_under_the_check(ledger: ValidatorLedger) -> None:
+def test_every_value_of_an_authority_change_is_under_the_check(ledger: ValidatorLedger) -> None:
     name = _name(ledger)
     entry = ledger.authority_changes()[1]
     others = [
@@ -76,7 +76,7 @@ def test_a_cursor_of_another_log_is_not_confirmed(ledger: ValidatorLedger) -> No
 @pytest.mark.parametrize(
     "text", ["", "3", "v1:3", "v1:03:000000000000:a", "v1:-1:000000000000:a", "v2:3:000000000000:a"]
 )
-def test_other_text_is_no_cursor(text: str) -> None:
+def test_other_text_is_not_a_cursor(text: str) -> None:
     assert not is_cursor(text)
     with pytest.raises(InvalidValueError) as caught:
         Cursor.parse(text)

@@ -12,7 +12,7 @@ import pytest
 
 from gads_domain.errors import DamagedPartitionError, InvalidValueError, UnsupportedContractError
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
-from gads_domain.metadata_codec import decode_metadata, decode_seal, encode_metadata, seal_sha256
+from gads_domain.metadata_codec import decode_known_seal, decode_metadata, decode_seal, encode_metadata, seal_sha256
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 
@@ -88,6 +88,7 @@ def test_differences_are_said_column_by_column(columns: tuple[ColumnSpec, ...], 
         {"facts": replace(FACTS, schema=TableSchema((replace(DAY, type="int32"),)))},
         {"facts": replace(FACTS, schema=TableSchema((replace(DAY, name="a\tb"),)))},
         {"facts": replace(FACTS, schema=TableSchema((replace(DAY, field="a..b"),)))},
+        {"facts": replace(FACTS, day_field="segments.day")},
     ],
 )
 def test_what_no_seal_may_say_is_refused(change: dict[str, Any]) -> None:
@@ -147,3 +148,25 @@ def test_the_sum_is_over_all_members_in_their_order_wherever_they_lie(extra: dic
     for displaced in (first, last):
         with pytest.raises(DamagedPartitionError):
             decode_seal(displaced)
+
+
+def test_the_day_field_is_sealed_where_there_is_one() -> None:
+    assert b"day_field" not in encode_metadata(METADATA)
+    daily = replace(METADATA, facts=replace(FACTS, day_field="segments.date"))
+    data = encode_metadata(daily)
+    assert b'"day_field":"segments.date"' in data
+    assert decode_metadata(data) == decode_known_seal(data, seal_sha256(data)) == daily
+
+
+def test_a_seal_on_record_is_read_as_any_other_and_no_changed_byte_goes_unseen() -> None:
+    data = encode_metadata(METADATA)
+    known = seal_sha256(data)
+    assert decode_known_seal(data, known) == METADATA
+    for changed in (data[:-1], data + b" ", b"", data.replace(b"v26", b"v27"), data.replace(known.encode(), b"0" * 64)):
+        with pytest.raises(DamagedPartitionError):
+            decode_known_seal(changed, known)
+    with pytest.raises(DamagedPartitionError):
+        decode_known_seal(data, "0" * 64)
+    another = encode_metadata(replace(METADATA, contract_version="2.0"))
+    with pytest.raises(UnsupportedContractError):
+        decode_known_seal(another, seal_sha256(another))

@@ -11,8 +11,7 @@ import pytest
 import gads_consumer.payloads
 import gads_warehouse.loader
 from gads_consumer.errors import PartitionGoneError
-from gads_consumer.payloads import PayloadReader
-from gads_consumer.seals import Seal
+from gads_consumer.payloads import PayloadReader, Seal
 from gads_domain.errors import LedgerConflictError
 from gads_domain.ports.warehouse import FullLoad, LoadStep
 from gads_testing.local_deployment import key_of, run_of

@@ -29,7 +29,7 @@ from gads_consumer.errors import (
     PastUnknownError,
     UnknownReportError,
 )
-from gads_consumer.exporting import ExportFormat, export, manifest_path, preview
+from gads_consumer.file_export import ExportFormat, export, manifest_path, preview
 from gads_consumer.manifest import decode_manifest, encode_manifest
 from gads_domain.errors import GadsError, InvalidValueError, StorageError, StorageFullError
 from gads_testing.consumer_contract import CONTRACT, EXAMPLES, SCHEMAS, day, flip_bit

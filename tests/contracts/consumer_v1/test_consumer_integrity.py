@@ -21,7 +21,7 @@ from gads_consumer.errors import (
     PartitionGoneError,
     PastUnknownError,
 )
-from gads_consumer.seals import SealReader
+from gads_consumer.payloads import read_seal
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata_codec import encode_metadata
@@ -37,7 +37,7 @@ from gads_testing.local_deployment import (
 # Integrity
 
 
-def test_c13_the_seal_is_the_one_that_was_judged(deployment: LocalDeployment, consumer: Consumer) -> None:
+def test_c13_the_seal_is_the_one_that_was_validated(deployment: LocalDeployment, consumer: Consumer) -> None:
     key = key_of(1, 0)
     sealed = deployment.seal(key, 1, 5)
     deployment.validate(key)
@@ -68,8 +68,11 @@ def test_c13_the_seal_is_of_the_partition_that_it_is_found_for(deployment: Local
     seal = deployment.folder(mine.key, mine.run_id) / "metadata.json"
     seal.chmod(0o644)
     seal.write_bytes((deployment.folder(other.key, other.run_id) / "metadata.json").read_bytes())
-    with pytest.raises(PartitionAlteredError, match="says customer_id '2'"):
-        SealReader(deployment.sink).read(replace(mine, seal_sha256=other.seal_sha256))
+    with pytest.raises(PartitionAlteredError, match="is of google_ads/2/"):
+        read_seal(deployment.sink, replace(mine, seal_sha256=other.seal_sha256))
+    for wrong in (replace(other, record_count=9), replace(other, schema_version=9)):
+        with pytest.raises(PartitionAlteredError, match="3 rows of schema version 1"):
+            read_seal(deployment.sink, wrong)
 
 
 def test_c14_the_payload_is_held_to_its_sum_unless_switched_off(
@@ -130,13 +133,13 @@ def test_c16_another_major_of_the_raw_contract_is_refused(
     data = encode_metadata(replace(sealed, contract_version=version))
     (deployment.folder(key, run_of(1)) / "metadata.json").chmod(0o644)
     (deployment.folder(key, run_of(1)) / "metadata.json").write_bytes(data)
-    # As a later validator would have vouched for it.
+    # As a later validator would have recorded it.
     partition = CurrentPartition(key, run_of(1), 3, 1, json.loads(data)["seal_sha256"])
     if is_read:
-        assert SealReader(deployment.sink).read(partition).schema == sealed.facts.schema
+        assert read_seal(deployment.sink, partition).metadata.facts.schema == sealed.facts.schema
     else:
         with pytest.raises(NewerContractError, match=re.escape(version)):
-            SealReader(deployment.sink).read(partition)
+            read_seal(deployment.sink, partition)
 
 
 # Time travel
@@ -170,7 +173,7 @@ def test_c17_the_answer_as_of_a_position_never_changes(deployment: LocalDeployme
             consumer.snapshot("campaign", as_of=wrong)
 
 
-def test_c18_a_moment_is_the_last_move_stamped_by_then(deployment: LocalDeployment, consumer: Consumer) -> None:
+def test_c18_a_moment_is_the_last_change_stamped_by_then(deployment: LocalDeployment, consumer: Consumer) -> None:
     write_history(deployment)
     entries = deployment.ledger.authority_changes()
     for entry in entries:
@@ -180,7 +183,7 @@ def test_c18_a_moment_is_the_last_move_stamped_by_then(deployment: LocalDeployme
             assert consumer.snapshot("campaign", as_of=moment).position == expected
     east = entries[3].at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     assert consumer.snapshot("campaign", as_of=east).position == entries[3].sequence
-    with pytest.raises(ClockSkewError, match="not come yet"):
+    with pytest.raises(ClockSkewError, match="is in the future"):
         consumer.snapshot("campaign", as_of=deployment.clock.moment + timedelta(hours=1))
     for wrong in (
         "yesterday",
@@ -200,7 +203,7 @@ def test_c18_a_ledger_ahead_of_the_clock_answers_no_moment(deployment: LocalDepl
     behind = SteppingClock()
     behind.moment = deployment.clock.moment - timedelta(hours=2)
     with deployment.consumer(clock=behind) as consumer:
-        with pytest.raises(ClockSkewError, match="last move"):
+        with pytest.raises(ClockSkewError, match="last change"):
             consumer.snapshot("campaign", as_of=behind.moment - timedelta(days=1))
         assert len(consumer.snapshot("campaign").partitions) == 1
         assert len(consumer.snapshot("campaign", as_of=1).partitions) == 1

@@ -15,11 +15,10 @@ import pytest
 
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import (
-    NothingVouchedForError,
+    NothingAuthoritativeError,
     PartitionAlteredError,
 )
-from gads_consumer.payloads import PayloadReader
-from gads_consumer.seals import Seal
+from gads_consumer.payloads import PayloadReader, Seal
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import ControlPlaneLedger, ValidatorLedger
 from gads_domain.ports.sink import RawSink
@@ -285,5 +284,5 @@ def test_c12_zero_rows_are_a_fact_and_no_partition_is_none(deployment: LocalDepl
         nothing.scan().to_reader,
         lambda: pa.table(nothing),
     ):
-        with pytest.raises(NothingVouchedForError):
+        with pytest.raises(NothingAuthoritativeError):
             read()

@@ -11,9 +11,10 @@ import pytest
 
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import SchemaMismatchError
-from gads_consumer.exporting import preview
-from gads_consumer.scanning import Scan
+from gads_consumer.file_export import preview
+from gads_consumer.scan import Scan
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.errors import InvalidValueError
 from gads_testing.consumer_contract import day
 from gads_testing.local_deployment import (
     CAMPAIGN,
@@ -85,10 +86,15 @@ def test_c28_unified_the_missing_is_null_and_nothing_is_cast(deployment: LocalDe
     assert mixed.scan(["campaign_id"], unify=True).to_table().num_rows == 9
     with pytest.raises(SchemaMismatchError):
         mixed.scan(["campaign_id"], pc.field("metrics_clicks") > 1, unify=True).to_table()
+    # The name of the column with two types is in the filter's text alone.
+    named = mixed.scan(["campaign_id"], pc.field("campaign_name") != "metrics_clicks", unify=True)
+    assert named.to_table()["campaign_id"].to_pylist() == [0, 1, 2]
+    with pytest.raises(InvalidValueError, match="does not fit"):
+        mixed.scan(["campaign_id"], pc.field("metrics_click") > 1, unify=True).to_table()
 
 
 def test_c27_two_schemas_under_one_version_are_never_one_table(deployment: LocalDeployment, consumer: Consumer) -> None:
-    """The validator lets no ledger vouch for that; a reader does not take it from one that does."""
+    """The validator never makes both authoritative; a reader refuses them if a ledger does."""
     deployment.make_authoritative(key_of(1, 0), 1)
     deployment.seal(key_of(1, 1), 1, columns=(*COLUMNS, COST))
     seal = json.loads((deployment.folder(key_of(1, 1), run_of(1)) / "metadata.json").read_bytes())

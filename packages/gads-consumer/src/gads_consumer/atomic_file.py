@@ -1,4 +1,4 @@
-"""Writing a file so that its name never shows half of it."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_atomically(
-    path: Path, write: Callable[[BinaryIO], object], announce: Callable[[], object] | None = None
+    path: Path, write: Callable[[BinaryIO], object], before_rename: Callable[[], object] | None = None
 ) -> None:
-    """Let `write` fill a file beside `path`, make it durable and give it the name, replacing what had it.
+    """Fill a file beside `path` with `write`, make it durable and rename it to `path`, replacing what is there.
 
-    `announce` is called in between, when all is on the disk and nothing but the name is left to give. Whatever fails,
-    the name keeps what it had and nothing is left beside it; raises `StorageError` for the disk's failures.
+    `before_rename` is called when all is on the disk. If anything fails, `path` keeps what it had and nothing is left
+    beside it; raises `StorageError` for failures of the disk.
     """
     if path.is_dir():
         raise StorageError(f"{path} is a folder", hint="name a file")
@@ -31,8 +31,8 @@ def write_atomically(
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        if announce is not None:
-            announce()
+        if before_rename is not None:
+            before_rename()
         building.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -47,7 +47,7 @@ def write_atomically(
 
 
 def storage_error(error: OSError, what: str) -> StorageError:
-    """The disk's failure to take `what`, in our words."""
+    """The disk's failure to store `what` as a `StorageError`."""
     if error.errno in _FULL:
         return StorageFullError(f"no space is left for {what}", hint="free space there, or choose another place")
     return StorageError(f"{what} cannot be written: {error.strerror or error}", hint="check the folder")

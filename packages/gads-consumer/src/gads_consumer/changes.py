@@ -1,40 +1,40 @@
-"""The change feed: each move of authority, in order, from a cursor on; contracts/consumer/v1/change.schema.json."""
+"""The change feed: each change of authority, in order, from a cursor on; contracts/consumer/v1/change.schema.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from gads_consumer.cursor import Cursor
-from gads_consumer.partitions import vouched_for
 from gads_consumer.snapshot import Snapshot
 from gads_domain.clock import iso_utc
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.errors import LedgerError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.run import RunId
-from gads_domain.state import AuthorityChange
+from gads_domain.state import AuthorityChange, StateFilter
 
 PAGE = 1_000
-"""Moves read from the ledger at once."""
+"""Authority changes read from the ledger at once."""
 
 
 class ChangeKind(StrEnum):
-    """What became of the partition."""
+    """What to do with the partition's rows."""
 
-    VOUCHED = "vouched"
-    """It had no run to be believed and has one now: add its rows."""
+    ADDED = "added"
+    """It had no authoritative run and has one now: add its rows."""
     RESTATED = "restated"
-    """Another run is to be believed: replace its rows."""
-    WITHDRAWN = "withdrawn"
-    """No run is to be believed any more: remove its rows."""
+    """Another run is authoritative: replace its rows."""
+    REMOVED = "removed"
+    """No run is authoritative any more: remove its rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One move of authority. `cursor` is where to go on after it; `partition` is what to believe now, None: nothing."""
+    """One change of authority. `partition` is authoritative now, None if nothing is; `cursor` is where to go on."""
 
     kind: ChangeKind
     key: PartitionKey
@@ -58,7 +58,7 @@ class Change:
         """The change as a flat document, as change.schema.json has it."""
         now = self.partition
         return {
-            "change_version": "1.0",
+            "change_version": "2.0",
             "cursor": self.cursor,
             "position": self.position,
             "at": iso_utc(self.at),
@@ -82,10 +82,10 @@ class Changes(Iterator[Change]):
     behind everything that was looked at, so that changes of others are not looked at again.
     """
 
-    def __init__(self, ledger: StateReader, start: Cursor, end: Cursor, wanted: Callable[[PartitionKey], bool]) -> None:
+    def __init__(self, ledger: StateReader, start: Cursor, end: Cursor, selected: StateFilter) -> None:
         self._end = end
         self._cursor = start
-        self._wanted = wanted
+        self._selected = selected
         self._changes = self._read(ledger, start)
 
     @property
@@ -104,7 +104,11 @@ class Changes(Iterator[Change]):
         while position < self._end.position:
             entries = ledger.authority_changes(after=position, limit=PAGE)
             for entry in entries:
-                if entry.sequence <= self._end.position and entry.changes_authority and self._wanted(entry.key):
+                if (
+                    entry.sequence <= self._end.position
+                    and entry.changes_authority
+                    and self._selected.selects(entry.key)
+                ):
                     self._cursor = Cursor.after(start.ledger_id, entry)
                     yield _change(entry, str(self._cursor))
             position = entries[-1].sequence if entries else self._end.position
@@ -112,25 +116,37 @@ class Changes(Iterator[Change]):
             self._cursor = self._end
 
 
-def _change(entry: AuthorityChange, cursor: str) -> Change:
-    if entry.to_run is None:
-        kind = ChangeKind.WITHDRAWN
-    elif entry.from_run is None:
-        kind = ChangeKind.VOUCHED
-    else:
-        kind = ChangeKind.RESTATED
-    return Change(kind, entry.key, vouched_for(entry), entry.from_run, entry.at, entry.sequence, cursor)
-
-
 @dataclass(frozen=True, slots=True)
 class Delta:
     """What to do to get from one position to a later one: delete the rows of `replaced`, add those of `snapshot`.
 
-    `replaced` are all partitions that moved in between, the `withdrawn` ones among them; `snapshot` holds those of
-    them that are vouched for at the later position. `cursor` is where the next delta begins.
+    `replaced` are all partitions that changed in between, the `removed` ones among them; `snapshot` holds those of
+    them that are authoritative at the later position. `cursor` is where the next delta begins.
     """
 
     replaced: tuple[PartitionKey, ...]
-    withdrawn: tuple[PartitionKey, ...]
+    removed: tuple[PartitionKey, ...]
     snapshot: Snapshot
     cursor: str
+
+
+def current_after(entry: AuthorityChange) -> CurrentPartition | None:
+    """What is authoritative after `entry`, None if no run is; raises `LedgerError` if the entry is damaged."""
+    if entry.to_run is None:
+        return None
+    if entry.record_count is None or entry.schema_version is None or entry.seal_sha256 is None:
+        raise LedgerError(
+            f"authority change {entry.sequence} names a run of {entry.key} and not its seal",
+            hint="restore the ledger from a backup",
+        )
+    return CurrentPartition(entry.key, entry.to_run, entry.record_count, entry.schema_version, entry.seal_sha256)
+
+
+def _change(entry: AuthorityChange, cursor: str) -> Change:
+    if entry.to_run is None:
+        kind = ChangeKind.REMOVED
+    elif entry.from_run is None:
+        kind = ChangeKind.ADDED
+    else:
+        kind = ChangeKind.RESTATED
+    return Change(kind, entry.key, current_after(entry), entry.from_run, entry.at, entry.sequence, cursor)

@@ -1,4 +1,4 @@
-"""The door for other teams: read-only, and nothing but what the ledger vouches for. See contracts/consumer/v1."""
+"""Read-only access to what the ledger holds authoritative; contracts/consumer/v1 says what may be relied on."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gads_consumer.asking import Day, Question, Wanted, as_day, one_report, question
-from gads_consumer.changes import Change, Changes, Delta
+from gads_consumer.changes import Changes, Delta, current_after
 from gads_consumer.completeness import Readiness, gaps_at, watermark_at
-from gads_consumer.cursor import Cursor, confirmed, cursor_at, is_cursor
+from gads_consumer.cursor import Cursor, confirmed, cursor_at, entry_at, is_cursor
 from gads_consumer.errors import (
     IncompleteError,
     LedgerAbsentError,
@@ -20,14 +19,14 @@ from gads_consumer.errors import (
     PastUnknownError,
     UnknownReportError,
 )
-from gads_consumer.gap import Gap
-from gads_consumer.partitions import last_entry, vouched_for
 from gads_consumer.payload_copies import PayloadCopy, copied
+from gads_consumer.selection import Day, one_report, select
 from gads_consumer.snapshot import Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import ClockSkewError, InvalidValueError
+from gads_domain.gaps import Gap
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
@@ -42,13 +41,13 @@ AsOf = datetime | int | str
 _MOMENT_FORM = "write a moment as 2024-06-02T04:05:06Z, or give a position of the log as a number"
 
 CLOCKS_AGREE = timedelta(minutes=5)
-"""How far the ledger's last move may lie ahead of this machine's clock before a time is no answer any more."""
+"""How far the log's last entry may lie ahead of this machine's clock before a moment can no longer be answered."""
 
 
 class Consumer:
-    """Reads what a ledger vouches for. Threads may share it; snapshots may be used after it is closed.
+    """Reads authoritative partitions. Threads may share it; snapshots may be used after it is closed.
 
-    Every method raises `LedgerAbsentError`, `LedgerError` or `HeldElsewhereError` if the ledger cannot be asked.
+    Every method raises `LedgerAbsentError`, `LedgerError` or `HeldElsewhereError` if the ledger cannot be read.
     """
 
     def __init__(
@@ -80,9 +79,10 @@ class Consumer:
     ) -> Self:
         """Open the ledger and the sink that the URLs name, such as `sqlite:state/ledger.db` and `file:raw`, read-only.
 
-        A relative path is taken from `base`, by default the working directory. With `integrity` every payload is
-        held to the sha256 that was sealed; without it presence, size and seal still are. Raises
-        `ConfigurationError` for a URL that nothing installed answers to, `LedgerAbsentError`.
+        Each scheme needs its adapter: `gads-state-sqlite` for `sqlite:`, `gads-sink-local` for `file:`, `gads-sink-s3`
+        for `s3:`. A relative path is taken from `base`, by default the working directory. With `integrity` every
+        payload is held to the sha256 that was sealed; without it presence, size and seal still are. Raises
+        `ConfigurationError` for a scheme without an installed adapter, `LedgerAbsentError`.
         """
         folder = Path.cwd() if base is None else Path(base)
         reader = sink_adapter(sink).open_reader(sink, folder)
@@ -99,7 +99,7 @@ class Consumer:
         return self._ledger.reports(self._source)
 
     def cursor(self) -> str:
-        """The end of the log now: where `changes` goes on for somebody who has everything up to now."""
+        """The end of the log now, from which `changes` continues after everything up to now."""
         return str(self._at(None))
 
     def snapshot(
@@ -112,23 +112,23 @@ class Consumer:
         as_of: AsOf | None = None,
         complete: bool = False,
     ) -> Snapshot:
-        """Resolve once what is vouched for, now or `as_of` a past position or moment, and pin it.
+        """Resolve once what is authoritative, now or `as_of` a past position or moment, and pin it.
 
         `since` and `until` are both included; None means no bound, and for `customers` all that are known. With
-        `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`), or all is;
+        `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`), or all are;
         without `customers` it expects every account that the ledger has ever known of the report. A moment means the
-        last move stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`, `ClockSkewError`,
-        `InvalidValueError`.
+        last authority change stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`,
+        `ClockSkewError`, `InvalidValueError`.
         """
-        asked = question(self._source, one_report(report), since, until, customers)
+        asked = select(self._source, one_report(report), since, until, customers)
         at = self._at(as_of)
         snapshot = self._resolved(asked, at, complete=complete)
         if complete and snapshot.missing:
             some = "; ".join(str(gap) for gap in snapshot.missing[:3])
-            raise IncompleteError(f"{len(snapshot.missing)} partitions are not vouched for: {some}")
+            raise IncompleteError(f"{len(snapshot.missing)} partitions are not authoritative: {some}")
         if complete and not snapshot.partitions:
             # Without bounds, or without accounts, there are no days to name.
-            raise IncompleteError(f"of what was asked of {report} nothing is vouched for")
+            raise IncompleteError(f"no partition of {report} that was asked for is authoritative")
         return snapshot
 
     def load(self, path: Path | str) -> Snapshot:
@@ -151,35 +151,36 @@ class Consumer:
         reports: str | Iterable[str] | None = None,
         customers: str | Iterable[str] | None = None,
     ) -> Changes:
-        """The moves of authority behind the cursor `after` (None: from the beginning), in order, up to now.
+        """The changes of authority behind the cursor `after` (None: from the beginning), in order, up to now.
 
         Keep `Changes.cursor` once the changes are applied, in one transaction with them if possible, and pass it
         next time: then each is met at least once, and one that is met again changes nothing. Raises
         `PastUnknownError` for another ledger's cursor or a log that was rolled back, `UnknownReportError`,
         `InvalidValueError`.
         """
-        wanted = self._wanted(reports, customers)
+        selected = select(self._source, reports, customers=customers)
+        self._require_known(selected)
         end = self._at(None)
-        return Changes(self._ledger, self._from(after), end, wanted)
+        return Changes(self._ledger, self._from(after), end, selected)
 
     def delta(self, report: str, *, after: str | None = None, customers: str | Iterable[str] | None = None) -> Delta:
-        """All that moved in one report behind the cursor `after` (None: everything that is vouched for), as one step.
+        """All that changed in one report behind the cursor `after` (None: everything authoritative), as one step.
 
-        Several moves of one partition come as one. The snapshot of a delta holds what moved and lists nothing as
-        missing; `gaps` and `ready` tell what is. Raises what `changes` raises.
+        Several changes of one partition come as one. The snapshot of a delta holds what changed and lists nothing as
+        missing; `gaps` and `ready` do. Raises what `changes` raises.
         """
-        asked = question(self._source, one_report(report), None, None, customers)
+        asked = select(self._source, one_report(report), customers=customers)
         if after is None:
             snapshot = self._resolved(asked, self._at(None))
             return Delta(tuple(one.key for one in snapshot.partitions), (), snapshot, snapshot.cursor)
         end, start = self._at(None), self._from(after)
-        feed = Changes(self._ledger, start, end, self._wanted(report, asked.customers))
-        last: dict[PartitionKey, Change] = {change.key: change for change in feed}
+        self._require_known(asked)
+        last = {change.key: change for change in Changes(self._ledger, start, end, asked)}
         kept = tuple(sorted(change.partition for change in last.values() if change.partition is not None))
-        withdrawn = tuple(sorted(key for key, change in last.items() if change.partition is None))
+        removed = tuple(sorted(key for key, change in last.items() if change.partition is None))
         pinned = Pinned(asked, end, self._clock.now(), kept, {}, start)
         snapshot = Snapshot(pinned, self._reader, integrity=self._integrity)
-        return Delta(tuple(sorted(last)), withdrawn, snapshot, str(end))
+        return Delta(tuple(sorted(last)), removed, snapshot, str(end))
 
     def copy_payloads(
         self, partitions: Sequence[CurrentPartition], folder: Path | str
@@ -195,25 +196,25 @@ class Consumer:
     def gaps(
         self, reports: str | Iterable[str], *, since: Day, until: Day, customers: str | Iterable[str]
     ) -> list[Gap]:
-        """The partitions of `customers` and days (both ends included) that are not vouched for, with the reason.
+        """The partitions of `customers` and days (both ends included) that are not authoritative, and why.
 
         Accounts are named because the ledger cannot know of one that never ran. By account, report and day. Raises
         `UnknownReportError`, `InvalidValueError`.
         """
-        asked = question(self._source, reports, since, until, customers)
+        asked = select(self._source, reports, since, until, customers)
         self._require_known(asked)
         return list(gaps_at(self._ledger, asked, self._at(None).position))
 
     def watermark(
         self, report: str, *, customers: str | Iterable[str], since: Day | None = None, as_of: AsOf | None = None
     ) -> date | None:
-        """The last day D such that every day from the start to D is vouched for, for every one of `customers`.
+        """The last day up to which there is no gap, for every one of `customers`.
 
-        The start is `since`, or else for each account the first day that the ledger has ever heard of. None if the
-        first day of any account is missing already, or nothing is known of it. Days behind a gap do not count.
-        Raises `UnknownReportError`, `InvalidValueError`.
+        It counts from `since`, or else for each account from the first day that the ledger knows. None if the first
+        day of any account is missing already, or nothing is known of it. Days behind a gap do not count. Raises
+        `UnknownReportError`, `InvalidValueError`.
         """
-        asked = question(self._source, one_report(report), since, None, customers)
+        asked = select(self._source, one_report(report), since, None, customers)
         self._require_known(asked)
         return watermark_at(self._ledger, asked, self._at(as_of).position)
 
@@ -225,31 +226,26 @@ class Consumer:
         customers: str | Iterable[str],
         since: Day | None = None,
     ) -> Readiness:
-        """May I publish `day`? True in a condition if all `reports` of all `customers` are vouched for.
+        """May I publish `day`? True in a condition if all `reports` of all `customers` are authoritative.
 
         From `since` to `day`, both included; without `since` that is `day` alone. The answer is of one position,
         and `snapshot(..., as_of=answer.position)` holds exactly what was found complete, whatever happens
         meanwhile. Raises `UnknownReportError`, `InvalidValueError`.
         """
-        first = day if since is None else since
-        asked = question(self._source, reports, first, day, customers)
+        asked = select(self._source, reports, day if since is None else since, day, customers)
         assert asked.since is not None
         assert asked.until is not None
         self._require_known(asked)
         at = self._at(None)
-        marks = {
-            name: watermark_at(
-                self._ledger,
-                question(self._source, name, None if since is None else asked.since, None, asked.customers),
-                at.position,
-            )
-            for name in asked.reports
-        }
+        marks = {}
+        for name in asked.reports:
+            marked = replace(asked, reports=(name,), since=None if since is None else asked.since, until=None)
+            marks[name] = watermark_at(self._ledger, marked, at.position)
         gaps = gaps_at(self._ledger, asked, at.position)
         return Readiness(asked.since, asked.until, gaps, marks, at.position, str(at))
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self._ledger.close()
 
     def __enter__(self) -> Self:
@@ -261,7 +257,7 @@ class Consumer:
         self.close()
 
     def _known_ledger(self) -> str:
-        """The ledger's name, after making sure that it is there and still the one that was opened."""
+        """The ledger's id, after checking that it is there and still the one that was opened."""
         found = self._ledger.ledger_id()
         if found is None:
             raise LedgerAbsentError("there is no ledger at the state URL")
@@ -289,22 +285,22 @@ class Consumer:
 
     def _position_at(self, moment: datetime) -> int:
         if moment.utcoffset() is None:
-            raise InvalidValueError(f"{moment.isoformat()} is a time without a zone", hint="say which, such as UTC")
+            raise InvalidValueError(f"{moment.isoformat()} is a time without a zone", hint="give it one, such as UTC")
         try:
             moment = moment.astimezone(UTC)
         except OverflowError:
             raise InvalidValueError(f"{moment.isoformat()} is beyond all times", hint=_MOMENT_FORM) from None
         now = self._clock.now()
-        last = last_entry(self._ledger, self._ledger.position())
+        last = entry_at(self._ledger, self._ledger.position())
         if last is not None and last.at > now + CLOCKS_AGREE:
             raise ClockSkewError(
-                f"the ledger's last move is stamped {iso_utc(last.at)} and it is {iso_utc(now)} by this machine",
-                hint="set the clocks right, or ask as of a position, which no clock can move",
+                f"the ledger's last change is stamped {iso_utc(last.at)} and this machine's clock shows {iso_utc(now)}",
+                hint="correct the clocks, or ask as of a position, which does not depend on a clock",
             )
         if moment > now and (last is None or moment > last.at):
             raise ClockSkewError(
-                f"{iso_utc(moment)} has not come yet; it is {iso_utc(now)} by this machine",
-                hint="ask as of a past moment, or leave as_of away for now",
+                f"{iso_utc(moment)} is in the future; this machine's clock shows {iso_utc(now)}",
+                hint="ask as of a past moment, or omit as_of for now",
             )
         return self._ledger.position_at(moment)
 
@@ -312,49 +308,33 @@ class Consumer:
         ledger_id = self._known_ledger()
         return Cursor.after(ledger_id, None) if after is None else confirmed(self._ledger, ledger_id, after)
 
-    def _resolved(self, asked: Question, at: Cursor, *, complete: bool = False) -> Snapshot:
-        entries = list(self._ledger.as_of(asked.filter(), at.position))
+    def _resolved(self, asked: StateFilter, at: Cursor, *, complete: bool = False) -> Snapshot:
+        entries = list(self._ledger.as_of(asked, at.position))
         if not entries:
             self._require_known(asked)
         partitions: list[CurrentPartition] = []
         others: dict[PartitionKey, PartitionStatus] = {}
         for entry in entries:
-            partition = vouched_for(entry)
+            partition = current_after(entry)
             if partition is None:
                 others[entry.key] = entry.status_after
             else:
                 partitions.append(partition)
-        if complete and asked.customers is None:
-            asked = replace(asked, customers=self._accounts(asked, at))
+        if complete and not asked.customer_ids:
+            # All accounts that the ledger knew of the report, whatever the days.
+            ever = self._ledger.as_of(replace(asked, since=None, until=None), at.position)
+            asked = replace(asked, customer_ids=tuple(sorted({entry.key.customer_id for entry in ever})))
         pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others)
         return Snapshot(pinned, self._reader, integrity=self._integrity)
 
-    def _accounts(self, asked: Question, at: Cursor) -> tuple[str, ...] | None:
-        """All accounts that the ledger knew of the report at `at`, whatever the days; None if there were none."""
-        ever = StateFilter(asked.source, reports=asked.reports)
-        return tuple(sorted({entry.key.customer_id for entry in self._ledger.as_of(ever, at.position)})) or None
-
-    def _require_known(self, asked: Question) -> None:
+    def _require_known(self, asked: StateFilter) -> None:
         known = self.reports()
-        strangers = [name for name in asked.reports if name not in known]
-        if strangers:
+        unknown = [name for name in asked.reports if name not in known]
+        if unknown:
             raise UnknownReportError(
-                f"the ledger has never heard of the report {', '.join(strangers)}",
+                f"the ledger has no partition of the report {', '.join(unknown)}",
                 hint=f"it knows {', '.join(known)}" if known else "it holds no partition at all yet",
             )
-
-    def _wanted(self, reports: str | Iterable[str] | None, customers: str | Iterable[str] | None) -> Wanted:
-        asked_reports = None
-        if reports is not None:
-            asked = question(self._source, reports)
-            self._require_known(asked)
-            asked_reports = asked.reports
-        asked_customers = None if customers is None else question(self._source, "any", customers=customers).customers
-        return Wanted(
-            self._source,
-            None if asked_reports is None else frozenset(asked_reports),
-            None if asked_customers is None else frozenset(asked_customers),
-        )
 
 
 def load_snapshot(path: Path | str, *, sink: str, base: Path | str | None = None, integrity: bool = True) -> Snapshot:
@@ -369,12 +349,10 @@ def load_snapshot(path: Path | str, *, sink: str, base: Path | str | None = None
 
 
 def _pinned_by(manifest: Manifest, reader: RawReader, *, integrity: bool) -> Snapshot:
-    asked = question(
-        manifest.source, manifest.report, as_day(manifest.since), as_day(manifest.until), manifest.customers
-    )
+    asked = select(manifest.source, manifest.report, manifest.since, manifest.until, manifest.customers)
     at = Cursor.parse(manifest.cursor)
     behind = None if manifest.after is None else Cursor.parse(manifest.after)
-    pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.trusted(), manifest.others(), behind)
+    pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.current(), manifest.others(), behind)
     return Snapshot(pinned, reader, integrity=integrity)
 
 

@@ -1,4 +1,4 @@
-"""The place in a ledger's log up to which somebody has read, as a text to keep."""
+"""A place in a ledger's log, as a text to keep."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 
 from gads_consumer.errors import PastUnknownError
-from gads_consumer.partitions import last_entry
 from gads_domain.clock import iso_utc
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import StateReader
@@ -15,11 +14,13 @@ from gads_domain.state import AuthorityChange
 
 _FORM = re.compile(r"v1:(0|[1-9][0-9]*):([0-9a-f]{12}):(.+)")
 _START = "0" * 12
+_POSITIONS = 2**63
+"""No ledger numbers further than a signed 64-bit integer does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A ledger's name, the number of a move and a sum over that move, by which a rolled-back log is noticed."""
+    """A ledger's name, the number of an authority change and a sum over it, by which a rolled-back log is noticed."""
 
     ledger_id: str
     position: int
@@ -41,11 +42,11 @@ class Cursor:
         """The place behind `entry`; None is the beginning of the log."""
         if entry is None:
             return cls(ledger_id, 0, _START)
-        told = (
+        text = (
             f"{entry.sequence}\n{entry.key}\n{entry.from_run}\n{entry.to_run}\n"
             f"{entry.status_before}\n{entry.status_after}\n{iso_utc(entry.at)}\n"
         )
-        return cls(ledger_id, entry.sequence, hashlib.sha256(told.encode()).hexdigest()[:12])
+        return cls(ledger_id, entry.sequence, hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
 def is_cursor(text: str) -> bool:
@@ -53,19 +54,27 @@ def is_cursor(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+def entry_at(ledger: StateReader, position: int) -> AuthorityChange | None:
+    """The authority change with the number `position`, if the log has one."""
+    if not 1 <= position < _POSITIONS:
+        return None
+    found = ledger.authority_changes(after=position - 1, limit=1)
+    return found[0] if found and found[0].sequence == position else None
+
+
 def cursor_at(ledger: StateReader, ledger_id: str, position: int) -> Cursor:
-    """The cursor behind the move `position`; raises `PastUnknownError` if the log has no such move."""
-    entry = last_entry(ledger, position)
+    """The cursor behind `position`; raises `PastUnknownError` if the log does not have it."""
+    entry = entry_at(ledger, position)
     if entry is None and position != 0:
         raise PastUnknownError(
-            f"the ledger has no move {position}; its log ends at {ledger.position()}",
-            hint="positions come from a snapshot or a change of this very ledger",
+            f"the ledger's log has no position {position}; it ends at {ledger.position()}",
+            hint="take positions from a snapshot or a change of this ledger",
         )
     return Cursor.after(ledger_id, entry)
 
 
 def confirmed(ledger: StateReader, ledger_id: str, text: str) -> Cursor:
-    """The cursor in `text`, after making sure that it is of this ledger and that the log still is the one it came from.
+    """The cursor in `text`, once it is certain that it is of this ledger and that its log was not rolled back.
 
     Raises `InvalidValueError`, `PastUnknownError`.
     """
@@ -77,7 +86,7 @@ def confirmed(ledger: StateReader, ledger_id: str, text: str) -> Cursor:
         )
     if cursor_at(ledger, ledger_id, cursor.position) != cursor:
         raise PastUnknownError(
-            f"the ledger's log was rolled back: its move {cursor.position} is not the one that the cursor came from",
-            hint="begin anew from a snapshot; what was read since then may not be vouched for any more",
+            f"the ledger's log was rolled back: position {cursor.position} is not the one that the cursor came from",
+            hint="begin anew from a snapshot; what was read since then may no longer be authoritative",
         )
     return cursor

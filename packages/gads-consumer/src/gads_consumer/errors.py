@@ -1,4 +1,4 @@
-"""What can keep a consumer from an answer: never an empty one in place of these."""
+"""The errors of a consumer; none of them is ever an empty answer instead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LedgerAbsentError(LedgerError):
     """There is no ledger at the URL, which is not the same as a ledger without data."""
 
     code = "ledger_absent"
-    default_hint = "check the state URL; whoever runs the pipeline knows where its ledger is"
+    default_hint = "check the state URL; the operator of the pipeline knows where its ledger is"
 
 
 class UnknownReportError(UsageError):
@@ -34,40 +34,40 @@ class PastUnknownError(UsageError):
 
 
 class IncompleteError(GadsError):
-    """Days that were demanded are not vouched for."""
+    """Days that were required are not authoritative."""
 
     code = "incomplete"
     retryable = True
     default_hint = "wait for the pipeline, or ask gaps() for the reasons; without complete=True the rest can be read"
 
 
-class NothingVouchedForError(GadsError):
-    """The rows were asked of a snapshot that holds no partition: it has no rows, no columns and says nothing."""
+class NothingAuthoritativeError(GadsError):
+    """The rows of a snapshot without any partition were asked for: it has no columns and proves nothing."""
 
-    code = "nothing_vouched_for"
+    code = "nothing_authoritative"
     retryable = True
     default_hint = "ask gaps() why; a day that is known to have no rows is a partition with zero rows"
 
 
 class PartitionGoneError(StorageError):
-    """The ledger vouches for a partition whose files are not in the sink."""
+    """The files of an authoritative partition are not in the sink."""
 
     code = "partition_gone"
     scope = FailureScope.PARTITION
     retryable = False
     default_hint = (
-        "check that the sink URL belongs to this ledger; otherwise whoever runs the pipeline finds the loss with "
-        "gads-etl validate --recheck and reprocesses the day"
+        "check that the sink URL belongs to this ledger; otherwise ask the operator of the pipeline to run "
+        "gads-etl validate --recheck and to reprocess the day"
     )
 
 
 class PartitionAlteredError(DamagedPartitionError):
-    """The files in the sink are not the bytes that the ledger vouches for."""
+    """The files in the sink are not the bytes that were validated."""
 
     code = "partition_altered"
     default_hint = (
-        "the storage changed a sealed file; whoever runs the pipeline confirms it with gads-etl validate --recheck "
-        "and reprocesses the day"
+        "the storage changed a sealed file; ask the operator of the pipeline to run gads-etl validate --recheck and to "
+        "reprocess the day"
     )
 
 

@@ -31,7 +31,7 @@ def one_schema(versions: Mapping[int, TableSchema], *, unify: bool) -> pa.Schema
     newest, *older = sorted(versions, reverse=True)
     if older and not unify:
         raise SchemaMismatchError(
-            f"the snapshot holds schema versions {', '.join(map(str, sorted(versions)))}: {_told(versions)}",
+            f"the snapshot holds schema versions {', '.join(map(str, sorted(versions)))}: {_differences(versions)}",
             hint="narrow the days to one version, or unify (unify=True, --unify) if they mean the same to you: "
             "a column that a version lacks is then null",
         )
@@ -47,10 +47,9 @@ def one_schema(versions: Mapping[int, TableSchema], *, unify: bool) -> pa.Schema
     return pa.schema(list(fields.values()))
 
 
-def _told(versions: Mapping[int, TableSchema]) -> str:
-    numbers = sorted(versions)
-    told = []
-    for one, other in pairwise(numbers):
-        moved = versions[one].differences(versions[other]) or ["the same columns with another meaning"]
-        told.append(f"from {one} to {other} {', '.join(moved)}")
-    return "; ".join(told)
+def _differences(versions: Mapping[int, TableSchema]) -> str:
+    return "; ".join(
+        f"from {one} to {other} "
+        + ", ".join(versions[one].differences(versions[other]) or ["the same columns with another meaning"])
+        for one, other in pairwise(sorted(versions))
+    )

@@ -58,7 +58,7 @@ class ManifestPartition(_Document):
 
 
 class ManifestGap(_Document):
-    """A partition that was known and not vouched for."""
+    """A partition that the ledger knew and that was not authoritative."""
 
     customer_id: _CustomerId
     logical_date: _Day
@@ -77,7 +77,7 @@ class ExportedFile(_Document):
 
 
 class Manifest(_Document):
-    """What is pinned, and what was asked to get there."""
+    """What is pinned, and what was asked for."""
 
     manifest_version: str
     ledger_id: Annotated[str, StringConstraints(min_length=1)]
@@ -90,13 +90,13 @@ class Manifest(_Document):
     until: _Day | None
     customers: tuple[_CustomerId, ...] | None
     after: str | None = None
-    """The cursor behind which a delta begins, which holds no more than what moved since; None for all else."""
+    """The cursor behind which a delta begins, which holds only what changed since; None for any other snapshot."""
     partitions: tuple[ManifestPartition, ...]
     not_vouched_for: tuple[ManifestGap, ...]
     export: ExportedFile | None = None
 
-    def trusted(self) -> tuple[CurrentPartition, ...]:
-        """The partitions as values; raises `InvalidValueError` for one that cannot be."""
+    def current(self) -> tuple[CurrentPartition, ...]:
+        """The pinned partitions; raises `InvalidValueError` for an impossible one."""
         return tuple(
             CurrentPartition(
                 PartitionKey(self.source, one.customer_id, self.report, one.logical_date),
@@ -109,7 +109,7 @@ class Manifest(_Document):
         )
 
     def others(self) -> dict[PartitionKey, PartitionStatus]:
-        """The status of what was known and not vouched for."""
+        """The status of the partitions that were known and not authoritative."""
         return {
             PartitionKey(self.source, one.customer_id, self.report, one.logical_date): PartitionStatus(one.status)
             for one in self.not_vouched_for
@@ -138,22 +138,22 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
     if not isinstance(document, dict) or not isinstance(document.get("manifest_version"), str):
         raise ManifestError(f"{name} is not a snapshot manifest", hint="save one with snapshot.save(path)")
     if document.get(_SUM) != _sum_of({key: value for key, value in document.items() if key != _SUM}):
-        raise ManifestError(f"{name} is not as it was saved", hint="take it from where it was kept unchanged")
+        raise ManifestError(f"{name} is not as it was saved", hint="restore the file as it was saved")
     version = document["manifest_version"]
     if version.split(".")[0] != MANIFEST_VERSION.split(".")[0]:
         raise NewerContractError(f"{name} is a manifest of version {version}; this reads {MANIFEST_VERSION}")
     try:
         manifest = Manifest.model_validate(document)
-        trusted = manifest.trusted()
+        current = manifest.current()
         cursor = Cursor.parse(manifest.cursor)
         behind = Cursor.parse(manifest.after) if manifest.after is not None else None
     except (ValidationError, InvalidValueError) as error:
-        raise ManifestError(f"{name} is not a sound manifest: {_first(error)}", hint="save it anew") from None
+        raise ManifestError(f"{name} is not a valid manifest: {_first(error)}", hint="save it anew") from None
     if (cursor.ledger_id, cursor.position) != (manifest.ledger_id, manifest.position):
         raise ManifestError(f"{name} has the cursor of another position", hint="save it anew")
     if behind is not None and (behind.ledger_id != cursor.ledger_id or behind.position > cursor.position):
         raise ManifestError(f"{name} begins behind its own position, or in another ledger", hint="save it anew")
-    if list(trusted) != sorted(trusted) or len({one.key for one in trusted}) != len(trusted):
+    if list(current) != sorted(current) or len({one.key for one in current}) != len(current):
         raise ManifestError(f"{name} names a partition twice or out of order", hint="save it anew")
     return manifest
 

@@ -10,8 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from gads_consumer.atomic_file import storage_error
-from gads_consumer.payloads import Payload, PayloadReader, worked_ahead
-from gads_consumer.seals import Seal, SealReader
+from gads_consumer.payloads import Payload, PayloadReader, Seal, worked_ahead
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.sink import RawReader
@@ -33,15 +32,15 @@ def copied(
     partitions: Sequence[CurrentPartition], reader: RawReader, folder: Path, *, integrity: bool
 ) -> Generator[PayloadCopy, None, None]:
     """The payloads of `partitions`, each written to `folder` by the time of its turn; see `Consumer.copy_payloads`."""
-    payloads, seals, numbers = PayloadReader(reader, integrity), SealReader(reader), count()
+    payloads, numbers = PayloadReader(reader, integrity), count()
 
     def copy(group: list[CurrentPartition]) -> list[tuple[Payload, Path]]:
-        return [write(payloads.fetch(seals.read(partition))) for partition in group]
+        return [write(payloads.fetch(payloads.seal(partition))) for partition in group]
 
     def write(payload: Payload) -> tuple[Payload, Path]:
         path = folder / f"{next(numbers):07d}.parquet"
         if payload.data is not None:
-            with _told(folder):
+            with _storage_errors(folder):
                 path.write_bytes(payload.data)
         return payload, path
 
@@ -52,13 +51,13 @@ def copied(
                 seal = payload.seal
                 if payload.data is None:
                     # Too large to be ahead of its turn, in memory or on the disk.
-                    with _told(folder):
+                    with _storage_errors(folder):
                         _stream(seal, payloads, path)
-                yield PayloadCopy(seal.partition, seal.schema, path, seal.payload_bytes)
+                yield PayloadCopy(seal.partition, seal.metadata.facts.schema, path, seal.metadata.payload_bytes)
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

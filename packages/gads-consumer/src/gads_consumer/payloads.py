@@ -1,4 +1,4 @@
-"""The payloads' bytes: each read once, summed while at it, and fetched ahead of whoever decodes them."""
+"""Seals and payloads as bytes: each read once, held to its sum on the way, and ahead of the decoding."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
-from gads_consumer.seals import Seal, SealReader
+from gads_consumer.errors import NewerContractError, PartitionAlteredError, PartitionGoneError
 from gads_domain.current_partition import CurrentPartition
-from gads_domain.errors import DamagedPartitionError, NotSealedError
+from gads_domain.errors import DamagedPartitionError, NotSealedError, UnsupportedContractError
+from gads_domain.metadata import PartitionMetadata
+from gads_domain.metadata_codec import decode_known_seal
 from gads_domain.ports.sink import RawReader
 
 IN_MEMORY_BYTES = 64 * 1024 * 1024
@@ -33,6 +34,39 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """A partition and what its seal says, which is the very one that was validated."""
+
+    partition: CurrentPartition
+    metadata: PartitionMetadata
+
+
+def read_seal(reader: RawReader, partition: CurrentPartition) -> Seal:
+    """The seal of `partition`.
+
+    Raises `PartitionGoneError` if there is none, `PartitionAlteredError` if it is not the one on record in the ledger,
+    `NewerContractError` if it was written under another major version of the raw partition's contract.
+    """
+    try:
+        data = reader.metadata_bytes(partition.key, partition.run_id)
+    except NotSealedError:
+        raise PartitionGoneError(f"{partition} is authoritative and is not in the sink") from None
+    try:
+        metadata = decode_known_seal(data, partition.seal_sha256)
+    except UnsupportedContractError as error:
+        raise NewerContractError(f"the seal of {partition}: {error.message}") from None
+    except DamagedPartitionError as error:
+        raise PartitionAlteredError(
+            f"the seal of {partition} is not the one that was validated: {error.message}"
+        ) from None
+    rows, version = metadata.facts.record_count, metadata.facts.schema_version
+    found = CurrentPartition(metadata.key, metadata.run_id, rows, version, partition.seal_sha256)
+    if found != partition:
+        raise PartitionAlteredError(f"the seal of {partition} is of {found}, {rows} rows of schema version {version}")
+    return Seal(partition, metadata)
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """A payload to decode: its bytes, or None if it is too large to be held and is opened when its turn comes."""
 
@@ -41,18 +75,22 @@ class Payload:
 
 
 class PayloadReader:
-    """Reads payloads as their seals describe them; threads may share it.
+    """Reads seals and payloads; threads may share it.
 
-    `integrity` says whether their sums are checked; presence and size always are.
+    `integrity` says whether payloads' sums are checked; presence and size always are.
     """
 
     def __init__(self, reader: RawReader, integrity: bool) -> None:
         self._reader = reader
         self._integrity = integrity
 
+    def seal(self, partition: CurrentPartition) -> Seal:
+        """The seal of `partition`; raises as `read_seal` does."""
+        return read_seal(self._reader, partition)
+
     def fetch(self, seal: Seal) -> Payload:
         """Read `seal`'s payload if it is not too large; raises `PartitionGoneError` or `PartitionAlteredError`."""
-        if seal.payload_bytes > IN_MEMORY_BYTES:
+        if seal.metadata.payload_bytes > IN_MEMORY_BYTES:
             return Payload(seal, None)
         with closing(self._opened(seal)) as stream:
             data = stream.read()
@@ -84,27 +122,27 @@ class PayloadReader:
         if self._integrity:
             _require_sum(seal, found)
 
-    def blame(self, seal: Seal) -> None:
+    def recheck(self, seal: Seal) -> None:
         """Sum the payload whatever the settings; raises what is wrong with it, if anything is."""
         PayloadReader(self._reader, integrity=True).open(seal).close()
 
     def _opened(self, seal: Seal) -> BinaryIO:
         partition = seal.partition
         try:
-            return self._reader.open_payload(partition.key, partition.run_id, seal.payload_name)
+            return self._reader.open_payload(partition.key, partition.run_id, seal.metadata.payload_name)
         except (DamagedPartitionError, NotSealedError):
-            raise PartitionGoneError(f"the payload of {partition} is vouched for and is not in the sink") from None
+            raise PartitionGoneError(f"the payload of {partition} is not in the sink") from None
 
 
 def fetched(
-    partitions: Sequence[CurrentPartition], seals: SealReader, payloads: PayloadReader, check: Callable[[Seal], None]
+    partitions: Sequence[CurrentPartition], payloads: PayloadReader, check: Callable[[Seal], None]
 ) -> Generator[list[Payload], None, None]:
     """The payloads of `partitions`, in order, a group at a time; `check` sees each seal before its payload is read."""
 
     def fetch(group: list[CurrentPartition]) -> list[Payload]:
         found = []
         for partition in group:
-            seal = seals.read(partition)
+            seal = payloads.seal(partition)
             check(seal)
             found.append(payloads.fetch(seal))
         return found
@@ -117,8 +155,8 @@ def worked_ahead(
 ) -> Generator[list[_T], None, None]:
     """What `work` makes of groups of `partitions`, in their order, by threads that are a handful of groups ahead.
 
-    A group is a few files and about `_GROUP_ROWS` rows, or one larger file. Whoever takes the results does well to
-    leave all handling of single files to `work`: a thread that has Python to run waits for each of the others.
+    A group is a few files and about `_GROUP_ROWS` rows, or one larger file. Leave all handling of single files to
+    `work`: a thread that has Python to run waits for each of the others.
     """
     groups = _groups(partitions)
     waiting: deque[Future[list[_T]]] = deque()
@@ -161,12 +199,11 @@ def _owned_by_arrow(data: bytes) -> pa.Buffer:
 
 
 def _require_size(seal: Seal, size: int) -> None:
-    if size != seal.payload_bytes:
-        raise PartitionAlteredError(
-            f"the payload of {seal.partition} has {size} bytes; {seal.payload_bytes} were sealed"
-        )
+    expected = seal.metadata.payload_bytes
+    if size != expected:
+        raise PartitionAlteredError(f"the payload of {seal.partition} has {size} bytes; {expected} were sealed")
 
 
 def _require_sum(seal: Seal, found: str) -> None:
-    if found != seal.payload_sha256:
+    if found != seal.metadata.payload_sha256:
         raise PartitionAlteredError(f"the payload of {seal.partition} does not have the sha256 that was sealed")

@@ -1,10 +1,10 @@
-"""A snapshot: what the ledger vouched for at one position, pinned for good."""
+"""A snapshot: what was authoritative at one position of the ledger's log, pinned for good."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gads_consumer.asking import Question, expected_keys
 from gads_consumer.atomic_file import write_atomically
 from gads_consumer.cursor import Cursor
-from gads_consumer.gap import Gap
-from gads_consumer.scanning import BATCH_ROWS, Scan
+from gads_consumer.scan import BATCH_ROWS, Scan
 from gads_domain.clock import iso_utc
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.gaps import Gap, expected_keys, find_gaps
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
-from gads_domain.state import PartitionStatus
+from gads_domain.state import PartitionStatus, StateFilter
 
 if TYPE_CHECKING:
     from gads_consumer.manifest import Manifest
@@ -29,25 +28,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What makes a snapshot: the question, the place in the log that answers it, and the partitions of the answer.
+    """What makes a snapshot: what was asked for, the place in the log that answers it, and the partitions found.
 
-    `others` has the status of the partitions that are known and not vouched for, as far as the ledger was asked. Of a
-    delta `behind` is where it begins: nothing is held and nothing expected but what moved since.
+    `others` has the status of the partitions that are known and not authoritative, as far as the ledger was asked. Of a
+    delta `behind` is where it begins: it holds and expects only what changed since.
     """
 
-    asked: Question
+    asked: StateFilter
     at: Cursor
     resolved_at: datetime
     partitions: tuple[CurrentPartition, ...]
     others: Mapping[PartitionKey, PartitionStatus]
     behind: Cursor | None = None
 
+    @property
+    def source(self) -> str:
+        """The source, which every snapshot is asked of."""
+        assert self.asked.source is not None
+        return self.asked.source
+
 
 class Snapshot:
-    """One run of each partition that is vouched for, by account and day; see `gads_consumer.consumer`.
+    """The authoritative run of each partition, by account and day; `Consumer.snapshot` makes one.
 
-    Partitions are immutable, so every reading of one snapshot gives the same rows, whatever is restated meanwhile.
-    It speaks the Arrow PyCapsule protocol with all columns; for a choice of them use `scan`.
+    Partitions are immutable, so every scan of one snapshot gives the same rows, whatever is restated meanwhile. It
+    speaks the Arrow PyCapsule protocol with all columns; for a choice of them use `scan`.
     """
 
     def __init__(self, pinned: Pinned, reader: RawReader, *, integrity: bool) -> None:
@@ -67,7 +72,7 @@ class Snapshot:
 
     @property
     def position(self) -> int:
-        """The number of the ledger's move up to which this is the truth."""
+        """The position in the ledger's log that the snapshot is of."""
         return self._pinned.at.position
 
     @property
@@ -77,7 +82,7 @@ class Snapshot:
 
     @property
     def ledger_id(self) -> str:
-        """The ledger that vouched."""
+        """The ledger that the snapshot was taken from."""
         return self._pinned.at.ledger_id
 
     @property
@@ -97,28 +102,24 @@ class Snapshot:
 
     @cached_property
     def missing(self) -> tuple[Gap, ...]:
-        """The days asked for that are not vouched for as of this snapshot, for each account.
+        """The gaps of this snapshot: the days asked for that are not authoritative, for each account.
 
         Where no bound was given it is the first or last day that the ledger knows of the report and accounts; where
-        no account was named, the accounts are those that it knows of the report in those days. A delta's snapshot was
-        asked for what moved, and lists none.
+        no account was named, the accounts are those that it knows of the report in those days. The snapshot of a delta
+        was asked for what changed, and has none.
         """
         if self._pinned.behind is not None:
             return ()
         asked = self._pinned.asked
-        known = [*(one.key for one in self.partitions), *self._pinned.others]
-        found = [key.logical_date for key in known]
-        since = asked.since or min(found, default=None)
-        until = asked.until or max(found, default=None)
+        status = {**self._pinned.others, **dict.fromkeys((one.key for one in self.partitions), PartitionStatus.SUCCESS)}
+        days = [key.logical_date for key in status]
+        since = asked.since or min(days, default=None)
+        until = asked.until or max(days, default=None)
         if since is None or until is None:
             return ()
-        customers = asked.customers or sorted({key.customer_id for key in known})
-        held = {one.key for one in self.partitions}
-        return tuple(
-            Gap(key, self._pinned.others.get(key, PartitionStatus.PENDING))
-            for key in expected_keys(asked, customers, since, until)
-            if key not in held
-        )
+        customers = asked.customer_ids or {key.customer_id for key in status}
+        expected = expected_keys(self._pinned.source, customers, asked.reports, since, until)
+        return tuple(find_gaps(expected, status))
 
     def scan(
         self,
@@ -128,7 +129,7 @@ class Snapshot:
         identity: bool = False,
         unify: bool = False,
     ) -> Scan:
-        """A reading of some columns (None: all) and of the rows for which `filter` is true.
+        """A scan of some columns (None: all) and of the rows for which `filter` is true.
 
         Both may name `_customer_id`, `_logical_date` and `_run_id`, which say where a row is from; `identity` adds
         the three at the end. `unify` reads several schema versions as one, missing columns null.
@@ -144,7 +145,7 @@ class Snapshot:
         )
 
     def to_table(self, *, identity: bool = False, unify: bool = False) -> pa.Table:
-        """All rows at once; what can go wrong is told by `Scan`."""
+        """All rows at once; raises what reading raises (see `Scan`)."""
         return self.scan(identity=identity, unify=unify).to_table()
 
     def to_batches(
@@ -155,7 +156,7 @@ class Snapshot:
 
     def manifest(self) -> Manifest:
         """The snapshot as a document."""
-        # Manifests bring pydantic, which takes as long to import as everything else here; few readings need them.
+        # Manifests need pydantic, which takes as long to import as everything else here; few consumers need them.
         from gads_consumer.manifest import MANIFEST_VERSION, Manifest, ManifestGap, ManifestPartition
 
         asked = self._pinned.asked
@@ -165,11 +166,11 @@ class Snapshot:
             position=self.position,
             cursor=self.cursor,
             resolved_at=iso_utc(self.resolved_at),
-            source=asked.source,
+            source=self._pinned.source,
             report=self.report,
             since=asked.since,
             until=asked.until,
-            customers=asked.customers,
+            customers=asked.customer_ids or None,
             after=None if self._pinned.behind is None else str(self._pinned.behind),
             partitions=tuple(
                 ManifestPartition(
@@ -183,7 +184,7 @@ class Snapshot:
                 for one in self.partitions
             ),
             not_vouched_for=tuple(
-                ManifestGap(customer_id=key.customer_id, logical_date=key.logical_date, status=_known(status))
+                ManifestGap(customer_id=key.customer_id, logical_date=key.logical_date, status=_gap_status(status))
                 for key, status in sorted(self._pinned.others.items())
             ),
         )
@@ -204,13 +205,13 @@ class Snapshot:
         return self.scan().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        slice_: list[date] = [one.logical_date for one in self.partitions]
-        days = f", {min(slice_)} to {max(slice_)}" if slice_ else ""
+        days = [one.logical_date for one in self.partitions]
+        span = f", {min(days)} to {max(days)}" if days else ""
         return (
-            f"<Snapshot of {self.report} as of move {self.position}: {len(self.partitions)} partitions"
-            f"{days}, {self.record_count} rows>"
+            f"<Snapshot of {self.report} as of position {self.position}: {len(self.partitions)} partitions"
+            f"{span}, {self.record_count} rows>"
         )
 
 
-def _known(status: PartitionStatus) -> Literal["pending", "failed"]:
+def _gap_status(status: PartitionStatus) -> Literal["pending", "failed"]:
     return "failed" if status is PartitionStatus.FAILED else "pending"

@@ -12,7 +12,7 @@ from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 """`major.minor` of contracts/raw-partition; a reader refuses another major and accepts any minor."""
 
 PAYLOAD_NAME = re.compile(r"payload-[0-9a-f]{16}\.parquet")
@@ -111,6 +111,8 @@ class PartitionFacts:
     """What only the extractor knows about a partition; the sink adds what it wrote and seals both.
 
     `query` is the GAQL as it was sent; `request_ids` are the API's, one a stream; `api_version` is like `v26`.
+    `day_field` is the GAQL field, among the schema's, that tells a row's day; None where rows tell none, as in a
+    snapshot report, and in what was sealed under contract version 1.0.
     """
 
     extracted_at: datetime
@@ -122,6 +124,7 @@ class PartitionFacts:
     request_ids: tuple[str, ...]
     writer_name: str
     writer_version: str
+    day_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ class PartitionMetadata:
             raise InvalidValueError(f"{self.facts.api_version!r} is not an API version", hint="it looks like v26")
         if not _CONTRACT_VERSION.fullmatch(self.contract_version):
             raise InvalidValueError(f"{self.contract_version!r} is not a contract version")
-        _require_sealable(self.facts.schema)
+        _require_sealable(self.facts.schema, self.facts.day_field)
 
     @property
     def query_hash(self) -> str:
@@ -164,8 +167,10 @@ class PartitionMetadata:
 
 
 @lru_cache(maxsize=1024)
-def _require_sealable(schema: TableSchema) -> None:
-    """Raise `InvalidValueError` if no seal may have `schema`; what passed once is remembered, and passes again."""
+def _require_sealable(schema: TableSchema, day_field: str | None) -> None:
+    """Raise `InvalidValueError` if no seal may have the two; what passed once is remembered, and passes again."""
+    if day_field is not None and all(column.field != day_field for column in schema.columns):
+        raise InvalidValueError(f"no column comes from {day_field!r}, which is to tell a row's day")
     names = set()
     for column in schema.columns:
         if not _COLUMN_NAME.fullmatch(column.name) or not _FIELD.fullmatch(column.field):

@@ -207,3 +207,13 @@ class StateFilter:
     since: date | None = None
     until: date | None = None
     statuses: tuple[PartitionStatus, ...] = ()
+
+    def selects(self, key: PartitionKey) -> bool:
+        """Whether `key` is meant, as far as a key alone tells; `statuses` do not count."""
+        return (
+            self.source in (None, key.source)
+            and (not self.customer_ids or key.customer_id in self.customer_ids)
+            and (not self.reports or key.report in self.reports)
+            and (self.since is None or self.since <= key.logical_date)
+            and (self.until is None or key.logical_date <= self.until)
+        )

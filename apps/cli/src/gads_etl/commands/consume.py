@@ -67,7 +67,7 @@ def preview(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Show the first rows of a report with the account, day and run that each is from."""
-    from gads_consumer.exporting import preview as first_rows
+    from gads_consumer.file_export import preview as first_rows
     from gads_etl.configuration import load_configuration
     from gads_etl.printing import print_json, print_table, say
 
@@ -104,8 +104,8 @@ def export(
     format_: Annotated[Format, typer.Option("--format", help="How to print what was done.")] = Format.TABLE,
 ) -> None:
     """Write a report's trusted rows to a file; it appears whole or not at all."""
-    from gads_consumer.exporting import export as write_file
-    from gads_consumer.exporting import manifest_path
+    from gads_consumer.file_export import export as write_file
+    from gads_consumer.file_export import manifest_path
     from gads_etl.configuration import load_configuration
     from gads_etl.ending import interrupted_by_sigterm
     from gads_etl.printing import print_json, print_table

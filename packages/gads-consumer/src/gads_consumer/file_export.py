@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from gads_consumer.atomic_file import write_atomically
 from gads_consumer.manifest import ExportedFile, Manifest, encode_manifest
-from gads_consumer.scanning import Scan
+from gads_consumer.scan import Scan
 from gads_consumer.snapshot import Snapshot
 from gads_domain.errors import InvalidValueError
 
@@ -37,7 +37,7 @@ def format_of(path: Path) -> ExportFormat:
         return ExportFormat(path.suffix.removeprefix("."))
     except ValueError:
         raise InvalidValueError(
-            f"{path.name!r} does not say its format", hint="end it in .parquet, .csv or .arrow, or name the format"
+            f"{path.name!r} does not show its format", hint="end it in .parquet, .csv or .arrow, or name the format"
         ) from None
 
 
@@ -56,24 +56,24 @@ def export(
 ) -> Manifest:
     """Write the rows of `snapshot` to `path`, and its manifest to `manifest_path(path)`; return the manifest.
 
-    `scan` is a reading of that snapshot with a choice of columns, rows or a unified schema; by default it is all. The
-    rows are streamed. The file appears whole or not at all; its manifest appears just before it and carries its
-    sha256, so that a file left behind by a crash between the two is told from its own. Without `overwrite` raises
-    `InvalidValueError` if either is there. Raises what reading raises (see `Scan`), and `StorageError`.
+    `scan` is a scan of that snapshot with a choice of columns, rows or a unified schema; by default it is all. Rows are
+    streamed. The file appears whole or not at all. Its manifest appears just before it with its sha256, which tells the
+    file from an older one if a crash came between the two. Without `overwrite` raises `InvalidValueError` if either is
+    there. Raises what reading raises (see `Scan`), and `StorageError`.
     """
     path = Path(path)
     kind = format or format_of(path)
-    reading = scan or snapshot.scan()
+    chosen = scan or snapshot.scan()
     if not overwrite:
         for taken in (path, manifest_path(path)):
             if taken.exists():
                 raise InvalidValueError(f"{taken} is there already", hint="choose another name, or allow overwriting")
-    _require_writable(reading.schema, kind)
+    _require_writable(chosen.schema, kind)
     written: list[ExportedFile] = []
 
     def write(stream: BinaryIO) -> None:
         counted = _Summed(stream)
-        rows = _WRITERS[kind](reading, counted)
+        rows = _WRITERS[kind](chosen, counted)
         written.append(
             ExportedFile(
                 file=path.name,
@@ -81,19 +81,19 @@ def export(
                 bytes=counted.size,
                 sha256=counted.sha256,
                 rows=rows,
-                columns=tuple(reading.schema.names),
+                columns=tuple(chosen.schema.names),
             )
         )
 
-    def told() -> Manifest:
+    def manifest() -> Manifest:
         return snapshot.manifest().model_copy(update={"export": written[0]})
 
-    def announce() -> None:
-        data = encode_manifest(told())
+    def write_manifest() -> None:
+        data = encode_manifest(manifest())
         write_atomically(manifest_path(path), lambda beside: beside.write(data))
 
-    write_atomically(path, write, announce)
-    return told()
+    write_atomically(path, write, write_manifest)
+    return manifest()
 
 
 def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify: bool = False) -> pa.Table:
@@ -174,5 +174,5 @@ def _require_writable(schema: pa.Schema, kind: ExportFormat) -> None:
     unfit = [field.name for field in schema if pa.types.is_list(field.type) or pa.types.is_binary(field.type)]
     if unfit:
         raise InvalidValueError(
-            f"CSV cannot hold {', '.join(unfit)}", hint="export to parquet or arrow, or leave these columns out"
+            f"CSV cannot hold {', '.join(unfit)}", hint="export to parquet or arrow, or do not select these columns"
         )

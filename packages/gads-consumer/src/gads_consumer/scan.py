@@ -11,14 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gads_consumer.errors import NothingVouchedForError, PartitionAlteredError, SchemaMismatchError
+from gads_consumer.errors import NothingAuthoritativeError, PartitionAlteredError, SchemaMismatchError
 from gads_consumer.evolution import CUSTOMER_ID, IDENTITY, LOGICAL_DATE, RUN_ID, one_schema
-from gads_consumer.payloads import Payload, PayloadReader, fetched
-from gads_consumer.seals import Seal, SealReader
+from gads_consumer.payloads import Payload, PayloadReader, Seal, fetched
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.sink import RawReader
+from gads_payload.schema import arrow_schema
 
 BATCH_ROWS = 65_536
 """Rows of a batch unless told otherwise."""
@@ -35,14 +35,13 @@ _FILES_AHEAD = 2
 
 
 class Scan:
-    """A reading of pinned partitions: what is asked of them, before and apart from doing it.
+    """A query of pinned partitions, which may be executed any number of times.
 
-    It may be carried out any number of times and gives the same rows each time, in the order of the partitions
-    (account, then day) and of the rows in them. It speaks the Arrow PyCapsule protocol, so that polars, DuckDB, pandas
-    and others take it as it is.
+    It gives the same rows each time, in the order of the partitions (account, then day) and of the rows in them. It
+    speaks the Arrow PyCapsule protocol, so that polars, DuckDB, pandas and others take it as it is.
 
-    Whatever reads raises `PartitionGoneError` or `PartitionAlteredError` rather than leave a partition out,
-    `SchemaMismatchError` for several schema versions without `unify`, `NothingVouchedForError` if there is no
+    Every method that reads raises `PartitionGoneError` or `PartitionAlteredError` rather than skip a partition,
+    `SchemaMismatchError` for several schema versions without `unify`, `NothingAuthoritativeError` if there is no
     partition at all, `NewerContractError`, `StorageError`.
     """
 
@@ -60,7 +59,6 @@ class Scan:
         if isinstance(columns, str):
             raise InvalidValueError("columns is a text", hint=f"give a list: [{columns!r}]")
         self._partitions = tuple(partitions)
-        self._seals = SealReader(reader)
         self._payloads = PayloadReader(reader, integrity)
         self._columns = None if columns is None else list(columns)
         self._filter = filter
@@ -127,16 +125,16 @@ class Scan:
     @cached_property
     def _versions(self) -> dict[int, TableSchema]:
         if not self._partitions:
-            raise NothingVouchedForError("the snapshot holds no partition, so there is nothing to read")
+            raise NothingAuthoritativeError("the snapshot holds no partition, so there is nothing to read")
         first = {partition.schema_version: partition for partition in reversed(self._partitions)}
-        return {version: self._seals.read(partition).schema for version, partition in first.items()}
+        return {version: self._payloads.seal(partition).metadata.facts.schema for version, partition in first.items()}
 
     @cached_property
     def _stored(self) -> pa.Schema:
         versions = self._versions
         if self._columns is not None and self._unify:
             # What is not asked for may differ.
-            wanted = set(self._columns) | set(_fields_in(self._filter, versions))
+            wanted = {*self._columns, *self._filtered(versions)}
             versions = {
                 version: TableSchema(tuple(column for column in schema.columns if column.name in wanted))
                 for version, schema in versions.items()
@@ -159,27 +157,35 @@ class Scan:
             raise InvalidValueError("no column is asked for", hint="leave columns away for all of them")
         if self._identity:
             names += [name for name in IDENTITY.names if name not in names]
-        if self._filter is not None:
-            ds = _arrow_dataset()
-            try:
-                ds.dataset(known.empty_table()).to_table(filter=self._filter)
-            except (pa.ArrowException, TypeError, ValueError) as error:
-                raise InvalidValueError(
-                    f"the filter does not fit the columns: {str(error).splitlines()[0]}",
-                    hint=f"there are {', '.join(f'{field.name}: {field.type}' for field in known)}",
-                ) from None
+        self._require_filter_fits(known)
         return names
+
+    def _require_filter_fits(self, known: pa.Schema) -> None:
+        try:
+            _bind(self._filter, known)
+        except _UNBOUND as error:
+            raise InvalidValueError(
+                f"the filter does not fit the columns: {str(error).splitlines()[0]}",
+                hint=f"there are {', '.join(f'{field.name}: {field.type}' for field in known)}",
+            ) from None
+
+    def _filtered(self, versions: dict[int, TableSchema]) -> list[str]:
+        """The columns of any version that the filter names."""
+        types = {field.name: field.type for version in sorted(versions) for field in arrow_schema(versions[version])}
+        known = pa.schema([*types.items(), *IDENTITY])
+        self._require_filter_fits(known)
+        return [name for name in types if _names_any(self._filter, known, [name])]
 
     @cached_property
     def _needs_identity(self) -> bool:
-        asked = [*self._names, *([] if self._filter is None else [str(self._filter)])]
-        return any(name in text for name in IDENTITY.names for text in asked)
+        known = pa.schema([*self._stored, *IDENTITY])
+        return not set(IDENTITY.names).isdisjoint(self._names) or _names_any(self._filter, known, IDENTITY.names)
 
     @contextmanager
     def _reading(self) -> Iterator[Iterator[list[Payload]]]:
-        # Everything that can be wrong with the question is found before the first payload is read.
+        # What is wrong with columns and filter is found before the first payload is read.
         _ = self.schema
-        readings = fetched(self._pruned(), self._seals, self._payloads, self._require_schema)
+        readings = fetched(self._pruned(), self._payloads, self._require_schema)
         try:
             yield readings
         finally:
@@ -204,13 +210,13 @@ class Scan:
         return [one for one in self._partitions if (one.customer_id, one.logical_date, one.run_id.value) in kept]
 
     def _require_schema(self, seal: Seal) -> None:
-        version = seal.partition.schema_version
-        if seal.schema.columns != self._versions[version].columns:
-            moved = self._versions[version].differences(seal.schema)
+        version, found = seal.partition.schema_version, seal.metadata.facts.schema
+        if found.columns != self._versions[version].columns:
+            differences = self._versions[version].differences(found)
             raise SchemaMismatchError(
                 f"{seal.partition} has schema version {version} and other columns: "
-                f"{', '.join(moved) or 'of other fields'}",
-                hint="the ledger vouches for two schemas under one version; tell whoever runs the pipeline",
+                f"{', '.join(differences) or 'of other fields'}",
+                hint="two schemas are authoritative under one version; report it to the operator of the pipeline",
             )
 
     @contextmanager
@@ -233,7 +239,7 @@ class Scan:
                 yield ds.FileSystemDataset(fragments, schema, form)
             except (pa.ArrowException, OSError) as error:
                 for payload in payloads:
-                    self._payloads.blame(payload.seal)
+                    self._payloads.recheck(payload.seal)
                 among = f"{payloads[0].seal.partition} to {payloads[-1].seal.partition}"
                 raise PartitionAlteredError(
                     f"a payload of {among} cannot be decoded: {str(error).splitlines()[0]}"
@@ -254,7 +260,24 @@ def _origin(partition: CurrentPartition) -> pc.Expression:
     )
 
 
-def _fields_in(filter_: pc.Expression | None, versions: dict[int, TableSchema]) -> set[str]:
-    """The columns that the filter may speak of: those whose names are in its text."""
-    text = "" if filter_ is None else str(filter_)
-    return {column.name for schema in versions.values() for column in schema.columns if column.name in text}
+_UNBOUND = (pa.ArrowException, TypeError, ValueError)
+
+
+def _bind(filter_: pc.Expression | None, schema: pa.Schema) -> None:
+    """Raise one of `_UNBOUND` unless Arrow can apply the filter to rows of `schema`."""
+    if filter_ is not None:
+        _arrow_dataset().dataset(schema.empty_table()).to_table(filter=filter_)
+
+
+def _names_any(filter_: pc.Expression | None, schema: pa.Schema, names: Sequence[str]) -> bool:
+    """Whether the filter, which fits `schema`, names one of the columns `names`: then it does not fit without them.
+
+    An expression does not list its columns, and its text does not tell a column from a literal. They are renamed and
+    not removed, so that a reference by position stays what it is; no column has a name with a dot.
+    """
+    others = pa.schema([field.with_name(f"{field.name}.") if field.name in names else field for field in schema])
+    try:
+        _bind(filter_, others)
+    except _UNBOUND:
+        return True
+    return False
