@@ -69,7 +69,7 @@ def test_what_the_ledger_does_not_know_is_an_error_and_not_an_empty_answer(gads_
     for code, said, *asked in (
         (2, "nonsense", "preview", "nonsense"),
         (2, "nonsense", "changes", "--report", "nonsense"),
-        (2, "no move 99999999999999999999", "preview", "campaign", "--as-of", "99999999999999999999"),
+        (2, "no position 99999999999999999999", "preview", "campaign", "--as-of", "99999999999999999999"),
         (2, "neither a moment nor a cursor", "preview", "campaign", "--as-of", "²"),
         (1, "2024-05-15 is pending", "export", "campaign", out, "--complete", "--since", "2024-05-15"),
     ):

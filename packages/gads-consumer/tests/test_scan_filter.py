@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from gads_consumer.scan import _names_any
 
-SCHEMA = pa.schema(
-    {
-        "id": pa.int64(),
-        "campaign_id": pa.int64(),
-        "campaign": pa.string(),
-        "name": pa.string(),
-        "labels": pa.list_(pa.string()),
-        "_run_id": pa.string(),
-    }
-)
-FILTERS = [
+COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("id", pa.int64()),
+    ("campaign_id", pa.int64()),
+    ("campaign", pa.string()),
+    ("name", pa.string()),
+    ("labels", pa.list_(pa.string())),
+    ("_run_id", pa.string()),
+]
+SCHEMA = pa.schema(COLUMNS)
+FILTERS: list[tuple[Any, set[str]]] = [
     (pc.field("campaign_id") > 1, {"campaign_id"}),
     (pc.field("id") > 1, {"id"}),
     (pc.field("campaign") == "campaign_id and _run_id", {"campaign"}),
@@ -28,7 +29,10 @@ FILTERS = [
         pc.if_else(pc.field("campaign").is_null(), pc.field("name"), pc.field("_run_id")) == "",
         {"campaign", "name", "_run_id"},
     ),
-    (pc.field("labels").is_valid() | (pc.field("campaign_id").cast(pa.string()) == "name"), {"labels", "campaign_id"}),
+    (
+        (pc.field("campaign_id").cast(pa.string()) == pc.scalar("name")) | pc.field("labels").is_valid(),
+        {"labels", "campaign_id"},
+    ),
     (pc.starts_with(pc.field("name"), "_run_id"), {"name"}),
     (pc.scalar("id") == pc.scalar("campaign"), set()),
     (pc.field(0) > 1, set()),

@@ -76,11 +76,17 @@ def test_freshness_and_gaps(loaded: WarehouseDeployment) -> None:
         ("1", date(2024, 6, 1), date(2024, 6, 5), date(2024, 6, 2), 4, 1, 12),
         ("2", date(2024, 6, 1), date(2024, 6, 3), date(2024, 6, 3), 3, 0, 9),
     ]
-    assert loaded.query("SELECT customer_id, logical_date FROM reporting.gaps ORDER BY ALL") == [
+    gaps = loaded.query("SELECT customer_id, logical_date FROM reporting.gaps ORDER BY ALL")
+    assert gaps == [
         ("1", date(2024, 6, 3)),
         ("2", date(2024, 6, 4)),
         ("2", date(2024, 6, 5)),
     ]
+    with loaded.pipeline.consumer() as consumer:
+        known = consumer.snapshot("campaign").partitions
+        found = consumer.gaps("campaign", since=rows[0][1], until=rows[0][2], customers=["1", "2"])
+    assert gaps == [(gap.customer_id, gap.logical_date) for gap in found], "the view and the domain find the same"
+    assert len(known) + len(found) == 2 * 5
 
 
 _STATS = {

@@ -130,6 +130,7 @@ class GoogleAdsReportSource:
                 request_ids=request_ids,
                 writer_name=WRITER_NAME,
                 writer_version=self._writer_version,
+                day_field=slice_.report.day_field,
             )
 
         try:
