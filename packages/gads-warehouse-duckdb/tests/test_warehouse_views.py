@@ -82,7 +82,7 @@ def test_freshness_and_gaps(loaded: WarehouseDeployment) -> None:
         ("2", date(2024, 6, 4)),
         ("2", date(2024, 6, 5)),
     ]
-    with loaded.deployment.consumer() as consumer:
+    with loaded.consumer() as consumer:
         known = consumer.snapshot("campaign").partitions
         found = consumer.gaps("campaign", since=rows[0][1], until=rows[0][2], customers=["1", "2"])
     assert gaps == [(gap.customer_id, gap.logical_date) for gap in found], "the view and the domain find the same"
