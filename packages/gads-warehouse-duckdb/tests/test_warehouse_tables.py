@@ -148,12 +148,12 @@ def test_what_changed_has_a_table_of_its_own(
         assert "metrics_clicks" not in names
     counts = loaded.query("SELECT _table, count(*) FROM reporting.campaign__all_versions GROUP BY 1 ORDER BY 1")
     assert counts == [("campaign", 24), ("campaign__v2", 3)]
-    ((told,),) = loaded.query("SELECT meaning FROM gads.views WHERE view_name = 'campaign__all_versions'")
-    assert "campaign__v2 has schema version 2" in told
+    ((found,),) = loaded.query("SELECT meaning FROM gads.views WHERE view_name = 'campaign__all_versions'")
+    assert "campaign__v2 has schema version 2" in found
 
 
 def test_versions_never_mix_in_a_partition(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W27: a partition moves between tables whole, there and back."""
+    """W27: a partition changes its table whole, there and back."""
     for run, version in ((2, 2), (3, 1), (4, 2)):
         columns = CHANGES["type"] if version == 2 else COLUMNS
         loaded.make_authoritative(key_of(1, 1), run, columns=columns, schema_version=version)
@@ -215,8 +215,8 @@ def test_a_payload_with_other_columns_than_its_seal_says_is_refused(
         (copy,) = consumer.copy_payloads([partition], tmp_path)
         to = position_of(consumer.cursor())
     as_double = ColumnSpec("metrics_clicks", "metrics.clicks", "double")
-    for told in ((DATE, CAMPAIGN, NAME, as_double, *WIDER[4:]), WIDER[:-1], (*WIDER, LABELS), WIDER[::-1]):
-        replacement = Replacement(partition, TableSchema(told), copy.path)
+    for found in ((DATE, CAMPAIGN, NAME, as_double, *WIDER[4:]), WIDER[:-1], (*WIDER, LABELS), WIDER[::-1]):
+        replacement = Replacement(partition, TableSchema(found), copy.path)
         step = LoadStep(LoadMode.FEED, "google_ads", at, to, loaded.clock.now(), [replacement], [])
         with pytest.raises(DamagedPartitionError, match="other columns than its seal says"):
             loaded.warehouse.apply(step)

@@ -46,7 +46,7 @@ def test_every_average_of_money_is_taken_for_money() -> None:
 
 
 def test_accounts_are_as_last_told(agency: WarehouseDeployment) -> None:
-    """W30: one row an account, named by its latest day; one that no report tells of is there without a name."""
+    """W30: one row an account, named by its latest day; one that no report describes is there without a name."""
     assert agency.query(
         "SELECT customer_id, account_name, currency_code, as_of FROM reporting.accounts ORDER BY 1"
     ) == [
@@ -65,7 +65,7 @@ def test_campaigns_by_day(agency: WarehouseDeployment) -> None:
 
 
 def test_freshness_and_gaps(loaded: WarehouseDeployment) -> None:
-    """W32: from the pointers, so that a withdrawn day is a gap."""
+    """W32: from the pointers, so that a revoked day is a gap."""
     loaded.damage(key_of(1, 2), 1)
     loaded.load()
     rows = loaded.query(
@@ -187,10 +187,10 @@ def test_rows_of_a_source_have_ids_of_their_own(
     deployment.tamper("UPDATE campaign SET segments_ad_network_type = NULL WHERE campaign_id % 2 = 1")
     deployment.tamper("UPDATE campaign SET campaign_id = 7")
     assert deployment.query("SELECT count(*), count(DISTINCT _fivetran_id) FROM google_ads.campaign_stats") == [(4, 2)]
-    told = deployment.query(
+    found = deployment.query(
         "SELECT sum(clicks), sum(impressions), sum(cost_micros), any_value(id) FROM google_ads.campaign_stats"
     )
-    assert told == deployment.query(
+    assert found == deployment.query(
         "SELECT sum(metrics_clicks), sum(metrics_impressions), sum(metrics_cost_micros), 7 FROM campaign"
     )
 

@@ -12,7 +12,7 @@ from gads_warehouse import DifferenceKind, status, verify
 
 
 def test_status_names_what_differs(loaded: WarehouseDeployment) -> None:
-    """W34: behind, orphaned and untrue, by report."""
+    """W34: behind, orphaned and mismatched, by report."""
     with loaded.consumer() as consumer:
         assert status(consumer, loaded.warehouse)
         loaded.make_authoritative(key_of(1, 0), 2)

@@ -159,8 +159,8 @@ def test_a_resumed_load_leads_to_where_the_ledger_is_now(deployment: WarehouseDe
     deployment.make_authoritative(key_of(1, 5), 2, rows=6)
     deployment.damage(key_of(1, 1), 1)
     deployment.make_authoritative(key_of(2, 0), 2)
-    told, report = deployment.load(dry_run=True), deployment.load(step_partitions=2)
-    for one in (told, report):
+    planned, report = deployment.load(dry_run=True), deployment.load(step_partitions=2)
+    for one in (planned, report):
         assert (one.added, one.replaced, one.removed, one.resumed) == (3, 1, 1, True)
     assert len(read) == 4
     deployment.require_equal()

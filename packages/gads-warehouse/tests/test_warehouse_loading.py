@@ -61,7 +61,7 @@ def test_a_partition_shows_one_run(loaded: WarehouseDeployment) -> None:
 
 
 def test_the_tables_equal_the_ledger_at_their_position(deployment: WarehouseDeployment) -> None:
-    """W3: whatever the ledger did, and even when it has moved on since."""
+    """W3: whatever the ledger did, and also when it has changed since."""
     deployment.make_days_authoritative(range(3))
     deployment.make_authoritative(key_of(2, 0, "account"), 1, columns=(*COLUMNS, LABELS))
     deployment.load()
@@ -235,8 +235,8 @@ def test_a_load_killed_between_its_commit_and_its_end_is_done(loaded: WarehouseD
     assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
 
 
-def test_restated_and_withdrawn_in_one_step(loaded: WarehouseDeployment) -> None:
-    """W9: the new rows in place of the old, and the withdrawn ones gone with their pointer."""
+def test_restated_and_revoked_in_one_step(loaded: WarehouseDeployment) -> None:
+    """W9: the new rows in place of the old, and the revoked ones gone with their pointer."""
     loaded.make_authoritative(key_of(1, 1), 2, rows=5)
     loaded.damage(key_of(2, 1), 1)
     report = loaded.load()

@@ -219,7 +219,7 @@ class WarehouseLaws(WarehouseSuite):
     def test_law_6_what_changed_does_not_share_the_table(
         self, schema: object, story: Story, warehouse: Warehouse, read_rows: ReadRows
     ) -> None:
-        """Also where one step holds both, and where a partition moves from one to the other and back."""
+        """Also where one step holds both, and where a partition changes from one to the other and back."""
         changed = CHANGED if schema is CHANGED else NARROW
         both = [story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=changed, version=2)]
         warehouse.apply(step(None, position_of(2), both))

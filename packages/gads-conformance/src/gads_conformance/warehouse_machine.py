@@ -127,7 +127,7 @@ class WarehouseMachine(RuleBasedStateMachine):
 def check_against_model(
     adapter: WarehouseAdapter, base: Path, write: WritePayload, *, scheme: str, examples: int, steps: int
 ) -> None:
-    """Tell `examples` stories of up to `steps` steps; `scheme` is what the engine's URLs begin with."""
+    """Run `examples` stories of up to `steps` steps; `scheme` is what the engine's URLs begin with."""
     machine = type(
         "BoundWarehouseMachine",
         (WarehouseMachine,),

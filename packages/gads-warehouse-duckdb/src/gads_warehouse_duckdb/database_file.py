@@ -30,7 +30,7 @@ class DatabaseFile:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that cannot write, at one moment of the database from its first query to its end."""
         with self.translated(), self._connected(read_only=True) as connection:
-            connection.execute("BEGIN TRANSACTION")
+            connection.execute("BEGIN TRANSACTION READ ONLY")
             yield connection
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Catalogue and views: made anew whenever the tables, or what this software makes of them, have changed."""
+"""Catalogue and views: made again whenever the tables, or the definitions in this software, have changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gads_warehouse_duckdb.views.dbt import dbt_views
 from gads_warehouse_duckdb.views.definition import ViewDefinition
 from gads_warehouse_duckdb.views.reporting import reporting_views
 
-_CATALOGUE_COLUMNS: list[tuple[str, pa.DataType]] = [
+_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("report", pa.string()),
     ("table_name", pa.string()),
     ("column_name", pa.string()),
@@ -29,10 +29,11 @@ _CATALOGUE_COLUMNS: list[tuple[str, pa.DataType]] = [
     ("schema_versions", pa.list_(pa.int32())),
     ("meaning", pa.string()),
 ]
+_CATALOGUE_COLUMNS = pa.schema(_COLUMNS)
 
 
 class Definitions:
-    """What these tables are described and looked at by; equal tables give equal ones."""
+    """The catalogue of these tables and their views; equal tables give equal ones."""
 
     def __init__(self, tables: Sequence[ReportTable]) -> None:
         self.views: list[ViewDefinition] = [*reporting_views(tables), *dbt_views(tables)]
@@ -40,9 +41,9 @@ class Definitions:
 
     @property
     def fingerprint(self) -> str:
-        """Tells whether these are the ones that the warehouse has."""
-        told = [[view.schema, view.name, view.query, view.meaning] for view in self.views]
-        return hashlib.sha256(json.dumps([told, self.catalogue], sort_keys=True).encode()).hexdigest()
+        """A digest to compare with that of the definitions that the warehouse has."""
+        views = [[view.schema, view.name, view.query, view.meaning] for view in self.views]
+        return hashlib.sha256(json.dumps([views, self.catalogue], sort_keys=True).encode()).hexdigest()
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put them in place of the views that are there; raises `TableTakenError` for a table of such a name."""
@@ -60,42 +61,27 @@ class Definitions:
             connection.execute(f"COMMENT ON VIEW {place} IS {literal(view.meaning)}")
             connection.execute(f"INSERT INTO {RECORDS}.views VALUES (?, ?, ?)", [view.schema, view.name, view.meaning])
         connection.execute(f"DELETE FROM {RECORDS}.catalogue")
-        connection.register("catalogue_rows", pa.Table.from_pylist(self.catalogue, pa.schema(_CATALOGUE_COLUMNS)))
+        connection.register("catalogue_rows", pa.Table.from_pylist(self.catalogue, _CATALOGUE_COLUMNS))
         connection.execute(f"INSERT INTO {RECORDS}.catalogue SELECT * FROM catalogue_rows")
         connection.unregister("catalogue_rows")
 
 
 def _described(table: ReportTable) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     for column in table.columns:
-        rows.append(
-            {
-                "column_name": column.name,
-                "data_type": column_type(column.type),
-                "category": column.field.split(".")[0]
-                if column.field.startswith(("metrics.", "segments."))
-                else "attributes",
-                "field": column.field,
-                "schema_versions": sorted(
-                    version
-                    for version, columns in table.versions.items()
-                    if any(one.name == column.name for one in columns)
-                ),
-                "meaning": meaning_of(column.field),
-            }
-        )
+        group = column.field.split(".")[0]
+        category = group if group in ("metrics", "segments") else "attributes"
+        versions = [version for version, columns in table.versions.items() if column in columns]
+        rows.append((column.name, column_type(column.type), category, column.field, versions, meaning_of(column.field)))
     for name, kind in IDENTITY.items():
-        rows.append(
-            {
-                "column_name": name,
-                "data_type": kind,
-                "category": "identity",
-                "field": None,
-                "schema_versions": sorted(table.versions),
-                "meaning": IDENTITY_MEANINGS[name],
-            }
-        )
+        rows.append((name, kind, "identity", None, list(table.versions), IDENTITY_MEANINGS[name]))
     return [
-        {"report": table.report, "table_name": table.name, "position": position, **row}
-        for position, row in enumerate(rows)
+        dict(
+            zip(
+                _CATALOGUE_COLUMNS.names,
+                (table.report, table.name, name, position, kind, category, field, sorted(versions), meaning),
+                strict=True,
+            )
+        )
+        for position, (name, kind, category, field, versions, meaning) in enumerate(rows)
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import duckdb
@@ -27,7 +26,7 @@ class ReportTable:
     def columns(self) -> Columns:
         """The columns of the table in their order, without the identity: those of the first version come first."""
         found: dict[str, ColumnSpec] = {}
-        for columns in self._in_order_of_arrival():
+        for columns in self.versions.values():
             for column in columns:
                 found.setdefault(column.name, column)
         return tuple(found.values())
@@ -53,9 +52,6 @@ class ReportTable:
             else f"NULL::{column_type(column.type)} AS {quoted(column.name)}"
             for column in self.columns
         )
-
-    def _in_order_of_arrival(self) -> Iterable[Columns]:
-        return self.versions.values()
 
 
 def _widens(narrow: Columns, wide: Columns) -> bool:
@@ -91,20 +87,16 @@ class ReportTables:
         for report, version, columns in other.history:
             self.place(report, version, TableSchema(columns))
 
-    def find(self, report: str, version: int) -> ReportTable | None:
-        """Where the rows of this schema version are, if there ever were any."""
-        return self._places.get((report, version))
-
     def place(self, report: str, version: int, schema: TableSchema) -> ReportTable:
-        """Where such rows go: found, widened or created. Raises `SchemaDriftError`, `TableTakenError`."""
+        """The table for such rows: found, widened or created. Raises `SchemaDriftError`, `TableTakenError`."""
         columns = schema.columns
         known = self._places.get((report, version))
         if known is not None:
             if known.versions[version] != columns:
-                moved = TableSchema(known.versions[version]).differences(schema)
+                changes = TableSchema(known.versions[version]).differences(schema)
                 raise SchemaDriftError(
                     f"{report} has schema version {version} and other columns than before: "
-                    f"{', '.join(moved) or 'of other fields'}"
+                    f"{', '.join(changes) or 'of other fields'}"
                 )
             return known
         table = self._neighbour(report, version, columns)
@@ -126,7 +118,7 @@ class ReportTables:
     def _neighbour(self, report: str, version: int, columns: Columns) -> ReportTable | None:
         """The table of the next lower version or else of the next higher one, if it takes these columns.
 
-        Another one is not asked, so that a meaning that changed in between stays changed.
+        No other table is tried, so that a meaning that changed in between stays changed.
         """
         known = sorted(number for name, number in self._places if name == report)
         lower = [number for number in known if number < version][-1:]

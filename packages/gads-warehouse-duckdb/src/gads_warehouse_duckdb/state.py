@@ -45,37 +45,17 @@ def find_state(connection: duckdb.DuckDBPyConnection) -> WarehouseState | None:
     return WarehouseState(source, at, definitions, load_id)
 
 
-def read_state(connection: duckdb.DuckDBPyConnection) -> WarehouseState:
-    """The state of a warehouse that has one."""
-    found = find_state(connection)
-    if found is None:
-        raise WarehouseDamagedError(f"the warehouse does not say where it is: {RECORDS}.state is empty")
-    return found
-
-
 def write_state(connection: duckdb.DuckDBPyConnection, state: WarehouseState, at: datetime) -> None:
     """Put `state` in place of what is there."""
     connection.execute(f"DELETE FROM {RECORDS}.state")
     connection.execute(f"DELETE FROM {RECORDS}.full_load")
-    position, cursor = None, None
-    if isinstance(state.at, FullLoad):
-        load = state.at
-        connection.execute(
-            f"INSERT INTO {RECORDS}.full_load VALUES (?, ?, ?, ?)",
-            [load.target.position, load.target.cursor, load.done, load.remaining],
-        )
-    else:
-        position, cursor = state.at.position, state.at.cursor
+    place = [state.at.position, state.at.cursor] if isinstance(state.at, WarehousePosition) else [None, None]
     connection.execute(
         f"INSERT INTO {RECORDS}.state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            CONTRACT_VERSION,
-            state.source,
-            state.at.ledger_id,
-            position,
-            cursor,
-            state.definitions,
-            naive_utc(at),
-            state.load_id,
-        ],
+        [CONTRACT_VERSION, state.source, state.at.ledger_id, *place, state.definitions, naive_utc(at), state.load_id],
     )
+    if isinstance(state.at, FullLoad):
+        connection.execute(
+            f"INSERT INTO {RECORDS}.full_load VALUES (?, ?, ?, ?)",
+            [state.at.target.position, state.at.target.cursor, state.at.done, state.at.remaining],
+        )

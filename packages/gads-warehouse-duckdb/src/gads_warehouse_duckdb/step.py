@@ -25,15 +25,6 @@ _SAME_KEY = (
     "pointer.report = changed.report AND pointer.customer_id = changed.customer_id "
     "AND pointer.logical_date = changed.logical_date"
 )
-_CHANGED_COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("customer_id", pa.string()),
-    ("report", pa.string()),
-    ("logical_date", pa.date32()),
-    ("run_id", pa.string()),
-    ("schema_version", pa.int32()),
-    ("record_count", pa.int64()),
-    ("seal_sha256", pa.string()),
-]
 
 
 class StepTransaction:
@@ -89,9 +80,7 @@ class StepTransaction:
 
         The load record's action is `known` for a partition that was shown and `new` for one that was not.
         """
-        self._connection.register(
-            _CHANGED, pa.Table.from_pylist([_row(one) for one in partitions], pa.schema(_CHANGED_COLUMNS))
-        )
+        self._connection.register(_CHANGED, _table_of(partitions))
         shown = self._connection.execute(
             f"SELECT count(*) FROM {_CHANGED} AS changed SEMI JOIN {RECORDS}.pointers AS pointer ON {_SAME_KEY}"
         ).fetchone()
@@ -146,18 +135,18 @@ def _report_of(key: PartitionKey) -> str:
     return key.report
 
 
-def _row(changed: CurrentPartition | PartitionKey) -> dict[str, object]:
-    key = changed if isinstance(changed, PartitionKey) else changed.key
-    row: dict[str, object] = {
-        "customer_id": key.customer_id,
-        "report": key.report,
-        "logical_date": key.logical_date,
-    }
-    if isinstance(changed, CurrentPartition):
-        row |= {
-            "run_id": changed.run_id.value,
-            "schema_version": changed.schema_version,
-            "record_count": changed.record_count,
-            "seal_sha256": changed.seal_sha256,
+def _table_of(partitions: Sequence[CurrentPartition] | Sequence[PartitionKey]) -> pa.Table:
+    """The columns of `gads.pointers`; of a key alone, which has no run, those behind the day are null."""
+    keys = [one if isinstance(one, PartitionKey) else one.key for one in partitions]
+    current = [one if isinstance(one, CurrentPartition) else None for one in partitions]
+    return pa.table(
+        {
+            "customer_id": pa.array([key.customer_id for key in keys], pa.string()),
+            "report": pa.array([key.report for key in keys], pa.string()),
+            "logical_date": pa.array([key.logical_date for key in keys], pa.date32()),
+            "run_id": pa.array([one and one.run_id.value for one in current], pa.string()),
+            "schema_version": pa.array([one and one.schema_version for one in current], pa.int32()),
+            "record_count": pa.array([one and one.record_count for one in current], pa.int64()),
+            "seal_sha256": pa.array([one and one.seal_sha256 for one in current], pa.string()),
         }
-    return row
+    )

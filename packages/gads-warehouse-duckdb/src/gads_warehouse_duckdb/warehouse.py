@@ -31,7 +31,7 @@ from gads_warehouse_duckdb.invalid_identity import VALID_POINTER, count_invalid_
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, RUN_ID, is_laid_out, lay_out, quoted
 from gads_warehouse_duckdb.payload_rows import of_one_version
 from gads_warehouse_duckdb.report_tables import ReportTables
-from gads_warehouse_duckdb.state import read_state
+from gads_warehouse_duckdb.state import find_state
 from gads_warehouse_duckdb.step import StepTransaction
 
 
@@ -59,74 +59,67 @@ class DuckDbWarehouse:
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""
         with self._opened() as found:
-            return [] if found is None else _reports(found, ReportTables(found))
+            return _reports(found, ReportTables(found))
 
     def pointers(self, report: str) -> list[CurrentPartition]:
         """The partitions of `report` that are shown, in key order."""
         with self._opened() as found:
-            if found is None:
-                return []
-            source = read_state(found).source
             rows = found.execute(
-                "SELECT customer_id, logical_date, run_id, record_count, schema_version, seal_sha256 "
-                f"FROM {RECORDS}.pointers WHERE report = ? AND {VALID_POINTER} ORDER BY customer_id, logical_date",
+                f"SELECT source, customer_id, logical_date, run_id, record_count, schema_version, seal_sha256 "
+                f"FROM {RECORDS}.pointers, (SELECT source FROM {RECORDS}.state) "
+                f"WHERE report = ? AND {VALID_POINTER} ORDER BY customer_id, logical_date",
                 [report],
             ).fetchall()
         return [
             CurrentPartition(PartitionKey(source, customer, report, day), RunId(run), count, version, seal)
-            for customer, day, run, count, version, seal in rows
+            for source, customer, day, run, count, version, seal in rows
         ]
 
     def mismatched(self) -> list[PartitionKey]:
         """The keys with more or fewer rows than their pointer says, rows of another run, or several pointers."""
         keys: set[PartitionKey] = set()
         with self._opened() as found:
-            if found is None:
-                return []
-            source = read_state(found).source
             tables = ReportTables(found)
             for report in _reports(found, tables):
-                nothing = f"SELECT customer_id, logical_date, run_id FROM {RECORDS}.pointers WHERE false"
                 rows = " UNION ALL ".join(
                     f"SELECT {CUSTOMER_ID} AS customer_id, {LOGICAL_DATE} AS logical_date, {RUN_ID} AS run_id "
                     f"FROM main.{quoted(table.name)}"
                     for table in tables.of(report)
                 )
+                no_rows = f"SELECT customer_id, logical_date, run_id FROM {RECORDS}.pointers WHERE false"
                 wrong = found.execute(
-                    f"WITH counted AS (SELECT *, count(*) AS found FROM ({rows or nothing}) GROUP BY ALL), "
+                    f"WITH counted AS (SELECT *, count(*) AS found FROM ({rows or no_rows}) GROUP BY ALL), "
                     "shown AS (SELECT *, count(*) OVER (PARTITION BY customer_id, logical_date) AS times "
                     f"FROM {RECORDS}.pointers WHERE report = ?) "
-                    "SELECT DISTINCT customer_id, logical_date FROM counted FULL JOIN shown "
-                    "USING (customer_id, logical_date, run_id) "
+                    "SELECT DISTINCT source, customer_id, logical_date FROM counted FULL JOIN shown "
+                    f"USING (customer_id, logical_date, run_id), (SELECT source FROM {RECORDS}.state) "
                     "WHERE (coalesce(found, 0) <> coalesce(record_count, -1) OR times > 1) "
                     f"AND {valid_identity('customer_id', 'logical_date', 'run_id')}",
                     [report],
                 ).fetchall()
-                keys.update(PartitionKey(source, customer, report, day) for customer, day in wrong)
+                keys.update(PartitionKey(source, customer, report, day) for source, customer, day in wrong)
         return sorted(keys)
 
     def invalid_identity(self) -> dict[str, int]:
         """The number of rows and pointers that belong to no possible partition, by table; only tables with any."""
         with self._opened() as found:
-            return {} if found is None else count_invalid_identity(found, ReportTables(found).all())
+            return count_invalid_identity(found, ReportTables(found).all())
 
     def contents(self, report: str) -> Iterator[PartitionContent]:
         """The partitions in the tables of `report`, rows without a pointer included."""
         with self._opened() as found:
-            if found is not None:
-                source = read_state(found).source
+            state = find_state(found)
+            if state is not None:
                 for table in ReportTables(found).of(report):
-                    yield from table_contents(found, source, table)
+                    yield from table_contents(found, state.source, table)
 
     def measure(self, replacements: Sequence[Replacement]) -> list[PartitionContent]:
         """The contents that these payloads would have, in their order."""
         measured: dict[tuple[PartitionKey, RunId], PartitionContent] = {}
-        with self._file.translated(), duckdb.connect() as scratch, self._opened() as found:
+        with self._opened() as found, _empty_warehouse() as scratch:
             # The tables as they are, and those that the payloads would make, laid out again without rows.
-            lay_out(scratch)
             tables = ReportTables(scratch)
-            if found is not None:
-                tables.take_over(ReportTables(found))
+            tables.take_over(ReportTables(found))
             for (report, version), group in groupby(replacements, key=of_one_version):
                 several = list(group)
                 table = tables.place(report, version, several[0].schema)
@@ -137,9 +130,8 @@ class DuckDbWarehouse:
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""
         with self._opened() as found:
-            if found is None:
-                return True
-            return read_state(found).definitions == Definitions(ReportTables(found).all()).fingerprint
+            state = find_state(found)
+            return state is None or state.definitions == Definitions(ReportTables(found).all()).fingerprint
 
     def query(self, sql: str) -> QueryResult:
         """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""
@@ -175,16 +167,26 @@ class DuckDbWarehouse:
 
     def _state(self) -> WarehousePosition | FullLoad | None:
         with self._opened() as found:
-            return None if found is None else read_state(found).at
+            state = find_state(found)
+        return None if state is None else state.at
 
     @contextmanager
-    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        """A connection for reading, None if nothing was ever loaded."""
-        if not self._file.exists:
-            yield None
-            return
-        with self._file.reading() as connection:
-            yield connection if is_laid_out(connection) else None
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for reading, to an empty warehouse in memory if nothing was ever loaded."""
+        if self._file.exists:
+            with self._file.reading() as connection:
+                if is_laid_out(connection):
+                    yield connection
+                    return
+        with self._file.translated(), _empty_warehouse() as empty:
+            yield empty
+
+
+@contextmanager
+def _empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        lay_out(connection)
+        yield connection
 
 
 def _reports(connection: duckdb.DuckDBPyConnection, tables: ReportTables) -> list[str]:

@@ -99,6 +99,6 @@ def state_of(consumer: Consumer, warehouse: Warehouse) -> WarehousePosition | Fu
         agreed = False
     if not agreed:
         raise WarehouseDamagedError(
-            f"the tables say that they are at move {position.position} and have the cursor {position.cursor!r}"
+            f"the tables have the position {position.position} and the cursor {position.cursor!r}, which do not agree"
         )
     return found

@@ -1,4 +1,4 @@
-"""The accounts with their names, currencies and time zones, as last told by whichever report tells them."""
+"""The accounts with their names, currencies and time zones, as last reported."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _COLUMNS = {
     "is_test_account": "BOOLEAN",
 }
 _FIELDS = ("descriptive_name", "currency_code", "time_zone", "manager", "test_account")
-_TELLERS = (("customer", "customer"), ("customer_client", "customer_client"), ("account", "customer"))
-"""Reports that tell of accounts, the best first, and what their columns begin with."""
+_REPORTS = (("customer", "customer"), ("customer_client", "customer_client"), ("account", "customer"))
+"""Reports that describe accounts, the best first, and the prefix of their columns."""
 
 
 def accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
-    """One row an account that anything is loaded of, with what is known of it."""
-    told = []
-    for rank, (report, prefix) in enumerate(_TELLERS):
+    """One row for each account that has anything loaded, with what is known of it."""
+    described = []
+    for rank, (report, prefix) in enumerate(_REPORTS):
         table = table_with(tables, report, [f"{prefix}_currency_code"])
         if table is None:
             continue
@@ -34,18 +34,19 @@ def accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
             for field, kind in zip(_FIELDS, _COLUMNS.values(), strict=True)
         ]
         named = ", ".join(f"{column} AS {name}" for column, name in zip(columns, _COLUMNS, strict=True))
-        told.append(
+        described.append(
             f"SELECT {account} AS customer_id, {named}, {LOGICAL_DATE} AS as_of, {rank} AS rank "
             f"FROM main.{quoted(table.name)}"
         )
     known = f"SELECT DISTINCT customer_id FROM {RECORDS}.pointers"
-    if not told:
+    if not described:
         nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _COLUMNS.items())
         query = f"SELECT customer_id, {nulls}, NULL::DATE AS as_of FROM ({known})"
     else:
         names = ", ".join(_COLUMNS)
         query = (
-            f"WITH told AS ({' UNION ALL '.join(told)}), latest AS (SELECT * FROM told QUALIFY row_number() OVER "
+            f"WITH described AS ({' UNION ALL '.join(described)}), "
+            "latest AS (SELECT * FROM described QUALIFY row_number() OVER "
             f"(PARTITION BY customer_id ORDER BY as_of DESC, rank, {names}) = 1) "
             f"SELECT customer_id, {names}, as_of FROM ({known}) FULL JOIN latest USING (customer_id)"
         )
@@ -53,6 +54,6 @@ def accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
         REPORTING,
         "accounts",
         query,
-        "One row an account: name, currency and time zone as last told by the reports customer, customer_client or "
+        "One row an account: name, currency and time zone as last reported by the reports customer, customer_client or "
         "account; null while none of them is loaded.",
     )

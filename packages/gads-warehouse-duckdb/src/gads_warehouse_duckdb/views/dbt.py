@@ -1,13 +1,16 @@
 """The source tables of the dbt package `google_ads`, as views: what it documents in `src_google_ads.yml`.
 
-Each is made from the first report that is loaded and tells what cannot be missing. A history has a row a day on which
-the report was taken; the rows of an entity's last day are its current ones.
+Each is made from the first report that is loaded and has the columns that it needs; `dbt_sources.toml` lists them. A
+history has a row for each day of the report; the rows of an entity's last day are its current ones.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, DBT, LOGICAL_DATE, RECORDS, RUN_ID, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
@@ -20,7 +23,12 @@ class _Column:
 
     name: str
     kind: str
-    candidates: tuple[str, ...] = ()
+    candidates: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> _Column:
+        name, kind, *candidates = text.split()
+        return cls(name, kind, tuple(candidates))
 
     def expression(self, present: Mapping[str, str]) -> str:
         for candidate in self.candidates:
@@ -38,189 +46,30 @@ class _Source:
     name: str
     reports: tuple[str, ...]
     needed: tuple[str, ...]
+    entity: tuple[str, ...]
     columns: tuple[_Column, ...]
-    entity: tuple[str, ...] = ()
 
 
-_NUMBER, _TEXT, _REAL = "BIGINT", "VARCHAR", "DOUBLE"
-
-
-def _stats(*identifying: _Column) -> tuple[_Column, ...]:
-    return (
-        *identifying,
-        _Column("ad_network_type", _TEXT, ("segments_ad_network_type",)),
-        _Column("device", _TEXT, ("segments_device",)),
-        _Column("clicks", _NUMBER, ("metrics_clicks",)),
-        _Column("cost_micros", _NUMBER, ("metrics_cost_micros",)),
-        _Column("impressions", _NUMBER, ("metrics_impressions",)),
-        _Column("interactions", _NUMBER, ("metrics_interactions",)),
-        _Column("conversions", _REAL, ("metrics_conversions",)),
-        _Column("conversions_value", _REAL, ("metrics_conversions_value",)),
-        _Column("view_through_conversions", _NUMBER, ("metrics_view_through_conversions",)),
-    )
-
-
-_CAMPAIGN = _Column("campaign_id", _NUMBER, ("campaign_id",))
-_AD_GROUP = _Column("ad_group_id", _NUMBER, ("ad_group_id",))
-_CRITERION = "ad_group_criterion_criterion_id"
-_RATES = (
-    "absolute_top_impression_percentage",
-    "top_impression_percentage",
-    "average_cpc",
-    "ctr",
-    "conversions_from_interactions_rate",
-    "conversions_from_interactions_value_per_interaction",
-)
-_SPENT = ("metrics_clicks", "metrics_impressions", "metrics_cost_micros")
-
-_SOURCES = (
-    _Source(
-        "account_history",
-        ("customer", "account"),
-        ("customer_currency_code",),
-        (
-            _Column("id", _NUMBER, ("customer_id", CUSTOMER_ID)),
-            _Column("descriptive_name", _TEXT, ("customer_descriptive_name",)),
-            _Column("currency_code", _TEXT, ("customer_currency_code",)),
-            _Column("time_zone", _TEXT, ("customer_time_zone",)),
-            _Column("auto_tagging_enabled", "BOOLEAN", ("customer_auto_tagging_enabled",)),
-            _Column("manager", "BOOLEAN", ("customer_manager",)),
-            _Column("test_account", "BOOLEAN", ("customer_test_account",)),
-            _Column("final_url_suffix", _TEXT, ("customer_final_url_suffix",)),
-            _Column("tracking_url_template", _TEXT, ("customer_tracking_url_template",)),
-            _Column("optimization_score", _REAL, ("customer_optimization_score",)),
-        ),
-        (CUSTOMER_ID,),
-    ),
-    _Source("account_stats", ("account",), _SPENT, _stats()),
-    _Source(
-        "campaign_history",
-        ("campaign_settings", "campaign"),
-        ("campaign_id", "campaign_name"),
-        (
-            _Column("id", _NUMBER, ("campaign_id",)),
-            _Column("customer_id", _NUMBER, ("customer_id", CUSTOMER_ID)),
-            _Column("name", _TEXT, ("campaign_name",)),
-            _Column("status", _TEXT, ("campaign_status",)),
-            _Column("serving_status", _TEXT, ("campaign_serving_status",)),
-            _Column("advertising_channel_type", _TEXT, ("campaign_advertising_channel_type",)),
-            _Column("advertising_channel_subtype", _TEXT, ("campaign_advertising_channel_sub_type",)),
-            # The package documents these two of a campaign, too, which has neither but by its numbers.
-            _Column("ad_network_type", _TEXT),
-            _Column("device", _TEXT),
-            _Column("start_date", _TEXT, ("campaign_start_date_time", "campaign_start_date")),
-            _Column("end_date", _TEXT, ("campaign_end_date_time", "campaign_end_date")),
-            _Column("tracking_url_template", _TEXT, ("campaign_tracking_url_template",)),
-            _Column("final_url_suffix", _TEXT, ("campaign_final_url_suffix",)),
-            _Column("optimization_score", _REAL, ("campaign_optimization_score",)),
-        ),
-        (CUSTOMER_ID, "campaign_id"),
-    ),
-    _Source(
-        "campaign_stats",
-        ("campaign",),
-        ("campaign_id", *_SPENT),
-        _stats(_Column("id", _NUMBER, ("campaign_id",)), _Column("base_campaign", _TEXT, ("campaign_base_campaign",))),
-    ),
-    _Source(
-        "ad_group_history",
-        ("ad_group_settings", "ad_group"),
-        ("ad_group_id", "ad_group_name"),
-        (
-            _Column("id", _NUMBER, ("ad_group_id",)),
-            _CAMPAIGN,
-            _Column("campaign_name", _TEXT, ("campaign_name",)),
-            _Column("name", _TEXT, ("ad_group_name",)),
-            _Column("type", _TEXT, ("ad_group_type",)),
-            _Column("status", _TEXT, ("ad_group_status",)),
-            _Column("tracking_url_template", _TEXT, ("ad_group_tracking_url_template",)),
-            _Column("final_url_suffix", _TEXT, ("ad_group_final_url_suffix",)),
-        ),
-        (CUSTOMER_ID, "ad_group_id"),
-    ),
-    _Source(
-        "ad_group_stats",
-        ("ad_group",),
-        ("ad_group_id", *_SPENT),
-        _stats(_Column("id", _NUMBER, ("ad_group_id",)), _CAMPAIGN),
-    ),
-    _Source(
-        "ad_group_criterion_history",
-        ("ad_group_criterion", "keyword"),
-        ("ad_group_id", _CRITERION),
-        (
-            _Column("id", _NUMBER, (_CRITERION,)),
-            _AD_GROUP,
-            _Column("base_campaign_id", _NUMBER, ("campaign_id",)),
-            _Column("type", _TEXT, ("ad_group_criterion_type",)),
-            _Column("status", _TEXT, ("ad_group_criterion_status",)),
-            _Column("display_name", _TEXT, ("ad_group_criterion_display_name",)),
-            _Column("negative", "BOOLEAN", ("ad_group_criterion_negative",)),
-            _Column("bid_modifier", _REAL, ("ad_group_criterion_bid_modifier",)),
-            _Column("keyword_match_type", _TEXT, ("ad_group_criterion_keyword_match_type",)),
-            _Column("keyword_text", _TEXT, ("ad_group_criterion_keyword_text",)),
-            _Column("approval_status", _TEXT, ("ad_group_criterion_approval_status",)),
-            _Column("system_serving_status", _TEXT, ("ad_group_criterion_system_serving_status",)),
-            _Column("final_urls", _TEXT, ("ad_group_criterion_final_urls",)),
-        ),
-        (CUSTOMER_ID, "ad_group_id", _CRITERION),
-    ),
-    _Source(
-        "ad_history",
-        ("ad_settings", "ad"),
-        ("ad_group_id", "ad_group_ad_ad_id"),
-        (
-            _Column("id", _NUMBER, ("ad_group_ad_ad_id",)),
-            _AD_GROUP,
-            _Column("name", _TEXT, ("ad_group_ad_ad_name",)),
-            _Column("type", _TEXT, ("ad_group_ad_ad_type",)),
-            _Column("status", _TEXT, ("ad_group_ad_status",)),
-            _Column("display_url", _TEXT, ("ad_group_ad_ad_display_url",)),
-            _Column("final_urls", _TEXT, ("ad_group_ad_ad_final_urls",)),
-        ),
-        (CUSTOMER_ID, "ad_group_id", "ad_group_ad_ad_id"),
-    ),
-    _Source(
-        "ad_stats",
-        ("ad",),
-        ("ad_group_ad_ad_id", "ad_group_id", *_SPENT),
-        _stats(
-            _Column("ad_id", _NUMBER, ("ad_group_ad_ad_id",)),
-            _AD_GROUP,
-            _Column("ad_group", _TEXT, ("ad_group_resource_name",)),
-            _CAMPAIGN,
-            _Column("keyword_ad_group_criterion", _TEXT, ("segments_keyword_ad_group_criterion",)),
-        ),
-    ),
-    _Source(
-        "keyword_stats",
-        ("keyword",),
-        ("ad_group_id", _CRITERION, *_SPENT),
-        _stats(_Column(_CRITERION, _NUMBER, (_CRITERION,)), _AD_GROUP, _CAMPAIGN),
-    ),
-    _Source(
-        "search_term_keyword_stats",
-        ("search_term_keyword",),
-        ("ad_group_id", "search_term_view_search_term", *_SPENT),
-        _stats(
-            _AD_GROUP,
-            _CAMPAIGN,
-            _Column("keyword_ad_group_criterion", _TEXT, ("segments_keyword_ad_group_criterion",)),
-            _Column("resource_name", _TEXT, ("search_term_view_resource_name",)),
-            _Column("search_term", _TEXT, ("search_term_view_search_term",)),
-            _Column("search_term_match_type", _TEXT, ("segments_search_term_match_type",)),
-            _Column("info_text", _TEXT, ("segments_keyword_info_text",)),
-            _Column("status", _TEXT, ("search_term_view_status",)),
-            *(_Column(name, _REAL, (f"metrics_{name}",)) for name in _RATES),
-        ),
-    ),
-)
+@cache
+def _sources() -> list[_Source]:
+    text = (resources.files("gads_warehouse_duckdb.views") / "dbt_sources.toml").read_text(encoding="utf-8")
+    document = tomllib.loads(text)
+    return [
+        _Source(
+            name,
+            tuple(source["reports"]),
+            tuple(source["needed"]),
+            tuple(source.get("entity", ())),
+            tuple(map(_Column.parse, source["columns"] + ([] if "entity" in source else document["stats"]))),
+        )
+        for name, source in document["source"].items()
+    ]
 
 
 def dbt_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
-    """The views whose reports are loaded and tell what is needed."""
+    """The views whose reports are loaded and have the columns that are needed."""
     made = []
-    for source in _SOURCES:
+    for source in _sources():
         for report in source.reports:
             table = table_with(tables, report, source.needed)
             if table is not None:

@@ -1,4 +1,4 @@
-"""The views that people expect: money beside micros, names beside numbers, a row a day a campaign, what is missing."""
+"""The views for analysts: money beside micros, names beside numbers, a row a day a campaign, missing days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 _MICROS = "_micros"
 _FRACTIONAL_MICROS = frozenset(
     f"metrics_{name}"
-    for name in (
+    for name in [
         "active_view_cpm",
         "average_cost",
         "average_cpc",
@@ -26,21 +26,24 @@ _FRACTIONAL_MICROS = frozenset(
         "cost_per_current_model_attributed_conversion",
         "cost_per_platform_comparable_conversion",
         "trueview_average_cpv",
-    )
+    ]
 )
 """Averages of money, which the API gives in micros although their names do not say so."""
 
-_ADDED_UP = (
-    "metrics_impressions",
-    "metrics_clicks",
-    "metrics_interactions",
-    "metrics_cost_micros",
-    "metrics_conversions",
-    "metrics_conversions_value",
-    "metrics_all_conversions",
-    "metrics_all_conversions_value",
-    "metrics_view_through_conversions",
-)
+_ADDED_UP = [
+    f"metrics_{name}"
+    for name in [
+        "impressions",
+        "clicks",
+        "interactions",
+        "cost_micros",
+        "conversions",
+        "conversions_value",
+        "all_conversions",
+        "all_conversions_value",
+        "view_through_conversions",
+    ]
+]
 
 
 def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
@@ -82,12 +85,12 @@ def _with_money(table: ReportTable) -> ViewDefinition:
         f"SELECT rows.*{extra}, account.account_name AS _account_name, account.currency_code AS _currency_code, "
         f"account.time_zone AS _time_zone FROM main.{quoted(table.name)} AS rows "
         f"LEFT JOIN {REPORTING}.accounts AS account ON account.customer_id = rows.{CUSTOMER_ID}",
-        f"The rows of {table.report}{_told_versions(table)} with money in the account's currency beside micros, and "
+        f"The rows of {table.report}{_versions_of(table)} with money in the account's currency beside micros, and "
         "the account's name, currency and time zone.",
     )
 
 
-def _told_versions(table: ReportTable) -> str:
+def _versions_of(table: ReportTable) -> str:
     return f" of schema version {', '.join(map(str, sorted(table.versions)))}" if table.name != table.report else ""
 
 
@@ -109,15 +112,15 @@ def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
             f"SELECT {literal(table.name)} AS _table, {', '.join(columns)}, "
             f"{CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID} FROM main.{quoted(table.name)}"
         )
-    told = "; ".join(
+    versions = "; ".join(
         f"{table.name} has schema version {', '.join(map(str, sorted(table.versions)))}" for table in tables
     )
     return ViewDefinition(
         REPORTING,
         f"{report}__all_versions",
         " UNION ALL BY NAME ".join(selects),
-        f"All rows of {report}, whose type or meaning changed: {told}. A column that changed its type is there once a "
-        "table; one of the same type may mean something else in another table, which _table names.",
+        f"All rows of {report}, whose type or meaning changed: {versions}. A column that changed its type is there "
+        "once a table; one of the same type may mean something else in another table, which _table names.",
     )
 
 

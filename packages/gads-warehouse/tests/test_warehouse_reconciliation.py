@@ -1,4 +1,4 @@
-"""Holds the warehouse to contracts/warehouse/v1, reconciling, damage and who holds it: each promise by its number."""
+"""Holds the warehouse to contracts/warehouse/v1, reconciling, damage and locks: each promise by its number."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 
 def test_reconciling_puts_right_whatever_differs(loaded: WarehouseDeployment) -> None:
-    """W12: rows lost and added by hand, pointers lost and added by hand, and what moved."""
+    """W12: rows lost and added by hand, pointers lost and added by hand, and what changed in the ledger."""
     loaded.make_authoritative(key_of(2, 0), 2, rows=8)
     loaded.make_authoritative(key_of(3, 0), 2)
     day = key_of().logical_date
@@ -86,8 +86,8 @@ TOGETHER = (
 def test_what_other_software_wrote_is_put_right(loaded: WarehouseDeployment, sql: str, counts: tuple[int, ...]) -> None:
     """W12: also where it is all that differs; foreseen by a dry run, and done once."""
     loaded.tamper(sql)
-    told, done, again = (loaded.load(reconcile=True, **how) for how in ({"dry_run": True}, {}, {}))
-    for one in (told, done):
+    planned, done, again = (loaded.load(reconcile=True, **how) for how in ({"dry_run": True}, {}, {}))
+    for one in (planned, done):
         assert (one.added, one.replaced, one.removed, one.strays) == counts
     assert (again.changed, again.steps) == (False, 0)
     loaded.require_equal()
@@ -121,10 +121,10 @@ def test_a_dry_run_says_and_does_nothing(loaded: WarehouseDeployment, reconcile:
     loaded.make_authoritative(key_of(5, 1), 3, rows=6)
     loaded.damage(key_of(2, 1), 1)
     before = loaded.path.read_bytes()
-    told = loaded.load(dry_run=True, reconcile=reconcile)
+    planned = loaded.load(dry_run=True, reconcile=reconcile)
     assert loaded.path.read_bytes() == before
     done = loaded.load(reconcile=reconcile)
-    assert (told.added, told.replaced, told.removed, told.rows) == (1, 1, 1, 12)
+    assert (planned.added, planned.replaced, planned.removed, planned.rows) == (1, 1, 1, 12)
     assert (done.added, done.replaced, done.removed, done.rows) == (1, 1, 1, 12)
     elsewhere = DuckDbWarehouse(loaded.base / "absent.duckdb")
     with loaded.consumer() as consumer:
