@@ -27,23 +27,18 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("GET", re.compile(r"/(v\d+)/(?P<resource_name>googleAdsFields/[^/:]+)"), "GetGoogleAdsField"),
 )
 _HTTP_STATUS = {
-    "CANCELLED": 499,
-    "UNKNOWN": 500,
-    "INVALID_ARGUMENT": 400,
-    "DEADLINE_EXCEEDED": 504,
-    "NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
-    "PERMISSION_DENIED": 403,
-    "UNAUTHENTICATED": 401,
-    "RESOURCE_EXHAUSTED": 429,
-    "FAILED_PRECONDITION": 400,
-    "ABORTED": 409,
-    "OUT_OF_RANGE": 400,
-    "UNIMPLEMENTED": 501,
-    "INTERNAL": 500,
-    "UNAVAILABLE": 503,
-    "DATA_LOSS": 500,
+    400: ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"),
+    401: ("UNAUTHENTICATED",),
+    403: ("PERMISSION_DENIED",),
+    404: ("NOT_FOUND",),
+    409: ("ALREADY_EXISTS", "ABORTED"),
+    429: ("RESOURCE_EXHAUSTED",),
+    499: ("CANCELLED",),
+    501: ("UNIMPLEMENTED",),
+    503: ("UNAVAILABLE",),
+    504: ("DEADLINE_EXCEEDED",),
 }
+"""The gRPC statuses of each HTTP status; all others are 500."""
 _MESSAGES = {
     "INVALID_ARGUMENT": "Request contains an invalid argument.",
     "UNAUTHENTICATED": "Request is missing required authentication credential. Expected OAuth 2 access token, login "
@@ -120,7 +115,7 @@ def error_body(failure: ApiFailureError, version: ApiVersion, request_id: str) -
     """Return the JSON of a failure, with its `GoogleAdsFailure` among the details."""
     status = failure.status_name
     error: dict[str, Any] = {
-        "code": _HTTP_STATUS.get(status, 500),
+        "code": next((code for code, names in _HTTP_STATUS.items() if status in names), 500),
         "message": _MESSAGES.get(status, failure.message) if failure.group else failure.message,
         "status": status,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gads_emulator.calendar_segments import DAYS_OF_WEEK
-from gads_emulator.resource_names import resource_name
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.activity import draw
+from gads_emulator.synthetic.resource_names import resource_name
 
 _AGES = ("18_24", "25_34", "35_44", "45_54", "55_64", "65_UP", "UNDETERMINED")
 _INCOMES = ("0_50", "50_60", "60_70", "70_80", "80_90", "90_UP", "UNDETERMINED")

@@ -6,12 +6,12 @@ import base64
 from collections.abc import Sequence
 from functools import lru_cache
 
-from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.activity import draw
 from gads_emulator.synthetic.campaigns import Campaign, Entity, make_labels, parents
 from gads_emulator.synthetic.criteria import OF_AD_GROUPS, OF_CAMPAIGNS, VIEWS, count_of, criterion
 from gads_emulator.synthetic.kinds import KINDS, Kind, own_id
+from gads_emulator.synthetic.resource_names import has_pattern, parameters_of, resource_name
 
 _LEVELS = (
     ("ad_id", "ad_group_ad"),

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gads_emulator.calendar_segments import DERIVED
-from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.schema import Field, Row, Schema
 from gads_emulator.synthetic.activity import Activity, bounds_of, divide
 from gads_emulator.synthetic.campaigns import Campaign
+from gads_emulator.synthetic.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.synthetic.resources import account_rows
 from gads_emulator.synthetic.values import known_values
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from gads_emulator.resource_names import has_pattern, parameters_of, resource_name
 from gads_emulator.schema import Field, Row, Schema, field_of
 from gads_emulator.synthetic.campaigns import label_names
+from gads_emulator.synthetic.resource_names import has_pattern, parameters_of, resource_name
 
 _WORDS = (
     "Aurora", "Birch", "Cedar", "Delta", "Ember", "Fjord",

@@ -1,4 +1,4 @@
-"""How the API names its resources, as patterns such as `customers/{customer_id}/adGroupAds/{ad_group_id}~{ad_id}`."""
+"""Resource names by pattern, such as `customers/{customer_id}/adGroupAds/{ad_group_id}~{ad_id}`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,20 @@ from functools import cache
 from importlib import resources
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
-
-
-@cache
-def _patterns() -> Mapping[str, str]:
-    text = (resources.files("gads_emulator") / "resource_names.json").read_text("utf-8")
-    patterns: dict[str, str] = json.loads(text)
-    return patterns
+_PATTERNS: Mapping[str, str] = json.loads((resources.files(__package__) / "resource_names.json").read_text("utf-8"))
 
 
 def has_pattern(resource: str) -> bool:
     """Return whether the resource has a known pattern."""
-    return resource in _patterns()
+    return resource in _PATTERNS
 
 
 @cache
 def parameters_of(resource: str) -> tuple[str, ...]:
     """Return the parameters of a resource's pattern, with `customer_id`. Raises `KeyError`."""
-    return tuple(_PARAMETER.findall(_patterns()[resource]))
+    return tuple(_PARAMETER.findall(_PATTERNS[resource]))
 
 
 def resource_name(resource: str, parts: Mapping[str, object]) -> str:
     """Return the resource name made of `parts`."""
-    return _patterns()[resource].format_map(parts)
+    return _PATTERNS[resource].format_map(parts)
