@@ -205,9 +205,9 @@ def _syntax_code(text: str, message: str) -> str:
         return "UNEXPECTED_END_OF_QUERY"
     if words[0].upper() != "SELECT":
         return "EXPECTED_SELECT"
-    if "LIMIT" in message and "no number of rows" in message:
+    if "LIMIT" in message and "not a number of rows" in message:
         return "BAD_LIMIT_VALUE"
-    if "is no escape" in message:
+    if "is not an escape" in message:
         return "BAD_ESCAPE_SEQUENCE"
     if "FROM" not in text.upper().split():
         return "EXPECTED_FROM"
