@@ -167,6 +167,7 @@ def test_customer_client_has_the_tree_of_accounts(service: Any, agency: Syntheti
         ("SELECT campaign.id FROM campaign WHERE", "UNEXPECTED_END_OF_QUERY"),
         ("SELECT campaign.id FROM campaign WHERE campaign.id ! 5", "UNEXPECTED_INPUT"),
         ("SELECT campaign.id FROM campaign LIMIT 0", "BAD_LIMIT_VALUE"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.name = 'a\\q'", "BAD_ESCAPE_SEQUENCE"),
         ("SELECT campaign.id FROM campaign WHERE campaign.status = 'RUNNING'", "BAD_ENUM_CONSTANT"),
         ("SELECT campaign.id FROM campaign WHERE campaign.id = 'x'", "BAD_NUMBER"),
         ("SELECT campaign.id FROM campaign WHERE campaign.id LIKE 'x'", "OPERATOR_FIELD_MISMATCH"),
