@@ -171,25 +171,25 @@ def test_another_schema_is_refused() -> None:
 
 
 class Failing(Out):
-    room = 0
+    space = 0
 
     def write(self, data: Any) -> int:
-        self.room -= len(data)
-        if self.room < 0:
+        self.space -= len(data)
+        if self.space < 0:
             raise StorageFullError("full")
         return super().write(data)
 
 
-@pytest.mark.parametrize("room", [0, 50, 500])
-def test_what_the_sink_raises_comes_out_and_nothing_is_written_after_it(room: int) -> None:
+@pytest.mark.parametrize("space", [0, 50, 500])
+def test_what_the_sink_raises_comes_out_and_nothing_is_written_after_it(space: int) -> None:
     out = Failing()
-    out.room = room
-    with pytest.raises(StorageFullError):  # noqa: PT012 - which call meets the limit depends on the room
+    out.space = space
+    with pytest.raises(StorageFullError):  # noqa: PT012 - which call meets the limit depends on the space
         writer = PayloadWriter(out, NARROW)
         writer.write(clicks(1000))
         writer.close()
     size = len(out.getvalue())
-    if room:
+    if space:
         writer.abandon()
         writer.abandon()
         del writer

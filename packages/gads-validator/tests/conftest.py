@@ -125,7 +125,7 @@ class Workshop:
         return RawPartitionValidator(self.sink, self.ledger, SystemClock(), reports=reports)
 
     def validate(self, *, recheck: bool = False, **declared: Any) -> Any:
-        """The verdict of the one key of most tests."""
+        """The validation of the one key of most tests."""
         reports = {"campaign": DeclaredChecks(**declared)}
         return self.validator(reports).validate([self.key()], recheck=recheck)[0]
 

@@ -1,4 +1,4 @@
-"""Each check fails for its own reason, and says so with figures."""
+"""Each check fails for its own reason, with figures."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def failed(validation: Any) -> dict[str, CheckResult]:
 
 
 def sealed_with(document: dict[str, Any]) -> bytes:
-    """The canonical bytes of a seal that says `document`, with a right sum."""
+    """The canonical bytes of a seal of `document`, with a right sum."""
 
     def canonical(value: dict[str, Any]) -> bytes:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
@@ -260,6 +260,42 @@ def test_a_change_of_another_day(workshop: Any, field: str, moment: str | None) 
     assert ("null" if moment is None else moment[:10]) in broken["logical_date"].detail
 
 
+@pytest.mark.parametrize("count", [3, 100])
+def test_the_day_is_that_of_the_field_that_the_seal_names(workshop: Any, count: int) -> None:
+    field = "lead_form_submission_data.submission_date_time"
+    workshop.schema = TableSchema((*workshop.schema.columns, ColumnSpec("submitted", field, "string")))
+    rows = [
+        row | {"submitted": f"2024-06-02 10:00:{number % 60:02}"} for number, row in enumerate(workshop.rows(count))
+    ]
+    workshop.seal(1, rows, day_field=field)
+    assert not failed(workshop.validate())
+    rows[1]["submitted"] = "2024-06-01 23:59:59"
+    workshop.seal(2, rows, day_field=field)
+    (result,) = workshop.validate().results
+    (broken,) = [check for check in result.checks if not check.passed]
+    assert (broken.name, broken.figures["wrong_rows"]) == ("logical_date", 1)
+    assert "2024-06-01" in broken.detail
+
+
+def test_the_field_that_the_seal_names_counts_and_no_other(workshop: Any) -> None:
+    field = "change_event.change_date_time"
+    workshop.schema = TableSchema((*workshop.schema.columns, ColumnSpec("changed", field, "string")))
+    rows = [row | {"segments_date": date(2024, 6, 1), "changed": "2024-06-02 10:00:00"} for row in workshop.rows()]
+    workshop.seal(1, rows, day_field=field)
+    assert not failed(workshop.validate())
+    workshop.seal(2, rows)
+    (result,) = workshop.validate().results
+    assert [check.name for check in result.checks if not check.passed] == ["logical_date"], "the rule of version 1.0"
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_a_field_of_another_type_has_no_day(workshop: Any, count: int) -> None:
+    workshop.seal(1, workshop.rows(count), day_field="metrics.clicks")
+    broken = failed(workshop.validate())
+    assert list(broken) == ["logical_date"]
+    assert broken["logical_date"].detail == "metrics.clicks is int64, which has no day"
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -310,7 +346,7 @@ def test_a_repeated_grain(workshop: Any) -> None:
         ({"unique": ("customer.id", "segments_date")}, 0, None),
         ({"not_null": ("metrics_none",)}, 0, None),
         ({"non_negative": ("campaign_name",)}, "x", None),
-        ({"unique": ("nobody",)}, 0, None),
+        ({"unique": ("unknown",)}, 0, None),
     ],
 )
 def test_a_declared_check(workshop: Any, declared: dict[str, Any], value: Any, rows_wrong: int | None) -> None:

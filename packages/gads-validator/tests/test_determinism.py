@@ -85,8 +85,8 @@ def test_validators_at_once_agree_with_one_alone(new_workshop: Callable[[], Any]
         essence(state) for state in alone.ledger.get_many(keys)
     ]
     for key in keys:
-        judged = [(one.run_id, one.seal_sha256) for one in crowd.ledger.history(key).results]
-        assert sorted(run for run, _ in judged) == sorted(set(alone.sink.runs(key)))
+        validated = [(one.run_id, one.seal_sha256) for one in crowd.ledger.history(key).results]
+        assert sorted(run for run, _ in validated) == sorted(set(alone.sink.runs(key)))
         assert settle(crowd.ledger.history(key), None, validated_at(crowd, key)) == crowd.ledger.get(key)
 
 
@@ -102,7 +102,7 @@ KINDS = st.lists(st.sampled_from(["same", "restated", "bad", "unsealed"]), min_s
 def test_the_final_state_hangs_on_the_runs_alone(
     new_workshop: Callable[[], Any], days: list[list[str]], dice: random.Random
 ) -> None:
-    """In run order and at once; or in random order and batches, some runs judged before others are sealed."""
+    """In run order and at once; or in random order and batches, some runs validated before others are sealed."""
     together, scattered = new_workshop(), new_workshop()
     todo = [(together.key(day=DAYS[n]), run, kind) for n, day in enumerate(days) for run, kind in enumerate(day, 1)]
     keys = sorted({key for key, _, _ in todo})

@@ -92,7 +92,9 @@ def test_one_look_at_the_record_for_a_batch(workshop: Any, monkeypatch: pytest.M
     assert calls == [keys]
 
 
-def test_what_others_judge_while_it_looks_is_not_judged_again(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_judge_while_it_looks_is_not_validated_again(
+    workshop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, later = workshop.key(), workshop.key(day=date(2024, 6, 3))
     workshop.seal(1, key=key)
     workshop.seal(1, key=later)
@@ -122,7 +124,7 @@ def test_a_row_that_cannot_be_read_stops_nobody_else(workshop: Any) -> None:
     workshop.seal(1, key=keys[1])
     workshop.validator().validate([keys[1]])
     with sqlite3.connect(workshop.base / "ledger.db") as connection:
-        connection.execute("UPDATE partition_state SET current_run_id = 'nobody'")
+        connection.execute("UPDATE partition_state SET current_run_id = 'unknown'")
     connection.close()
     for key in (keys[0], keys[2]):
         workshop.seal(1, key=key)

@@ -12,8 +12,7 @@ import pytest
 
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_validator.checks import payload
-from gads_validator.checks.payload import measure
-from gads_validator.checks.schema import check_payload_schema
+from gads_validator.checks.payload import check_schema, measure
 
 SCHEMA = TableSchema((ColumnSpec("customer_id", "customer.id", "int64"), ColumnSpec("names", "names", "list<string>")))
 
@@ -62,6 +61,6 @@ def test_a_payload_is_of_the_sealed_schema_by_names_and_types(
     sealed = workshop.seal(1)
     metadata = replace(sealed, facts=replace(sealed.facts, schema=SCHEMA))
     stored = pa.schema([pa.field(name, kind, nullable) for name, kind in fields], {b"made": b"elsewhere"})
-    result = check_payload_schema(metadata, stored.empty_table())
+    result = check_schema(metadata, stored.empty_table())
     assert result.passed is passed
     assert (result.figures["found_fingerprint"] == SCHEMA.fingerprint) is passed

@@ -59,7 +59,7 @@ def test_a_restatement_says_what_it_changed(workshop: Any) -> None:
     assert workshop.ledger.history(workshop.key()).results[-1].changes == expected
 
 
-def test_an_older_run_judged_late_restates_nothing(workshop: Any) -> None:
+def test_an_older_run_validated_late_restates_nothing(workshop: Any) -> None:
     workshop.seal(2)
     workshop.validate()
     workshop.seal(1, workshop.rows(1))

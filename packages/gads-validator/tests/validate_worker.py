@@ -1,4 +1,4 @@
-"""A validator in a process of its own: says `ready`, waits for a line, validates the keys it was given.
+"""A validator in a process of its own: prints `ready`, waits for a line, validates the keys it was given.
 
 Arguments: the folder of sink and ledger, the seed of its order, the keys. It asks for them in several calls, in an
 order and in batches of its own.
@@ -32,7 +32,7 @@ def main() -> None:
     sys.meta_path.insert(0, _WithoutPandas)
     with ledger_adapter("sqlite:").open_for_validator("sqlite:ledger.db", base) as ledger:
         validator = RawPartitionValidator(sink_adapter("file:").open_reader("file:raw", base), ledger, SystemClock())
-        print("ready", flush=True)  # noqa: T201 -- the signal to whoever started it
+        print("ready", flush=True)  # noqa: T201 -- the signal to the process that started it
         sys.stdin.readline()
         while keys:
             count = dice.randint(1, len(keys))

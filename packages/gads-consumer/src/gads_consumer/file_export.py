@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,13 +74,14 @@ def export(
 
     def write(stream: BinaryIO) -> None:
         counted = _Summed(stream)
-        rows = _WRITERS[kind](chosen, counted)
+        with _writer(kind, counted, chosen.schema) as writer:
+            rows = _written(chosen, writer)
         written.append(
             ExportedFile(
                 file=path.name,
                 format=kind.value,
                 bytes=counted.size,
-                sha256=counted.sha256,
+                sha256=counted.digest.hexdigest(),
                 rows=rows,
                 columns=tuple(chosen.schema.names),
             )
@@ -101,60 +103,34 @@ def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify:
     return snapshot.scan(identity=identity, unify=unify).head(rows)
 
 
-class _Summed:
-    """A file that sums what is written to it, as pyarrow wants it."""
+class _Summed(io.RawIOBase):
+    """A file that sums what is written to it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._digest = hashlib.sha256()
+        self.digest = hashlib.sha256()
         self.size = 0
-        self.closed = False
 
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: Any) -> int:
         view = memoryview(data)
-        self._digest.update(view)
+        self.digest.update(view)
         self.size += view.nbytes
         return self._stream.write(view)
 
     def tell(self) -> int:
         return self.size
 
-    def flush(self) -> None:
-        """The owner of the stream does."""
-
-    def close(self) -> None:
-        self.closed = True
-
-    def readable(self) -> bool:
-        return False
-
     def writable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return False
 
-
-def _to_parquet(scan: Scan, out: Any) -> int:
+def _writer(kind: ExportFormat, out: Any, schema: pa.Schema) -> Any:
+    if kind is ExportFormat.CSV:
+        return pyarrow.csv.CSVWriter(out, schema, write_options=pyarrow.csv.WriteOptions(quoting_style="needed"))
+    if kind is ExportFormat.ARROW:
+        return pa.ipc.new_file(out, schema, options=pa.ipc.IpcWriteOptions(compression="zstd"))
     options: dict[str, Any] = {"compression": "zstd", "compression_level": _COMPRESSION_LEVEL}
-    with pyarrow.parquet.ParquetWriter(out, scan.schema, **options) as writer:
-        return _written(scan, writer)
-
-
-def _to_csv(scan: Scan, out: Any) -> int:
-    options = pyarrow.csv.WriteOptions(quoting_style="needed")
-    with pyarrow.csv.CSVWriter(out, scan.schema, write_options=options) as writer:
-        return _written(scan, writer)
-
-
-def _to_arrow(scan: Scan, out: Any) -> int:
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_file(out, scan.schema, options=options) as writer:
-        return _written(scan, writer)
+    return pyarrow.parquet.ParquetWriter(out, schema, **options)
 
 
 def _written(scan: Scan, writer: Any) -> int:
@@ -163,9 +139,6 @@ def _written(scan: Scan, writer: Any) -> int:
         writer.write_batch(batch)
         rows += batch.num_rows
     return rows
-
-
-_WRITERS = {ExportFormat.PARQUET: _to_parquet, ExportFormat.CSV: _to_csv, ExportFormat.ARROW: _to_arrow}
 
 
 def _require_writable(schema: pa.Schema, kind: ExportFormat) -> None:

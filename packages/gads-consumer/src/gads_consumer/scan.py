@@ -21,7 +21,7 @@ from gads_domain.ports.sink import RawReader
 from gads_payload.schema import arrow_schema
 
 BATCH_ROWS = 65_536
-"""Rows of a batch unless told otherwise."""
+"""Rows of a batch by default."""
 
 
 def _arrow_dataset() -> Any:

@@ -41,6 +41,11 @@ class CheckResult:
     detail: str = ""
     figures: Mapping[str, int | float | str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, name: str, detail: str = "", **figures: int | float | str) -> CheckResult:
+        """The check `name`, which held unless `detail` says why not, the same whenever it is found again."""
+        return cls(name, not detail, detail, figures)
+
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:

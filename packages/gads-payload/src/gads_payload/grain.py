@@ -14,13 +14,13 @@ Column: TypeAlias = "pa.ChunkedArray[Any]"
 pc: Any = pyarrow.compute
 """Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
 
-_ROOM = 1 << 62
+_KEYS = 1 << 62
 
 
 def duplicates(rows: pa.Table | Iterable[pa.RecordBatch], grain: Sequence[str]) -> int:
     """How many rows repeat the grain of a row before them: 0 if every row is unique in the `grain` columns.
 
-    Null equals null and NaN equals NaN here. A grain of no columns tells no two rows apart, so it allows one row.
+    Null equals null and NaN equals NaN here. In a grain of no columns all rows are equal, so it allows one row.
     """
     table = rows if isinstance(rows, pa.Table) else _table(rows)
     if table.num_rows < 2:
@@ -57,8 +57,8 @@ def sortable(column: Column) -> Any:
 def row_keys(columns: Sequence[Array], *, ordered: bool) -> Array:
     """One int64 a row, equal exactly for rows equal in `columns` (as `sortable` made them; at least one).
 
-    With `ordered` the keys also sort as the rows do, by the first column that tells them apart; columns after the one
-    that has told every row from every other are not looked at.
+    With `ordered` the keys also sort as the rows do, column by column; columns after the one by which every row is
+    distinct are not looked at.
     """
     rows = len(columns[0])
     keys: Array = pa.repeat(pa.scalar(0, pa.int64()), rows)
@@ -67,7 +67,7 @@ def row_keys(columns: Sequence[Array], *, ordered: bool) -> Array:
         codes, distinct = _codes(column, ordered)
         if distinct == 1:
             continue
-        if spread * distinct >= _ROOM:
+        if spread * distinct >= _KEYS:
             keys, spread = _codes(keys, ordered)
         keys = pc.add(pc.multiply(keys, pa.scalar(distinct, pa.int64())), codes)
         spread *= distinct

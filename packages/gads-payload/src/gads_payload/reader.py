@@ -15,7 +15,7 @@ from gads_domain.metadata import TableSchema
 from gads_payload.schema import table_schema_of
 
 BATCH_ROWS = 65_536
-"""Rows of a batch unless told otherwise."""
+"""Rows of a batch by default."""
 
 
 def open_payload(stream: BinaryIO) -> PayloadFile:
@@ -46,7 +46,7 @@ class PayloadFile:
 
     @property
     def table_schema(self) -> TableSchema:
-        """The schema as stored, in the words of the metadata; only the columns' GAQL fields are not known here."""
+        """The schema as stored, as metadata has it, except that the columns' GAQL fields are not known."""
         return table_schema_of(self.arrow_schema)
 
     def batches(self, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -62,7 +62,7 @@ class PayloadFile:
             return self._parquet.read(columns=None if columns is None else list(columns), use_threads=False)
 
     def close(self) -> None:
-        """Let go of the file and its stream."""
+        """Close the file and its stream."""
         self._parquet.close(force=True)
         self._stream.close()
 
@@ -77,7 +77,7 @@ class PayloadFile:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Undecodable bytes are damage; a storage that could not be read is not, and says so by its errno."""
+    """Undecodable bytes are damage; a storage that could not be read is not, and has an errno."""
     try:
         yield
     except GadsError:

@@ -50,7 +50,7 @@ def arrow_schema(schema: TableSchema) -> pa.Schema:
 
 
 def table_schema_of(schema: pa.Schema, fields: Mapping[str, str] | None = None) -> TableSchema:
-    """What a payload's own schema says; `fields` gives the GAQL field of each column name.
+    """A payload's own schema as metadata has it; `fields` gives the GAQL field of each column name.
 
     A name that `fields` lacks is its own field, which makes no difference to the fingerprint.
     """

@@ -1,7 +1,7 @@
-"""A few rows as plain Python values: what Arrow's kernels find, without what each call of one costs.
+"""Small tables as plain Python values: what Arrow's kernels find, without what each call of one costs.
 
-A kernel takes some ten microseconds however little it is given, and most partitions hold a handful of rows. What is
-worked out here is bit for bit what `content` and `grain` work out for a table of any size.
+A kernel takes some ten microseconds however little it is given, and most partitions hold a handful of rows. The results
+are bit for bit those of `content` and `grain` for a table of any size.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any
 
 import pyarrow as pa
 
-FEW_ROWS = 64
+from gads_payload.content import content_sha256
+from gads_payload.grain import duplicates
+
+SMALL_ROWS = 64
 """Beyond this number Arrow is as fast."""
 
-_FEW_BYTES = 1024 * 1024
+_SMALL_BYTES = 1024 * 1024
 """Texts of this size are not copied into Python objects."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -27,7 +30,7 @@ _DOUBLE = struct.Struct("=d")
 _BITS = struct.Struct("=q")
 
 
-class FewRows:
+class SmallTable:
     """The values of a small table, each column read once."""
 
     __slots__ = ("_columns", "_rows")
@@ -37,12 +40,12 @@ class FewRows:
         self._rows = rows
 
     @classmethod
-    def of(cls, table: pa.Table) -> FewRows | None:
-        """The values of `table`; None if it is not small, or is none that Python can hold as a payload's.
+    def of(cls, table: pa.Table) -> SmallTable | None:
+        """The values of `table`; None if it is not small, or Python cannot hold it as a payload's rows.
 
-        Such are a column type that no payload has, two columns of one name, a value that Python does not have.
+        It cannot hold a column type that no payload has, two columns of one name, or a value that Python does not have.
         """
-        if table.num_rows > FEW_ROWS or table.get_total_buffer_size() > _FEW_BYTES:
+        if table.num_rows > SMALL_ROWS or table.get_total_buffer_size() > _SMALL_BYTES:
             return None
         columns = {}
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -51,7 +54,7 @@ class FewRows:
                 return None
             try:
                 columns[name] = (kind, column.to_pylist())
-            except (ValueError, OverflowError):  # text that is no UTF-8, a day of the year 10000
+            except (ValueError, OverflowError):  # text that is not UTF-8, a day of the year 10000
                 return None
         return cls(columns, table.num_rows) if len(columns) == table.num_columns else None
 
@@ -60,16 +63,16 @@ class FewRows:
         return self._columns[name][1]
 
     def duplicates(self, grain: Sequence[str]) -> int:
-        """What `grain.duplicates` says."""
+        """As `grain.duplicates`."""
         keys = [
             values if kind.is_plain else kind.sortable(values) for kind, values in map(self._columns.__getitem__, grain)
         ]
-        # A grain of no columns tells no two rows apart.
+        # In a grain of no columns all rows are equal.
         distinct = len(set(zip(*keys, strict=True))) if keys else min(self._rows, 1)
         return self._rows - distinct
 
     def content_sha256(self) -> str:
-        """What `content.content_sha256` says."""
+        """As `content.content_sha256`."""
         columns = [kind.sortable(values) for kind, values in self._columns.values()]
         keys = list(zip(*map(_nulls_last, columns), strict=True))
         order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -84,12 +87,34 @@ class FewRows:
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+class Rows:
+    """The rows of `table`: Python looks at a small table, Arrow at a large one; both find the same."""
+
+    __slots__ = ("_small", "table")
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._small = SmallTable.of(table)
+
+    def few_values(self, name: str) -> list[Any] | None:
+        """The values of a column of a small table; None if the table is for Arrow."""
+        return None if self._small is None else self._small.values(name)
+
+    def duplicates(self, grain: Sequence[str]) -> int:
+        """How many rows repeat the grain of a row before them; see `grain.duplicates`."""
+        return duplicates(self.table, grain) if self._small is None else self._small.duplicates(grain)
+
+    def content_sha256(self) -> str:
+        """The sum of the rows regardless of their order; see `content.content_sha256`."""
+        return content_sha256(self.table) if self._small is None else self._small.content_sha256()
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How the values of a column type are told apart, put in order and written down.
+    """How the values of a column type are compared, put in order and written down.
 
     `text` is the `ColumnSpec.type`. `sortable` gives what `grain.sortable` gives, texts as their UTF-8; with
-    `is_plain` values are as well told apart as they come. `zero` stands in a null's place.
+    `is_plain` values can be compared as they are. `zero` takes a null's place.
     """
 
     text: str

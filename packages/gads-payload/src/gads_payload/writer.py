@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -15,9 +16,11 @@ ROW_GROUP_ROWS = 100_000
 """Rows gathered before a row group is written; groups of a page's 10,000 rows make a file 13 % larger."""
 
 PLAIN_BYTES = 4096
-"""A payload whose rows take no more than this in memory is stored as it is, without statistics, which help nobody to
-pass over a part of it: compressed it would hardly be smaller, and take as many blocks of a disk, while compressing and
-decompressing would be most of the work on it."""
+"""A payload whose rows take no more than this in memory is stored uncompressed and without statistics.
+
+Compressed it would hardly be smaller and take as many blocks of a disk, while compressing and decompressing would be
+most of the work on it; and no reader skips a part of it.
+"""
 
 _COMPRESSION_LEVEL = 3
 
@@ -30,15 +33,14 @@ class ByteSink(Protocol):
         ...
 
 
-class _AppendOnly:
-    """What pyarrow wants of a file, on top of `write` alone; after `shut` nothing reaches the sink any more."""
+class _AppendOnly(io.RawIOBase):
+    """`out` as the file that pyarrow wants; after `shut` nothing reaches `out` any more."""
 
     def __init__(self, out: ByteSink) -> None:
         self._out: ByteSink | None = out
         self._position = 0
-        self.closed = False
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: Any) -> int:
         size = len(data)
         if self._out is not None:
             self._out.write(data)
@@ -51,20 +53,8 @@ class _AppendOnly:
     def tell(self) -> int:
         return self._position
 
-    def flush(self) -> None:
-        """Nothing is held back here."""
-
-    def close(self) -> None:
-        self.closed = True
-
     def writable(self) -> bool:
         return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
 
 class PayloadWriter:

@@ -1,4 +1,4 @@
-"""One sealed run, looked at: every check that needs nothing but the partition itself."""
+"""The inspection of one sealed run: every check that needs nothing but the partition itself."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.run import RunId
 from gads_domain.state import CheckResult
-from gads_payload.rows import Rows
+from gads_payload.small_table import Rows
 from gads_validator.checks.declared import DeclaredChecks, check_declared
 from gads_validator.checks.payload import (
     PAYLOAD_SIZE,
     check_readable,
     check_record_count,
+    check_schema,
     check_sha256,
     check_size,
     measure,
 )
-from gads_validator.checks.result import broken
 from gads_validator.checks.rows import ROW_CHECKS
-from gads_validator.checks.schema import check_payload_schema
 from gads_validator.checks.seal import check_identity, check_seal
 
 NOTHING_DECLARED = DeclaredChecks()
@@ -36,8 +35,8 @@ NOTHING_DECLARED = DeclaredChecks()
 class Inspection:
     """What was found in one sealed run, the ledger not asked.
 
-    `metadata` and `seal_sha256` are None if the seal cannot be believed, `table` if the rows could not be read or are
-    not held any more, `content_sha256` unless every check held.
+    `metadata` and `seal_sha256` are None if the seal is not sound, `table` if the rows could not be read or are no
+    longer held, `content_sha256` unless every check held.
     """
 
     results: tuple[CheckResult, ...]
@@ -57,29 +56,26 @@ def inspect(
 ) -> Inspection:
     """Check what is sealed as `(key, run_id)`, and report everything that is wrong with it.
 
-    What cannot be looked at because of an earlier finding is not reported: nothing after an unsound seal, no rows of
-    bytes that are not those that were sealed. Raises `StorageError` if the storage fails, which says nothing about
-    the partition.
+    Nothing is checked after an unsound seal, and no rows of bytes other than those that were sealed. Raises
+    `StorageError` if the storage fails, which proves nothing about the partition.
     """
     sealed, seal = check_seal(reader, key, run_id)
     if seal is None:
         return Inspection((sealed,))
     metadata = seal.metadata
-    results = [sealed]
-    results.append(check_identity(metadata, key, run_id))
+    results = [sealed, check_identity(metadata, key, run_id)]
     table = _check_payload(reader, key, run_id, metadata, results)
     if table is None:
         return Inspection(tuple(results), metadata, seal.sha256)
     rows = Rows(table)
-    for check in ROW_CHECKS:
-        results.append(check(metadata, rows, key))
+    results += [check(metadata, rows, key) for check in ROW_CHECKS]
     results += check_declared(declared, metadata.facts.schema, rows)
     passed = all(result.passed for result in results)
     return Inspection(tuple(results), metadata, seal.sha256, rows.content_sha256() if passed else None, table)
 
 
 def rows_of(reader: RawReader, key: PartitionKey, run_id: RunId) -> tuple[PartitionMetadata, pa.Table]:
-    """The metadata and rows of a run that was vouched for; raises `DamagedPartitionError` if it is so no longer."""
+    """The metadata and rows of a run that passed before; raises `DamagedPartitionError` if it no longer would."""
     sealed, seal = check_seal(reader, key, run_id)
     results = [sealed]
     table = None if seal is None else _check_payload(reader, key, run_id, seal.metadata, results)
@@ -92,11 +88,11 @@ def rows_of(reader: RawReader, key: PartitionKey, run_id: RunId) -> tuple[Partit
 def _check_payload(
     reader: RawReader, key: PartitionKey, run_id: RunId, metadata: PartitionMetadata, results: list[CheckResult]
 ) -> pa.Table | None:
-    """Append the results of the payload's checks; the rows, if they are what the metadata says."""
+    """Append the results of the payload's checks; return the rows if they are as the metadata describes them."""
     try:
         stream = reader.open_payload(key, run_id, metadata.payload_name)
     except DamagedPartitionError as error:
-        results.append(broken(PAYLOAD_SIZE, error.message, expected_bytes=metadata.payload_bytes))
+        results.append(CheckResult.of(PAYLOAD_SIZE, error.message, expected_bytes=metadata.payload_bytes))
         return None
     with closing(stream):
         payload = measure(stream)
@@ -109,6 +105,6 @@ def _check_payload(
     if table is None:
         return None
     results.append(check_record_count(metadata, table, announced))
-    shape = check_payload_schema(metadata, table)
+    shape = check_schema(metadata, table)
     results.append(shape)
     return table if shape.passed else None

@@ -6,24 +6,20 @@ import math
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_payload.grain import row_keys, sortable
-
-pc: Any = pyarrow.compute
-"""Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
+from gads_payload.grain import pc, row_keys, sortable
 
 
 def differences(
     before: pa.Table, before_schema: TableSchema, after: pa.Table, after_schema: TableSchema
 ) -> dict[str, object]:
-    """Say what `after` holds that `before` did not, and the other way round; both are unique in their grain.
+    """How the rows of `after` differ from those of `before`; both are unique in their grain.
 
     `rows_added`, `rows_removed` and `rows_changed` count by grain: a changed row is there in both with other metrics.
     `metrics` has the sums of each metric that is a number in both: exact for int64, correctly rounded for double, None
-    where that is not finite. Rows of two schemas cannot be told apart by grain; then `schema` says column by column
-    what moved, with `rows_before` and `rows_after` instead.
+    where that is not finite. Rows of two schemas cannot be compared by grain; then `schema` lists the differences
+    column by column, with `rows_before` and `rows_after` instead.
     """
     if before_schema.fingerprint == after_schema.fingerprint:
         rows = _rows(before, after, after_schema.grain)

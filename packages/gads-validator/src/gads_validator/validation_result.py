@@ -1,4 +1,4 @@
-"""From what was found in a run to what goes on record of it."""
+"""The validation result of a run, from what its inspection found."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from gads_domain.ports.validation import UnsealedRun
 from gads_domain.run import RunId
 from gads_domain.state import CheckResult, KeyHistory, ValidationOutcome, ValidationResult
 from gads_domain.state_machine import effective_results
-from gads_validator.checks.payload import PAYLOAD_SHA256, PAYLOAD_SIZE, READABLE
-from gads_validator.checks.schema import SCHEMA_FINGERPRINT, check_drift
+from gads_validator.checks.payload import PAYLOAD_SHA256, PAYLOAD_SIZE, READABLE, SCHEMA_FINGERPRINT, check_drift
 from gads_validator.checks.seal import IDENTITY, SEAL
 from gads_validator.inspection import Inspection, rows_of
 from gads_validator.restatement import differences
@@ -25,10 +24,10 @@ _DRIFT_HINT = "raise the report's schema_version if the new shape is meant; then
 _ROWS_HINT = "reprocess the partition with a new run; if it fails again, the report or its declared checks are wrong"
 
 
-def judge(
+def validation_result(
     key: PartitionKey, run_id: RunId, inspection: Inspection, pinned: TableSchema | None, validated_at: datetime
 ) -> ValidationResult:
-    """The attempt that `inspection` comes to, with the schema fixed for its version (None: none is yet)."""
+    """The result of `inspection`, with the schema fixed for its version (None: none is yet)."""
     results = _with_drift(inspection, pinned)
     failed = [result for result in results if not result.passed]
     facts = inspection.metadata.facts if inspection.metadata else None
@@ -47,40 +46,40 @@ def judge(
 
 
 def unsealed_result(key: PartitionKey, run: UnsealedRun, validated_at: datetime) -> ValidationResult:
-    """The attempt of a run that was started and did not seal."""
+    """The result of a run that was started and did not seal."""
     return ValidationResult(key, run.run_id, ValidationOutcome.UNSEALED, validated_at, failure=run.reason)
 
 
 def with_changes(
-    attempt: ValidationResult, inspection: Inspection, history: KeyHistory, reader: RawReader
+    result: ValidationResult, inspection: Inspection, history: KeyHistory, reader: RawReader
 ) -> ValidationResult:
-    """`attempt` with what it changes against the run that is authoritative now; as it is if it restates nothing.
+    """`result` with what the run changes against the one that is authoritative now; as it is if it restates nothing.
 
     Raises `StorageError` if the storage fails while the authoritative run is read.
     """
     current = history.state.current_run_id
-    if attempt.outcome is not ValidationOutcome.PASSED or current is None or current >= attempt.run_id:
-        return attempt
+    if result.outcome is not ValidationOutcome.PASSED or current is None or current >= result.run_id:
+        return result
     against = str(current)
     known = next((one for one in effective_results(history.results) if one.run_id == current), None)
-    mine = (attempt.content_sha256, attempt.schema_version)
+    mine = (result.content_sha256, result.schema_version)
     if known is not None and (known.content_sha256, known.schema_version) == mine:
-        return replace(attempt, changes={"against_run": against, "equal": True})
+        return replace(result, changes={"against_run": against, "equal": True})
     try:
         metadata, rows = (
             (inspection.metadata, inspection.table)
             if inspection.metadata and inspection.table is not None
-            else rows_of(reader, attempt.key, attempt.run_id)
+            else rows_of(reader, result.key, result.run_id)
         )
-        before, before_rows = rows_of(reader, attempt.key, current)
+        before, before_rows = rows_of(reader, result.key, current)
     except DamagedPartitionError as error:
-        return replace(attempt, changes={"against_run": against, "not_compared": error.message})
+        return replace(result, changes={"against_run": against, "not_compared": error.message})
     found = differences(before_rows, before.facts.schema, rows, metadata.facts.schema)
-    return replace(attempt, changes={"against_run": against, **found})
+    return replace(result, changes={"against_run": against, **found})
 
 
 def _with_drift(inspection: Inspection, pinned: TableSchema | None) -> tuple[CheckResult, ...]:
-    """The results with what the ledger knows of the schema in its place among them."""
+    """The check results with the comparison to the ledger's schema in its place among them."""
     if inspection.metadata is None or pinned is None:
         return inspection.results
     drift = check_drift(inspection.metadata, pinned)

@@ -1,9 +1,10 @@
-"""The validator: judges what is sealed, and moves authority by what was found."""
+"""The validator: validates what is sealed, and changes authority by what it finds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from gads_domain.clock import Clock
 from gads_domain.errors import LedgerConflictError, UsageError
@@ -17,20 +18,20 @@ from gads_domain.state import KeyHistory, PartitionState, SchemaPin, StateChange
 from gads_domain.state_machine import is_news, settle
 from gads_validator.checks.declared import DeclaredChecks
 from gads_validator.inspection import NOTHING_DECLARED, Inspection, inspect
-from gads_validator.validation_result import judge, unsealed_result, with_changes
+from gads_validator.validation_result import unsealed_result, validation_result, with_changes
 
 MAX_CONFLICTS = 100
-"""How often somebody else may move a row between the read and the write of a decision before the key is given up."""
+"""How often another process may change a row between the read and the write of a decision until the key is given up."""
 
 _PinOf = tuple[str, str, int]
 
 
 class RawPartitionValidator:
-    """Judges sealed runs by their bytes and writes what follows; see `gads_domain.ports.validation` for the laws.
+    """Validates sealed runs by their bytes and writes what follows; `gads_domain.ports.validation` has the laws.
 
     `reports` gives the checks that the owner of a report declares, by report name. The state of a partition follows
-    from its judged runs alone; only which of two different schemas a `schema_version` is fixed to hangs on which run
-    passed first, and among the runs of one call that is the oldest.
+    from its validated runs alone; only which of two different schemas a `schema_version` is fixed to depends on which
+    run passed first, and among the runs of one call that is the oldest.
     """
 
     def __init__(
@@ -53,38 +54,38 @@ class RawPartitionValidator:
         unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
         recheck: bool = False,
     ) -> list[PartitionValidation]:
-        """Judge `keys`, in order; with `recheck` also the seals that were judged before, to find later damage.
+        """Validate `keys`, in order; with `recheck` also the seals that were validated before, to find later damage.
 
-        A bad partition is a rejected attempt and no error. What kept a key from being judged is raised after the
-        other keys were: `StorageError` if the storage failed, `HeldElsewhereError` if others kept moving its row,
-        `LedgerError`. Nothing of a key's run that was not judged is recorded, so the call may be repeated as it was.
+        A bad partition is a rejected result and no error. What kept a key from being validated is raised after the
+        other keys were: `StorageError` if the storage failed, `HeldElsewhereError` if other processes kept changing its
+        row, `LedgerError`. Nothing is recorded of a run that was not validated, so the call may be repeated as it was.
         Raises `UsageError` if `unsealed` names a key that is not in `keys`.
         """
         unsealed = unsealed or {}
         strangers = [str(key) for key in set(unsealed).difference(keys)]
         if strangers:
-            raise UsageError(f"unsealed runs of partitions that are not asked for: {', '.join(sorted(strangers))}")
+            raise UsageError(
+                f"unsealed runs of partitions that are not to be validated: {', '.join(sorted(strangers))}"
+            )
         cases = {key: _Case(key, unsealed.get(key), recheck) for key in keys}
         pins: dict[_PinOf, TableSchema] = {}
         open_cases = list(cases.values())
         while open_cases:
-            proposals = self._propose_all(open_cases, pins)
-            if proposals:
-                self._record(proposals)
+            self._record(self._propose_all(open_cases, pins))
             open_cases = [case for case in open_cases if not case.settled and case.error is None]
         _raise_first([case for case in cases.values() if case.error is not None])
         return [cases[key].validation() for key in keys]
 
     def _propose_all(self, cases: list[_Case], pins: dict[_PinOf, TableSchema]) -> list[_Proposal]:
-        """The next change of each case, at most one, and none that hangs on a schema that is not fixed yet."""
-        self._look_at_all(cases)
+        """The next change of each case, at most one, and none that depends on a schema that is not fixed yet."""
+        self._read_all(cases)
         proposals = []
         for case in cases:
             if case.error is not None:
                 continue
             try:
                 change = self._propose(case, pins)
-            except Exception as error:  # one partition's trouble is its own; raised when the others are through
+            except Exception as error:  # raised when the other keys are done
                 case.error = error
                 continue
             if change is None:
@@ -93,8 +94,8 @@ class RawPartitionValidator:
                 proposals.append(_Proposal(case, change))
         return _with_one_schema_a_version(proposals)
 
-    def _look_at_all(self, cases: list[_Case]) -> None:
-        """What is sealed, and only then what is on record, so that what others judge meanwhile is known as judged."""
+    def _read_all(self, cases: list[_Case]) -> None:
+        """Read what is sealed, and only then what is on record, which then has what others validated meanwhile."""
         sealed: list[tuple[_Case, list[RunId]]] = []
         for case in cases:
             if not case.due_known:
@@ -102,54 +103,56 @@ class RawPartitionValidator:
                     sealed.append((case, self._reader.runs(case.key)))
                 except Exception as error:  # as in `_propose_all`
                     case.error = error
-        self._meet_all([case for case in cases if case.history is None and case.error is None])
+        self._read_histories([case for case in cases if case.history is None and case.error is None])
         for case, runs in sealed:
             if case.error is None:
                 case.find_due(runs)
 
-    def _meet_all(self, cases: list[_Case]) -> None:
+    def _read_histories(self, cases: list[_Case]) -> None:
         try:
             histories = self._ledger.histories([case.key for case in cases]) if cases else []
-        except Exception:  # whose trouble it is shows one by one
+        except Exception:  # the key that it concerns shows one by one
             for case in cases:
                 try:
-                    case.meet(self._ledger.history(case.key))
+                    case.read(self._ledger.history(case.key))
                 except Exception as error:  # as in `_propose_all`
                     case.error = error
         else:
             for case, history in zip(cases, histories, strict=True):
-                case.meet(history)
+                case.read(history)
 
     def _propose(self, case: _Case, pins: dict[_PinOf, TableSchema]) -> StateChange | None:
         history = case.history
         assert history is not None
         while case.due:
-            change = self._judge_next(case, history, pins)
+            change = self._next_change(case, history, pins)
             if change is not None:
                 return change
             case.due.pop(0)
         settled = settle(history, None, self._clock.now())
         return None if settled == history.state else StateChange(history.state, settled, None)
 
-    def _judge_next(self, case: _Case, history: KeyHistory, pins: dict[_PinOf, TableSchema]) -> StateChange | None:
-        """The change that the first due run makes; None if all that it says is on record."""
+    def _next_change(self, case: _Case, history: KeyHistory, pins: dict[_PinOf, TableSchema]) -> StateChange | None:
+        """The change that the first due run makes; None if its result is on record already."""
         now = self._clock.now()
         run_id = case.due[0]
+        pin = None
         if case.is_unsealed(run_id):
             assert case.unsealed is not None
-            attempt, pin = unsealed_result(case.key, case.unsealed, now), None
+            result = unsealed_result(case.key, case.unsealed, now)
         else:
             inspection = case.inspections.get(run_id)
             if inspection is None:
                 inspection = inspect(self._reader, case.key, run_id, self._declared(case.key))
             pinned = self._pinned(case.key, inspection, pins)
-            attempt = judge(case.key, run_id, inspection, pinned, now)
-            if is_news(history, attempt):
-                attempt = with_changes(attempt, inspection, history, self._reader)
+            result = validation_result(case.key, run_id, inspection, pinned, now)
+            if is_news(history, result):
+                result = with_changes(result, inspection, history, self._reader)
             case.inspections[run_id] = replace(inspection, table=None)
-            pin = _pin_for(attempt, inspection) if pinned is None else None
-        after = settle(history, attempt, now)
-        return None if after is history.state else StateChange(history.state, after, attempt, pin)
+            if pinned is None:
+                pin = _pin_for(result, inspection)
+        after = settle(history, result, now)
+        return None if after is history.state else StateChange(history.state, after, result, pin)
 
     def _declared(self, key: PartitionKey) -> DeclaredChecks:
         return self._reports.get(key.report, NOTHING_DECLARED)
@@ -167,14 +170,14 @@ class RawPartitionValidator:
         return pins[pin_of]
 
     def _record(self, proposals: list[_Proposal]) -> None:
-        recorded = self._ledger.record([proposal.change for proposal in proposals])
+        recorded = self._ledger.record([proposal.change for proposal in proposals]) if proposals else []
         for proposal, was_recorded in zip(proposals, recorded, strict=True):
             proposal.case.recorded(proposal.change) if was_recorded else proposal.case.conflicted()
 
 
 @dataclass(slots=True)
 class _Case:
-    """A key on its way to a verdict."""
+    """A key while it is validated."""
 
     key: PartitionKey
     unsealed: UnsealedRun | None
@@ -191,17 +194,17 @@ class _Case:
     settled: bool = False
     error: Exception | None = None
 
-    def meet(self, history: KeyHistory) -> None:
+    def read(self, history: KeyHistory) -> None:
         self.history = history
         self.first = self.first or history.state
         self.last = history.state
 
     def find_due(self, sealed: list[RunId]) -> None:
-        """The runs to judge, oldest first: a seal that was judged and is gone is due for a recheck too."""
+        """The runs to validate, oldest first: a validated seal that is gone is due for a recheck too."""
         assert self.history is not None
-        judged = {attempt.run_id for attempt in self.history.results if attempt.has_seal}
-        due = set(sealed) | judged if self.recheck else set(sealed) - judged
-        self.sealed = frozenset(sealed) | judged
+        validated = {result.run_id for result in self.history.results if result.has_seal}
+        due = set(sealed) | validated if self.recheck else set(sealed) - validated
+        self.sealed = frozenset(sealed) | validated
         if self.unsealed is not None:
             due.add(self.unsealed.run_id)
         self.due = sorted(due)
@@ -211,21 +214,21 @@ class _Case:
         return self.unsealed is not None and run_id == self.unsealed.run_id and run_id not in self.sealed
 
     def recorded(self, change: StateChange) -> None:
-        """Go on from what was just written; nobody can have written in between, or the next write will conflict."""
+        """Go on from what was just written; if another process wrote since, the next write conflicts."""
         assert self.history is not None
-        attempts = self.history.results
+        results = self.history.results
         if change.attempt is not None:
-            attempts = (*attempts, change.attempt)
+            results = (*results, change.attempt)
             self.results.append(change.attempt)
             self.due.pop(0)
-        self.meet(replace(self.history, state=change.after, results=attempts))
+        self.read(replace(self.history, state=change.after, results=results))
 
     def conflicted(self) -> None:
         self.history = None
         self.conflicts += 1
         if self.conflicts > MAX_CONFLICTS:
             self.error = LedgerConflictError(
-                f"{self.key}: others kept moving it", hint="validate it again when they are done"
+                f"{self.key}: other processes kept changing it", hint="validate it again when they are done"
             )
 
     def validation(self) -> PartitionValidation:
@@ -234,23 +237,22 @@ class _Case:
         return PartitionValidation(self.first, self.last, tuple(self.results))
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposal:
+class _Proposal(NamedTuple):
     case: _Case
     change: StateChange
 
 
-def _pin_for(attempt: ValidationResult, inspection: Inspection) -> SchemaPin | None:
-    if attempt.outcome is not ValidationOutcome.PASSED or inspection.metadata is None:
+def _pin_for(result: ValidationResult, inspection: Inspection) -> SchemaPin | None:
+    if result.outcome is not ValidationOutcome.PASSED or inspection.metadata is None:
         return None
     facts = inspection.metadata.facts
-    return SchemaPin(attempt.key.source, attempt.key.report, facts.schema_version, facts.schema)
+    return SchemaPin(result.key.source, result.key.report, facts.schema_version, facts.schema)
 
 
 def _with_one_schema_a_version(proposals: list[_Proposal]) -> list[_Proposal]:
-    """Leave out the proposals that would fix another schema than the oldest run does; they wait for the next round.
+    """Without the proposals that would fix another schema than the oldest run does; they wait for the next round.
 
-    Whoever agrees with the oldest carries the same pin, so that none hangs on another's being recorded.
+    Those that agree with the oldest carry the same pin, so that none depends on another's being recorded.
     """
     fixed: dict[_PinOf, SchemaPin] = {}
     kept = []
@@ -266,8 +268,8 @@ def _with_one_schema_a_version(proposals: list[_Proposal]) -> list[_Proposal]:
 
 
 def _by_run(proposal: _Proposal) -> tuple[str, PartitionKey]:
-    attempt = proposal.change.attempt
-    return (attempt.run_id.value if attempt else "", proposal.case.key)
+    result = proposal.change.attempt
+    return (result.run_id.value if result else "", proposal.case.key)
 
 
 def _raise_first(failed: list[_Case]) -> None:

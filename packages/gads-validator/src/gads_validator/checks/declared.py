@@ -1,4 +1,4 @@
-"""Checks that a report's owner declares: small, and closed under what a configuration file can say."""
+"""Checks that a report's owner declares, as a configuration file can spell them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 
 from gads_domain.errors import InvalidValueError
 from gads_domain.metadata import TableSchema
 from gads_domain.state import CheckResult
-from gads_payload.rows import Rows
-from gads_validator.checks.result import broken, held
-
-pc: Any = pyarrow.compute
-"""Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
+from gads_payload.grain import pc
+from gads_payload.small_table import Rows
 
 MIN_ROWS = "min_rows"
 NOT_NULL = "not_null"
@@ -28,7 +24,7 @@ _NUMBERS = ("int64", "double")
 
 @dataclass(frozen=True, slots=True)
 class DeclaredChecks:
-    """What a report's owner demands of every partition of it, beyond what holds for all.
+    """What a report's owner requires of every partition of it, beyond what holds for all.
 
     `min_rows` is the least number of rows; `not_null` and `non_negative` name columns in which each value is there,
     or is not below zero (null is not below zero; NaN is not a number and is refused); `unique` names the columns that
@@ -80,10 +76,8 @@ def check_declared(declared: DeclaredChecks, schema: TableSchema, rows: Rows) ->
 
 def check_min_rows(least: int, table: pa.Table) -> CheckResult:
     """At least `least` rows."""
-    figures = {"expected_rows": least, "found_rows": table.num_rows}
-    if table.num_rows < least:
-        return broken(MIN_ROWS, f"{table.num_rows} rows, at least {least} declared", **figures)
-    return held(MIN_ROWS, **figures)
+    detail = f"{table.num_rows} rows, at least {least} declared" if table.num_rows < least else ""
+    return CheckResult.of(MIN_ROWS, detail, expected_rows=least, found_rows=table.num_rows)
 
 
 def check_unique(columns: tuple[str, ...], schema: TableSchema, rows: Rows) -> CheckResult:
@@ -91,13 +85,13 @@ def check_unique(columns: tuple[str, ...], schema: TableSchema, rows: Rows) -> C
     names = _names(schema)
     absent = [column for column in columns if column not in names]
     if absent:
-        return broken(UNIQUE, f"the payload has no column {', '.join(absent)}")
+        return CheckResult.of(UNIQUE, f"the payload has no column {', '.join(absent)}")
     repeated = rows.duplicates([names[column] for column in columns])
     count = rows.table.num_rows
     if repeated:
         detail = f"{repeated} of {count} rows repeat {', '.join(columns)} of another"
-        return broken(UNIQUE, detail, duplicate_rows=repeated, rows=count)
-    return held(UNIQUE, rows=count)
+        return CheckResult.of(UNIQUE, detail, duplicate_rows=repeated, rows=count)
+    return CheckResult.of(UNIQUE, rows=count)
 
 
 def _of_each_column(
@@ -120,7 +114,7 @@ def _of_each_column(
         elif wrong:
             complaints.append(f"{wrong} of {table.num_rows} rows in {column}")
             figures[f"wrong_rows_{names[column]}"] = wrong
-    return broken(check, "; ".join(complaints), **figures) if complaints else held(check, **figures)
+    return CheckResult.of(check, "; ".join(complaints), **figures)
 
 
 def _nulls(values: Any, _: str) -> int | None:
@@ -130,7 +124,7 @@ def _nulls(values: Any, _: str) -> int | None:
 def _negatives(values: Any, kind: str) -> int | None:
     if kind not in _NUMBERS:
         return None
-    # NaN is neither below zero nor not below it, so what is counted is what is not wrong.
+    # NaN is neither below zero nor not below it, so the right rows are counted and not the wrong ones.
     right = pc.sum(pc.greater_equal(values, pa.scalar(0, values.type))).as_py() or 0
     return len(values) - int(values.null_count) - int(right)
 

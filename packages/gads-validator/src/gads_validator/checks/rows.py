@@ -1,4 +1,4 @@
-"""Checks on the rows: whose they are, of which day, and that each is there once."""
+"""Checks on the rows: their day, their account, and that each is there once."""
 
 from __future__ import annotations
 
@@ -9,52 +9,55 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 
 from gads_domain.metadata import ColumnSpec, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import CheckResult
-from gads_payload.rows import Rows
-from gads_validator.checks.result import broken, held
-
-pc: Any = pyarrow.compute
-"""Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
+from gads_payload.grain import pc
+from gads_payload.small_table import Rows
 
 LOGICAL_DATE = "logical_date"
 CUSTOMER = "customer"
 GRAIN = "grain"
 
 _DAY_FIELDS = ("segments.date", "change_event.change_date_time", "change_status.last_change_date_time")
-"""What tells a row's day. The latter two are texts that begin with it, and lie in the rows of no other resource."""
+"""The day of a row in a seal that does not name the field: the first of these that is a column's."""
 
 _OWN_RESOURCE_NAME = re.compile(r"((customer|campaign|ad_group|asset_group)\w*|\w+_view)\.resource_name")
 """Resources that lie in the account that was asked; a label, list, asset or strategy may be a manager's."""
 
 
 def check_logical_date(metadata: PartitionMetadata, rows: Rows, key: PartitionKey) -> CheckResult:
-    """Every row is of the logical date, by its `segments.date` or the time of its change; none is null.
+    """Every row is of the logical date, by its date or by the text that begins with it; none is null.
 
-    A report with neither, such as a snapshot, is not held to it.
+    Rows of a report without such a column, such as a snapshot report, have no day.
     """
-    column = _day_column(metadata.facts.schema)
+    column = _day_column(metadata.facts.schema, metadata.facts.day_field)
     table = rows.table
     if column is None or table.num_rows == 0:
-        return held(LOGICAL_DATE)
-    if _few_are_of(rows.few_values(column), key.logical_date):
-        return held(LOGICAL_DATE, rows=table.num_rows)
-    values: Any = table.column(column)
-    if pa.types.is_string(values.type):
+        return CheckResult.of(LOGICAL_DATE)
+    values: Any = table.column(column.name)
+    if column.type not in ("date32", "string"):
+        return CheckResult.of(LOGICAL_DATE, f"{column.field} is {column.type}, which has no day", rows=table.num_rows)
+    if _few_are_of(rows.few_values(column.name), key.logical_date):
+        return CheckResult.of(LOGICAL_DATE, rows=table.num_rows)
+    if column.type == "string":
         values = pc.utf8_slice_codeunits(values, 0, len("YYYY-MM-DD"))
-    wanted: date | str = key.logical_date if pa.types.is_date(values.type) else key.logical_date.isoformat()
+    wanted: date | str = key.logical_date if column.type == "date32" else key.logical_date.isoformat()
     right = pc.sum(pc.equal(values, pa.scalar(wanted, values.type))).as_py() or 0
     wrong = table.num_rows - right
     if not wrong:
-        return held(LOGICAL_DATE, rows=right)
+        return CheckResult.of(LOGICAL_DATE, rows=right)
     # As texts: Arrow has days that Python's calendar has not.
     others = pc.unique(values).cast(pa.string()).to_pylist()
     named = sorted("null" if other is None else other for other in others if other != key.logical_date.isoformat())
-    detail = f"{wrong} of {table.num_rows} rows are not of {key.logical_date}: {', '.join(named[:3])}"
-    return broken(LOGICAL_DATE, detail, expected_date=str(key.logical_date), wrong_rows=wrong, rows=table.num_rows)
+    return CheckResult.of(
+        LOGICAL_DATE,
+        f"{wrong} of {table.num_rows} rows are not of {key.logical_date}: {', '.join(named[:3])}",
+        expected_date=str(key.logical_date),
+        wrong_rows=wrong,
+        rows=table.num_rows,
+    )
 
 
 def check_customer(metadata: PartitionMetadata, rows: Rows, key: PartitionKey) -> CheckResult:
@@ -74,8 +77,8 @@ def check_customer(metadata: PartitionMetadata, rows: Rows, key: PartitionKey) -
         count = rows.table.num_rows
         detail = "; ".join(f"{missed} of {count} rows of another account in {name}" for name, missed in wrong.items())
         figures = {f"wrong_rows_{name}": missed for name, missed in wrong.items()}
-        return broken(CUSTOMER, detail, expected_customer_id=key.customer_id, rows=count, **figures)
-    return held(CUSTOMER)
+        return CheckResult.of(CUSTOMER, detail, expected_customer_id=key.customer_id, rows=count, **figures)
+    return CheckResult.of(CUSTOMER)
 
 
 def check_grain(metadata: PartitionMetadata, rows: Rows, _: PartitionKey) -> CheckResult:
@@ -84,18 +87,18 @@ def check_grain(metadata: PartitionMetadata, rows: Rows, _: PartitionKey) -> Che
     count = rows.table.num_rows
     if repeated:
         detail = f"{repeated} of {count} rows repeat the grain of another"
-        return broken(GRAIN, detail, duplicate_rows=repeated, rows=count)
-    return held(GRAIN, rows=count)
+        return CheckResult.of(GRAIN, detail, duplicate_rows=repeated, rows=count)
+    return CheckResult.of(GRAIN, rows=count)
 
 
 RowCheck = Callable[[PartitionMetadata, Rows, PartitionKey], CheckResult]
 
 ROW_CHECKS: tuple[RowCheck, ...] = (check_logical_date, check_customer, check_grain)
-"""In the order in which they are reported; none hangs on another."""
+"""In the order in which they are reported; none depends on another."""
 
 
 def _few_are_of(values: list[Any] | None, day: date) -> bool:
-    """Whether there are few values and all are of `day`; what else there may be is for Arrow to tell."""
+    """Whether there are few values and all are of `day`; False leaves the answer to Arrow."""
     if values is None:
         return False
     if isinstance(values[0], str):
@@ -124,14 +127,15 @@ def _resources_of_others(rows: Rows, column: ColumnSpec, own: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _day_column(schema: TableSchema) -> str | None:
-    names = {column.field: column.name for column in reversed(schema.columns)}
-    return next((names[field] for field in _DAY_FIELDS if field in names), None)
+def _day_column(schema: TableSchema, day_field: str | None) -> ColumnSpec | None:
+    columns = {column.field: column for column in reversed(schema.columns)}
+    fields = _DAY_FIELDS if day_field is None else (day_field,)
+    return next((columns[field] for field in fields if field in columns), None)
 
 
 @lru_cache(maxsize=1024)
 def _account_columns(schema: TableSchema) -> tuple[ColumnSpec, ...]:
-    """The columns that say whose a row is."""
+    """The columns that name a row's account."""
     return tuple(
         column
         for column in schema.columns

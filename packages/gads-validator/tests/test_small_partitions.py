@@ -1,4 +1,4 @@
-"""The checks that look at few rows without kernels find and say exactly what they do of many."""
+"""The checks that look at few rows without Arrow find exactly what they find in many."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import CheckResult
 from gads_payload import small_table
-from gads_payload.rows import Rows
 from gads_payload.schema import arrow_schema
+from gads_payload.small_table import Rows
 from gads_validator.checks.rows import ROW_CHECKS
 
 KEY = PartitionKey(GOOGLE_ADS, "465", "campaign", date(2024, 6, 2))
@@ -79,15 +79,15 @@ def results(metadata: PartitionMetadata, table: pa.Table) -> list[CheckResult]:
 
 @given(partition=partitions())
 @settings(max_examples=400, deadline=None)
-def test_few_rows_are_judged_as_many_are(partition: tuple[PartitionMetadata, pa.Table]) -> None:
+def test_few_rows_are_validated_as_many_are(partition: tuple[PartitionMetadata, pa.Table]) -> None:
     found = results(*partition)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(small_table, "FEW_ROWS", -1)
+        patch.setattr(small_table, "SMALL_ROWS", -1)
         assert results(*partition) == found
 
 
 @pytest.mark.parametrize(("spec", "some"), COLUMNS)
-def test_one_wrong_value_is_judged_as_among_many(spec: ColumnSpec, some: list[Any]) -> None:
+def test_one_wrong_value_is_validated_as_among_many(spec: ColumnSpec, some: list[Any]) -> None:
     metadata = metadata_of(TableSchema((spec,)))
     for value in some:
         table = pa.Table.from_pylist(
@@ -95,7 +95,7 @@ def test_one_wrong_value_is_judged_as_among_many(spec: ColumnSpec, some: list[An
         )
         found = results(metadata, table)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(small_table, "FEW_ROWS", -1)
+            patch.setattr(small_table, "SMALL_ROWS", -1)
             assert results(metadata, table) == found
 
 

@@ -1,4 +1,4 @@
-"""A few rows told by Python are told exactly as Arrow's kernels tell them, to the bit."""
+"""What Python finds in a small table is what Arrow's kernels find, to the bit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from gads_domain.metadata import COLUMN_TYPES
 from gads_payload.content import content_sha256
 from gads_payload.grain import duplicates
-from gads_payload.rows import Rows
 from gads_payload.schema import arrow_type
-from gads_payload.small_table import FEW_ROWS, FewRows
+from gads_payload.small_table import SMALL_ROWS, Rows, SmallTable
 
 NEGATIVE_NAN = -math.nan
 
@@ -68,7 +67,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
 @settings(max_examples=400, deadline=None)
 def test_rows_are_told_as_kernels_tell_them(table: pa.Table, data: st.DataObject) -> None:
     grain = data.draw(st.lists(st.sampled_from(table.column_names), unique=True)) if table.columns else []
-    few = FewRows.of(table)
+    few = SmallTable.of(table)
     assert few is not None
     assert few.content_sha256() == content_sha256(table)
     assert few.duplicates(grain) == duplicates(table, grain)
@@ -82,7 +81,7 @@ def test_awkward_values_are_told_as_kernels_tell_them(kind: str) -> None:
     if kind != item:
         values = [None, [], *([value] for value in values), *(list(pair) for pair in itertools.pairwise(values))]
     table = pa.table({"c": pa.array([*values, *values[::2]], arrow_type(kind))})
-    few = FewRows.of(table)
+    few = SmallTable.of(table)
     assert few is not None
     assert few.content_sha256() == content_sha256(table)
     assert 0 < few.duplicates(["c"]) == duplicates(table, ["c"])
@@ -91,7 +90,7 @@ def test_awkward_values_are_told_as_kernels_tell_them(kind: str) -> None:
 @pytest.mark.parametrize(
     "column",
     [
-        pa.array(range(FEW_ROWS + 1), pa.int64()),
+        pa.array(range(SMALL_ROWS + 1), pa.int64()),
         pa.array(["x" * 2_000_000, "y"]),
         pa.array([[b"x" * 2_000_000], [b"y"]]),
         pa.array([3_000_000, 3_000_001], pa.int32()).cast(pa.date32()),
@@ -104,7 +103,7 @@ def test_awkward_values_are_told_as_kernels_tell_them(kind: str) -> None:
 )
 def test_what_is_not_few_or_not_plain_is_left_to_kernels(column: Any) -> None:
     table = pa.table({"c": column})
-    assert FewRows.of(table) is None
+    assert SmallTable.of(table) is None
     rows = Rows(table)
     assert rows.few_values("c") is None
     assert rows.duplicates(["c"]) == 0
@@ -113,15 +112,15 @@ def test_what_is_not_few_or_not_plain_is_left_to_kernels(column: Any) -> None:
 
 def test_columns_of_one_name_are_left_to_kernels() -> None:
     table = pa.table([pa.array([1, 2]), pa.array([3, 3])], ["c", "c"])
-    assert FewRows.of(table) is None
+    assert SmallTable.of(table) is None
     assert Rows(table).content_sha256() == content_sha256(table)
 
 
-@pytest.mark.parametrize("count", [0, 1, FEW_ROWS, FEW_ROWS + 1])
+@pytest.mark.parametrize("count", [0, 1, SMALL_ROWS, SMALL_ROWS + 1])
 def test_rows_say_the_same_however_many_there_are(count: int) -> None:
     table = pa.table({"c": pa.array([number // 2 for number in range(count)], pa.int64())})
     rows = Rows(table)
-    assert (rows.few_values("c") is None) == (count > FEW_ROWS)
+    assert (rows.few_values("c") is None) == (count > SMALL_ROWS)
     assert rows.duplicates(["c"]) == duplicates(table, ["c"]) == count // 2
     assert rows.duplicates([]) == duplicates(table, []) == max(count - 1, 0)
     assert rows.content_sha256() == content_sha256(table)
