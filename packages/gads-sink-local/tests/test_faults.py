@@ -28,7 +28,7 @@ from gads_domain.errors import (
 )
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_sink_local.adapter import ADAPTER
-from gads_sink_local.faults import as_gads_error
+from gads_sink_local.errors import as_gads_error
 from gads_sink_local.sink import LocalSink
 from gads_sink_local.writer import PARTIAL_NAME
 

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from gads_conformance.ledger_samples import FIRST_DAY, act_of, change_of, judged, key_of, record_one, run_of
-from gads_domain.errors import HeldElsewhereError, InvalidValueError, LedgerError, UnsupportedContractError
+from gads_domain.errors import (
+    FailureScope,
+    HeldElsewhereError,
+    InvalidValueError,
+    LedgerError,
+    LedgerFullError,
+    UnsupportedContractError,
+)
 from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
 from gads_state_sqlite import schema
 from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
@@ -130,11 +137,14 @@ def test_no_space_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
         ledger._file.write(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
         keys = [key_of(2, day) for day in range(500)]
         changes = [change_of(ledger.history(key), judged(key, 1)) for key in keys]
-        with pytest.raises(LedgerError, match="no space") as caught:
+        with pytest.raises(LedgerFullError, match="no space") as caught:
             ledger.record(changes)
         assert caught.value.hint
+        assert (caught.value.scope, caught.value.retryable) == (FailureScope.LEDGER, True)
         assert ledger.position() == 1
         assert ledger.get(keys[0]).version == 0
+        ledger._file.write(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
+        assert all(ledger.record(changes))
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

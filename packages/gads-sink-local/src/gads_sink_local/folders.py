@@ -11,9 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gads_domain.layout import is_segment
+
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 BELOW = _ROOT | os.O_NOFOLLOW
 """How a folder below the root is opened: never through a symbolic link."""
+
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How a file is opened; without O_NONBLOCK a pipe of that name would block."""
 
 
 @contextmanager
@@ -29,7 +34,7 @@ def trail(root: Path, segments: Sequence[str]) -> Iterator[list[int]]:
             os.close(folder)
 
 
-def open_end(root: Path, segments: Sequence[str]) -> int:
+def open_folder(root: Path, segments: Sequence[str]) -> int:
     """A descriptor of the last folder on the way down, to be closed; raises `OSError` where the way ends."""
     folder = os.open(root, _ROOT)
     for segment in segments:
@@ -41,14 +46,36 @@ def open_end(root: Path, segments: Sequence[str]) -> int:
     return folder
 
 
-@contextmanager
-def at_end(root: Path, segments: Sequence[str]) -> Iterator[int]:
-    """The same, closed at the end of the block."""
-    folder = open_end(root, segments)
+def is_absent(error: OSError) -> bool:
+    """Whether the name is not there, or is of something that a sink never makes, such as a symbolic link."""
+    return error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
+
+
+def names_of_folders(folder: int, depth: int) -> list[str]:
+    """The folders in `folder`, `depth` levels below the root, that are named as the layout says, in order."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    # The label before each value is the same, so the names sort as the values do.
+    return sorted(name for name in names if is_segment(depth, name))
+
+
+def walk(root: Path, segments: list[str], depth: int) -> Iterator[list[str]]:
+    """The ways from `root` to all folders `depth` levels below it, in order, that begin with `segments`."""
+    if len(segments) == depth:
+        yield segments
+        return
     try:
-        yield folder
-    finally:
-        os.close(folder)
+        folder = open_folder(root, segments)
+        try:
+            names = names_of_folders(folder, len(segments))
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if is_absent(error):
+            return
+        raise
+    for name in names:
+        yield from walk(root, [*segments, name], depth)
 
 
 def sync_folder(path: Path) -> None:
@@ -79,9 +106,9 @@ def make_root(root: Path) -> list[Path]:
 class FolderMaker:
     """Makes partitions' folders below `root`, and remembers which are known to be durable.
 
-    That a folder exists is no proof that it is durable: another process may have made it and not yet synced its
-    parent. So the first use in this process syncs, and later ones do not. The memory covers the folders that many
-    partitions share (`shared` levels below the root); those of one partition alone are synced when it is sealed.
+    An existing folder need not be durable: another process may have made it and not yet synced its parent. So the
+    first use in this process syncs, and later ones do not. The memory covers the folders that many partitions share
+    (`shared` levels below the root); those of one partition alone are synced when it is sealed.
     """
 
     def __init__(self, root: Path, shared: int) -> None:
@@ -98,7 +125,7 @@ class FolderMaker:
                 if depth < self._shared:
                     folder = self._shared_folder(folders[-1], segments[: depth + 1])
                 else:
-                    # Most often it is not there yet: of one partition's folders nobody has need before its writer.
+                    # Most often it is missing: the folders of one partition are made by its writer.
                     _make(segment, folders[-1])
                     folder = os.open(segment, BELOW, dir_fd=folders[-1])
                 folders.append(folder)
@@ -130,7 +157,7 @@ class FolderMaker:
             with suppress(FileNotFoundError):
                 return os.open(self._root, _ROOT)
         make_root(self._root)
-        # Where the parent may not be opened, the root was made by somebody with more rights, long before.
+        # Where the parent may not be opened, a user with more rights made the root, long before.
         with suppress(PermissionError):
             sync_folder(self._root.parent)
         self._durable.add("")

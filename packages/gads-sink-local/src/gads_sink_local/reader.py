@@ -1,19 +1,17 @@
-"""Reading sealed partitions from a folder."""
+"""Reads sealed partitions from a folder."""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from gads_domain.errors import ConfigurationError, DamagedPartitionError, NotSealedError
 from gads_domain.layout import (
     DEPTH,
     METADATA_NAME,
-    is_segment,
     key_prefix,
     narrowed_prefix,
     parse_prefix,
@@ -23,19 +21,18 @@ from gads_domain.layout import (
 )
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_sink_local.faults import reported
-from gads_sink_local.folders import BELOW, at_end, open_end
+from gads_sink_local.errors import reported
+from gads_sink_local.folders import BELOW, READ, is_absent, names_of_folders, open_folder, walk
 
-# What is no regular file is foreign; O_NONBLOCK keeps a pipe of that name from holding the reader up.
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_T = TypeVar("_T")
 _PIECE_BYTES = 16 * 1024
-_ABSENT = (FileNotFoundError, NotADirectoryError)
+_NO_FOLDER = -1  # no descriptor
 
 
 class LocalReader:
     """`RawReader` on the folder `root`; one that is missing reads as empty and is not made.
 
-    Symbolic links below the root are foreign: neither listed nor followed.
+    Symbolic links below the root are neither listed nor followed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -61,7 +58,7 @@ class LocalReader:
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
         """The bytes of the seal as stored; raises `NotSealedError`."""
         with reported(f"cannot read the seal of {key} in run {run_id}"):
-            seal = self._open(partition_prefix(key, run_id), METADATA_NAME)
+            seal = self._within(partition_prefix(key, run_id), lambda folder: _opened(folder, METADATA_NAME), None)
             if seal is None:
                 raise _not_sealed(key, run_id)
             try:
@@ -76,78 +73,49 @@ class LocalReader:
         not there.
         """
         require_payload_name(payload_name)
-        prefix = partition_prefix(key, run_id)
+
+        def look(folder: int) -> int | None:
+            if not _has_seal(folder):
+                raise _not_sealed(key, run_id)
+            return _opened(folder, payload_name)
+
         with reported(f"cannot read the payload of {key} in run {run_id}"):
-            try:
-                folder = open_end(self._root, prefix.split("/"))
-                try:
-                    if not _has_seal(folder):
-                        raise _not_sealed(key, run_id)
-                    payload = _opened(folder, payload_name)
-                finally:
-                    os.close(folder)
-            except OSError as error:
-                if _is_foreign(error):
-                    raise _not_sealed(key, run_id) from None
-                raise
+            payload = self._within(partition_prefix(key, run_id), look, _NO_FOLDER)
+        if payload == _NO_FOLDER:
+            raise _not_sealed(key, run_id)
         if payload is None:
             raise DamagedPartitionError(f"{payload_name} of {key} in run {run_id} is missing")
         return open(payload, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
 
     def _below(self, prefix: str) -> Iterator[tuple[PartitionKey, RunId]]:
-        segments = prefix.split("/") if prefix else []
         with reported(f"cannot list {self._root}"):
             self._require_folder()
-            for found in self._partitions(segments):
-                yield parse_prefix(found)
-
-    def _partitions(self, segments: list[str]) -> Iterator[str]:
-        if len(segments) == DEPTH - 1:
-            for name in self._sealed_names(segments):
-                yield "/".join([*segments, name])
-        else:
-            for name in self._folders(segments):
-                yield from self._partitions([*segments, name])
-
-    def _folders(self, segments: list[str]) -> list[str]:
-        try:
-            with at_end(self._root, segments) as folder:
-                return _names_of_folders(folder, len(segments))
-        except OSError as error:
-            if _is_foreign(error):
-                return []
-            raise
+            for segments in walk(self._root, prefix.split("/") if prefix else [], DEPTH - 1):
+                for name in self._sealed_names(segments):
+                    yield parse_prefix("/".join([*segments, name]))
 
     def _sealed_names(self, segments: list[str]) -> list[str]:
         """The runs of a partition that have a seal."""
-        try:
-            with at_end(self._root, segments) as partition:
-                names = _names_of_folders(partition, len(segments))
-                return [name for name in names if _is_sealed_below(partition, name)]
-        except OSError as error:
-            if _is_foreign(error):
-                return []
-            raise
+
+        def look(partition: int) -> list[str]:
+            return [name for name in names_of_folders(partition, len(segments)) if _is_sealed_below(partition, name)]
+
+        return self._within("/".join(segments), look, [])
 
     def _is_sealed(self, prefix: str) -> bool:
-        try:
-            with at_end(self._root, prefix.split("/")) as folder:
-                return _has_seal(folder)
-        except OSError as error:
-            if _is_foreign(error):
-                return False
-            raise
+        return self._within(prefix, _has_seal, False)
 
-    def _open(self, prefix: str, name: str) -> int | None:
+    def _within(self, prefix: str, look: Callable[[int], _T], absent: _T) -> _T:
+        """What `look` finds in the folder at `prefix`; `absent` if there is no such folder."""
         try:
-            folder = open_end(self._root, prefix.split("/"))
+            folder = open_folder(self._root, prefix.split("/"))
             try:
-                return _opened(folder, name)
+                return look(folder)
             finally:
                 os.close(folder)
         except OSError as error:
-            if _is_foreign(error):
-                return None
+            if is_absent(error):
+                return absent
             raise
 
     def _require_folder(self) -> None:
@@ -155,19 +123,11 @@ class LocalReader:
             raise ConfigurationError(f"{self._root} is not a folder", hint="point storage.sink at a folder")
 
 
-def _names_of_folders(folder: int, depth: int) -> list[str]:
-    """The folders in `folder` that lie `depth` levels below the root and are named as the layout says, in order."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    # The label before each value is the same, so the names sort as the values do.
-    return sorted(name for name in names if is_segment(depth, name))
-
-
 def _is_sealed_below(partition: int, name: str) -> bool:
     try:
         folder = os.open(name, BELOW, dir_fd=partition)
     except OSError as error:
-        if _is_foreign(error):
+        if is_absent(error):
             return False
         raise
     try:
@@ -180,7 +140,7 @@ def _has_seal(folder: int) -> bool:
     try:
         found = os.stat(METADATA_NAME, dir_fd=folder, follow_symlinks=False)
     except OSError as error:
-        if _is_foreign(error):
+        if is_absent(error):
             return False
         raise
     return stat.S_ISREG(found.st_mode)
@@ -189,9 +149,9 @@ def _has_seal(folder: int) -> bool:
 def _opened(folder: int, name: str) -> int | None:
     """A descriptor of the regular file `name`; None if there is none."""
     try:
-        descriptor = os.open(name, _READ, dir_fd=folder)
+        descriptor = os.open(name, READ, dir_fd=folder)
     except OSError as error:
-        if _is_foreign(error):
+        if is_absent(error):
             return None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -201,15 +161,10 @@ def _opened(folder: int, name: str) -> int | None:
 
 
 def _whole(descriptor: int) -> bytes:
-    """A small file's bytes."""
     pieces = []
     while piece := os.read(descriptor, _PIECE_BYTES):
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def _is_foreign(error: OSError) -> bool:
-    return isinstance(error, _ABSENT) or error.errno in {errno.ELOOP, errno.ENXIO}
 
 
 def _not_sealed(key: PartitionKey, run_id: RunId) -> NotSealedError:

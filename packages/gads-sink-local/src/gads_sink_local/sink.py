@@ -1,4 +1,4 @@
-"""The folder as a sink: readers' view, plus writers."""
+"""A folder as a sink: what a reader has, plus writers, the check and the sweep."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from pathlib import Path
 
 from gads_domain.errors import AlreadySealedError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
-from gads_domain.metadata import PartitionFacts, PartitionMetadata
+from gads_domain.metadata import PartitionFacts
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import Leftover, PartitionWriter
 from gads_domain.run import RunId
-from gads_sink_local.faults import reported
+from gads_sink_local.errors import reported
 from gads_sink_local.folders import FolderMaker, make_root, sync_folder
 from gads_sink_local.reader import LocalReader
-from gads_sink_local.seal import finalize_alone, finalize_together
 from gads_sink_local.sweep import sweep
-from gads_sink_local.writer import LocalPartitionWriter, no_hard_links
+from gads_sink_local.writer import LocalPartitionWriter, Outcome, finalize_together, no_hard_links
 
 _SHARED_FOLDERS = 3  # source, customer, report: many partitions lie below each
 
@@ -36,21 +35,19 @@ class LocalSink(LocalReader):
         """Begin a payload; raises `AlreadySealedError` or `StorageError`."""
         prefix = partition_prefix(key, run_id)
         with reported(f"cannot write {key} of run {run_id}"):
-            # The name first: were it last, a seal that appears between the two looks would pass for something else.
+            # The name first: if it were last, a seal that appears in between would be taken for something else.
             if os.path.lexists(f"{self._root}/{prefix}/{METADATA_NAME}"):
                 if self._is_sealed(prefix):
                     raise AlreadySealedError(f"{key} of run {run_id} is sealed")
                 raise StorageError(f"{METADATA_NAME} of {key} in run {run_id} is not a regular file")
         return LocalPartitionWriter(self._root, self._maker, key, run_id)
 
-    def finalize_together(
-        self, writers: Sequence[tuple[PartitionWriter, PartitionFacts]]
-    ) -> list[PartitionMetadata | Exception]:
+    def finalize_together(self, writers: Sequence[tuple[PartitionWriter, PartitionFacts]]) -> list[Outcome]:
         """Seal what each of `writers` has written: see `SealsTogether`."""
         own = [(writer, facts) for writer, facts in writers if isinstance(writer, LocalPartitionWriter)]
         sealed = iter(finalize_together(own))
         return [
-            next(sealed) if isinstance(writer, LocalPartitionWriter) else finalize_alone(writer, facts)
+            next(sealed) if isinstance(writer, LocalPartitionWriter) else _finalize_wrapped(writer, facts)
             for writer, facts in writers
         ]
 
@@ -67,7 +64,7 @@ class LocalSink(LocalReader):
                         folder.rmdir()
 
     def sweep(self, older_than: timedelta, *, dry_run: bool) -> Iterator[Leftover]:
-        """Take away what dead writers left: see `SweepableSink`."""
+        """Remove what killed writers left: see `SweepableSink`."""
         return sweep(self._root, older_than, dry_run=dry_run, now=datetime.now(UTC))
 
     def _probe(self, folder: Path) -> None:
@@ -87,6 +84,13 @@ class LocalSink(LocalReader):
                     path.unlink()
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _finalize_wrapped(writer: PartitionWriter, facts: PartitionFacts) -> Outcome:
+    try:
+        return writer.finalize(facts)
+    except Exception as error:
+        return error
 
 
 def _probe_link(file: Path, link: Path, root: Path) -> None:

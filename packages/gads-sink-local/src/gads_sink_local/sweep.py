@@ -1,4 +1,4 @@
-"""What dead writers leave in a folder: hidden partial files, payloads that no seal names, folders of a check."""
+"""Removes what killed writers leave: hidden partial files, payloads that no seal names, folders of a check."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gads_domain.errors import DamagedPartitionError, UnsupportedContractError
-from gads_domain.layout import DEPTH, METADATA_NAME, is_segment
+from gads_domain.layout import DEPTH, METADATA_NAME
 from gads_domain.metadata import PAYLOAD_NAME
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import Leftover, LeftoverKind, require_sweep_age
-from gads_sink_local.faults import reported
-from gads_sink_local.folders import trail
+from gads_sink_local.errors import reported
+from gads_sink_local.folders import READ, trail, walk
 from gads_sink_local.writer import PARTIAL_NAME
 
 PROBE_NAME = re.compile(r"\.check-[0-9a-f]{16}")
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def sweep(root: Path, older_than: timedelta, *, dry_run: bool, now: datetime) -> Iterator[Leftover]:
@@ -38,7 +37,7 @@ def _sweep(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover]
         if not root.is_dir():
             return
         yield from _probes(root, before, dry_run=dry_run)
-        for segments in _partitions(root, []):
+        for segments in walk(root, [], DEPTH):
             yield from _partition(root, segments, before, dry_run=dry_run)
 
 
@@ -46,7 +45,7 @@ def _probes(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover
     with os.scandir(root) as entries:
         found = sorted(e.name for e in entries if PROBE_NAME.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
     for name in found:
-        since, _ = _age_and_size(root / name)
+        since, _ = _age_and_size((root / name).lstat())
         if since >= before:
             continue
         if not dry_run:
@@ -54,19 +53,6 @@ def _probes(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover
                 (root / name / inside).unlink(missing_ok=True)
             (root / name).rmdir()
         yield Leftover(name, LeftoverKind.PROBE, since, None)
-
-
-def _partitions(root: Path, segments: list[str]) -> Iterator[list[str]]:
-    if len(segments) == DEPTH:
-        yield segments
-        return
-    try:
-        with trail(root, segments) as folders, os.scandir(folders[-1]) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in sorted(name for name in names if is_segment(len(segments), name)):
-        yield from _partitions(root, [*segments, name])
 
 
 def _partition(root: Path, segments: list[str], before: datetime, *, dry_run: bool) -> Iterator[Leftover]:
@@ -100,14 +86,14 @@ def _regular_files(folder: int) -> list[tuple[str, datetime, int]]:
         with suppress(FileNotFoundError):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISREG(status.st_mode):
-                found.append((name, *_read_status(status)))
+                found.append((name, *_age_and_size(status)))
     return found
 
 
 def _named(folder: int) -> str | None:
-    """The payload that the seal names, empty without a seal; None if nothing may be taken away."""
+    """The payload that the seal names, empty without a seal; None if nothing may be removed."""
     try:
-        descriptor = os.open(METADATA_NAME, _READ, dir_fd=folder)
+        descriptor = os.open(METADATA_NAME, READ, dir_fd=folder)
     except FileNotFoundError:
         return ""
     except OSError:
@@ -119,9 +105,5 @@ def _named(folder: int) -> str | None:
             return None
 
 
-def _age_and_size(path: Path) -> tuple[datetime, int]:
-    return _read_status(path.lstat())
-
-
-def _read_status(status: os.stat_result) -> tuple[datetime, int]:
+def _age_and_size(status: os.stat_result) -> tuple[datetime, int]:
     return datetime.fromtimestamp(max(status.st_mtime, status.st_ctime), UTC), status.st_size

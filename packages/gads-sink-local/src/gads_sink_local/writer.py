@@ -1,4 +1,4 @@
-"""Writing one partition and sealing it: bytes under hidden names, then the payload's name, then the seal."""
+"""Writes partitions and seals them: bytes under hidden names, then the payload's name, then the seal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,12 +18,17 @@ from gads_domain.metadata import PartitionFacts, PartitionMetadata
 from gads_domain.metadata_codec import encode_metadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_sink_local.faults import reported
+from gads_sink_local.errors import as_gads_error, reported
 from gads_sink_local.folders import FolderMaker, trail
-from gads_sink_local.seal import finalize_together
 
 PARTIAL_NAME = re.compile(r"\.(payload|metadata)-[0-9a-f]{16}\.partial")
-"""The names in a partition's folder that a living writer is busy with, or that a dead one left."""
+"""The names in a partition's folder that a writer uses while it works, and leaves if it is killed."""
+
+TOGETHER = 16
+"""Partitions that go through the steps of sealing together; each of them holds eight descriptors meanwhile."""
+
+Outcome = PartitionMetadata | Exception
+"""The metadata as sealed, or what sealing that partition alone would have raised."""
 
 _BUFFER_BYTES = 256 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -68,7 +73,7 @@ class LocalPartitionWriter:
         self.abort()
 
     def write(self, data: bytes | memoryview) -> int:
-        """Append `data`; on any error the whole try is given up and taken away."""
+        """Append `data`; on any error all that was written is removed."""
         self._require_open()
         view = memoryview(data).cast("B")
         try:
@@ -87,14 +92,14 @@ class LocalPartitionWriter:
         return view.nbytes
 
     def finalize(self, facts: PartitionFacts) -> PartitionMetadata:
-        """Seal what was written; on any error the try is given up and taken away."""
+        """Seal what was written; on any error all of it is removed."""
         (outcome,) = finalize_together([(self, facts)])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     def abort(self) -> None:
-        """Give up; what cannot be taken away stays hidden, for a sweep to find by `PARTIAL_NAME`."""
+        """Give up; what cannot be removed stays hidden, for a sweep to find by `PARTIAL_NAME`."""
         if self._ended:
             return
         self._ended = True
@@ -136,9 +141,9 @@ class LocalPartitionWriter:
         os.rename(self._partial_payload, self._payload, src_dir_fd=run, dst_dir_fd=run)
 
     def sync_folders(self, synced: set[str]) -> None:
-        """The fourth step: the way to the files is durable.
+        """The fourth step: the folders down to the files are durable.
 
-        `synced` has the folders that were synced since all who are sealed together have made theirs.
+        `synced` has the shared folders that were synced since all partitions of the group have made theirs.
         """
         report, day, run = self._folders[-3:]
         os.fsync(run)
@@ -155,7 +160,7 @@ class LocalPartitionWriter:
         try:
             os.link(self._partial_seal, METADATA_NAME, src_dir_fd=run, dst_dir_fd=run)
         except FileExistsError:
-            # A network file system may have made the link and lost the answer; then the seal there is ours.
+            # A network file system may make the link and lose the answer; then the seal there is ours.
             if not self._is_ours(run):
                 raise AlreadySealedError(f"{self._key} of run {self._run_id} is sealed") from None
         except (PermissionError, NotImplementedError) as error:
@@ -166,10 +171,10 @@ class LocalPartitionWriter:
         os.fsync(self._folders[-1])
 
     def end(self) -> PartitionMetadata:
-        """The last step: nothing hidden is left, and the metadata is told as it is sealed."""
+        """The last step: nothing hidden is left; returns the metadata as sealed."""
         assert self._metadata is not None
         self._ended = True
-        # The partition is good whether or not this name can be taken away; a sweep finds it.
+        # The partition is sealed whether or not this name can be removed; a sweep finds it.
         with suppress(OSError):
             os.unlink(self._partial_seal, dir_fd=self._folders[-1])
         self._way.close()
@@ -177,7 +182,7 @@ class LocalPartitionWriter:
 
     @property
     def doing(self) -> str:
-        """What an error is told to have been in the way of."""
+        """How an error's message begins."""
         return f"cannot write {self._key} of run {self._run_id}"
 
     def _require_open(self) -> None:
@@ -196,14 +201,14 @@ class LocalPartitionWriter:
         self._buffer = bytearray()
 
     def _create(self) -> None:
-        """Begin the payload's file; the way to it is made, and stays open."""
+        """Create the payload's file, and the folders down to it, which stay open."""
         self._touched = True
         for tries_left in reversed(range(_MAKE_TRIES)):
             try:
                 self._folders = self._way.enter_context(self._maker.made(self._segments))
                 self._file = os.open(self._partial_payload, _CREATE, 0o666, dir_fd=self._folders[-1])
             except FileNotFoundError:
-                # Another writer of this run gave up and took the still empty folder away under our feet.
+                # Another writer of this run gave up and removed the folder while it was still empty.
                 self._way.close()
                 if not tries_left:
                     raise
@@ -228,13 +233,62 @@ class LocalPartitionWriter:
         with trail(self._root, self._segments) as folders:
             day, run = folders[-2:]
             names = [self._partial_payload, self._payload, self._partial_seal]
-            # An interrupt can fall between the link and here; a payload under our own seal is not ours to take away.
+            # An interrupt can fall between the link and here; a payload that our own seal names must stay.
             if self._linking and self._is_ours(run):
                 names.remove(self._payload)
             for name in names:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=run)
             os.rmdir(self._segments[-1], dir_fd=day)
+
+
+def finalize_together(writers: Sequence[tuple[LocalPartitionWriter, PartitionFacts]]) -> list[Outcome]:
+    """Seal what each writer has written; for each, in order, its outcome. A failure costs that partition alone.
+
+    Each step is made for all partitions of a group before the next is made for any. The time goes into waiting for the
+    disk: a file system that syncs the first of many new files has most often synced the others with it, and a folder
+    that they share has to be synced once.
+    """
+    outcomes: list[Outcome] = []
+    for start in range(0, len(writers), TOGETHER):
+        outcomes += _finalized(writers[start : start + TOGETHER])
+    return outcomes
+
+
+def _finalized(group: Sequence[tuple[LocalPartitionWriter, PartitionFacts]]) -> list[Outcome]:
+    synced: set[str] = set()
+    steps: tuple[Callable[[LocalPartitionWriter, PartitionFacts], object], ...] = (
+        lambda writer, facts: writer.prepare(facts),
+        lambda writer, _: writer.sync_files(),
+        lambda writer, _: writer.name_payload(),
+        # The payload and the way to it are durable before the seal appears: a seal never outlives its payload.
+        lambda writer, _: writer.sync_folders(synced),
+        lambda writer, _: writer.link(),
+        lambda writer, _: writer.sync_link(),
+    )
+    failed: dict[int, Exception] = {}
+    try:
+        for step in steps:
+            for number, (writer, facts) in enumerate(group):
+                if number not in failed:
+                    try:
+                        step(writer, facts)
+                    except Exception as error:
+                        failed[number] = _failure(error, writer)
+                        writer.abort()
+        return [failed.get(number) or writer.end() for number, (writer, _) in enumerate(group)]
+    except BaseException:
+        for writer, _ in group:
+            writer.abort()
+        raise
+
+
+def _failure(error: Exception, writer: LocalPartitionWriter) -> Exception:
+    if not isinstance(error, OSError):
+        return error
+    found = as_gads_error(error, writer.doing)
+    found.__cause__ = error
+    return found
 
 
 def _append(file: int, data: memoryview) -> None:

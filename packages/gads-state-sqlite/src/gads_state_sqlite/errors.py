@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError, UnsupportedContractError
+from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError, LedgerFullError, UnsupportedContractError
 
 _HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DENIED = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
@@ -38,10 +38,7 @@ def translated(error: sqlite3.Error, path: Path) -> GadsError | None:
     if code in _DAMAGED:
         return damaged(path, str(error))
     if code == sqlite3.SQLITE_FULL:
-        return LedgerError(
-            f"no space is left for the ledger {path}; it keeps what it had recorded",
-            hint="free space, then run the command again: what is sealed and not recorded is validated then",
-        )
+        return LedgerFullError(f"no space is left for the ledger {path}; it keeps what it had recorded")
     if code == sqlite3.SQLITE_IOERR:
         return LedgerError(f"the disk failed under the ledger {path}: {error}", hint="check the disk, then run again")
     return None

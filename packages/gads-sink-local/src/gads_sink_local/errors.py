@@ -1,4 +1,4 @@
-"""What the operating system refused, said in the errors of the domain."""
+"""The operating system's refusals as errors of the domain."""
 
 from __future__ import annotations
 
