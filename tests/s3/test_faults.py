@@ -11,7 +11,7 @@ import pytest
 
 from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
-from gads_domain.errors import AlreadySealedError, CredentialsError, GadsError, StorageError
+from gads_domain.errors import AlreadySealedError, GadsError, StorageCredentialsError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import RawReader, RawSink
@@ -222,7 +222,7 @@ def test_a_wrong_secret_is_said_to_be_one(
         monkeypatch.setenv(name, value)
         sink = sink_adapter(behind_proxy.url).open_sink(behind_proxy.url, tmp_path)
         for ask in (sink.check, lambda s=sink: list(s.sealed()), lambda s=sink: s.runs(KEY)):
-            with pytest.raises(CredentialsError) as raised:
+            with pytest.raises(StorageCredentialsError) as raised:
                 ask()
             assert "wrong" not in str(raised.value)
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
-from gads_domain.errors import AlreadySealedError, CredentialsError, NotSealedError
+from gads_domain.errors import AlreadySealedError, NotSealedError, StorageCredentialsError
 from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE, RawSink
 from gads_sink_s3.sink import S3Sink
@@ -92,7 +92,7 @@ def test_a_reader_can_read_and_no_more(guest: Guest) -> None:
     with pytest.raises(NotSealedError):
         sink.metadata_bytes(KEY, RUN)
     for forbidden in (sink.check, lambda: seal(sink, KEY, RUN)):
-        with pytest.raises(CredentialsError):
+        with pytest.raises(StorageCredentialsError):
             forbidden()
 
 

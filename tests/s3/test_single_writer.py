@@ -9,7 +9,7 @@ import pytest
 
 from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
-from gads_domain.errors import AlreadySealedError, ConfigurationError, CredentialsError
+from gads_domain.errors import AlreadySealedError, ConfigurationError, StorageCredentialsError
 from gads_domain.ports.sink import DescribableSink, RawSink
 
 KEY = sample_key()
@@ -72,5 +72,5 @@ def test_a_wrong_secret_is_refused_here_too(
     careless_storage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(CredentialsError):
+    with pytest.raises(StorageCredentialsError):
         opened(careless_storage.url, tmp_path).check()

@@ -77,7 +77,7 @@ def test_an_upload_is_begun_listed_filled_and_completed(client: Minio, bucket_na
 def test_an_upload_that_is_given_up_leaves_nothing(client: Minio, bucket_name: str, moto: Any) -> None:
     upload_id = client_internals.begin_upload(client, bucket_name, "a=b")
     client_internals.put_part(client, bucket_name, "a=b", upload_id, 1, PART)
-    client_internals.give_up_upload(client, bucket_name, "a=b", upload_id)
+    client_internals.abort_upload(client, bucket_name, "a=b", upload_id)
     assert client_internals.open_uploads(client, bucket_name, "", "") == ([], "")
     with pytest.raises(ClientError, match="404"):
         moto.head_object(Bucket=bucket_name, Key="a=b")

@@ -15,7 +15,7 @@ from gads_sink_s3 import writer
 from gads_sink_s3.adapter import ADAPTER
 from gads_sink_s3.bucket import Bucket
 from gads_sink_s3.condition import Condition, condition_of, require_safe
-from gads_sink_s3.faults import S3RequestError
+from gads_sink_s3.errors import S3RequestError
 from gads_sink_s3.location import S3Location
 
 _places = itertools.count()
@@ -37,7 +37,7 @@ class ScriptedBucket(Bucket):
         assert only_if_new
         status = self._answers.pop(0)
         if status is not None:
-            raise S3RequestError(status, self._code, passing=status >= 500 and status != 501, landed=status >= 500)
+            raise S3RequestError(status, self._code, retryable=status >= 500 and status != 501, landed=status >= 500)
 
     def remove_if_possible(self, path: str) -> None:
         self.removed.append(path)
@@ -99,7 +99,7 @@ def test_a_writer_that_was_open_for_too_long_does_not_seal(
 def test_more_parts_than_s3_takes_are_refused_in_time(
     sink_url: str, bucket_name: str, moto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gads_sink_s3.upload._MOST_PARTS", 1)
+    monkeypatch.setattr("gads_sink_s3.writer._MOST_PARTS", 1)
     part = bytes(5 * 1024 * 1024)
     error: GadsError | None = None
     with ADAPTER.open_sink(sink_url, tmp_path).open_writer(sample_key(), sample_run()) as long:

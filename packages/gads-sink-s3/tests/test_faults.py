@@ -8,8 +8,8 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import HTTPResponse
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError, SSLError
 
-from gads_domain.errors import ConfigurationError, CredentialsError, GadsError, StorageError, StorageFullError
-from gads_sink_s3.faults import S3RequestError, as_gads_error, diagnose, diagnosed, reported
+from gads_domain.errors import ConfigurationError, GadsError, StorageCredentialsError, StorageError, StorageFullError
+from gads_sink_s3.errors import S3RequestError, as_gads_error, diagnose, diagnosed, reported
 
 
 def s3_error(status: int, code: str) -> S3Error:
@@ -21,7 +21,7 @@ def untrusted() -> SSLError:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "code", "passing", "landed"),
+    ("error", "status", "code", "retryable", "landed"),
     [
         (s3_error(412, "PreconditionFailed"), 412, "PreconditionFailed", False, False),
         (s3_error(409, "ConditionalRequestConflict"), 409, "ConditionalRequestConflict", True, False),
@@ -51,20 +51,20 @@ def untrusted() -> SSLError:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_what_the_client_raises_is_understood(
-    error: Exception, status: int, code: str, passing: bool, landed: bool
+    error: Exception, status: int, code: str, retryable: bool, landed: bool
 ) -> None:
     found = diagnose(error)
-    assert (found.status, found.code, found.passing, found.landed) == (status, code, passing, landed)
+    assert (found.status, found.code, found.retryable, found.landed) == (status, code, retryable, landed)
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
         (s3_error(404, "NoSuchBucket"), ConfigurationError),
-        (s3_error(403, "AccessDenied"), CredentialsError),
-        (s3_error(403, "InvalidAccessKeyId"), CredentialsError),
-        (s3_error(403, "SignatureDoesNotMatch"), CredentialsError),
-        (s3_error(400, "ExpiredToken"), CredentialsError),
+        (s3_error(403, "AccessDenied"), StorageCredentialsError),
+        (s3_error(403, "InvalidAccessKeyId"), StorageCredentialsError),
+        (s3_error(403, "SignatureDoesNotMatch"), StorageCredentialsError),
+        (s3_error(400, "ExpiredToken"), StorageCredentialsError),
         (s3_error(403, "RequestTimeTooSkewed"), ConfigurationError),
         (s3_error(301, "PermanentRedirect"), ConfigurationError),
         (s3_error(400, "AuthorizationHeaderMalformed"), ConfigurationError),
@@ -85,8 +85,8 @@ def test_what_went_wrong_becomes_the_domains_error(error: Exception, kind: type[
 
 
 def test_the_domains_own_errors_pass() -> None:
-    with pytest.raises(CredentialsError), reported("x", "y"), diagnosed():
-        raise CredentialsError("none")
+    with pytest.raises(StorageCredentialsError), reported("x", "y"), diagnosed():
+        raise StorageCredentialsError("none")
     with pytest.raises(KeyError), reported("x", "y"), diagnosed():
         raise KeyError("a fault of this software")
 
@@ -96,4 +96,4 @@ def test_absence_is_of_the_object_alone() -> None:
     assert diagnose(InvalidResponseError(404, "text/plain", "")).is_absence
     assert not diagnose(s3_error(404, "NoSuchBucket")).is_absence
     assert not diagnose(s3_error(404, "NoSuchUpload")).is_absence
-    assert S3RequestError(412, "", passing=False, landed=False).is_refused_condition
+    assert S3RequestError(412, "", retryable=False, landed=False).is_refused_condition

@@ -13,7 +13,7 @@ from moto.s3.models import s3_backends
 from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal
 from gads_domain.adapters import sink_adapter
 from gads_domain.layout import partition_prefix
-from gads_sink_s3.seals_seen import SealsSeen
+from gads_sink_s3.reader import RecentSeals
 
 KEY = sample_key()
 RUN = sample_run()
@@ -85,7 +85,7 @@ def test_a_seal_that_was_read_a_while_ago_is_read_again(
 ) -> None:
     metadata = seal(sink_adapter(sink_url).open_sink(sink_url, tmp_path), KEY, RUN)
     reader = sink_adapter(sink_url).open_reader(sink_url, tmp_path)
-    monkeypatch.setattr("gads_sink_s3.seals_seen._FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("gads_sink_s3.reader._FRESH_SECONDS", 0.0)
     reader.metadata_bytes(KEY, RUN)
     sent.clear()
     reader.open_payload(KEY, RUN, metadata.payload_name).read()
@@ -93,7 +93,7 @@ def test_a_seal_that_was_read_a_while_ago_is_read_again(
 
 
 def test_no_more_than_some_thousand_seals_are_remembered() -> None:
-    seen = SealsSeen()
+    seen = RecentSeals()
     for number in range(5000):
         seen.note(KEY, sample_run(number))
     assert [seen.take(KEY, sample_run(number)) for number in (0, 903, 904, 4999)] == [False, False, True, True]

@@ -16,7 +16,7 @@ import pytest
 
 from gads_conformance.sink_samples import sample_key, sample_run, seal
 from gads_domain.adapters import sink_adapter
-from gads_domain.errors import ConfigurationError, CredentialsError, FailureReason, GadsError, StorageError
+from gads_domain.errors import ConfigurationError, FailureReason, GadsError, StorageCredentialsError, StorageError
 from gads_sink_s3.adapter import ADAPTER
 from gads_sink_s3.client import UsualCredentials
 
@@ -83,7 +83,7 @@ def test_without_credentials_the_error_says_where_they_are_looked_for(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     sink = sink_adapter(sink_url).open_sink(sink_url, tmp_path)
-    with pytest.raises(CredentialsError, match="no credentials") as raised:
+    with pytest.raises(StorageCredentialsError, match="no credentials") as raised:
         sink.check()
     assert "AWS_ACCESS_KEY_ID" in raised.value.hint
 

@@ -25,6 +25,7 @@ from gads_sink_local.errors import reported
 from gads_sink_local.folders import BELOW, READ, is_absent, names_of_folders, open_folder, walk
 
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 _PIECE_BYTES = 16 * 1024
 _NO_FOLDER = -1  # no descriptor
 
@@ -105,7 +106,7 @@ class LocalReader:
     def _is_sealed(self, prefix: str) -> bool:
         return self._within(prefix, _has_seal, False)
 
-    def _within(self, prefix: str, look: Callable[[int], _T], absent: _T) -> _T:
+    def _within(self, prefix: str, look: Callable[[int], _T], absent: _U) -> _T | _U:
         """What `look` finds in the folder at `prefix`; `absent` if there is no such folder."""
         try:
             folder = open_folder(self._root, prefix.split("/"))

@@ -1,29 +1,33 @@
 """The objects below a location, by their paths; every failure is an `S3RequestError`.
 
-No HEAD is ever sent: its errors have no body, so a missing bucket looks like a missing object.
+HEAD is never sent: its errors have no body, so a missing bucket looks like a missing object.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from minio import Minio
+
+from gads_domain.backoff import Backoff
 from gads_domain.errors import GadsError
 from gads_sink_s3 import client_internals
 from gads_sink_s3.client import connect
-from gads_sink_s3.faults import S3RequestError, diagnosed
+from gads_sink_s3.errors import S3RequestError, diagnosed
 from gads_sink_s3.location import S3Location
-from gads_sink_s3.patience import Patience
 
+_T = TypeVar("_T")
+_BACKOFF = Backoff(first=0.1, largest=5.0, jitter=0.5)
 _PAGE = 1000  # what a server lists at once
 _CONTENT_RANGE = re.compile(r"bytes [0-9]+-[0-9]+/([0-9]+)")
-_AGELESS = datetime.max.replace(tzinfo=UTC)  # no age is no reason to sweep
-_ONLY_IF_NEW = {"If-None-Match": "*"}
-_PLAIN: dict[str, str] = {}
+_AGELESS = datetime.max.replace(tzinfo=UTC)  # without an age nothing is swept
 
 
 class Stored(NamedTuple):
@@ -43,37 +47,55 @@ class Piece(NamedTuple):
 
 
 class Bucket:
-    """What is stored below `location`; sends nothing until asked. Threads may share it."""
+    """What is stored below `location`; sends nothing until asked. Threads may share it.
+
+    A request that fails in passing is sent again, `location.retries` times, unless the method is named `..._once`.
+    """
 
     def __init__(self, location: S3Location) -> None:
         self.location = location
-        self.patience = Patience(location.retries)
-        self._brief = Patience(min(1, location.retries))
         self._client = connect(location)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.location)!r})"
 
+    def delays(self, retries: int | None = None) -> Iterator[float | None]:
+        """For each try, the seconds to wait after it if it fails; None after the last."""
+        for failures in range(1, (self.location.retries if retries is None else retries) + 1):
+            yield _BACKOFF.delay(failures, random.random())
+        yield None
+
+    def call_with_retry(self, request: Callable[[], _T], retries: int | None = None) -> _T:
+        """Send `request`, which does no harm when it is sent twice, until it is answered; raises the last error."""
+        for delay in self.delays(retries):
+            try:
+                with diagnosed():
+                    return request()
+            except S3RequestError as error:
+                if delay is None or not error.retryable:
+                    raise
+                time.sleep(delay)
+        raise AssertionError("unreachable")
+
     def read(self, path: str) -> bytes | None:
         """The whole object, or None if there is none."""
-        return self.patience.persist(lambda: self.read_once(path))
+        return self.call_with_retry(lambda: self.read_once(path))
 
     def read_once(self, path: str) -> bytes | None:
         """The same, asked for once."""
         try:
             with diagnosed(), self._client.get_object(self.location.bucket, self.location.key(path)) as response:
                 return response.read()
-        except S3RequestError as fault:
-            if fault.is_absence:
+        except S3RequestError as error:
+            if error.is_absence:
                 return None
             raise
 
     def read_range(self, path: str, start: int, length: int, etag: str = "") -> Piece | None:
         """Up to `length` bytes from `start`, or None if there is no object; of the version `etag` if it is given."""
-        return self.patience.persist(lambda: self._read_range_once(path, start, length, etag))
+        return self.call_with_retry(lambda: self._read_range_once(path, start, length, etag))
 
     def _read_range_once(self, path: str, start: int, length: int, etag: str) -> Piece | None:
-        condition = {"If-Match": etag} if etag else {}
         try:
             with (
                 diagnosed(),
@@ -82,41 +104,39 @@ class Bucket:
                     self.location.key(path),
                     offset=start,
                     length=length,
-                    request_headers=dict(condition),
+                    request_headers={"If-Match": etag} if etag else {},
                 ) as response,
             ):
                 found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
                 size = int(found[1] if found else response.headers["content-length"])
                 if not found and (start or size > length):
-                    raise S3RequestError(response.status, "the server ignores ranges", passing=False, landed=False)
+                    raise S3RequestError(response.status, "the server ignores ranges", retryable=False, landed=False)
                 return Piece(response.read(), size, response.headers.get("etag", ""))
-        except S3RequestError as fault:
-            if fault.is_absence:
+        except S3RequestError as error:
+            if error.is_absence:
                 return None
-            if fault.status == 416 and start == 0:
+            if error.status == 416 and start == 0:
                 return Piece(b"", 0, "")  # an empty object has no first byte
             raise
 
     def put(self, path: str, data: bytes | bytearray) -> None:
         """Store `data`, over whatever is there."""
-        self.patience.persist(lambda: self.put_once(path, data, only_if_new=False))
+        self.call_with_retry(lambda: self.put_once(path, data, only_if_new=False))
 
     def put_once(self, path: str, data: bytes | bytearray, *, only_if_new: bool) -> None:
         """Store `data` by one request that is sent once; `only_if_new` asks the server to refuse an existing object."""
-        headers = _ONLY_IF_NEW if only_if_new else _PLAIN
+        headers = {"If-None-Match": "*"} if only_if_new else {}
         with diagnosed():
             client_internals.put(self._client, self.location.bucket, self.location.key(path), data, headers)
 
     def remove(self, path: str) -> None:
-        """Take the object away, if there is one."""
-        bucket, key = self.location.bucket, self.location.key(path)
-        self.patience.persist(lambda: self._client.remove_object(bucket, key))
+        """Remove the object, if there is one."""
+        self._send(Minio.remove_object, path)
 
     def remove_if_possible(self, path: str) -> None:
-        """The same, without making much of a failure: a sweep finds what is left."""
-        bucket, key = self.location.bucket, self.location.key(path)
+        """The same; a failure is ignored, since a sweep finds what is left."""
         with suppress(S3RequestError, GadsError):
-            self._brief.persist(lambda: self._client.remove_object(bucket, key))
+            self._send(Minio.remove_object, path, retries=self._few)
 
     def below(self, path: str) -> Iterator[Stored]:
         """All objects in the folder `path` and deeper, in the order of their keys, one page in memory."""
@@ -126,7 +146,7 @@ class Bucket:
             page = self._page(prefix, last)
             for stored in page:
                 if stored.path <= last:
-                    raise S3RequestError(200, "the server lists out of order", passing=False, landed=False)
+                    raise S3RequestError(200, "the server lists out of order", retryable=False, landed=False)
                 last = stored.path
                 yield stored._replace(path=self.location.path(stored.path))
             if len(page) < _PAGE:
@@ -134,63 +154,65 @@ class Bucket:
 
     def begin_upload(self, path: str) -> str:
         """Begin a multipart upload; return its id."""
-        bucket, key = self.location.bucket, self.location.key(path)
-        return self.patience.persist(lambda: client_internals.begin_upload(self._client, bucket, key))
+        return self._send(client_internals.begin_upload, path)
 
     def put_part(self, path: str, upload_id: str, number: int, data: bytes | bytearray) -> str:
         """Store a part, counted from 1; return its ETag."""
-        bucket, key = self.location.bucket, self.location.key(path)
-        return self.patience.persist(
-            lambda: client_internals.put_part(self._client, bucket, key, upload_id, number, data)
-        )
+        return self._send(client_internals.put_part, path, upload_id, number, data)
 
     def complete_upload(self, path: str, upload_id: str, etags: list[str], size: int) -> None:
         """Make the parts, `size` bytes together, one object."""
-        bucket, key = self.location.bucket, self.location.key(path)
 
-        def complete() -> None:
-            if not client_internals.complete_upload(self._client, bucket, key, upload_id, etags):
-                raise S3RequestError(200, "not completed", passing=True, landed=True)
+        def complete(client: Minio, bucket: str, key: str) -> None:
+            if not client_internals.complete_upload(client, bucket, key, upload_id, etags):
+                raise S3RequestError(200, "not completed", retryable=True, landed=True)
 
         try:
-            self.patience.persist(complete)
-        except S3RequestError as fault:
-            # The upload is gone once it is complete: then it was an earlier try's answer that was lost.
-            if fault.status != 404 or fault.code == "NoSuchBucket":
+            self._send(complete, path)
+        except S3RequestError as error:
+            # A complete upload does not exist any more: then the answer to an earlier try was lost.
+            if error.status != 404 or error.code == "NoSuchBucket":
                 raise
             piece = self.read_range(path, 0, 1)
             if piece is None or piece.size != size:
                 raise
 
-    def give_up_upload(self, path: str, upload_id: str) -> None:
-        """Drop an upload and its parts; it need not be there any more."""
-        bucket, key = self.location.bucket, self.location.key(path)
+    def abort_upload(self, path: str, upload_id: str) -> None:
+        """Drop an upload and its parts, if they are there."""
         try:
-            self.patience.persist(lambda: client_internals.give_up_upload(self._client, bucket, key, upload_id))
-        except S3RequestError as fault:
-            if fault.status != 404:
+            self._send(client_internals.abort_upload, path, upload_id)
+        except S3RequestError as error:
+            if error.status != 404:
                 raise
 
-    def give_up_upload_if_possible(self, path: str, upload_id: str) -> None:
-        """The same, without making much of a failure: a sweep finds what is left."""
-        bucket, key = self.location.bucket, self.location.key(path)
+    def abort_upload_if_possible(self, path: str, upload_id: str) -> None:
+        """The same; a failure is ignored, since a sweep finds what is left."""
         with suppress(S3RequestError, GadsError):
-            self._brief.persist(lambda: client_internals.give_up_upload(self._client, bucket, key, upload_id))
+            self._send(client_internals.abort_upload, path, upload_id, retries=self._few)
 
     def open_uploads(self) -> Iterator[client_internals.OpenUpload]:
         """All multipart uploads that are open below the location; `key` is the path."""
-        bucket, prefix = self.location.bucket, self._folder("")
         after = ""
         while True:
-            page, onward = self._uploads(bucket, prefix, after)
+            page, onward = self._uploads(after)
             for upload in page:
                 yield upload._replace(key=self.location.path(upload.key))
             if onward <= after:
                 return
             after = onward
 
-    def _uploads(self, bucket: str, prefix: str, after: str) -> tuple[list[client_internals.OpenUpload], str]:
-        return self.patience.persist(lambda: client_internals.open_uploads(self._client, bucket, prefix, after))
+    @property
+    def _few(self) -> int:
+        return min(1, self.location.retries)
+
+    def _send(self, call: Callable[..., _T], path: str, *values: Any, retries: int | None = None) -> _T:
+        """`call` with the client, the bucket, the key of `path` and `values`."""
+        bucket, key = self.location.bucket, self.location.key(path)
+        return self.call_with_retry(lambda: call(self._client, bucket, key, *values), retries)
+
+    def _uploads(self, after: str) -> tuple[list[client_internals.OpenUpload], str]:
+        bucket, prefix = self.location.bucket, self._folder("")
+        return self.call_with_retry(lambda: client_internals.open_uploads(self._client, bucket, prefix, after))
 
     def _page(self, prefix: str, after: str) -> list[Stored]:
         def page() -> list[Stored]:
@@ -199,7 +221,7 @@ class Bucket:
             )
             return [Stored(o.object_name or "", o.size or 0, o.last_modified or _AGELESS) for o in islice(found, _PAGE)]
 
-        return self.patience.persist(page)
+        return self.call_with_retry(page)
 
     def _folder(self, path: str) -> str:
         key = self.location.key(path).rstrip("/")

@@ -14,7 +14,7 @@ from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AWSConfigProvider, EnvAWSProvider, EnvMinioProvider, IamAwsProvider, Provider
 from urllib3.exceptions import HTTPError
 
-from gads_domain.errors import ConfigurationError, CredentialsError
+from gads_domain.errors import ConfigurationError, StorageCredentialsError
 from gads_sink_s3.location import S3Location
 
 _CONNECT_SECONDS = 10.0
@@ -25,7 +25,7 @@ _ROLE = urllib3.Timeout(connect=1.0, read=5.0)
 def connect(location: S3Location) -> Minio:
     """A client of `location`; sends nothing yet. Threads may share it.
 
-    It never tries again by itself: what was sent and not answered is for the caller to judge.
+    It never retries by itself: what an unanswered request means is for the caller to decide.
     """
     parts = urlsplit(location.endpoint)
     timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, location.timeout), read=location.timeout)
@@ -68,7 +68,7 @@ class UsualCredentials(Provider):
         return f"{type(self).__name__}()"
 
     def retrieve(self) -> Credentials:
-        """Credentials that have not expired; raises `CredentialsError`."""
+        """Credentials that have not expired; raises `StorageCredentialsError`."""
         found = self._found
         if found is None or found.is_expired():
             self._found = found = self._search()
@@ -80,7 +80,7 @@ class UsualCredentials(Provider):
                 return provider.retrieve()
             except (ValueError, KeyError, OSError, HTTPError):
                 continue
-        raise CredentialsError(
+        raise StorageCredentialsError(
             "no credentials for S3 were found",
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role",
         )

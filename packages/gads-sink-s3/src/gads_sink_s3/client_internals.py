@@ -1,7 +1,7 @@
-"""The calls that the client has and does not offer; nothing else in this package touches a name with an underscore.
+"""The private calls of the client; nothing else in this package uses a name of its with an underscore.
 
-`put_object` of the client cannot send a header, and turns `If-None-Match` into user metadata without a word.
-`tests/test_client_internals.py` fails when the library moves any of these.
+`put_object` of the client cannot send a header, and turns `If-None-Match` into user metadata.
+`tests/test_client_internals.py` fails when the library changes any of these.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from minio.datatypes import Part
 
 
 class OpenUpload(NamedTuple):
-    """A multipart upload that was begun and neither completed nor given up."""
+    """A multipart upload that was begun and neither completed nor aborted."""
 
     key: str
     upload_id: str
@@ -44,7 +44,7 @@ def complete_upload(client: Minio, bucket: str, key: str, upload_id: str, etags:
     return bool(client._complete_multipart_upload(bucket, key, upload_id, parts).etag)
 
 
-def give_up_upload(client: Minio, bucket: str, key: str, upload_id: str) -> None:
+def abort_upload(client: Minio, bucket: str, key: str, upload_id: str) -> None:
     """Drop an upload and its parts."""
     client._abort_multipart_upload(bucket, key, upload_id)
 
@@ -57,6 +57,6 @@ def open_uploads(client: Minio, bucket: str, prefix: str, after: str) -> tuple[l
 
 
 def _decoded(key: str) -> str:
-    # Asked for encoded keys, radosgw encodes and does not say so. Every partition's path has a "=", which no encoding
-    # leaves as it is.
+    # Asked for encoded keys, radosgw encodes them and does not say so. Every partition's path has a "=", which no
+    # encoding leaves as it is.
     return key if "=" in key else unquote_plus(key)

@@ -1,6 +1,6 @@
-"""Whether the server keeps the one promise that a seal rests on: a PUT `If-None-Match: *` never overwrites.
+"""Finds out whether a PUT with `If-None-Match: *` never overwrites: the promise of the server that a seal rests on.
 
-Servers that ignore the header answer 200 and overwrite, and so do proxies before good ones; only trying tells.
+Servers that ignore the header answer 200 and overwrite, and so may a proxy before a good one; only a probe shows it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from enum import Enum
 
 from gads_domain.errors import ConfigurationError, StorageError
 from gads_sink_s3.bucket import Bucket
-from gads_sink_s3.faults import S3RequestError
+from gads_sink_s3.errors import S3RequestError
 
 PROBES = ".gads"
-"""The folder below the sink's root where the server is tried out."""
+"""The folder below the sink's root for probes."""
 
-_PROBE = b"gads-etl asks whether If-None-Match is honoured; this object may be removed.\n"
+_PROBE = b"gads-etl tests whether If-None-Match is honoured; this object may be removed.\n"
 _NOT_UNDERSTOOD = frozenset({"InvalidArgument", "InvalidRequest", "MethodNotAllowed", "NotImplemented", ""})
 
 _known: dict[tuple[str, str, str], Condition] = {}
@@ -45,7 +45,7 @@ def condition_of(bucket: Bucket) -> Condition:
         return _known[place]
 
 
-def try_out(bucket: Bucket) -> Condition:
+def probe(bucket: Bucket) -> Condition:
     """Ask anew, and see that what is written can be read, listed and removed; leaves nothing.
 
     Raises `S3RequestError`, or `StorageError` if what was written is not what is read.
@@ -55,7 +55,7 @@ def try_out(bucket: Bucket) -> Condition:
         found = _ask(bucket, path)
         written = found is not Condition.REFUSED
         if written and bucket.read(path) != _PROBE:
-            raise StorageError(f"{bucket.location} does not hand out what was written there")
+            raise StorageError(f"{bucket.location} does not return what was written there")
         if written and path not in {stored.path for stored in bucket.below(PROBES)}:
             raise StorageError(f"{bucket.location} does not list what was written there")
         bucket.remove(path)
@@ -79,12 +79,12 @@ def require_safe(bucket: Bucket, condition: Condition) -> None:
 def _ask(bucket: Bucket, path: str) -> Condition:
     try:
         for _ in range(2):
-            bucket.patience.persist(lambda: bucket.put_once(path, _PROBE, only_if_new=True))
-    except S3RequestError as fault:
-        # Even the first try may meet itself, when its answer was lost and it was sent again.
-        if fault.is_refused_condition:
+            bucket.call_with_retry(lambda: bucket.put_once(path, _PROBE, only_if_new=True))
+    except S3RequestError as error:
+        # Even the first PUT may be refused, when its answer was lost and it was sent again.
+        if error.is_refused_condition:
             return Condition.HONOURED
-        if fault.status in {400, 405, 501} and fault.code in _NOT_UNDERSTOOD:
+        if error.status in {400, 405, 501} and error.code in _NOT_UNDERSTOOD:
             return Condition.REFUSED
         raise
     return Condition.IGNORED

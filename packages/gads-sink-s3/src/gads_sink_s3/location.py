@@ -1,4 +1,4 @@
-"""The URL of an S3 sink: where it lies and how it is reached, with no secret in it."""
+"""The URL of an S3 sink: where it is and how it is reached, with no secret in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PARAMETERS = frozenset({"endpoint", "region", "addressing", "ca", "part_size", 
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """Where a sink lies. Its `str` and its `repr` name the place alone.
+    """Where a sink is. Its `str` and its `repr` name the place alone.
 
     `prefix` has no `/` at its ends and may be empty. `region` is None where the server is to be asked for it.
     `part_size` is in bytes, `timeout` in seconds for each wait on the network. `retries` is how often a request is
@@ -65,7 +65,7 @@ class S3Location:
 
 
 def parse_location(url: str, base: Path, environment: Mapping[str, str]) -> S3Location:
-    """Read a sink's URL; what it leaves open is taken from the AWS variables of `environment`.
+    """Read a sink's URL; what it does not give is taken from the AWS variables of `environment`.
 
     Raises `ConfigurationError`, which never repeats the URL: it may hold what should not have been in it.
     """
@@ -84,7 +84,7 @@ def parse_location(url: str, base: Path, environment: Mapping[str, str]) -> S3Lo
         bucket=_bucket(parts.netloc),
         prefix=_prefix(parts.path),
         endpoint=_endpoint(endpoint) if endpoint else _AWS,
-        # A server of one's own seldom has regions; asking it for one costs a request and a permission.
+        # Servers other than Amazon's seldom have regions; asking costs a request and a permission.
         region=_region(region) if region else ("us-east-1" if endpoint else None),
         virtual_host=addressing == "virtual",
         ca=_ca(ca, base) if ca else None,
@@ -150,7 +150,7 @@ def _endpoint(text: str) -> str:
 
 def _region(text: str) -> str:
     if not _REGION.fullmatch(text):
-        raise _unusable("the region is not the name of one")
+        raise _unusable("the region is not a valid name")
     return text
 
 

@@ -1,4 +1,4 @@
-"""A payload as a file: ranges of an object, fetched as they are read and a little ahead."""
+"""A payload as a file: ranges of an object, fetched on demand and a little ahead."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LEAST_FETCH = 256 * 1024
 _LARGEST_FETCH = 8 * 1024 * 1024
 
 Fetch = Callable[[int, int], Piece]
-"""From where, how many bytes; of the version that was opened, or an error."""
+"""Fetches, from a position, a number of bytes of the version that was opened; raises if that is not there."""
 
 
 class PayloadStream(io.RawIOBase):
-    """Readable and seekable. Reading on doubles what is fetched ahead, up to 8 MiB; a jump begins small again."""
+    """Readable and seekable. Reading in order doubles what is fetched ahead, up to 8 MiB; a jump begins small again."""
 
     def __init__(self, opening: Piece, fetch: Fetch) -> None:
         self._size = opening.size

@@ -1,8 +1,10 @@
-"""Reading sealed partitions from a bucket."""
+"""Reads sealed partitions from a bucket."""
 
 from __future__ import annotations
 
 import io
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO
@@ -19,17 +21,19 @@ from gads_domain.layout import (
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_s3.bucket import Bucket, Piece
-from gads_sink_s3.faults import S3RequestError, as_gads_error, reported
+from gads_sink_s3.errors import S3RequestError, as_gads_error, reported
 from gads_sink_s3.payload_stream import FIRST_FETCH, Fetch, PayloadStream
-from gads_sink_s3.seals_seen import SealsSeen
+
+_FRESH_SECONDS = 60.0
+_MOST_SEALS = 4096
 
 
 class S3Reader:
-    """`RawReader` of what lies below a location; sends reads and listings alone. Threads may share it."""
+    """`RawReader` of what is below a location; sends GETs alone. Threads may share it."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._seals_seen = SealsSeen()
+        self._recent = RecentSeals()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._bucket.location)!r})"
@@ -47,18 +51,18 @@ class S3Reader:
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
         """The bytes of the seal as stored; raises `NotSealedError`."""
         seal = self._seal(key, run_id)
-        self._seals_seen.note(key, run_id)
+        self._recent.note(key, run_id)
         return seal
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """Open a payload of the sealed `(key, run_id)`; up to 1 MiB comes at once, the rest as it is read.
 
-        A seal that `metadata_bytes` has just handed out is not read again, once.
+        A seal that `metadata_bytes` returned within the last minute is not read again, once.
         Raises `InvalidValueError` for a name that no payload has, `NotSealedError`, `DamagedPartitionError` if it is
-        not there. Reading on raises `DamagedPartitionError` once it is no longer what was opened.
+        not there. Reading from it raises `DamagedPartitionError` once it is no longer what was opened.
         """
         require_payload_name(payload_name)
-        if not self._seals_seen.take(key, run_id):
+        if not self._recent.take(key, run_id):
             self._seal(key, run_id)
         path = f"{partition_prefix(key, run_id)}/{payload_name}"
         what = f"{payload_name} of {key} in run {run_id}"
@@ -79,9 +83,9 @@ class S3Reader:
         def fetch(start: int, length: int) -> Piece:
             try:
                 piece = self._bucket.read_range(path, start, length, etag)
-            except S3RequestError as fault:
-                if not fault.is_refused_condition and fault.status != 416:
-                    raise as_gads_error(fault, f"cannot read {what}", str(self._bucket.location)) from fault
+            except S3RequestError as error:
+                if not error.is_refused_condition and error.status != 416:
+                    raise as_gads_error(error, f"cannot read {what}", str(self._bucket.location)) from error
                 piece = None
             if piece is None or not piece.data:
                 raise DamagedPartitionError(f"{what} changed while it was read")
@@ -102,3 +106,27 @@ class S3Reader:
 
     def _reported(self, doing: str) -> AbstractContextManager[None]:
         return reported(doing, str(self._bucket.location))
+
+
+class RecentSeals:
+    """Seals that were read within a minute, so that opening the payload need not read them again, once for each.
+
+    Threads may share it; it holds 4096 at most.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[PartitionKey, RunId], float] = {}
+        self._lock = threading.Lock()
+
+    def note(self, key: PartitionKey, run_id: RunId) -> None:
+        """The seal was read just now."""
+        with self._lock:
+            self._until.pop((key, run_id), None)
+            self._until[key, run_id] = time.monotonic() + _FRESH_SECONDS
+            if len(self._until) > _MOST_SEALS:
+                del self._until[next(iter(self._until))]
+
+    def take(self, key: PartitionKey, run_id: RunId) -> bool:
+        """Whether the seal was read within the last minute, and has not been taken since."""
+        with self._lock:
+            return self._until.pop((key, run_id), 0.0) > time.monotonic()

@@ -1,6 +1,6 @@
-"""The seal: one small object, stored by one PUT that the server refuses if there is one already.
+"""The seal: one small object, stored by one PUT that the server refuses if the object exists.
 
-What an answer says, and what no answer leaves open, is settled here alone.
+What an answer means, and what a lost answer leaves open, is decided here alone.
 """
 
 from __future__ import annotations
@@ -10,78 +10,74 @@ from contextlib import suppress
 
 from gads_domain.errors import StorageError
 from gads_sink_s3.bucket import Bucket
-from gads_sink_s3.faults import S3RequestError
+from gads_sink_s3.errors import S3RequestError
 
 
 class SealTakenError(Exception):
-    """Another writer's seal stands."""
+    """Another writer's seal is there."""
 
 
 class Seal:
     """The seal at `path`, to be placed once, and not later than `give_up_at` on the monotonic clock.
 
-    Without `conditional`, which takes an operator's word that nobody else writes, the object is looked for first.
+    Without `conditional`, where the operator declares that there is no other writer, the object is looked for first.
+    `may_exist` says whether a request was sent that could, as far as is known, still become the seal.
     """
 
     def __init__(self, bucket: Bucket, path: str, *, conditional: bool, give_up_at: float) -> None:
+        self.may_exist = False
         self._bucket = bucket
         self._path = path
         self._conditional = conditional
         self._give_up_at = give_up_at
-        self._may_stand = False
-
-    @property
-    def may_stand(self) -> bool:
-        """Whether a request was sent that could, for all that is known, still have become the seal."""
-        return self._may_stand
 
     def place(self, data: bytes) -> None:
         """Make `data` the seal, or find that it is; the same bytes are ours, since they name our payload.
 
         Raises `SealTakenError`, `S3RequestError`, or `StorageError` when it is too late.
         """
-        for pause in self._bucket.patience.pauses():
+        for delay in self._bucket.delays():
             try:
                 return self._try(data)
-            except S3RequestError as fault:
-                last = fault
-                if not fault.passing:
+            except S3RequestError as error:
+                last = error
+                if not error.retryable:
                     break
-            if pause is not None:
-                time.sleep(pause)
-        if self._may_stand:
+            if delay is not None:
+                time.sleep(delay)
+        if self.may_exist:
             with suppress(S3RequestError):
-                if self._stands(data):
+                if self._is_placed(data):
                     return None
             raise StorageError(
-                f"the seal was sent, and whether it stands is not known ({last})",
+                f"the seal was sent, and whether it was stored is not known ({last})",
                 hint="list the sealed runs once the storage answers again: this run is there whole, or not at all",
             ) from last
         raise last
 
     def _try(self, data: bytes) -> None:
         if time.monotonic() > self._give_up_at:
-            raise StorageError("the writer was open for too long, a sweep may have taken its payload")
-        if not self._conditional and self._stands(data):
+            raise StorageError("the writer was open for too long, a sweep may have removed its payload")
+        if not self._conditional and self._is_placed(data):
             return
-        before = self._may_stand
-        self._may_stand = True
+        before = self.may_exist
+        self.may_exist = True
         try:
             self._bucket.put_once(self._path, data, only_if_new=self._conditional)
-        except S3RequestError as fault:
-            if not fault.landed:
-                self._may_stand = before
-            if not fault.is_refused_condition:
+        except S3RequestError as error:
+            if not error.landed:
+                self.may_exist = before
+            if not error.is_refused_condition:
                 raise
-            if not self._stands(data):
-                # Refused for a seal that is not there: two requests met, and which of them stays is not yet decided.
-                raise S3RequestError(fault.status, fault.code, passing=True, landed=True) from fault
+            if not self._is_placed(data):
+                # Refused for a seal that is not there: two requests met, and it is not yet decided which of them wins.
+                raise S3RequestError(error.status, error.code, retryable=True, landed=True) from error
 
-    def _stands(self, data: bytes) -> bool:
+    def _is_placed(self, data: bytes) -> bool:
         found = self._bucket.read_once(self._path)
         if found is None:
             return False
         if found != data:
-            self._may_stand = False
+            self.may_exist = False
             raise SealTakenError
         return True

@@ -1,4 +1,4 @@
-"""What dead writers leave in a bucket: payloads that no seal names, uploads that were never completed, probes."""
+"""Removes what killed writers leave: payloads that no seal names, uploads that were never completed, probes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import Leftover, LeftoverKind, require_sweep_age
 from gads_sink_s3.bucket import Bucket, Stored
 from gads_sink_s3.condition import PROBES
-from gads_sink_s3.faults import reported
+from gads_sink_s3.errors import reported
 
 _PROBE = re.compile(re.escape(PROBES) + r"/probe-[0-9a-f]{16}")
 
@@ -39,7 +39,7 @@ def _sweep(bucket: Bucket, before: datetime, *, dry_run: bool) -> Iterator[Lefto
             if not _is_payload(upload.key) or upload.begun_at is None or upload.begun_at >= before:
                 continue
             if not dry_run:
-                bucket.give_up_upload(upload.key, upload.upload_id)
+                bucket.abort_upload(upload.key, upload.upload_id)
             yield Leftover(upload.key, LeftoverKind.UNFINISHED, upload.begun_at, None)
 
 
@@ -64,7 +64,7 @@ def _leftovers(
 
 
 def _named(seal: bytes) -> str | None:
-    """The payload that the seal names; None if that cannot be said, and then nothing may be taken away."""
+    """The payload that the seal names; None if the seal cannot be read, and then nothing may be removed."""
     try:
         return decode_metadata(seal).payload_name
     except (DamagedPartitionError, UnsupportedContractError):

@@ -1,6 +1,6 @@
-"""What went wrong with a request: said as one kind of error inside, and in the errors of the domain outside.
+"""Failed requests: one kind of error inside the package, the domain's errors outside.
 
-The client speaks through many exceptions, and through wrong ones: an error body that is not `application/xml` comes
+The client raises many exceptions, and wrong ones: an error body that is not `application/xml` comes
 as `InvalidResponseError`, an unreadable answer as `ValueError` or `ParseError`, the network as urllib3's own.
 """
 
@@ -17,14 +17,14 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from gads_domain.errors import (
     ConfigurationError,
-    CredentialsError,
     GadsError,
+    StorageCredentialsError,
     StorageError,
     StorageFullError,
 )
 
-_PASSING_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-_PASSING_CODE = frozenset(
+_RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_RETRYABLE_CODE = frozenset(
     {
         "BadDigest",
         "IncompleteBody",
@@ -56,16 +56,16 @@ _CODE_IN_BODY = re.compile(r"<Code>([A-Za-z0-9]{1,64})</Code>")
 class S3RequestError(Exception):
     """One request that failed.
 
-    `status` and `code` are the server's, 0 and empty if there was no answer. `passing` says that the same request may
-    succeed later, `landed` that the server may have carried it out. The server's own prose is left behind: it may
+    `status` and `code` are the server's, 0 and empty if there was no answer. `retryable` says that the same
+    request may succeed later, `landed` that the server may have done it. The server's own message is dropped: it may
     repeat what it was sent.
     """
 
-    def __init__(self, status: int, code: str, *, passing: bool, landed: bool) -> None:
+    def __init__(self, status: int, code: str, *, retryable: bool, landed: bool) -> None:
         super().__init__(f"{code or 'no answer'} ({status})" if status else code)
         self.status = status
         self.code = code
-        self.passing = passing
+        self.retryable = retryable
         self.landed = landed
 
     @property
@@ -91,7 +91,7 @@ def diagnosed() -> Iterator[None]:
 
 
 def diagnose(error: Exception) -> S3RequestError:
-    """What `error`, raised by the client, says about its request."""
+    """What an error of the client says about its request."""
     if isinstance(error, S3Error):
         return _answered(error.response.status, error.code or "")
     if isinstance(error, ServerError):
@@ -101,12 +101,12 @@ def diagnose(error: Exception) -> S3RequestError:
         code = _CODE_IN_BODY.search(body or "")
         return _answered(status, code[1] if code else "")
     if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
-        return S3RequestError(0, "no connection", passing=True, landed=False)
+        return S3RequestError(0, "no connection", retryable=True, landed=False)
     if _is_distrust(error):
-        return S3RequestError(0, "certificate not trusted", passing=False, landed=False)
+        return S3RequestError(0, "certificate not trusted", retryable=False, landed=False)
     if isinstance(error, (HTTPError, OSError)):
-        return S3RequestError(0, f"connection broken: {type(error).__name__}", passing=True, landed=True)
-    return S3RequestError(0, "unreadable answer", passing=True, landed=True)
+        return S3RequestError(0, f"connection broken: {type(error).__name__}", retryable=True, landed=True)
+    return S3RequestError(0, "unreadable answer", retryable=True, landed=True)
 
 
 @contextmanager
@@ -114,39 +114,39 @@ def reported(doing: str, place: str) -> Iterator[None]:
     """Raise any `S3RequestError` of the block as a `GadsError` that begins with `doing` and names `place`."""
     try:
         yield
-    except S3RequestError as fault:
-        raise as_gads_error(fault, doing, place) from fault
+    except S3RequestError as error:
+        raise as_gads_error(error, doing, place) from error
 
 
-def as_gads_error(fault: S3RequestError, doing: str, place: str) -> GadsError:
-    """The domain's error for `fault`."""
-    message = f"{doing}: {place}: {fault}"
-    if fault.code == "NoSuchBucket":
+def as_gads_error(error: S3RequestError, doing: str, place: str) -> GadsError:
+    """The domain's error for `error`."""
+    message = f"{doing}: {place}: {error}"
+    if error.code == "NoSuchBucket":
         return ConfigurationError(message, hint="create the bucket, or name another in storage.sink")
-    if fault.code == "RequestTimeTooSkewed":
+    if error.code == "RequestTimeTooSkewed":
         return ConfigurationError(message, hint="set this machine's clock")
-    if fault.code in _FULL or fault.status == 507:
+    if error.code in _FULL or error.status == 507:
         return StorageFullError(message)
-    if fault.code in _DENIED or fault.status in {401, 403}:
-        return CredentialsError(
+    if error.code in _DENIED or error.status in {401, 403}:
+        return StorageCredentialsError(
             message, hint="check the access key, the secret key, the session token and the bucket's policy"
         )
-    if fault.code in _ELSEWHERE or fault.status in {301, 307, 308}:
+    if error.code in _ELSEWHERE or error.status in {301, 307, 308}:
         return ConfigurationError(message, hint="the bucket is in another region or at another endpoint: set region=")
-    if fault.code == "certificate not trusted":
+    if error.code == "certificate not trusted":
         return ConfigurationError(message, hint="give the server's CA certificates as ca=/path/to/file.pem")
-    if fault.status in {405, 501} or fault.code in {"InvalidBucketName", "NotImplemented"}:
-        return ConfigurationError(message, hint="this server cannot do what a sink needs")
-    if not fault.status:
+    if error.status in {405, 501} or error.code in {"InvalidBucketName", "NotImplemented"}:
+        return ConfigurationError(message, hint="this server lacks a call that a sink needs; use another")
+    if not error.status:
         hint = "check the endpoint (http or https?) and the network; what was not sealed stays invisible"
         return StorageError(message, hint=hint)
     return StorageError(message)
 
 
 def _answered(status: int, code: str) -> S3RequestError:
-    passing = status in _PASSING_STATUS or code in _PASSING_CODE
-    # A 200 that holds an error, as CompleteMultipartUpload may send, says nothing of what was done.
-    return S3RequestError(status, code, passing=passing, landed=status >= 500 or status < 300)
+    retryable = status in _RETRYABLE_STATUS or code in _RETRYABLE_CODE
+    # A 200 that holds an error, as CompleteMultipartUpload may send, leaves open what was done.
+    return S3RequestError(status, code, retryable=retryable, landed=status >= 500 or status < 300)
 
 
 def _is_distrust(error: Exception) -> bool:
