@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
+
+from gads_testing.s3.fault_proxy import FaultProxy
+from gads_testing.s3.servers import BUCKET, Server, Storage, as_user, own_place, rclone, shared_radosgw
+
+
+GIVEN = "GADS_TEST_S3_URL"
+"""Names another server to hold to the same laws: a sink's URL, its credentials in AWS_*."""
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key-0123456789"
 
@@ -47,11 +56,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def s3_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    as_user(ACCESS_KEY, SECRET_KEY, monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +87,70 @@ def bucket_name(moto: Any) -> str:
 @pytest.fixture
 def sink_url(moto_endpoint: str, bucket_name: str) -> str:
     return f"s3://{bucket_name}/deep/raw?endpoint={moto_endpoint}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "real_server" in metafunc.fixturenames:
+        servers = ["radosgw", "given"] if os.environ.get(GIVEN) else ["radosgw"]
+        metafunc.parametrize("real_server", servers, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test that needs a server waits for it, and on a new machine for its packages."""
+    for item in items:
+        needed = {"radosgw_server", "rclone_server", "real_server"} & set(getattr(item, "fixturenames", ()))
+        if needed and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(420))
+
+
+@pytest.fixture(scope="session")
+def radosgw_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with shared_radosgw(tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("rclone") / "served"
+    (folder / BUCKET).mkdir(parents=True)
+    with rclone(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real_server(request: pytest.FixtureRequest) -> Server | None:
+    """A server whose conditional PUT is honoured; None for the one that the environment names."""
+    if request.param == "given":
+        return None
+    server: Server = request.getfixturevalue("radosgw_server")
+    return server
+
+
+@pytest.fixture
+def storage(real_server: Server | None, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    if real_server is not None:
+        as_user(real_server.access_key, real_server.secret_key, monkeypatch)
+        return own_place(real_server.endpoint)
+    parts = urlsplit(os.environ[GIVEN])
+    parameters = dict(parse_qsl(parts.query))
+    return own_place(bucket=parts.netloc, above=parts.path.strip("/"), **parameters)
+
+
+@pytest.fixture
+def careless_storage(rclone_server: Server, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """On a server that ignores conditions."""
+    as_user(rclone_server.access_key, rclone_server.secret_key, monkeypatch)
+    return own_place(rclone_server.endpoint)
+
+
+@pytest.fixture
+def proxy(radosgw_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    as_user(radosgw_server.access_key, radosgw_server.secret_key, monkeypatch)
+    with FaultProxy(radosgw_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind_proxy(proxy: FaultProxy) -> Storage:
+    """A place on radosgw; `through(proxy.endpoint)` reaches it by way of the proxy."""
+    return own_place(f"http://127.0.0.1:{proxy.upstream}")

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from gads_testing.s3.servers import Storage
 
 from gads_conformance.sink_laws import SinkLaws
 from gads_conformance.sink_race_laws import kill_writers, race
@@ -10,37 +11,16 @@ from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
 from gads_domain.ports.sink import RawReader, RawSink
 
 
-class Objects:
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
-
-    def names(self) -> list[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-        return [found["Key"].removeprefix(self._prefix) for page in pages for found in page.get("Contents", [])]
-
-    def get(self, path: str) -> bytes:
-        body: bytes = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path)["Body"].read()
-        return body
-
-    def put(self, path: str, data: bytes) -> None:
-        self._client.put_object(Bucket=self._bucket, Key=self._prefix + path, Body=data)
-
-    def remove(self, path: str) -> None:
-        self._client.delete_object(Bucket=self._bucket, Key=self._prefix + path)
-
-
 class TestS3SinkOnMoto(SinkLaws):
-    """The shape of the calls. Races and the whole machine are for a real server: see tests/s3 at the root."""
+    """The shape of the calls. Races and the whole machine are for a real server: see test_laws_on_a_real_server."""
 
     @pytest.fixture
     def sink_url(self, moto_endpoint: str, bucket_name: str) -> str:
         return f"s3://{bucket_name}/deep/raw?endpoint={moto_endpoint}"
 
     @pytest.fixture
-    def backdoor(self, moto: Any, bucket_name: str) -> Objects:
-        return Objects(moto, bucket_name, "deep/raw/")
+    def backdoor(self, moto: Any, moto_endpoint: str, bucket_name: str) -> Storage:
+        return Storage(moto_endpoint, bucket_name, "deep/raw", (), moto)
 
     def test_sink_behaves_as_its_model(self, sink_url: str, base: Path) -> None:
         run_sink_machine(sink_url, base, settings(EXAMPLES, max_examples=1))
@@ -76,8 +56,8 @@ class TestS3SinkAtTheRootOfABucket(SinkLaws):
         return f"s3://{bucket_name}?endpoint={moto_endpoint}"
 
     @pytest.fixture
-    def backdoor(self, moto: Any, bucket_name: str) -> Objects:
-        return Objects(moto, bucket_name, "")
+    def backdoor(self, moto: Any, moto_endpoint: str, bucket_name: str) -> Storage:
+        return Storage(moto_endpoint, bucket_name, "", (), moto)
 
 
 for _law in [name for name in dir(SinkLaws) if name.startswith("test_") and not name.startswith("test_reader")]:

@@ -1,17 +1,27 @@
-"""Servers that tests share: each is started by whoever needs it first and ends when nobody holds on to it."""
+"""S3 servers that tests share: each starts when the first test needs it and ends when no test uses it any more."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+
+BUCKET = "gads-raw"
 
 _START_SECONDS = 300.0  # the packages may have to be fetched first
 
@@ -27,6 +37,91 @@ class Server:
     @property
     def port(self) -> int:
         return int(self.endpoint.rpartition(":")[2])
+
+
+@dataclass(frozen=True)
+class Storage:
+    """An empty place of one test alone on a server; it is also the backdoor of the laws."""
+
+    endpoint: str
+    bucket: str
+    prefix: str
+    parameters: tuple[tuple[str, str], ...]
+    client: Any
+
+    @property
+    def url(self) -> str:
+        """Its URL as a sink."""
+        return self.through(self.endpoint)
+
+    def through(self, endpoint: str, **more: object) -> str:
+        """Its URL by way of a proxy, or with other parameters."""
+        parameters = {
+            **dict(self.parameters),
+            "endpoint": endpoint,
+            **{name: str(value) for name, value in more.items()},
+        }
+        return f"s3://{self.bucket}/{self.prefix}?{urlencode(parameters)}"
+
+    def names(self) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.key(""))
+        return [found["Key"].removeprefix(self.key("")) for page in pages for found in page.get("Contents", [])]
+
+    def get(self, path: str) -> bytes:
+        body: bytes = self.client.get_object(Bucket=self.bucket, Key=self.key(path))["Body"].read()
+        return body
+
+    def put(self, path: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=self.key(path), Body=data)
+
+    def remove(self, path: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=self.key(path))
+
+    def uploads(self) -> list[str]:
+        found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.key(""))
+        return [upload["Key"] for upload in found.get("Uploads", [])]
+
+    def key(self, path: str) -> str:
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+
+def as_user(access_key: str, secret_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name this user, and nothing else that S3 clients read."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret_key)
+
+
+def own_place(endpoint: str, bucket: str = BUCKET, above: str = "", **parameters: str) -> Storage:
+    """A place below `above` that no other test has, for the user whom the environment names."""
+    client = _client_of(endpoint, parameters.get("region", "us-east-1"), os.environ.get("AWS_ACCESS_KEY_ID"))
+    prefix = f"{above}/{uuid.uuid4().hex[:12]}/raw".lstrip("/")
+    return Storage(endpoint, bucket, prefix, tuple(parameters.items()), client)
+
+
+@cache
+def _client_of(endpoint: str, region: str, user: str | None) -> Any:
+    """Signs as `user`, whom the environment names; cached, since making a client reads all that is known of S3."""
+    return boto3.Session().client("s3", endpoint_url=endpoint, region_name=region)
+
+
+@contextmanager
+def shared_radosgw(factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The radosgw of this run of pytest, whichever of its processes asks, with the bucket `BUCKET`."""
+    base = factory.getbasetemp()
+    state = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "radosgw"
+    with radosgw(state) as server:
+        client = boto3.client(
+            "s3",
+            endpoint_url=server.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=server.access_key,
+            aws_secret_access_key=server.secret_key,
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield server
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gads_domain.ports.sink import LEAST_SWEEP_AGE, RawSink
 from gads_sink_s3.sink import S3Sink
 from gads_testing.s3.servers import Server
 
-README = Path(__file__).parents[2] / "packages" / "gads-sink-s3" / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 KEY = sample_key()
 RUN = sample_run()
 FOLDER = partition_prefix(KEY, RUN)
@@ -38,7 +39,7 @@ def guest(
     """The same place as another user, who may do what a policy grants."""
     bucket = f"policies-{behind_proxy.prefix.partition('/')[0]}"
     behind_proxy.client.create_bucket(Bucket=bucket)
-    place = type(behind_proxy)(**{**vars(behind_proxy), "bucket": bucket, "prefix": "PREFIX"})
+    place = replace(behind_proxy, bucket=bucket, prefix="PREFIX")
     owner = sink_adapter(place.url).open_sink(place.url, tmp_path)
     seal(owner, sample_key(9), RUN, [b"the owner's"])
 

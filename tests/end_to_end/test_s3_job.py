@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gads_testing.s3.servers import Server, Storage, as_user, own_place, shared_radosgw
+
+
+@pytest.fixture(scope="session")
+def radosgw_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with shared_radosgw(tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture
+def storage(radosgw_server: Server, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    as_user(radosgw_server.access_key, radosgw_server.secret_key, monkeypatch)
+    return own_place(radosgw_server.endpoint)
+
 
 @pytest.mark.timeout(420)
-def test_demo_runs_on_s3_and_every_command_goes_on(gads_etl: Any, storage: Any, tmp_path: Path) -> None:
+def test_demo_runs_on_s3_and_every_command_goes_on(gads_etl: Any, storage: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     demo = gads_etl("demo", "--dir", folder, "--sink", storage.url)
     assert demo.code == 0, demo.err
