@@ -15,7 +15,6 @@ from werkzeug.serving import make_server
 from gads_testing.s3.fault_proxy import FaultProxy
 from gads_testing.s3.servers import BUCKET, Server, Storage, as_user, own_place, rclone, shared_radosgw
 
-
 GIVEN = "GADS_TEST_S3_URL"
 """Names another server to hold to the same laws: a sink's URL, its credentials in AWS_*."""
 

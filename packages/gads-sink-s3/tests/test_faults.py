@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gads_testing.s3.fault_proxy import Fault, FaultProxy, Plan, Request
 
 from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
@@ -16,6 +15,7 @@ from gads_domain.errors import AlreadySealedError, GadsError, StorageCredentials
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import RawReader, RawSink
+from gads_testing.s3.fault_proxy import Fault, FaultProxy, Plan, Request
 
 KEY = sample_key()
 RUN = sample_run()

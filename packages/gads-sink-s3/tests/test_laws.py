@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from gads_testing.s3.servers import Storage
 
 from gads_conformance.sink_laws import SinkLaws
 from gads_conformance.sink_race_laws import kill_writers, race
 from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
 from gads_domain.ports.sink import RawReader, RawSink
+from gads_testing.s3.servers import Storage
 
 
 class TestS3SinkOnMoto(SinkLaws):
