@@ -121,6 +121,11 @@ def shared_radosgw(factory: pytest.TempPathFactory) -> Iterator[Server]:
             aws_secret_access_key=server.secret_key,
         )
         client.create_bucket(Bucket=BUCKET)
+        # The first of these requests takes seconds, longer than the time-outs of the tests of faults.
+        upload = client.create_multipart_upload(Bucket=BUCKET, Key="first")
+        client.abort_multipart_upload(Bucket=BUCKET, Key="first", UploadId=upload["UploadId"])
+        client.put_object(Bucket=BUCKET, Key="first", Body=b"")
+        client.delete_object(Bucket=BUCKET, Key="first")
         yield server
 
 
