@@ -1,4 +1,4 @@
-"""The tree below a manager: to any depth, nobody silently absent, nobody's metrics asked for."""
+"""The tree below a manager: to any depth, no account silently absent, no metrics asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening the official client, and what is said when it cannot be."""
+"""Opening the official client, and the message when it cannot be."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("developer_token: x", "client_id, client_secret, refresh_token"),
         ("client_id: a\nclient_secret: GOCSPX-a-secret", "incomplete: refresh_token"),
@@ -104,10 +104,10 @@ def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
         ("login_customer_id: 12", "login customer ID"),
     ],
 )
-def test_what_is_missing_is_named(text: str, said: str, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(text: str, message: str, tmp_path: Path) -> None:
     error = refused(written(tmp_path, text))
     assert isinstance(error, CredentialsError)
-    assert said in error.message
+    assert message in error.message
     assert error.hint
 
 

@@ -174,7 +174,7 @@ def code_of(group: str, name: str) -> tuple[str, int]:
         ("header_error", "INVALID_LOGIN_CUSTOMER_ID", "login_customer_id"),
         ("request_error", "LOGIN_CUSTOMER_ID_PARAMETER_MISSING", "login_customer_id is missing"),
         ("authorization_error", "PROJECT_DISABLED", "cloud project of client_id"),
-        ("authentication_error", "AUTHENTICATION_ERROR", "does not say which"),
+        ("authentication_error", "AUTHENTICATION_ERROR", "does not name it"),
     ],
 )
 def test_the_credential_that_is_wrong_is_named(group: str, name: str, blamed: str) -> None:

@@ -238,7 +238,7 @@ def test_no_row_is_lost_or_doubled_or_else_the_day_fails(offsets: list[int], row
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("2024-06-02 00:00:00", "a row of 2024-06-02 00:00:00, which was not asked for"),
         ("2024-05-31 23:59:59.999999", "which was not asked for"),
@@ -246,9 +246,9 @@ def test_no_row_is_lost_or_doubled_or_else_the_day_fails(offsets: list[int], row
         ("yesterday", "a time that cannot be read"),
     ],
 )
-def test_a_row_from_outside_its_window_is_refused(text: str | None, said: str) -> None:
+def test_a_row_from_outside_its_window_is_refused(text: str | None, message: str) -> None:
     windows = EventWindows(ReportSlice(CUSTOMER, event_report(100), DAY, DAY))
-    with pytest.raises(PermanentApiError, match=said):
+    with pytest.raises(PermanentApiError, match=message):
         list(windows.read(lambda query: [Page(batch_of(["2024-06-01 10:00:00", text]), "")]))
 
 

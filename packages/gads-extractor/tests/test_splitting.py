@@ -16,7 +16,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter, RawSink
 from gads_domain.run import RunContext, RunId
-from gads_extractor.day_seals import SEALING_THREADS, THREADED_BYTES, TOGETHER, sealing_by
+from gads_extractor.day_seals import SEALING_THREADS, THREADED_BYTES, TOGETHER
 from gads_extractor.day_splitter import SHARED_ROWS, DaySplitter
 from gads_payload.schema import arrow_schema
 from gads_sink_local.sink import LocalSink
@@ -56,7 +56,7 @@ def one_long_day_and_crumbs() -> list[list[date]]:
 
 @pytest.mark.parametrize("pages", [in_order, interleaved, one_long_day_and_crumbs])
 def test_what_waits_is_bounded_and_nothing_is_lost(pages: Pages, sink: RawSink, run: RunContext) -> None:
-    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), buffered_rows=250)
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id, buffered_rows=250)
     expected = dict.fromkeys(DAYS, 0)
     for days in pages():
         splitter.add(page(days))
@@ -73,7 +73,7 @@ def test_what_waits_is_bounded_and_nothing_is_lost(pages: Pages, sink: RawSink, 
 
 
 def test_bytes_are_bounded_as_well(sink: RawSink, run: RunContext) -> None:
-    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), buffered_bytes=3000)
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id, buffered_bytes=3000)
     for days in interleaved():
         splitter.add(page(days))
         assert splitter.buffered_rows * 12 <= 3000
@@ -81,8 +81,8 @@ def test_bytes_are_bounded_as_well(sink: RawSink, run: RunContext) -> None:
     assert not list(sink.sealed())
 
 
-def test_rows_wait_for_a_large_row_group_while_there_is_room(sink: RawSink, run: RunContext) -> None:
-    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), buffered_rows=3000)
+def test_rows_wait_for_a_large_row_group_while_there_is_space(sink: RawSink, run: RunContext) -> None:
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id, buffered_rows=3000)
     for days in interleaved():
         splitter.add(page(days))
     assert splitter.buffered_rows == 3000
@@ -93,7 +93,7 @@ def test_rows_wait_for_a_large_row_group_while_there_is_room(sink: RawSink, run:
 
 def test_a_row_that_waits_does_not_hold_the_pages_it_came_in(sink: RawSink, run: RunContext) -> None:
     before = pa.total_allocated_bytes()
-    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), buffered_rows=5000)
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id, buffered_rows=5000)
     for _ in range(100):
         splitter.add(page([DAYS[0]] * (SHARED_ROWS // 2 - 1) + [DAYS[1]]))
     assert pa.total_allocated_bytes() - before < 5000 * 12 + SHARED_ROWS * 12 + 100 * 1024
@@ -102,12 +102,12 @@ def test_a_row_that_waits_does_not_hold_the_pages_it_came_in(sink: RawSink, run:
 
 def test_aborting_leaves_the_days_open_for_another_try(sink: RawSink, run: RunContext) -> None:
     for _ in range(2):
-        splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id))
+        splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id)
         splitter.add(page(DAYS))
         splitter.abort()
         splitter.abort()
         assert not list(sink.sealed())
-    splitter = DaySplitter(KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id))
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id)
     assert all(isinstance(outcome, Sealed) for outcome in splitter.seal(facts_of))
     splitter.abort()
     assert len(list(sink.sealed())) == len(KEYS)
@@ -149,10 +149,10 @@ class _MeetingWriter:
         self._inner.abort()
 
 
-def test_several_days_are_sealed_at_once_and_told_in_order(sink: RawSink, run: RunContext) -> None:
+def test_several_days_are_sealed_at_once_and_come_in_order(sink: RawSink, run: RunContext) -> None:
     days = SEALING_THREADS * 3
-    meeting = _Meeting(sink, SEALING_THREADS)
-    splitter = DaySplitter(KEYS[:days], SCHEMA, day_of, lambda key: meeting.open_writer(key, run.run_id))
+    meeting: Any = _Meeting(sink, SEALING_THREADS)
+    splitter = DaySplitter(KEYS[:days], SCHEMA, day_of, meeting, run.run_id)
     splitter.add(page(DAYS[:days]))
     outcomes = list(splitter.seal(facts_of))
     assert [outcome.key for outcome in outcomes] == KEYS[:days]
@@ -165,7 +165,7 @@ def test_a_bug_in_one_seal_costs_its_day_alone(sink: RawSink, run: RunContext) -
             raise ZeroDivisionError
         return facts_of(record_count)
 
-    splitter = DaySplitter(KEYS[:5], SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id))
+    splitter = DaySplitter(KEYS[:5], SCHEMA, day_of, sink, run.run_id)
     splitter.add(page([*DAYS[:5], *[DAYS[2]] * 6]))
     outcomes = list(splitter.seal(facts))
     assert [outcome.key for outcome in outcomes] == KEYS[:5]
@@ -205,10 +205,8 @@ def test_a_sink_that_can_seals_days_together_and_none_is_lost(tmp_path: Path, ru
     local = LocalSink(tmp_path)
     with local.open_writer(KEYS[3], run.run_id) as faster:
         faster.finalize(facts_of(0))
-    sink = _Counting(local)
-    splitter = DaySplitter(
-        KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), seal_days=sealing_by(sink)
-    )
+    sink: Any = _Counting(local)
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id)
     splitter.add(page([day for day in DAYS if day != DAYS[7]]))
     outcomes = list(splitter.seal(facts_of))
     assert [outcome.key for outcome in outcomes] == KEYS
@@ -219,11 +217,9 @@ def test_a_sink_that_can_seals_days_together_and_none_is_lost(tmp_path: Path, ru
     assert sink.threads == {threading.get_ident()}
 
 
-def test_whoever_leaves_early_leaves_the_days_of_later_groups_unsealed(tmp_path: Path, run: RunContext) -> None:
+def test_a_reader_that_stops_early_leaves_the_days_of_later_groups_unsealed(tmp_path: Path, run: RunContext) -> None:
     sink = LocalSink(tmp_path)
-    splitter = DaySplitter(
-        KEYS, SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), seal_days=sealing_by(sink)
-    )
+    splitter = DaySplitter(KEYS, SCHEMA, day_of, sink, run.run_id)
     splitter.add(page(DAYS))
     assert isinstance(next(splitter.seal(facts_of)), Sealed)
     splitter.abort()
@@ -231,10 +227,8 @@ def test_whoever_leaves_early_leaves_the_days_of_later_groups_unsealed(tmp_path:
 
 
 def test_much_data_is_compressed_by_several_threads(tmp_path: Path, run: RunContext) -> None:
-    sink = _Counting(LocalSink(tmp_path))
-    splitter = DaySplitter(
-        KEYS[:4], SCHEMA, day_of, lambda key: sink.open_writer(key, run.run_id), seal_days=sealing_by(sink)
-    )
+    sink: Any = _Counting(LocalSink(tmp_path))
+    splitter = DaySplitter(KEYS[:4], SCHEMA, day_of, sink, run.run_id)
     rows = THREADED_BYTES // 12 // 4 + 1000
     for day in DAYS[:4]:
         splitter.add(page([day] * rows))

@@ -169,7 +169,7 @@ def test_click_view_is_asked_a_day_at_a_time() -> None:
     assert max_days_per_call(parse(BASE)) is None
 
 
-def test_all_problems_are_told_in_the_order_of_the_text() -> None:
+def test_all_problems_come_in_the_order_of_the_text() -> None:
     text = """SELECT campagn.id,
        metrics.click
 FROM campain

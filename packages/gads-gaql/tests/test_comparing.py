@@ -24,7 +24,7 @@ def test_nothing_changes_between_equal_versions() -> None:
     assert compare_versions(query, load("v23"), load("v26")) == []
 
 
-def test_each_change_is_told_column_by_column() -> None:
+def test_each_change_is_found_column_by_column() -> None:
     newer = catalogue("v2", {"id": "string", "status": "enum Status", "names": "string[]"}, ["ON"])
     assert [(p.column, p.code, p.message) for p in compare_versions(QUERY, OLD, newer)] == [
         (8, "type_changed", "thing_id: int64 -> string in v2"),
@@ -34,13 +34,13 @@ def test_each_change_is_told_column_by_column() -> None:
     assert compare_versions(QUERY, OLD, newer)[1].hint == "did you mean thing.names?"
 
 
-def test_another_enum_of_the_same_column_type_is_told() -> None:
+def test_another_enum_of_the_same_column_type_is_found() -> None:
     newer = catalogue("v2", {"id": "int64", "name": "string", "status": "enum State"}, ["ON", "OFF"])
     (found,) = compare_versions(QUERY, OLD, newer)
     assert found.message == "thing_status: enum Status -> enum State in v2, still string"
 
 
-def test_a_resource_that_left_is_told_with_its_fields() -> None:
+def test_a_resource_that_left_is_found_with_its_fields() -> None:
     found = compare_versions(QUERY, OLD, catalogue("v2", None, []))
     assert [p.code for p in found] == ["field_left", "field_left", "field_left", "resource_left"]
 

@@ -47,7 +47,7 @@ def test_a_part_of_a_day_is_bounded_by_its_own_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "first", "said"),
+    ("text", "first", "message"),
     [
         (EVENTS, date(2024, 3, 1), "is after"),
         (f"{EVENTS} WHERE {TIME} DURING TODAY", FIRST, "line 1, column 90: the query bounds its days itself"),
@@ -55,6 +55,6 @@ def test_a_part_of_a_day_is_bounded_by_its_own_times() -> None:
         ("SELECT change_event.resource_name FROM change_event", FIRST, "does not select"),
     ],
 )
-def test_a_query_that_decides_for_itself_is_refused(text: str, first: date, said: str) -> None:
-    with pytest.raises(QueryError, match=said):
+def test_a_query_that_decides_for_itself_is_refused(text: str, first: date, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
         day_query(events(text), first, LAST)

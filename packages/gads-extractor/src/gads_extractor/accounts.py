@@ -13,9 +13,7 @@ from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.page_decoder import PageDecoder
 from gads_extractor.report_source import SearchStreams
-from gads_gaql import catalogue
-from gads_gaql.catalogue import table_schema
-from gads_gaql.parser import parse
+from gads_gaql import load, parse, render, table_schema
 
 _TREE = """
 SELECT customer_client.id, customer_client.descriptive_name, customer_client.manager, customer_client.currency_code,
@@ -48,7 +46,7 @@ class GoogleAdsAccountDirectory:
         self._idle_timeout = idle_timeout
 
     def below(self, root: str, *, with_parents: bool = True) -> list[Account]:
-        """The account `root` and everything below it, as the port says.
+        """The account `root` and everything below it, as the port demands.
 
         One request, one more if the root has put labels on accounts, and one for each manager whose accounts could
         also be another's, which `with_parents` False spares: `parent_id` is then known at level 1 alone.
@@ -57,7 +55,7 @@ class GoogleAdsAccountDirectory:
             rows = self._rows(root, _TREE)
         except PermanentApiError as error:
             return [Account(root, refusal=FailureReason.of(error))]
-        if not rows:  # an account that is no manager
+        if not rows:  # not a manager
             return self.named([root])
         labels = self._label_names(root) if any(row["customer_client_applied_labels"] for row in rows) else {}
         listed: dict[str, Account] = {}
@@ -68,7 +66,7 @@ class GoogleAdsAccountDirectory:
         return list(_depth_first(listed))
 
     def named(self, customer_ids: Sequence[str]) -> list[Account]:
-        """These accounts, each asked for itself, as the port says."""
+        """These accounts, by one request each."""
         return [self._named(customer_id) for customer_id in customer_ids]
 
     def _named(self, customer_id: str) -> Account:
@@ -93,7 +91,7 @@ class GoogleAdsAccountDirectory:
         )
 
     def _find_parents(self, listed: dict[str, Account], root: str, *, with_parents: bool) -> None:
-        """Fill in `parent_id`: a manager alone on its level has all of the next; of several each is asked."""
+        """Fill in `parent_id`: a manager alone on its level has all of the next; several are asked one by one."""
         by_level: dict[int, list[Account]] = {}
         for account in listed.values():
             by_level.setdefault(account.level, []).append(account)
@@ -124,12 +122,12 @@ class GoogleAdsAccountDirectory:
 
     def _rows(self, customer_id: str, text: str) -> list[dict[str, Any]]:
         query = parse(text)
-        schema = table_schema(query, catalogue.load(self._connection.api_version))
+        schema = table_schema(query, load(self._connection.api_version))
         decoder = PageDecoder(self._connection.api_version, schema)
-        asked = " ".join(text.split())
 
         def read() -> list[dict[str, Any]]:
-            with closing(self._connection.search_stream(customer_id, asked, idle_timeout=self._idle_timeout)) as pages:
+            stream = self._connection.search_stream(customer_id, render(query), idle_timeout=self._idle_timeout)
+            with closing(stream) as pages:
                 return [row for data in pages for row in decoder.decode(data).rows.to_pylist()]
 
         return call_with_retry(self._retry, read)

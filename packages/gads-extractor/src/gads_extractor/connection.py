@@ -16,12 +16,12 @@ from google.auth import exceptions as auth_errors
 from gads_domain.errors import ApiUnreachableError, ConfigurationError, CredentialsError, GadsError, TransientApiError
 from gads_extractor.certificate_probe import certificate_fault
 from gads_extractor.errors import (
+    CALL_ERRORS,
     NO_CONNECTION,
     CallFailedError,
     CallFailure,
     explain,
     explain_oauth,
-    is_call_error,
     untrusted_certificate,
 )
 from gads_extractor.idle_watch import IdleWatch, Wait
@@ -38,7 +38,7 @@ _WHERE = "google_ads.configuration names a google-ads.yaml; without it the GOOGL
 class GoogleAdsConnection:
     """A connection as one login, in one API version; safe for several threads.
 
-    What its calls raise is `CallFailedError`, which carries the domain's error; no secret is in it.
+    Its streams raise `CallFailedError`, which carries the domain's error; no secret is in it.
     """
 
     def __init__(self, client: GoogleAdsClient, api_version: str, secrets: tuple[str, ...] = ()) -> None:
@@ -54,7 +54,7 @@ class GoogleAdsConnection:
 
     @property
     def login_customer_id(self) -> str | None:
-        """The manager through which the API is asked; None if accounts are asked directly."""
+        """The manager through which accounts are reached; None if they are reached directly."""
         return str(self._client.login_customer_id) if self._client.login_customer_id else None
 
     @classmethod
@@ -94,16 +94,17 @@ class GoogleAdsConnection:
                     except StopIteration:
                         return
                 yield page
-        except Exception as error:
+        except CALL_ERRORS as error:
             failure = _silent(idle_timeout) if wait.fired else self._failure(error)
-            if failure is None:
-                raise
             raise CallFailedError(failure) from error
         finally:
             call.cancel()
 
-    def accessible_customers(self, *, timeout: float = 60.0) -> list[str]:
-        """The account numbers that the login reaches directly: one cheap call, which proves the credentials."""
+    def check(self, *, timeout: float = 60.0) -> list[str]:
+        """Prove the credentials with one cheap call; returns the accounts that the login reaches directly.
+
+        Raises `CredentialsError`, an `ApiError`, or `ConfigurationError` for a certificate that is not trusted.
+        """
         types = _service_types(self.api_version, "customer_service")
         start = self._channel.unary_unary(
             f"{self._service}.CustomerService/ListAccessibleCustomers",
@@ -112,22 +113,9 @@ class GoogleAdsConnection:
         )
         try:
             response = start(types.ListAccessibleCustomersRequest(), timeout=timeout)
-        except Exception as error:
-            failure = self._failure(error)
-            if failure is None:
-                raise
-            raise CallFailedError(failure) from error
+        except CALL_ERRORS as error:
+            raise self._failure(error).error from error
         return sorted(name.removeprefix("customers/") for name in response.resource_names)
-
-    def check(self) -> list[str]:
-        """Make sure that the API accepts the credentials, by asking for the accessible accounts.
-
-        Raises `CredentialsError`, an `ApiError`, or `ConfigurationError` for a certificate that is not trusted.
-        """
-        try:
-            return self.accessible_customers()
-        except CallFailedError as failed:
-            raise failed.failure.error from failed
 
     def close(self) -> None:
         """End the channel; streams that are open fail."""
@@ -142,9 +130,7 @@ class GoogleAdsConnection:
     def __repr__(self) -> str:
         return f"GoogleAdsConnection({self.api_version})"
 
-    def _failure(self, error: BaseException) -> CallFailure | None:
-        if not is_call_error(error):
-            return None
+    def _failure(self, error: BaseException) -> CallFailure:
         failure = explain(error, self.api_version, self._secrets)
         if isinstance(failure.error, ApiUnreachableError) and NO_CONNECTION in failure.error.message:
             fault = certificate_fault(self._endpoint)
@@ -172,7 +158,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         return dict(client_config.parse_yaml_document_to_dict(f"{text.rstrip()}\nuse_proto_plus: true\n"))
     except ValueError as error:
         raise CredentialsError(f"{path}: {_first_line(error)}", hint=_WHERE) from None
-    except Exception:  # what a YAML parser says quotes the line, which may hold a secret
+    except Exception:  # a YAML parser's message quotes the line, which may hold a secret
         raise ConfigurationError(f"{path} is not a google-ads.yaml", hint="it is YAML of the form key: value") from None
 
 
@@ -207,7 +193,7 @@ def _client(settings: dict[str, Any], api_version: str, secrets: tuple[str, ...]
 
 def _missing(settings: Mapping[str, Any]) -> GadsError:
     if settings.get("json_key_file_path"):
-        return CredentialsError("the file at json_key_file_path is no service account key", hint=_WHERE)
+        return CredentialsError("the file at json_key_file_path is not a service account key", hint=_WHERE)
     lacking = [name for name in ("client_id", "client_secret", "refresh_token") if not settings.get(name)]
     return CredentialsError(
         f"the OAuth credentials are incomplete: {', '.join(lacking) or 'a value is malformed'}",
@@ -220,7 +206,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _quieten_client() -> None:
-    """Failures come out as errors; without a handler the client's logger would print them once more."""
+    """Failures are raised; without a handler the client's logger would print them as well."""
     logger = logging.getLogger("google.ads.googleads")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""Which of the credentials is wrong, as far as an answer tells: token, client, refresh token, login, project.
+"""Which of the credentials is wrong, as far as an answer shows: token, client, refresh token, login, project.
 
 Sources: https://developers.google.com/google-ads/api/docs/common-errors, https://www.rfc-editor.org/rfc/rfc6749
 section 5.2, and Google's additions to it: https://developers.google.com/identity/protocols/oauth2/web-server.
@@ -22,20 +22,20 @@ _GRANTS = {
     "access_denied": "the Google account behind refresh_token may not grant access; ask its administrator",
     "admin_policy_enforced": "the administrator of the Google account behind refresh_token forbids this client_id",
 }
-"""What the token server answers, and whose fault it is."""
+"""What the token server answers, and which setting is at fault."""
 
 REFUSED_GRANTS = tuple(_GRANTS)
 
 _OF_CODE = {
-    "DEVELOPER_TOKEN_INVALID": "developer_token is none: copy it from the API Center of the manager account",
+    "DEVELOPER_TOKEN_INVALID": "developer_token is not valid: copy it from the API Center of the manager account",
     "DEVELOPER_TOKEN_NOT_APPROVED": "developer_token is for test accounts alone: apply for Basic access",
     "DEVELOPER_TOKEN_PROHIBITED": "developer_token was first used with another cloud project: use its client_id",
     "DEVELOPER_TOKEN_NOT_ON_ALLOWLIST": "developer_token may not use this part of the API",
     "DEVELOPER_TOKEN_PARAMETER_MISSING": "developer_token is missing",
     "ORGANIZATION_NOT_ASSOCIATED_WITH_DEVELOPER_TOKEN": "developer_token is of another organization than client_id",
-    "INVALID_LOGIN_CUSTOMER_ID": "login_customer_id is no account: a manager's number, ten digits without dashes",
+    "INVALID_LOGIN_CUSTOMER_ID": "login_customer_id is not an account: a manager's number, ten digits without dashes",
     "LOGIN_CUSTOMER_ID_PARAMETER_MISSING": "login_customer_id is missing: a manager's number, ten digits",
-    "INVALID_LINKED_CUSTOMER_ID": "linked_customer_id is no account",
+    "INVALID_LINKED_CUSTOMER_ID": "linked_customer_id is not an account",
     "NOT_ADS_USER": "the Google account behind refresh_token has no Google Ads account: share one with it",
     "GOOGLE_ACCOUNT_DELETED": "the Google account behind refresh_token was deleted: use another",
     "TWO_STEP_VERIFICATION_NOT_ENROLLED": "the Google account behind refresh_token needs 2-Step Verification",
@@ -50,15 +50,18 @@ _OF_CODE = {
 _REFRESH_TOKEN = (
     "refresh_token gives no access any more: make a new one, or of a service account renew json_key_file_path"
 )
-_ANY = "one of developer_token, client_id, refresh_token and login_customer_id is wrong; the answer does not say which"
+_ANY = "one of developer_token, client_id, refresh_token and login_customer_id is wrong; the answer does not name it"
 
 
-def of_code(code: str) -> str:
-    """What to do about an error code of the API such as `AUTHENTICATION_ERROR.OAUTH_TOKEN_REVOKED`."""
-    name = code.partition(".")[2]
-    if name.startswith(("OAUTH_TOKEN", "GOOGLE_ACCOUNT", "LOGIN_COOKIE")):
-        return _OF_CODE.get(name, _REFRESH_TOKEN)
-    return _OF_CODE.get(name, _ANY)
+def of_code(code: str) -> str | None:
+    """What to do about an error code such as `AUTHENTICATION_ERROR.OAUTH_TOKEN_REVOKED`; None if it is about no login.
+
+    An authentication error about the account that a call is for is not told apart here.
+    """
+    group, _, name = code.partition(".")
+    if name in _OF_CODE or group != "AUTHENTICATION_ERROR":
+        return _OF_CODE.get(name)
+    return _REFRESH_TOKEN if name.startswith(("OAUTH_TOKEN", "GOOGLE_ACCOUNT", "LOGIN_COOKIE")) else _ANY
 
 
 def of_oauth(text: str) -> str:

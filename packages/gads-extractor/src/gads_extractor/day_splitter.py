@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 
-from gads_domain.errors import FailureReason, GadsError, PermanentApiError
-from gads_domain.metadata import PartitionFacts, PartitionMetadata, TableSchema
+from gads_domain.errors import PermanentApiError
+from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
-from gads_domain.ports.sink import PartitionWriter
-from gads_extractor.day_seals import FactsOf, SealDays, at_once
-from gads_payload.writer import PayloadWriter
+from gads_domain.ports.report_source import DayOutcome
+from gads_domain.ports.sink import RawSink
+from gads_domain.run import RunId
+from gads_extractor.day_payload import DayPayload, FactsOf
+from gads_extractor.day_seals import seal_days
 
 pc: Any = pyarrow.compute
 """Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
@@ -26,20 +26,18 @@ BUFFERED_ROWS = 400_000
 BUFFERED_BYTES = 128 << 20
 """Bytes of all days together that may wait for their row group."""
 SHARED_ROWS = 2_000
-"""So many rows of a slice may stay in memory as long as one of them does. Of those that come later each day's are
-copied, so that one row in a buffer does not hold its whole page."""
+"""Rows of a slice that may share the memory of their pages. Those that come later are copied for each day, so that one
+row in a buffer does not keep its whole page."""
 
-WriterOpener = Callable[[PartitionKey], PartitionWriter]
 DaysOf = Callable[[pa.RecordBatch], Any]
-"""The day of each row: an Arrow array of date32 as long as the batch; null where a row says none."""
+"""The day of each row: an Arrow array of date32 as long as the batch; null where a row has none."""
 
 
 class DaySplitter:
-    """Writes each row to the payload of its day; used for one try at a slice.
+    """Writes each row to the payload of its day, in `sink` under `run_id`; used for one try at a slice.
 
-    A day that the sink refuses is given up alone, and its rows are dropped; the others go on. Writers are opened when
-    their day's first row comes, and each is used by one thread at a time. Nothing is sealed before `seal`; `abort`
-    takes away all that was not.
+    A day that the sink refuses is given up alone, and its rows are dropped; the others go on. Nothing is sealed before
+    `seal`; `abort` removes all that was not.
     """
 
     def __init__(
@@ -47,17 +45,17 @@ class DaySplitter:
         keys: Sequence[PartitionKey],
         schema: TableSchema,
         days_of: DaysOf,
-        open_writer: WriterOpener,
+        sink: RawSink,
+        run_id: RunId,
         *,
         buffered_rows: int = BUFFERED_ROWS,
         buffered_bytes: int = BUFFERED_BYTES,
-        seal_days: SealDays | None = None,
     ) -> None:
-        self._days = {key.logical_date: _Day(key, schema, open_writer) for key in keys}
+        self._days = {key.logical_date: DayPayload(key, schema, sink, run_id) for key in keys}
         self._days_of = days_of
+        self._sink = sink
         self._row_limit = buffered_rows
         self._byte_limit = buffered_bytes
-        self._seal_days = seal_days or at_once
         self.row_count = 0
 
     @property
@@ -67,7 +65,7 @@ class DaySplitter:
 
     @property
     def all_failed(self) -> bool:
-        """Whether the sink has refused every day, so that reading on is of no use."""
+        """Whether the sink has refused every day, so that no more rows are needed."""
         return all(day.failure is not None for day in self._days.values())
 
     def add(self, rows: pa.RecordBatch) -> None:
@@ -79,17 +77,14 @@ class DaySplitter:
             if day is None or day not in self._days:
                 raise PermanentApiError(
                     f"the API sent a row of {day or 'no day'}, which was not asked for",
-                    hint="nothing was written; what the report says of its day must be the day of the row",
+                    hint="nothing was written; the day in a row must be the day that was asked for",
                 )
             self._days[day].add(part)
         self._keep_bounds()
 
     def seal(self, facts_of: FactsOf) -> Iterator[DayOutcome]:
-        """Seal every day, those without rows too; one outcome each, in the order of the days.
-
-        Whoever leaves early leaves the days that were not begun unsealed; those under way are waited for.
-        """
-        return self._seal_days(list(self._days.values()), facts_of)
+        """Seal every day, those without rows too, as `seal_days` does."""
+        return seal_days(self._sink, list(self._days.values()), facts_of)
 
     def abort(self) -> None:
         """Give up whatever is not sealed."""
@@ -97,7 +92,7 @@ class DaySplitter:
             day.abort()
 
     def _keep_bounds(self) -> None:
-        """Write out the largest buffers, one after the other, until half of the room is free again."""
+        """Write out the largest buffers, one after the other, until half of the space is free again."""
         rows = self.buffered_rows
         size = sum(day.buffered_bytes for day in self._days.values())
         if rows <= self._row_limit and size <= self._byte_limit:
@@ -108,81 +103,6 @@ class DaySplitter:
             day.flush()
             if rows <= self._row_limit // 2 and size <= self._byte_limit // 2:
                 return
-
-
-class _Day:
-    """One day's payload on its way: not opened, open, sealed, or failed."""
-
-    def __init__(self, key: PartitionKey, schema: TableSchema, open_writer: WriterOpener) -> None:
-        self._key = key
-        self._schema = schema
-        self._open_writer = open_writer
-        self._out: PartitionWriter | None = None
-        self._payload: PayloadWriter | None = None
-        self.failure: FailureReason | None = None
-
-    @property
-    def buffered_rows(self) -> int:
-        return self._payload.buffered_rows if self._payload else 0
-
-    @property
-    def buffered_bytes(self) -> int:
-        return self._payload.buffered_bytes if self._payload else 0
-
-    def add(self, rows: pa.RecordBatch) -> None:
-        self._guarded(lambda: self._opened().write(rows))
-
-    def flush(self) -> None:
-        self._guarded(lambda: self._opened().flush())
-
-    def close(self, facts_of: FactsOf) -> tuple[PartitionWriter, PartitionFacts] | None:
-        """The payload is whole: what is to be sealed, and the facts; None for a day that has failed."""
-        if self.failure is not None:
-            return None
-        try:
-            payload = self._opened()
-            payload.close()
-            assert self._out is not None
-            return self._out, facts_of(payload.row_count)
-        except Exception as error:  # a bug, too, is this day's alone: the others are being sealed beside it
-            self._fail(error)
-            return None
-
-    def end(self, sealed: PartitionMetadata | Exception | None) -> DayOutcome:
-        """What came of the day, given what came of sealing it; None where it was not tried."""
-        if isinstance(sealed, Exception):
-            self._fail(sealed)
-        elif sealed is not None:
-            self._payload = self._out = None
-            return Sealed(self._key, sealed)
-        assert self.failure is not None
-        return Unsealed(self._key, self.failure)
-
-    def abort(self) -> None:
-        payload, out, self._payload, self._out = self._payload, self._out, None, None
-        if payload is not None:
-            payload.abandon()
-        if out is not None:
-            with suppress(GadsError):  # what is left of it is invisible, and swept later
-                out.abort()
-
-    def _opened(self) -> PayloadWriter:
-        if self._payload is None:
-            self._out = self._open_writer(self._key)
-            self._payload = PayloadWriter(self._out, self._schema)
-        return self._payload
-
-    def _fail(self, error: Exception) -> None:
-        self.failure = FailureReason.of(error)
-        self.abort()
-
-    def _guarded(self, act: Callable[[], None]) -> None:
-        if self.failure is not None:
-            return
-        try:
-            act()
-        except GadsError as error:
-            self._fail(error)
 
 
 def _by_day(rows: pa.RecordBatch, days: Any, *, shared: bool) -> Iterator[tuple[date | None, pa.RecordBatch]]:

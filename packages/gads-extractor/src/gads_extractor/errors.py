@@ -1,4 +1,4 @@
-"""What the API, the channel and the token server say when they fail, in the errors of the domain.
+"""Failures of the API, the channel and the token server, as errors of the domain.
 
 Sources: https://developers.google.com/google-ads/api/docs/best-practices/error-types and the `ErrorCode` message.
 """
@@ -54,27 +54,13 @@ _ACCOUNT_CODES = {
 }
 """Errors about the account that a call is for, whatever it asks, and not about the login."""
 _VERSION_GONE = "REQUEST_ERROR.UNSUPPORTED_VERSION"
-_TOKEN_CODES = {
-    "AUTHORIZATION_ERROR.DEVELOPER_TOKEN_NOT_ON_ALLOWLIST",
-    "AUTHORIZATION_ERROR.DEVELOPER_TOKEN_PROHIBITED",
-    "AUTHORIZATION_ERROR.DEVELOPER_TOKEN_NOT_APPROVED",
-    "AUTHORIZATION_ERROR.PROJECT_DISABLED",
-    "AUTHORIZATION_ERROR.INCOMPLETE_SIGNUP",
-    "AUTHORIZATION_ERROR.CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION",
-    "AUTHORIZATION_ERROR.CLOUD_PROJECT_NOT_UNDER_ORGANIZATION",
-    "HEADER_ERROR.INVALID_LOGIN_CUSTOMER_ID",
-    "HEADER_ERROR.INVALID_LINKED_CUSTOMER_ID",
-    "REQUEST_ERROR.DEVELOPER_TOKEN_PARAMETER_MISSING",
-    "REQUEST_ERROR.LOGIN_CUSTOMER_ID_PARAMETER_MISSING",
-    "REQUEST_ERROR.CLOUD_PROJECT_NOT_FOUND",
-}
 _HINTS = {
     "AUTHORIZATION_ERROR.USER_PERMISSION_DENIED": (
         "share the account with the login, or set login_customer_id to a manager above it"
     ),
     "AUTHORIZATION_ERROR.CUSTOMER_NOT_ENABLED": "the account is cancelled or not yet set up; exclude it",
     "AUTHORIZATION_ERROR.INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION": (
-        "login_customer_id is no manager above this account"
+        "login_customer_id is not a manager above this account"
     ),
     "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND": "check the account's number",
     "AUTHORIZATION_ERROR.MISSING_TOS": "sign in to the account and accept the terms of service",
@@ -128,13 +114,12 @@ class CallFailedError(Exception):
         self.failure = failure
 
 
-def is_call_error(error: BaseException) -> bool:
-    """Whether `error` comes from the API, the channel or the token server, so that `explain` knows it."""
-    return isinstance(error, GoogleAdsException | grpc.RpcError | auth_errors.GoogleAuthError)
+CALL_ERRORS = (GoogleAdsException, grpc.RpcError, grpc.FutureCancelledError, auth_errors.GoogleAuthError)
+"""What a call raises that comes from the API, the channel or the token server."""
 
 
 def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ()) -> CallFailure:
-    """What a call to the API raised, as the domain's error; `secrets` never come out."""
+    """What a call to the API raised, one of `CALL_ERRORS`, as the domain's error; `secrets` never come out."""
     if isinstance(error, auth_errors.GoogleAuthError):
         return CallFailure(explain_oauth(error, secrets))
     if isinstance(error, GoogleAdsException):
@@ -183,9 +168,7 @@ def _failure_in(trailing: Sequence[tuple[str, Any]], api_version: str) -> Any | 
 
 def _of_failure(failure: Any, request_id: str, secrets: Iterable[str]) -> CallFailure:
     codes = [_code_of(error.error_code) for error in failure.errors]
-    texts = [
-        f"{code}: {error.message}" for code, error in zip(codes, failure.errors, strict=True) if code or error.message
-    ]
+    texts = [f"{code}: {error.message}" for code, error in zip(codes, failure.errors, strict=True)]
     if len(texts) > _SHOWN_ERRORS:
         texts = [*texts[:_SHOWN_ERRORS], f"and {len(texts) - _SHOWN_ERRORS} more"]
     asked = request_id or failure.request_id
@@ -208,9 +191,9 @@ def _code_of(error_code: Any) -> str:
 
 def _kind_of(codes: Sequence[str]) -> tuple[type[GadsError], str | None]:
     """The error that reaches furthest decides: credentials, version, account, then what fails always, then quota."""
-    refused = next((code for code in codes if code in _TOKEN_CODES or _is_authentication(code)), None)
-    if refused is not None:
-        return CredentialsError, credential_hints.of_code(refused)
+    for code in codes:
+        if code not in _ACCOUNT_CODES and (hint := credential_hints.of_code(code)) is not None:
+            return CredentialsError, hint
     if _VERSION_GONE in codes:
         return ApiVersionGoneError, None
     if not _ACCOUNT_CODES.isdisjoint(codes):
@@ -220,10 +203,6 @@ def _kind_of(codes: Sequence[str]) -> tuple[type[GadsError], str | None]:
             return QuotaExhaustedError, _QUOTA_HINT
         return TransientApiError, None
     return PermanentApiError, None
-
-
-def _is_authentication(code: str) -> bool:
-    return code.startswith("AUTHENTICATION_ERROR.") and code not in _ACCOUNT_CODES
 
 
 def _retry_delay(failure: Any) -> float | None:

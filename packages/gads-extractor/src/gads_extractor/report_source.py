@@ -17,7 +17,6 @@ from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
-from gads_extractor.day_seals import sealing_by
 from gads_extractor.day_splitter import BUFFERED_ROWS, DaySplitter
 from gads_extractor.page_decoder import Page, PageDecoder
 from gads_extractor.query_plan import query_plan_of
@@ -94,16 +93,15 @@ class GoogleAdsReportSource:
         schema = table_schema(query_plan.query, catalogue.load(self._connection.api_version))
         decoder = self._decoders.of(schema)
         asked = render(query_plan.query)
-        seal_days = sealing_by(sink)
 
         def splitter_of() -> DaySplitter:
             return DaySplitter(
                 slice_.keys,
                 schema,
                 query_plan.days_of,
-                lambda key: sink.open_writer(key, run.run_id),
+                sink,
+                run.run_id,
                 buffered_rows=self._buffered_rows,
-                seal_days=seal_days,
             )
 
         def pages_of(query: str) -> Generator[Page, None, None]:
