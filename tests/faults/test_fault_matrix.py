@@ -261,7 +261,7 @@ OF_EVERYBODY = {
     "quota for hours": OfEverybody(
         {"error": "quota_error.RESOURCE_TEMPORARILY_EXHAUSTED", "retry_delay": 40591.0},
         1,
-        "the API wants 40591 s of rest, until 20",
+        "the API asks for a pause of 40591 s, until 20",
         "go on after 20",
     ),
     "token refused": OfEverybody(

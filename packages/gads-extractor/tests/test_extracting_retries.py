@@ -62,7 +62,7 @@ def test_a_stream_that_is_always_cut_seals_nothing(
     (reason,) = reasons
     assert (reason.code, reason.retryable) == ("api_transient", True)
     last = stage.calls[2].request_id
-    assert reason.message == f"UNAVAILABLE: going away (request id {last}) (asked 3 times)"
+    assert reason.message == f"UNAVAILABLE: going away (request id {last}) (tried 3 times)"
     assert len(stage.calls) == 3
     # the same run may still seal it
     stage.script = None
@@ -155,6 +155,6 @@ def test_a_silent_stream_is_given_up(
         found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
     finally:
         talk.set()
-    assert found[0].reason.message == "DEADLINE_EXCEEDED: the stream was silent for 0.2 s (asked 2 times)"
+    assert found[0].reason.message == "DEADLINE_EXCEEDED: the stream was silent for 0.2 s (tried 2 times)"
     assert found[0].reason.retryable
     assert len(naps.taken) == 1

@@ -230,7 +230,7 @@ def test_no_row_is_lost_or_doubled_or_else_the_day_fails(offsets: list[int], row
         (sum(1 for o in offsets if o // 1_000_000 == s) for s in {o // 1_000_000 for o in offsets}), default=0
     )
     if busiest >= row_limit:
-        with pytest.raises(PermanentApiError, match="cut off"):
+        with pytest.raises(PermanentApiError, match="truncated"):
             list(windows.read(api.ask))
         return
     got = [text for page in windows.read(api.ask) for text in page.rows.column(0).to_pylist()]

@@ -52,7 +52,7 @@ def test_a_quota_says_when_to_go_on(error: GadsError) -> None:
     with pytest.raises(QuotaExhaustedError) as caught:
         call_with_retry(RetryPolicy(clock=Noon()), act)
     assert caught.value.message == (
-        f"{error.message}: the API wants 40591 s of rest, until 2024-06-02T23:16:31.000000Z"
+        f"{error.message}: the API asks for a pause of 40591 s, until 2024-06-02T23:16:31.000000Z"
     )
     assert caught.value.hint.startswith("go on after 2024-06-02T23:16:31.000000Z")
 
@@ -61,7 +61,7 @@ def test_a_used_up_quota_is_not_waited_for_however_short_the_rest() -> None:
     def act() -> None:
         raise CallFailedError(CallFailure(QuotaExhaustedError("none left"), 60.0))
 
-    with pytest.raises(QuotaExhaustedError, match=r"60 s of rest, until 2024-06-02T12:01:00"):
+    with pytest.raises(QuotaExhaustedError, match=r"a pause of 60 s, until 2024-06-02T12:01:00"):
         call_with_retry(RetryPolicy(clock=Noon(), longest_wait=300.0), act)
 
 

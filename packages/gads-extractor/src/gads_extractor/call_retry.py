@@ -1,4 +1,4 @@
-"""When to ask again, and after how long."""
+"""When a call is made again, and after how long."""
 
 from __future__ import annotations
 
@@ -37,17 +37,16 @@ class RetryPolicy:
         """Seconds to wait after that many failed attempts; None if the call is not to be made again."""
         if not isinstance(failure.error, TransientApiError) or failed_attempts >= self.attempts:
             return None
-        asked = failure.retry_after or 0.0
-        if asked > self.longest_wait:
+        named = failure.retry_after or 0.0
+        if named > self.longest_wait:
             return None
-        return asked + self.backoff.delay(failed_attempts, self.chance())
+        return named + self.backoff.delay(failed_attempts, self.chance())
 
 
 def call_with_retry(policy: RetryPolicy, act: Callable[[], T]) -> T:
-    """Do what calls the API, again where `policy` sees use in it.
+    """Call the API through `act`, again after a failure as `policy` decides.
 
-    Raises the domain's error of the last try; one that the API wants to be left alone after for longer than a run is
-    patient is a quota that is used up, `QuotaExhaustedError`.
+    Raises the domain's error of the last try; `QuotaExhaustedError` where the API names a longer delay than is waited.
     """
     failed = 0
     while True:
@@ -67,9 +66,9 @@ def _final(failure: CallFailure, attempts: int, policy: RetryPolicy) -> GadsErro
     if rest is not None and (rest > policy.longest_wait or isinstance(last, QuotaExhaustedError)):
         when = iso_utc((policy.clock.now() + timedelta(seconds=rest)).replace(microsecond=0))
         return QuotaExhaustedError(
-            f"{last.message}: the API wants {rest:.0f} s of rest, until {when}",
+            f"{last.message}: the API asks for a pause of {rest:.0f} s, until {when}",
             hint=f"go on after {when}; what was not asked for is still pending",
         )
     if attempts == 1:
         return last
-    return type(last)(f"{last.message} (asked {attempts} times)", hint=last.hint)
+    return type(last)(f"{last.message} (tried {attempts} times)", hint=last.hint)

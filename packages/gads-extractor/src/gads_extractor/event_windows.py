@@ -1,4 +1,4 @@
-"""Events come with a LIMIT: an answer as long as that is cut off until a closer look proves otherwise."""
+"""Events come with a LIMIT: an answer as long as that is truncated until smaller windows prove otherwise."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class EventWindows:
         self._date_field = slice_.report.date_field or ""
 
     def read(self, ask: Callable[[str], Sequence[Page]]) -> Generator[Page, None, None]:
-        """The pages of all windows in the order of time; `ask` gives all pages of one query.
+        """The pages of all windows in the order of time; `ask` returns all pages of one query.
 
-        A window whose answer is as long as `row_limit` is thrown away and asked again in halves, each of which costs
-        an operation. Windows do not overlap, and a row from outside its window is refused, so that no row comes twice.
+        A window whose answer is as long as `row_limit` is read again in halves, each of which costs an operation.
+        Windows do not overlap, and a row from outside its window is refused, so that no row comes twice.
 
         Raises `PermanentApiError` if the smallest window is still full, and what `ask` raises.
         """
@@ -61,7 +61,7 @@ class EventWindows:
         length = end + _INSTANT - start
         if length <= SMALLEST_WINDOW:
             raise PermanentApiError(
-                f"{self._report.name} is cut off: {start} alone has {most} rows, as many as the API gives at once",
+                f"{self._report.name} is truncated: {start} alone has {most} rows, as many as the API gives at once",
                 hint="split the report into several, each with a condition that lets fewer rows through",
             )
         middle = start + timedelta(seconds=int(length.total_seconds()) // 2)

@@ -1,4 +1,4 @@
-"""Ends what has been silent for too long, with one thread for all that is waited for."""
+"""Ends calls that have been silent for too long, with one thread for all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NEVER = float("inf")
 
 
 class IdleWatch:
-    """Watches for the end of waits; its thread is started with the first and ends with the process."""
+    """Ends waits that last too long; its thread is started with the first wait and ends with the process."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -30,7 +30,7 @@ class IdleWatch:
                 self._changed.notify()
 
     def end(self, wait: Wait) -> None:
-        """Watch it no longer."""
+        """Stop watching it."""
         with self._changed:
             self._waits.discard(wait)
 
@@ -47,7 +47,7 @@ class IdleWatch:
 
 
 class Wait:
-    """One party's waits, one after the other, each of at most `seconds`; `act` is called if one lasts longer."""
+    """The waits of one call, one after the other, each of at most `seconds`; `act` is called if one lasts longer."""
 
     def __init__(self, watch: IdleWatch, seconds: float, act: Callable[[], object]) -> None:
         self._watch = watch

@@ -30,7 +30,7 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of one page and the API's name for the request, empty if it gave none."""
+    """The rows of one page and the API's request id, empty if there was none."""
 
     rows: pa.RecordBatch
     request_id: str
@@ -55,7 +55,7 @@ class PageDecoder:
         self._columns = [_Column(spec, paths[spec.field], shapes) for spec in schema.columns]
 
     def decode(self, data: bytes) -> Page:
-        """Decode a `SearchGoogleAdsStreamResponse`; raises `PermanentApiError` for bytes that are none."""
+        """Decode a `SearchGoogleAdsStreamResponse`; raises `PermanentApiError` for bytes that are not one."""
         try:
             pages = [shape.parse(data) for shape in self._shapes]
             columns = [column.take_from(pages) for column in self._columns]
@@ -64,7 +64,7 @@ class PageDecoder:
             reason = str(error).splitlines()[0]
             raise PermanentApiError(
                 f"the API sent a page that cannot be decoded: {reason}",
-                hint="nothing was written; if it stays so, try another google_ads.api_version",
+                hint="nothing was written; if it happens again, try another google_ads.api_version",
             ) from error
         return Page(pa.RecordBatch.from_arrays(columns, schema=self._schema), request_id or "")
 
