@@ -60,7 +60,7 @@ class GoogleAdsAccountDirectory:
         labels = self._label_names(root) if any(row["customer_client_applied_labels"] for row in rows) else {}
         listed: dict[str, Account] = {}
         for row in sorted(rows, key=lambda row: row["customer_client_level"] or 0):
-            account = _listed(row, labels)
+            account = _account(row, "customer_client", labels)
             listed.setdefault(account.customer_id, account)
         self._find_parents(listed, root, with_parents=with_parents)
         return list(_depth_first(listed))
@@ -79,16 +79,7 @@ class GoogleAdsAccountDirectory:
         if not rows:
             nothing = FailureReason("api_permanent", "the API has no row of the account itself", retryable=False)
             return Account(customer_id, refusal=nothing)
-        row = rows[0]
-        return Account(
-            customer_id,
-            name=row["customer_descriptive_name"] or "",
-            manager=bool(row["customer_manager"]),
-            currency=row["customer_currency_code"] or "",
-            time_zone=row["customer_time_zone"] or "",
-            status=AccountStatus.of(row["customer_status"]),
-            test_account=bool(row["customer_test_account"]),
-        )
+        return _account(rows[0], "customer", {})
 
     def _find_parents(self, listed: dict[str, Account], root: str, *, with_parents: bool) -> None:
         """Fill in `parent_id`: a manager alone on its level has all of the next; several are asked one by one."""
@@ -96,9 +87,7 @@ class GoogleAdsAccountDirectory:
         for account in listed.values():
             by_level.setdefault(account.level, []).append(account)
         for level, accounts in sorted(by_level.items()):
-            above = [
-                account for account in by_level.get(level - 1, []) if account.manager or account.customer_id == root
-            ]
+            above = [each for each in by_level.get(level - 1, []) if each.manager or each.customer_id == root]
             parents: dict[str, str] = {}
             if len(above) == 1:
                 parents = dict.fromkeys((account.customer_id for account in accounts), above[0].customer_id)
@@ -133,18 +122,19 @@ class GoogleAdsAccountDirectory:
         return call_with_retry(self._retry, read)
 
 
-def _listed(row: Mapping[str, Any], labels: Mapping[str, str]) -> Account:
+def _account(row: Mapping[str, Any], resource: str, labels: Mapping[str, str]) -> Account:
+    found = {column.removeprefix(f"{resource}_"): value for column, value in row.items()}
     return Account(
-        str(row["customer_client_id"]),
-        name=row["customer_client_descriptive_name"] or "",
-        manager=bool(row["customer_client_manager"]),
-        currency=row["customer_client_currency_code"] or "",
-        time_zone=row["customer_client_time_zone"] or "",
-        status=AccountStatus.of(row["customer_client_status"]),
-        level=row["customer_client_level"] or 0,
-        labels=tuple(sorted(labels.get(name, name) for name in row["customer_client_applied_labels"] or ())),
-        hidden=bool(row["customer_client_hidden"]),
-        test_account=bool(row["customer_client_test_account"]),
+        str(found["id"]),
+        name=found["descriptive_name"] or "",
+        manager=bool(found["manager"]),
+        currency=found["currency_code"] or "",
+        time_zone=found["time_zone"] or "",
+        status=AccountStatus.of(found["status"]),
+        level=found.get("level") or 0,
+        labels=tuple(sorted(labels.get(name, name) for name in found.get("applied_labels") or ())),
+        hidden=bool(found.get("hidden")),
+        test_account=bool(found["test_account"]),
     )
 
 
