@@ -24,7 +24,7 @@ import pyarrow.fs as pafs
 import pytest
 from minio import Minio
 
-from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
 from gads_domain.layout import partition_prefix
 from gads_domain.metadata_codec import decode_metadata, encode_metadata
@@ -45,7 +45,7 @@ PAYLOAD = sample_payload(1, 20_000)
 _STREAM = """
 import json, resource, sys, time
 from pathlib import Path
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_run, seal
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_run, seal
 from gads_domain.adapters import sink_adapter
 
 def resident(name):

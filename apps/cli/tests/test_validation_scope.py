@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.ledger_samples import judged, record_one
-from gads_conformance.sink_samples import sample_run, seal
+from gads_conformance.sink.samples import sample_run, seal
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.errors import ConfigurationError
 from gads_domain.partition_key import PartitionKey

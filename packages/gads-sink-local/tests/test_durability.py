@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_run, seal, stored_payload
 from gads_domain.errors import ConfigurationError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_sink_local.sink import LocalSink

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_run, seal, stored_payload
 from gads_domain.errors import (
     AlreadySealedError,
     ConfigurationError,
@@ -40,7 +40,7 @@ NOBODY = 65534
 FILL = """
 import json, resource, sys
 from pathlib import Path
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_run, seal, stored_payload
 from gads_domain.errors import StorageFullError
 from gads_sink_local.sink import LocalSink
 

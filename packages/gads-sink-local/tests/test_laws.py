@@ -3,10 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.sink_laws import SinkLaws
-from gads_conformance.sink_suite import SinkSuite
-from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
-from gads_conformance.sink_together_laws import TogetherLaws
+from gads_conformance import JointSealLaws, SinkLaws, SinkSuite, SweepAhead, SweepLaws
 from gads_domain.ports.sink import LEAST_SWEEP_AGE
 from gads_sink_local.sweep import sweep
 
@@ -44,7 +41,7 @@ class TestLocalSink(InAFolder, SinkLaws):
     """What every sink is held to."""
 
 
-class TestSealingTogether(InAFolder, TogetherLaws):
+class TestSealingTogether(InAFolder, JointSealLaws):
     """What a sink is held to that seals together."""
 
 

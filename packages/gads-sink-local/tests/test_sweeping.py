@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.errors import StorageError
 from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE, Leftover, LeftoverKind

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_run
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_run
 from gads_domain.errors import ConfigurationError, GadsError, StorageError
 from gads_sink_s3 import writer
 from gads_sink_s3.adapter import ADAPTER

@@ -1,23 +1,25 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
-from gads_conformance.sink_laws import SinkLaws
-from gads_conformance.sink_race_laws import kill_writers
-from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
-from gads_domain.ports.sink import RawReader, RawSink
+from gads_conformance import SinkLaws
+from gads_conformance.sink.model_laws import ModelLaws
+from gads_conformance.sink.process_laws import CrashLaws
+from gads_conformance.sink.reader_laws import ReaderLaws, StorageLaws
+from gads_conformance.sink.suite import Effort
+from gads_conformance.sink.writer_laws import WriterLaws
 
-FEW = settings(EXAMPLES, max_examples=3)
+FEW = Effort(kills=2, examples=3)
 """The machine sends some twenty requests a step."""
-LONG = settings(EXAMPLES, max_examples=60, stateful_step_count=50)
-"""Some 50,000 requests: minutes, where the games that a file system plays would take an hour."""
+LONG = Effort(races=100, racing_processes=8, kills=100, examples=60, steps=50)
+"""Some 50,000 requests: minutes, where the examples that a file system gets would take an hour."""
 
 
 class TestS3SinkOnARealServer(SinkLaws):
+    quick, campaign = FEW, LONG
+
     @pytest.fixture
     def sink_url(self, storage: Any) -> str:
         return str(storage.url)
@@ -26,23 +28,12 @@ class TestS3SinkOnARealServer(SinkLaws):
     def backdoor(self, storage: Any) -> Any:
         return storage
 
-    def test_sink_behaves_as_its_model(self, sink_url: str, base: Path) -> None:
-        run_sink_machine(sink_url, base, FEW)
-
-    @pytest.mark.campaign
-    @pytest.mark.timeout(1800)
-    def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
-        run_sink_machine(sink_url, base, LONG)
-
-    def test_writer_5_a_killed_writer_leaves_no_trace(
-        self, sink_url: str, base: Path, sink: RawSink, reader: RawReader
-    ) -> None:
-        kill_writers(sink_url, base, sink, reader, rounds=2)
-
 
 @pytest.mark.campaign
-class TestS3SinkOfASingleWriter(SinkLaws):
-    """Without the condition every law holds that one writer at a time can be held to; the races are not among them."""
+class TestS3SinkOfASingleWriter(WriterLaws, ReaderLaws, StorageLaws, CrashLaws, ModelLaws):
+    """Without the condition every law holds that one writer at a time can be held to; races are not among them."""
+
+    quick, campaign = FEW, LONG
 
     @pytest.fixture
     def sink_url(self, careless_storage: Any) -> str:
@@ -51,14 +42,3 @@ class TestS3SinkOfASingleWriter(SinkLaws):
     @pytest.fixture
     def backdoor(self, careless_storage: Any) -> Any:
         return careless_storage
-
-    def test_sink_behaves_as_its_model(self, sink_url: str, base: Path) -> None:
-        run_sink_machine(sink_url, base, FEW)
-
-    @pytest.mark.timeout(1800)
-    def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
-        run_sink_machine(sink_url, base, LONG)
-
-
-for _race in ("test_writer_3_of_racing_processes_one_seals", "test_writer_3_of_racing_processes_one_seals_campaign"):
-    setattr(TestS3SinkOfASingleWriter, _race, None)

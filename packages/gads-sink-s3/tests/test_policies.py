@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, NotSealedError, StorageCredentialsError
 from gads_domain.layout import partition_prefix

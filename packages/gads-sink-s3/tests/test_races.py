@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_race_laws import race
-from gads_conformance.sink_samples import sample_key, sample_run, seal, stored_payload
-from gads_conformance.sink_worker import Order, SinkWorker
+from gads_conformance.sink.process_laws import race
+from gads_conformance.sink.samples import sample_key, sample_run, seal, stored_payload
+from gads_conformance.sink.worker import SamplePartition, SinkWorker
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError
 
@@ -44,17 +44,18 @@ def test_half_of_eight_racing_processes_are_killed(storage: Any, tmp_path: Path)
     chance = random.Random(6)
     for number in range(40):
         key, run_id = sample_key(number), sample_run(number)
-        orders = [
-            Order(key, run_id, number * 8 + n, chance.choice(SIZES if number % 4 == 0 else SIZES[:2])) for n in range(8)
+        partitions = [
+            SamplePartition(key, run_id, number * 8 + n, chance.choice(SIZES if number % 4 == 0 else SIZES[:2]))
+            for n in range(8)
         ]
-        workers = [SinkWorker(storage.url, tmp_path) for _ in orders]
+        workers = [SinkWorker(storage.url, tmp_path) for _ in partitions]
         try:
-            for worker, order in zip(workers, orders, strict=True):
-                worker.send("prepare", order)
+            for worker, one in zip(workers, partitions, strict=True):
+                worker.begin("prepare", one)
             for worker in workers:
                 assert worker.receive() == {"done": None}
             for worker in workers:
-                worker.send("finalize")
+                worker.begin("finalize")
             until = time.monotonic() + chance.uniform(0, 0.05)
             while time.monotonic() < until:
                 reader.runs(key)
@@ -64,11 +65,11 @@ def test_half_of_eight_racing_processes_are_killed(storage: Any, tmp_path: Path)
         finally:
             for worker in workers:
                 worker.kill()
-        won = [order for order, answer in zip(orders[4:], answers, strict=True) if "done" in answer]
+        won = [one for one, answer in zip(partitions[4:], answers, strict=True) if "done" in answer]
         assert len(won) <= 1
         assert [answer for answer in answers if "done" not in answer] == [{"error": "already_sealed"}] * (4 - len(won))
         stands = stored_payload(reader, key, run_id)
-        assert stands in [order.payload for order in (won or orders[:4])]
+        assert stands in [one.payload for one in (won or partitions[:4])]
 
 
 def kill_at_random(storage: Any, base: Path, rounds: int) -> None:
@@ -79,23 +80,25 @@ def kill_at_random(storage: Any, base: Path, rounds: int) -> None:
     for number in range(rounds):
         run_id = sample_run(number)
         sizes = [SIZES[-1] if day % 15 == 7 else SIZES[day % 2] for day in range(30)]
-        orders = [Order(sample_key(day), run_id, number * 100 + day, size) for day, size in enumerate(sizes)]
+        partitions = [
+            SamplePartition(sample_key(day), run_id, number * 100 + day, size) for day, size in enumerate(sizes)
+        ]
         with SinkWorker(storage.url, base) as worker:
-            assert worker.ask("read", orders[0]) == {"error": "not_sealed"}
-            worker.send("seal", *orders)
+            assert worker.do("read", partitions[0]) == {"error": "not_sealed"}
+            worker.begin("seal", *partitions)
             until = time.monotonic() + chance.uniform(0, MOST_SECONDS)
             while time.monotonic() < until:
-                for order in orders:
-                    if run_id in reader.runs(order.key):
-                        assert stored_payload(reader, order.key, run_id) == order.payload
+                for one in partitions:
+                    if run_id in reader.runs(one.key):
+                        assert stored_payload(reader, one.key, run_id) == one.payload
             worker.kill()
-        sealed = [order for order in orders if run_id in reader.runs(order.key)]
-        before = {order.key: reader.metadata_bytes(order.key, run_id) for order in sealed}
-        for order in orders:
-            if order in sealed:
+        sealed = [one for one in partitions if run_id in reader.runs(one.key)]
+        before = {one.key: reader.metadata_bytes(one.key, run_id) for one in sealed}
+        for one in partitions:
+            if one in sealed:
                 with pytest.raises(AlreadySealedError):
-                    sink.open_writer(order.key, run_id)
+                    sink.open_writer(one.key, run_id)
             else:
-                seal(sink, order.key, run_id, [order.payload])
-            assert stored_payload(reader, order.key, run_id) == order.payload
+                seal(sink, one.key, run_id, [one.payload])
+            assert stored_payload(reader, one.key, run_id) == one.payload
         assert {key: reader.metadata_bytes(key, run_id) for key in before} == before

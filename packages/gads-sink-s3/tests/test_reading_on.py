@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal
+from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import DamagedPartitionError
 from gads_domain.layout import partition_prefix

@@ -10,7 +10,7 @@ import urllib3
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal
+from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal
 from gads_domain.adapters import sink_adapter
 from gads_domain.layout import partition_prefix
 from gads_sink_s3.reader import RecentSeals

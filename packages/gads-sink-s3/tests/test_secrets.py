@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_key, sample_run, seal
+from gads_conformance.sink.samples import sample_key, sample_run, seal
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import ConfigurationError, FailureReason, GadsError, StorageCredentialsError, StorageError
 from gads_sink_s3.adapter import ADAPTER

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, ConfigurationError, StorageCredentialsError
 from gads_domain.ports.sink import DescribableSink, RawSink

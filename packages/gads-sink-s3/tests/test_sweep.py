@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
-from gads_conformance.sink_sweep_laws import SweepAhead, SweepLaws
-from gads_conformance.sink_worker import Order, SinkWorker
+from gads_conformance.sink.optional_laws import SweepAhead, SweepLaws
+from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.worker import SamplePartition, SinkWorker
 from gads_domain.adapters import sink_adapter
 from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE, Leftover, LeftoverKind, RawSink, SweepableSink
@@ -48,7 +48,7 @@ def test_leftovers_are_taken_by_age_and_nothing_else_is(sink: RawSink, storage: 
     for name in foreign:
         storage.put(name, b"foreign")
     with SinkWorker(storage.url, tmp_path) as worker:
-        assert worker.ask("prepare", Order(sample_key(3), sample_run(), 1, LARGE)) == {"done": None}
+        assert worker.do("prepare", SamplePartition(sample_key(3), sample_run(), 1, LARGE)) == {"done": None}
         worker.kill()
     upload = storage.uploads()[0].removeprefix(storage.prefix + "/")
     before = sorted(storage.names())

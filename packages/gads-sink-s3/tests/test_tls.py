@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import ConfigurationError
 

@@ -1,0 +1,56 @@
+"""The laws of each port of gads-etl as pytest suites: an adapter's test class subclasses the suite of its port.
+
+A name is imported when it is first used, so that importing the package loads no other suite.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gads_conformance.account_directory_laws import AccountDirectoryLaws
+    from gads_conformance.clock_laws import ClockLaws, RunIdMakerLaws
+    from gads_conformance.law import law, laws_of
+    from gads_conformance.ledger_laws import LedgerLaws
+    from gads_conformance.report_source_laws import ReportSourceLaws
+    from gads_conformance.sink.laws import SinkLaws
+    from gads_conformance.sink.optional_laws import JointSealLaws, SweepAhead, SweepLaws
+    from gads_conformance.sink.suite import Backdoor, SinkSuite
+    from gads_conformance.validator_laws import ValidatorLaws
+    from gads_conformance.warehouse_laws import WarehouseLaws
+
+_MODULES = {
+    "account_directory_laws": ("AccountDirectoryLaws",),
+    "clock_laws": ("ClockLaws", "RunIdMakerLaws"),
+    "law": ("law", "laws_of"),
+    "ledger_laws": ("LedgerLaws",),
+    "report_source_laws": ("ReportSourceLaws",),
+    "sink.laws": ("SinkLaws",),
+    "sink.optional_laws": ("JointSealLaws", "SweepAhead", "SweepLaws"),
+    "sink.suite": ("Backdoor", "SinkSuite"),
+    "validator_laws": ("ValidatorLaws",),
+    "warehouse_laws": ("WarehouseLaws",),
+}
+__all__ = [
+    "AccountDirectoryLaws",
+    "Backdoor",
+    "ClockLaws",
+    "JointSealLaws",
+    "LedgerLaws",
+    "ReportSourceLaws",
+    "RunIdMakerLaws",
+    "SinkLaws",
+    "SinkSuite",
+    "SweepAhead",
+    "SweepLaws",
+    "ValidatorLaws",
+    "WarehouseLaws",
+    "law",
+    "laws_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

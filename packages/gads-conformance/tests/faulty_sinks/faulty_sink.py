@@ -224,7 +224,7 @@ def _unseal(self):
 
 def _seal_on_leaving(self, kind, *_):
     if not self.ended and kind is None:
-        from gads_conformance.sink_samples import sample_facts
+        from gads_conformance.sink.samples import sample_facts
 
         self.finalize(sample_facts())
 
@@ -330,7 +330,7 @@ damage_is_hidden = reads(_paths=_sound_only)
 payload_name_is_a_path = reads(open_payload=_open_anything)
 missing_payload_is_empty = reads(open_payload=_open_nothing)
 listing_is_unsorted = reads(_paths=lambda self, prefix: reversed(Reader._paths(self, prefix)))
-listing_trips_over_strangers = reads(_below=_trip)
+listing_trips_over_foreign_files = reads(_below=_trip)
 listing_ignores_narrowing = reads(sealed=_everything)
 reader_can_write = Adapter(Sink, Sink)
 check_leaves_something = Adapter(type("FaultySink", (Sink,), {"check": _check_and_leave}))

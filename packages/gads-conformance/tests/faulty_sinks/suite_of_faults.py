@@ -1,4 +1,4 @@
-"""One class of the laws a fault; collected by test_sink_laws_bite.py alone."""
+"""One class of the laws a fault; collected by test_sink_faults.py alone."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from gads_conformance.sink_laws import SinkLaws
-from gads_conformance.sink_state_machine import EXAMPLES, run_sink_machine
-from gads_conformance.sink_together_laws import TogetherLaws
+from gads_conformance.sink.laws import SinkLaws
+from gads_conformance.sink.model_laws import run_sink_machine, settings_of
+from gads_conformance.sink.optional_laws import JointSealLaws
+from gads_conformance.sink.suite import Effort
 
 
 class Folder:
@@ -30,14 +31,14 @@ class Folder:
 
 
 class LawsOfOne(SinkLaws):
-    def test_sink_behaves_as_its_model(self, sink_url, base):
-        games = 20 if "-none:" in sink_url else 400
+    def test_a_sink_behaves_as_its_model(self, sink_url, base):
+        effort = Effort(examples=20 if "-none:" in sink_url else 400)
         # That the fault is found is enough; the shortest way to it would take minutes.
-        run_sink_machine(sink_url, base, settings(EXAMPLES, phases=[Phase.generate], max_examples=games))
+        run_sink_machine(sink_url, base, settings(settings_of(effort), phases=[Phase.generate]))
 
 
 def suite_of(fault):
-    class Suite(TogetherLaws if fault.startswith("together_") else LawsOfOne):
+    class Suite(JointSealLaws if fault.startswith("together_") else LawsOfOne):
         @pytest.fixture
         def sink_url(self):
             return f"faulty-{fault.replace('_', '-')}:raw"

@@ -1,4 +1,4 @@
-"""The laws of `RawReader` and `RawSink`, one by one."""
+"""The laws of `RawReader` and `RawSink`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.sink_samples import (
+from gads_conformance.law import law
+from gads_conformance.sink.samples import (
     sample_facts,
     sample_key,
     sample_payload,
@@ -16,9 +17,8 @@ from gads_conformance.sink_samples import (
     seal,
     stored_payload,
 )
-from gads_conformance.sink_suite import Backdoor, SinkSuite, files_of
-from gads_conformance.sink_worker import Order, SinkWorker
-from gads_conformance.sink_writer_laws import assert_invisible
+from gads_conformance.sink.suite import Backdoor, SinkSuite, assert_invisible, files_of
+from gads_conformance.sink.worker import SamplePartition, SinkWorker
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, DamagedPartitionError, InvalidValueError, NotSealedError
 from gads_domain.layout import METADATA_NAME, key_prefix, partition_prefix
@@ -54,20 +54,23 @@ FOREIGN_PATHS = [
 
 
 class ReaderLaws(SinkSuite):
-    """RawReader: sealed partitions, for reading alone."""
+    """Laws of `RawReader`."""
 
-    def test_reader_1_an_empty_storage_reads_as_empty(self, reader: RawReader, backdoor: Backdoor) -> None:
-        """Only sealed partitions exist: an empty storage has none, and reading makes nothing."""
+    @law("RawReader", 1)
+    def test_an_empty_storage_reads_as_empty(self, reader: RawReader, backdoor: Backdoor) -> None:
+        """An empty storage has no partitions, and reading creates nothing."""
         assert_invisible(reader, _KEY, _RUN)
         assert backdoor.names() == []
 
-    def test_reader_1_a_payload_without_a_seal_does_not_exist(self, reader: RawReader, backdoor: Backdoor) -> None:
-        """A key or run without a seal is neither listed nor readable."""
+    @law("RawReader", 1)
+    def test_a_payload_without_a_seal_does_not_exist(self, reader: RawReader, backdoor: Backdoor) -> None:
+        """A partition without a seal is neither listed nor readable."""
         backdoor.put(f"{_PREFIX}/{_PAYLOAD}", b"left by a dead writer")
         assert_invisible(reader, _KEY, _RUN)
 
-    def test_reader_1_another_run_of_a_sealed_key_does_not_exist(self, sink: RawSink, reader: RawReader) -> None:
-        """A run without a seal is not readable, whatever other runs of the key are."""
+    @law("RawReader", 1)
+    def test_another_run_of_a_sealed_key_does_not_exist(self, sink: RawSink, reader: RawReader) -> None:
+        """A run without a seal is not readable, although another run of the key is sealed."""
         metadata = seal(sink, _KEY, _RUN)
         for key, run_id in [(_KEY, sample_run(1)), (sample_key(1), _RUN)]:
             with pytest.raises(NotSealedError):
@@ -75,8 +78,9 @@ class ReaderLaws(SinkSuite):
             with pytest.raises(NotSealedError):
                 reader.open_payload(key, run_id, metadata.payload_name)
 
-    def test_reader_2_two_reads_give_the_same_bytes_whoever_else_writes(self, sink: RawSink, reader: RawReader) -> None:
-        """Two reads of one sealed partition give the same bytes, whoever else writes."""
+    @law("RawReader", 2)
+    def test_two_reads_give_the_same_bytes(self, sink: RawSink, reader: RawReader) -> None:
+        """Two reads give the same bytes, whatever is written meanwhile."""
         payload = sample_payload(1, 300_000)
         metadata = seal(sink, _KEY, _RUN, [payload])
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
@@ -90,8 +94,9 @@ class ReaderLaws(SinkSuite):
         assert stored_payload(reader, _KEY, _RUN) == payload
         assert reader.metadata_bytes(_KEY, _RUN) == sink.metadata_bytes(_KEY, _RUN)
 
-    def test_reader_2_a_payload_is_seekable(self, sink: RawSink, reader: RawReader) -> None:
-        """Open the payload: readable, seekable."""
+    @law("RawReader", 2)
+    def test_a_payload_is_seekable(self, sink: RawSink, reader: RawReader) -> None:
+        """A payload can be read from any position."""
         metadata = seal(sink, _KEY, _RUN, [b"0123456789"])
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
             assert stream.readable()
@@ -102,11 +107,12 @@ class ReaderLaws(SinkSuite):
             assert stream.read(3) == b"234"
             assert stream.tell() == 5
 
+    @law("RawReader", 3)
     @pytest.mark.parametrize("damage", [b"", b"{", b"\x00\xff", b'{"seal_sha256":"0"}\n'])
-    def test_reader_3_a_damaged_seal_is_listed_and_handed_out(
+    def test_a_damaged_seal_is_listed_and_returned(
         self, sink: RawSink, reader: RawReader, backdoor: Backdoor, damage: bytes
     ) -> None:
-        """A damaged seal is listed and its bytes are handed out."""
+        """A damaged seal is listed, and its bytes are returned as they are."""
         metadata = seal(sink, _KEY, _RUN)
         backdoor.put(f"{_PREFIX}/{METADATA_NAME}", damage)
         assert reader.runs(_KEY) == [_RUN]
@@ -115,23 +121,24 @@ class ReaderLaws(SinkSuite):
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
             assert stream.read() == b"payload"
 
-    def test_reader_3_a_damaged_payload_is_handed_out(
-        self, sink: RawSink, reader: RawReader, backdoor: Backdoor
-    ) -> None:
-        """What is read is what is stored."""
+    @law("RawReader", 3)
+    def test_a_damaged_payload_is_returned(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
+        """A damaged payload is returned as it is stored."""
         metadata = seal(sink, _KEY, _RUN)
         backdoor.put(f"{_PREFIX}/{metadata.payload_name}", b"flipped")
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
             assert stream.read() == b"flipped"
 
-    def test_reader_3_a_missing_payload_is_damage(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
-        """Raises `DamagedPartitionError` if it is not there."""
+    @law("RawReader", 3)
+    def test_a_missing_payload_is_damage(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
+        """A payload that is absent raises `DamagedPartitionError`."""
         metadata = seal(sink, _KEY, _RUN)
         backdoor.remove(f"{_PREFIX}/{metadata.payload_name}")
         assert reader.runs(_KEY) == [_RUN]
         with pytest.raises(DamagedPartitionError):
             reader.open_payload(_KEY, _RUN, metadata.payload_name)
 
+    @law("RawReader", 3)
     @pytest.mark.parametrize(
         "name",
         [
@@ -148,14 +155,14 @@ class ReaderLaws(SinkSuite):
             "payload-0123456789abcde.parquet",
         ],
     )
-    def test_reader_3_only_payload_names_are_opened(self, sink: RawSink, reader: RawReader, name: str) -> None:
-        """Raises `InvalidValueError` if the name cannot be a payload's."""
+    def test_only_payload_names_are_opened(self, sink: RawSink, reader: RawReader, name: str) -> None:
+        """Any name that is not a payload's raises `InvalidValueError`."""
         seal(sink, _KEY, _RUN)
         with pytest.raises(InvalidValueError):
             reader.open_payload(_KEY, _RUN, name)
 
-    def test_reader_lists_in_key_and_run_order(self, sink: RawSink, reader: RawReader) -> None:
-        """All sealed partitions, in key and run order; the runs of a key, oldest first."""
+    def test_partitions_are_listed_in_key_and_run_order(self, sink: RawSink, reader: RawReader) -> None:
+        """Partitions are listed in key and run order, the runs of a key oldest first."""
         keys = [
             PartitionKey(source, customer_id, report, date(2024, month, 1))
             for source in ("google_ads", "other")
@@ -187,15 +194,13 @@ class ReaderLaws(SinkSuite):
             {"source": "google_ads", "customer_id": "1/report=campaign"},
         ],
     )
-    def test_reader_is_narrowed_from_the_left_alone(self, reader: RawReader, narrowing: dict[str, str]) -> None:
-        """Narrowed from the left: anything else raises `InvalidValueError`."""
+    def test_a_listing_is_narrowed_from_the_left_only(self, reader: RawReader, narrowing: dict[str, str]) -> None:
+        """A report needs a customer and a customer a source; anything else raises `InvalidValueError`."""
         with pytest.raises(InvalidValueError):
             list(reader.sealed(**narrowing))
 
-    def test_reader_passes_over_what_does_not_follow_the_layout(
-        self, sink: RawSink, reader: RawReader, backdoor: Backdoor
-    ) -> None:
-        """What does not follow the layout is passed over."""
+    def test_files_outside_the_layout_are_ignored(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
+        """Files that do not follow the layout are ignored."""
         for path in FOREIGN_PATHS:
             backdoor.put(path, b"{}")
         assert_invisible(reader, _KEY, _RUN)
@@ -204,34 +209,37 @@ class ReaderLaws(SinkSuite):
         assert reader.runs(_KEY) == [_RUN]
         assert set(FOREIGN_PATHS) <= set(backdoor.names())
 
-    def test_reader_has_no_way_to_write(self, reader: RawReader) -> None:
-        """Open for reading alone: nothing reachable from the result can write."""
+    def test_a_reader_cannot_write(self, reader: RawReader) -> None:
+        """A storage that is opened for reading has no method that writes."""
         public = {name for name in dir(reader) if not name.startswith("_")}
         assert public == {"runs", "sealed", "metadata_bytes", "open_payload"}
 
 
 class StorageLaws(SinkSuite):
-    """RawSink: storage of raw partitions, for writing too."""
+    """Laws of `RawSink`."""
 
-    def test_sink_1_a_sealed_partition_is_not_opened_again(self, sink: RawSink, sink_url: str, base: Path) -> None:
-        """`open_writer` of a sealed `(key, run_id)` raises `AlreadySealedError` at once, in any process."""
+    @law("RawSink", 1)
+    def test_a_sealed_partition_is_not_opened_again(self, sink: RawSink, sink_url: str, base: Path) -> None:
+        """`open_writer` of a sealed partition raises `AlreadySealedError` at once, in any process."""
         seal(sink, _KEY, _RUN)
         with pytest.raises(AlreadySealedError):
             sink.open_writer(_KEY, _RUN)
         with pytest.raises(AlreadySealedError):
             sink_adapter(sink_url).open_sink(sink_url, base).open_writer(_KEY, _RUN)
         with SinkWorker(sink_url, base) as other:
-            assert other.ask("open", Order(_KEY, _RUN, 0, 0)) == {"error": "already_sealed"}
+            assert other.do("open", SamplePartition(_KEY, _RUN, 0, 0)) == {"error": "already_sealed"}
 
-    def test_sink_1_damage_does_not_open_a_partition_again(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """`open_writer` of a sealed `(key, run_id)` raises `AlreadySealedError`, damaged or not."""
+    @law("RawSink", 1)
+    def test_damage_does_not_open_a_partition_again(self, sink: RawSink, backdoor: Backdoor) -> None:
+        """`open_writer` of a partition with a damaged seal raises `AlreadySealedError` too."""
         seal(sink, _KEY, _RUN)
         backdoor.put(f"{_PREFIX}/{METADATA_NAME}", b"")
         with pytest.raises(AlreadySealedError):
             sink.open_writer(_KEY, _RUN)
 
-    def test_sink_2_writers_never_see_each_others_bytes(self, sink: RawSink, reader: RawReader) -> None:
-        """Any number of writers may be open, for one partition or many; they never see each other's bytes."""
+    @law("RawSink", 2)
+    def test_writers_never_see_each_others_bytes(self, sink: RawSink, reader: RawReader) -> None:
+        """Any number of writers may be open, for one partition or for many, and their bytes never mix."""
         keys = [sample_key(day) for day in range(120)]
         writers = [sink.open_writer(key, _RUN) for key in keys]
         rivals = [sink.open_writer(keys[0], _RUN) for _ in range(10)]
@@ -246,15 +254,17 @@ class StorageLaws(SinkSuite):
             expected = b"".join(sample_payload(number * 3 + turn, 1000) for turn in range(3))
             assert stored_payload(reader, key, _RUN) == expected
 
-    def test_sink_2_threads_may_share_a_sink(self, sink: RawSink, reader: RawReader) -> None:
-        """Any number of writers may be open, each used by one thread."""
-        orders = [Order(sample_key(n), _RUN, seed=n, size=n * 20_000) for n in range(24)]
+    @law("RawSink", 2)
+    def test_threads_may_share_a_sink(self, sink: RawSink, reader: RawReader) -> None:
+        """Threads may each use a writer of the same sink."""
+        partitions = [SamplePartition(sample_key(n), _RUN, seed=n, size=n * 20_000) for n in range(24)]
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda order: seal(sink, order.key, order.run_id, [order.payload]), orders))
-        assert [stored_payload(reader, order.key, _RUN) for order in orders] == [order.payload for order in orders]
+            list(threads.map(lambda one: seal(sink, one.key, one.run_id, [one.payload]), partitions))
+        assert [stored_payload(reader, one.key, _RUN) for one in partitions] == [one.payload for one in partitions]
 
-    def test_sink_3_nothing_sealed_is_changed_or_removed(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """Nothing sealed is ever changed or removed by the sink."""
+    @law("RawSink", 3)
+    def test_nothing_sealed_is_changed_or_removed(self, sink: RawSink, backdoor: Backdoor) -> None:
+        """The sink changes and removes nothing that is sealed."""
         rival = sink.open_writer(_KEY, _RUN)
         rival.write(b"too late")
         seal(sink, _KEY, _RUN)
@@ -269,8 +279,8 @@ class StorageLaws(SinkSuite):
         sink.check()
         assert files_of(backdoor, _KEY, _RUN) == before
 
-    def test_sink_check_leaves_nothing(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """Make sure that partitions could be written here, and leave nothing."""
+    def test_check_leaves_nothing(self, sink: RawSink, backdoor: Backdoor) -> None:
+        """`check` leaves nothing in the storage."""
         sink.check()
         assert backdoor.names() == []
         seal(sink, _KEY, _RUN)

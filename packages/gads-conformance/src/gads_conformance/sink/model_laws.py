@@ -1,4 +1,4 @@
-"""Any interleaving of writers against a model: hypothesis opens, writes, seals, aborts and forgets them."""
+"""Any interleaving of writers against a model: hypothesis opens, writes, seals, aborts and abandons them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gads_conformance.sink_samples import sample_facts, sample_key, sample_run, stored_payload
-from gads_conformance.sink_suite import SinkSuite
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_run, stored_payload
+from gads_conformance.sink.suite import Effort, SinkSuite
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, NotSealedError, StorageError
 from gads_domain.partition_key import PartitionKey
@@ -28,11 +28,6 @@ from gads_domain.ports.sink import PartitionWriter
 from gads_domain.run import RunId
 
 _Partition = tuple[PartitionKey, RunId]
-
-EXAMPLES = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
-_CAMPAIGN = settings(EXAMPLES, max_examples=500, stateful_step_count=50)
 
 
 class Trial:
@@ -45,7 +40,7 @@ class Trial:
 
 
 class SinkMachine(RuleBasedStateMachine):
-    """The model is a dict: what is sealed, and with which bytes. Each example has an account of its own."""
+    """The model is a dict of what is sealed, with its bytes. Each example has an account of its own."""
 
     _accounts = count(1)
     trials = Bundle[Trial]("trials")
@@ -62,11 +57,11 @@ class SinkMachine(RuleBasedStateMachine):
             (sample_key(day, customer_id=self._customer_id), sample_run(run)) for day, run in ((0, 0), (0, 1), (1, 0))
         ]
         self._model: dict[_Partition, bytes] = {}
-        self._forgotten: list[Trial] = []
+        self._abandoned: list[Trial] = []
 
     @rule(target=trials, number=st.integers(0, 2))
     def open(self, number: int) -> Trial | MultipleResults[Trial]:
-        """Any number of writers may be open; a sealed partition is not opened."""
+        """A writer opens, unless the partition is sealed."""
         partition = self._partitions[number]
         if partition in self._model:
             with pytest.raises(AlreadySealedError):
@@ -76,7 +71,7 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule(target=trials, trial=trials)
     def open_rival(self, trial: Trial) -> Trial | MultipleResults[Trial]:
-        """A second writer of the same partition may be open, or may be told at once that it is late."""
+        """A second writer of the same partition opens, or fails at once if the partition is sealed."""
         try:
             return Trial(trial.partition, self._sink.open_writer(*trial.partition))
         except AlreadySealedError:
@@ -85,7 +80,7 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule(trial=trials, data=st.one_of(st.binary(max_size=40), st.sampled_from([bytes(300_000), b"x" * 262_144])))
     def write(self, trial: Trial, data: bytes) -> None:
-        """What is written is appended, unless the writer has ended."""
+        """A write appends, unless the writer has ended."""
         try:
             trial.writer.write(data)
         except StorageError:
@@ -95,7 +90,7 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule(trial=consumes(trials))
     def finalize(self, trial: Trial) -> None:
-        """The first seals, the others are told that they are late, and none seals twice."""
+        """The first writer seals, the others fail, and none seals twice."""
         try:
             metadata = trial.writer.finalize(sample_facts())
         except AlreadySealedError:
@@ -111,18 +106,18 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule(trial=trials)
     def abort(self, trial: Trial) -> None:
-        """Giving up changes nothing for anybody else."""
+        """An abort changes nothing for other writers."""
         trial.writer.abort()
         trial.written = b""
 
     @rule(trial=consumes(trials))
     def crash(self, trial: Trial) -> None:
-        """A writer that is never heard of again is as good as dead."""
-        self._forgotten.append(trial)
+        """A writer that is abandoned is as good as dead."""
+        self._abandoned.append(trial)
 
     @rule()
     def restart(self) -> None:
-        """A fresh sink knows what the storage knows."""
+        """A new sink sees what the storage holds."""
         self._sink = sink_adapter(self._url).open_sink(self._url, self._base)
 
     @invariant()
@@ -139,27 +134,32 @@ class SinkMachine(RuleBasedStateMachine):
                     self._reader.metadata_bytes(key, run_id)
 
     def teardown(self) -> None:
-        """Let go of what the forgotten writers hold."""
-        for trial in self._forgotten:
+        """Abort the abandoned writers."""
+        for trial in self._abandoned:
             trial.writer.abort()
 
 
-class StateMachineLaws(SinkSuite):
+class ModelLaws(SinkSuite):
     """All laws at once, in any order of events."""
 
-    def test_sink_behaves_as_its_model(self, sink_url: str, base: Path) -> None:
+    def test_a_sink_behaves_as_its_model(self, sink_url: str, base: Path, effort: Effort) -> None:
         """Whatever the order of events, readers see what was sealed and nothing else."""
-        run_sink_machine(sink_url, base, EXAMPLES)
+        run_sink_machine(sink_url, base, settings_of(effort))
 
-    @pytest.mark.campaign
-    @pytest.mark.timeout(7200)
-    def test_sink_behaves_as_its_model_campaign(self, sink_url: str, base: Path) -> None:
-        """The same, for longer."""
-        run_sink_machine(sink_url, base, _CAMPAIGN)
+
+def settings_of(effort: Effort) -> settings:
+    """What hypothesis gets for this effort."""
+    return settings(
+        max_examples=effort.examples,
+        stateful_step_count=effort.steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
 
 
 def run_sink_machine(url: str, base: Path, examples: settings) -> None:
-    """Play `examples` of games; raises `AssertionError` for the shortest in which sink and model differ."""
+    """Run the machine; raises `AssertionError` for the shortest story in which sink and model differ."""
 
     class Machine(SinkMachine):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Made-up partitions for the laws of sinks: the sink looks into none of it."""
+"""Partitions for the laws of sinks; the sink does not look into their content."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sample_run(number: int = 0) -> RunId:
 
 
 def sample_payload(seed: int, size: int) -> bytes:
-    """`size` bytes that follow from `seed` and no other."""
+    """`size` bytes that `seed` determines."""
     return hashlib.shake_256(seed.to_bytes(8, "big")).digest(size)
 
 
@@ -61,10 +61,7 @@ def seal(
 
 
 def stored_payload(reader: RawReader, key: PartitionKey, run_id: RunId) -> bytes:
-    """The payload that the stored seal names, after holding its size and sum to the seal.
-
-    Raises `AssertionError` if the two are not a sound pair.
-    """
+    """The payload that the stored seal names; raises `AssertionError` unless its size and sum are those of the seal."""
     metadata = decode_metadata(reader.metadata_bytes(key, run_id))
     with reader.open_payload(key, run_id, metadata.payload_name) as stream:
         data = stream.read()

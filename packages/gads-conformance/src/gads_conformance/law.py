@@ -1,0 +1,32 @@
+"""How a suite says which law of a port a test shows, and which fixtures an adapter's class must give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+
+
+def law(port: str, *numbers: int) -> pytest.MarkDecorator:
+    """Mark a test as one that shows the laws `numbers` in the docstring of the port named `port`."""
+    return pytest.mark.law(port, *numbers)
+
+
+def laws_of(suite: type) -> Iterator[tuple[str, int]]:
+    """The port and number of each law that a test of `suite` is marked with."""
+    for name in dir(suite):
+        for mark in getattr(getattr(suite, name), "pytestmark", ()):
+            if mark.name == "law":
+                yield from ((mark.args[0], number) for number in mark.args[1:])
+
+
+def absent(suite: object, fixture: str) -> NoReturn:
+    """Raise `NotImplementedError`: the adapter's class must override `fixture`."""
+    raise NotImplementedError(f"{type(suite).__name__} must override the fixture {fixture}")
+
+
+def quick_and_campaign(*, timeout: int) -> Any:
+    """The parameters of a fixture that runs a test quickly, and again at length where campaigns are selected."""
+    campaign = pytest.param("campaign", marks=[pytest.mark.campaign, pytest.mark.timeout(timeout)])
+    return ["quick", campaign]
