@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gads_conformance.ledger_samples import act_of, change_of, judged, key_of
+from gads_conformance.ledger.samples import act_of, change_of, key_of, result_of
 from gads_domain.adapters import ledger_adapter
 from gads_domain.state import AuthorityChange, KeyHistory, PartitionState, PartitionStatus, ValidationOutcome
 from gads_domain.state_machine import retry, settle
@@ -77,7 +77,7 @@ def test_every_state_that_the_state_machine_reaches_fits_the_schema(
     history = KeyHistory(PartitionState(key_of()))
     assert faults("state-row", state_row(history.state)) == []
     for run, outcome, rows, orders in story:
-        attempt = judged(history.state.key, run, outcome, rows=rows)
+        attempt = result_of(history.state.key, run, outcome, rows=rows)
         after = settle(history, attempt, attempt.validated_at)
         if after is not history.state:
             history = KeyHistory(after, (*history.results, attempt))
@@ -106,7 +106,7 @@ def test_a_ledgers_log_fits_the_schema_and_is_a_chain(tmp_path: Path) -> None:
         adapter.open_for_control_plane(url, tmp_path) as control_plane,
     ):
         for run, outcome, rows in story:
-            attempt = judged(key, run, outcome, rows=rows)
+            attempt = result_of(key, run, outcome, rows=rows)
             assert ledger.record([change_of(ledger.history(key), attempt)]) == [True]
             control_plane.retry([key], act_of(run))
         log, state = ledger.authority_changes(), ledger.get(key)
@@ -121,7 +121,7 @@ def test_a_ledgers_log_fits_the_schema_and_is_a_chain(tmp_path: Path) -> None:
 
 def test_times_are_printed_in_utc() -> None:
     here = datetime(2024, 6, 2, 6, 7, tzinfo=UTC).astimezone()
-    state = settle(KeyHistory(PartitionState(key_of())), judged(key_of(), 1), here + timedelta(microseconds=1))
+    state = settle(KeyHistory(PartitionState(key_of())), result_of(key_of(), 1), here + timedelta(microseconds=1))
     assert state_row(state)["updated_at"] == "2024-06-02T06:07:00.000001Z"
 
 

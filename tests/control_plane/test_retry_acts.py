@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import change_of, judged
+from gads_conformance.ledger.samples import change_of, result_of
 from gads_domain.control import Mark
 from gads_domain.errors import UsageError
 from gads_domain.ports.ledger import ControlPlaneLedger
@@ -101,7 +101,7 @@ def test_r7_a_decision_from_before_an_order_is_refused(deployment: SimulatedDepl
     deployment.cycle(ONE_DAY)
     run = deployment.control.get(KEY).current_run_id
     assert run is not None
-    late = change_of(deployment.ledger.history(KEY), judged(KEY, 9, ValidationOutcome.REJECTED))
+    late = change_of(deployment.ledger.history(KEY), result_of(KEY, 9, ValidationOutcome.REJECTED))
     deployment.control.revoke([(KEY, run)], deployment.act())
     assert deployment.ledger.record([late]) == [False]
 

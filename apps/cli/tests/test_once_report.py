@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import judged, record_one, run_of
+from gads_conformance.ledger.samples import record_one, result_of, run_of
 from gads_domain.adapters import ledger_adapter
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunContext
@@ -32,7 +32,7 @@ def test_what_was_attempted_in_vain_is_named_and_the_exit_code_says_so(
         )
         assert watch.keys == (set() if outcome == "passed" else {KEY})
     with ledger_adapter("sqlite:x").open_for_validator("sqlite:ledger.db", tmp_path) as ledger:
-        record_one(ledger, judged(KEY, 1, ValidationOutcome.REJECTED))
+        record_one(ledger, result_of(KEY, 1, ValidationOutcome.REJECTED))
         document = once_document([_result(operations=2), _result(operations=3)], watch.keys, ledger)
         whole = once_document([_result("enough")], set(), ledger)
     assert (document["ended"], document["operations"], once_exit_code(document)) == ("done", 5, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import judged, record_one
+from gads_conformance.ledger.samples import record_one, result_of
 from gads_domain.account import Account, AccountStatus
 from gads_domain.adapters import ledger_adapter
 from gads_domain.errors import TransientApiError
@@ -46,7 +46,7 @@ class Daemon:
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     made = Daemon(tmp_path)
-    record_one(made.ledger, judged(KEY, 1, ValidationOutcome.UNSEALED))
+    record_one(made.ledger, result_of(KEY, 1, ValidationOutcome.UNSEALED))
     yield made
     made.control.close()
     made.ledger.close()

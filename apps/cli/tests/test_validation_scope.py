@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import judged, record_one
+from gads_conformance.ledger.samples import record_one, result_of
 from gads_conformance.sink.samples import sample_run, seal
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.errors import ConfigurationError
@@ -56,15 +56,15 @@ def test_a_recheck_misses_what_is_vouched_for_and_gone(sink: RawSink, ledger: Va
     for customer, day in ((1, 0), (1, 2), (2, 0)):
         seal(sink, key(customer, day), sample_run())
     for customer, day in ((1, 1), (1, 2), (3, 0)):
-        record_one(ledger, judged(key(customer, day), 1))
-    record_one(ledger, judged(key(4, 0), 1, ValidationOutcome.UNSEALED))
+        record_one(ledger, result_of(key(customer, day), 1))
+    record_one(ledger, result_of(key(4, 0), 1, ValidationOutcome.UNSEALED))
     assert list(keys_to_recheck(sink, ledger, ALL)) == [key(1, 0), key(1, 1), key(1, 2), key(2, 0), key(3, 0)]
     assert list(keys_to_recheck(sink, ledger, StateFilter(customer_ids=("3",)))) == [key(3, 0)]
 
 
 def test_a_sink_without_anything_withdraws_nothing(sink: RawSink, ledger: ValidatorLedger) -> None:
     assert list(keys_to_recheck(sink, ledger, ALL)) == []
-    record_one(ledger, judged(key(1, 0), 1))
+    record_one(ledger, result_of(key(1, 0), 1))
     with pytest.raises(ConfigurationError, match="nothing is sealed in the sink") as caught:
         list(keys_to_recheck(sink, ledger, ALL))
     assert caught.value.hint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import judged, key_of, record_one, run_of
+from gads_conformance.ledger.samples import key_of, record_one, result_of, run_of
 from gads_consumer.cursor import Cursor, confirmed, cursor_at, is_cursor
 from gads_consumer.errors import PastUnknownError
 from gads_domain.adapters import ledger_adapter
@@ -24,7 +24,7 @@ def ledger(tmp_path: Path) -> Iterator[ValidatorLedger]:
     url = "sqlite:ledger.db"
     with ledger_adapter(url).open_for_validator(url, tmp_path) as opened:
         for number in range(1, 4):
-            record_one(opened, judged(key_of(day=number), number))
+            record_one(opened, result_of(key_of(day=number), number))
         yield opened
 
 

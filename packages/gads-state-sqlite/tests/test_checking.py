@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import judged, key_of, record_one
+from gads_conformance.ledger.samples import key_of, record_one, result_of
 from gads_domain.errors import HeldElsewhereError, LedgerError
 from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
 
@@ -19,7 +19,7 @@ NOBODY = 65534
 
 def fill(folder: Path) -> None:
     with ADAPTER.open_for_validator(URL, folder) as ledger:
-        record_one(ledger, judged(key_of(1), 1))
+        record_one(ledger, result_of(key_of(1), 1))
 
 
 @pytest.fixture(params=["without a ledger", "with a ledger"])

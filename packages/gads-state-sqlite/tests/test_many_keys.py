@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import judged, key_of, record_one
+from gads_conformance.ledger.samples import key_of, record_one, result_of
 from gads_domain.errors import LedgerError
 from gads_state_sqlite.queries import ranges_of
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
@@ -28,7 +28,7 @@ def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
     with SqliteValidatorLedger(tmp_path / "ledger.db") as ledger:
         keys = [key_of(1, day) for day in range(30)]
         for key in keys[:5]:
-            record_one(ledger, judged(key, 1))
+            record_one(ledger, result_of(key, 1))
         said: list[str] = []
         ledger._file.read(lambda connection: connection.set_trace_callback(said.append))
         said.clear()
@@ -41,7 +41,7 @@ def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Pat
     keys = [key_of(1, day) for day in range(3)]
     with SqliteValidatorLedger(file) as ledger:
         for key in keys:
-            record_one(ledger, judged(key, 1))
+            record_one(ledger, result_of(key, 1))
     with sqlite3.connect(file) as connection:
         connection.execute(
             "UPDATE partition_state SET current_run_id = 'nobody' WHERE logical_date = ?",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import change_of, judged, key_of, record_one
+from gads_conformance.ledger.samples import change_of, key_of, record_one, result_of
 from gads_domain.state import PartitionState, StateChange, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
 from gads_state_sqlite.read_only_file import CHUNK, ReadOnlyFile
@@ -21,10 +21,10 @@ URL = "sqlite:ledger.db"
 CRASH = """
 import os, sys
 from pathlib import Path
-from gads_conformance.ledger_samples import judged, key_of, record_one
+from gads_conformance.ledger.samples import result_of, key_of, record_one
 from gads_state_sqlite.adapter import ADAPTER
 ledger = ADAPTER.open_for_validator("sqlite:ledger.db", Path(sys.argv[1]))
-record_one(ledger, judged(key_of(2), 1))
+record_one(ledger, result_of(key_of(2), 1))
 os._exit(0)
 """
 
@@ -52,7 +52,7 @@ def fill(folder: Path, rows: int = 1, number: int = 1) -> None:
     """Bring every row one version further, and leave the ledger as a single file."""
     with ADAPTER.open_for_validator(URL, folder) as ledger:
         keys = [key_of(1 + row // 1_000, row % 1_000) for row in range(rows)]
-        first = change_of(ledger.history(keys[0]), judged(keys[0], number)).after
+        first = change_of(ledger.history(keys[0]), result_of(keys[0], number)).after
         changes = [
             StateChange(state, replace(first, key=state.key, version=state.version + 1), None)
             for state in ledger.get_many(keys)
@@ -89,7 +89,7 @@ def test_reading_beside_a_writer_changes_nothing_and_sees_every_commit(tmp_path:
         ADAPTER.open_reader(URL, tmp_path) as reader,
     ):
         for number in range(1, 4):
-            record_one(ledger, judged(key_of(1), number))
+            record_one(ledger, result_of(key_of(1), number))
             before = on_disk(tmp_path)
             assert reader.get(key_of(1)).version == number
             assert len(list(reader.find(StateFilter()))) == 1
@@ -113,7 +113,7 @@ def test_a_symbolic_link_is_read_with_the_log_beside_its_target(tmp_path: Path) 
         ADAPTER.open_for_validator(URL, tmp_path) as ledger,
         ADAPTER.open_reader("sqlite:link.db", tmp_path) as reader,
     ):
-        record_one(ledger, judged(key_of(1), 1))
+        record_one(ledger, result_of(key_of(1), 1))
         assert reader.position() == 1
 
 
@@ -167,12 +167,12 @@ def test_a_ledger_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
 def test_readers_are_right_while_writers_open_and_close(tmp_path: Path) -> None:
     """Each writer checkpoints as it leaves; a reader without locks has to notice every time."""
     code = (
-        "import sys; from pathlib import Path; from gads_conformance.ledger_samples import *\n"
+        "import sys; from pathlib import Path; from gads_conformance.ledger.samples import *\n"
         "from gads_state_sqlite.adapter import ADAPTER\n"
         "for number in range(1, 31):\n"
         "    with ADAPTER.open_for_validator('sqlite:ledger.db', Path(sys.argv[1])) as ledger:\n"
         "        keys = [key_of(1, day) for day in range(30)]\n"
-        "        changes = [change_of(ledger.history(key), judged(key, number)) for key in keys]\n"
+        "        changes = [change_of(ledger.history(key), result_of(key, number)) for key in keys]\n"
         "        assert all(ledger.record(changes))\n"
     )
     fill(tmp_path, rows=1)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gads_conformance.account_directory_laws import AccountDirectoryLaws
     from gads_conformance.clock_laws import ClockLaws, RunIdMakerLaws
     from gads_conformance.law import law, laws_of
-    from gads_conformance.ledger_laws import LedgerLaws
+    from gads_conformance.ledger.laws import LedgerLaws
     from gads_conformance.report_source_laws import ReportSourceLaws
     from gads_conformance.sink.laws import SinkLaws
     from gads_conformance.sink.optional_laws import JointSealLaws, SweepAhead, SweepLaws
@@ -22,7 +22,7 @@ _MODULES = {
     "account_directory_laws": ("AccountDirectoryLaws",),
     "clock_laws": ("ClockLaws", "RunIdMakerLaws"),
     "law": ("law", "laws_of"),
-    "ledger_laws": ("LedgerLaws",),
+    "ledger.laws": ("LedgerLaws",),
     "report_source_laws": ("ReportSourceLaws",),
     "sink.laws": ("SinkLaws",),
     "sink.optional_laws": ("JointSealLaws", "SweepAhead", "SweepLaws"),

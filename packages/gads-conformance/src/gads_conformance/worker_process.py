@@ -50,6 +50,11 @@ class WorkerProcess:
         assert self._process.returncode == 0
         return [json.loads(line) for line in output.splitlines()]
 
+    def killed(self) -> list[Any]:
+        """End the process by SIGKILL; returns the whole lines that were still to be read."""
+        self._process.kill()
+        return [json.loads(line) for line in self.stdout.read().splitlines()]
+
     def kill(self) -> None:
         """End the process by SIGKILL, whatever it is doing."""
         self._process.kill()

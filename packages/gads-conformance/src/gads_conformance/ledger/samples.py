@@ -1,4 +1,4 @@
-"""Values for the laws of the ledger: keys, runs, judgements and the changes that they lead to."""
+"""Values for the laws of the ledger: keys, runs, validation results and the changes that they lead to."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from gads_domain.state import (
     CheckResult,
     KeyHistory,
     OperatorAct,
+    PartitionStatus,
     SchemaPin,
     StateChange,
+    StateFilter,
     ValidationOutcome,
     ValidationResult,
 )
 from gads_domain.state_machine import settle
 
+PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 EPOCH = datetime(2024, 6, 1, 3, 4, 5, 678901, tzinfo=UTC)
 FIRST_DAY = date(2024, 1, 1)
 
@@ -31,7 +34,7 @@ def key_of(customer: int = 1, day: int = 0, report: str = "campaign", source: st
 
 
 def moment(second: int) -> datetime:
-    """The time `second` seconds into the sample's history."""
+    """The time `second` seconds after the first one of the samples."""
     return EPOCH + timedelta(seconds=second)
 
 
@@ -40,7 +43,7 @@ def run_of(number: int, entropy: int = 0) -> RunId:
     return RunId.compose(moment(number), entropy.to_bytes(4, "big"))
 
 
-def judged(
+def result_of(
     key: PartitionKey,
     run: int,
     outcome: ValidationOutcome = ValidationOutcome.PASSED,
@@ -50,7 +53,7 @@ def judged(
     entropy: int = 0,
     schema_version: int = 1,
 ) -> ValidationResult:
-    """A judgement of the `run`-th run of `key`; equal `rows` stand for equal content."""
+    """A validation result of the `run`-th run of `key`; equal `rows` stand for equal content."""
     sealed = outcome is not ValidationOutcome.UNSEALED
     run_id = run_of(run, entropy)
     content = hashlib.sha256((rows or run_id.value).encode()).hexdigest()
@@ -78,14 +81,14 @@ def judged(
     )
 
 
-def change_of(history: KeyHistory, attempt: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
-    """The change that `attempt` leads to on top of `history`."""
-    return StateChange(history.state, settle(history, attempt, attempt.validated_at), attempt, pin)
+def change_of(history: KeyHistory, result: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
+    """The change that `result` leads to on top of `history`."""
+    return StateChange(history.state, settle(history, result, result.validated_at), result, pin)
 
 
-def record_one(ledger: ValidatorLedger, attempt: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
-    """Record `attempt` on top of what the ledger holds; it has to succeed."""
-    change = change_of(ledger.history(attempt.key), attempt, pin)
+def record_one(ledger: ValidatorLedger, result: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
+    """Record `result` on top of what the ledger holds; it has to succeed."""
+    change = change_of(ledger.history(result.key), result, pin)
     assert ledger.record([change]) == [True]
     return change
 
@@ -97,12 +100,12 @@ def pin_of(key: PartitionKey, *columns: str, schema_version: int = 1) -> SchemaP
 
 
 def act_of(second: int = 100, actor: str = "operator") -> OperatorAct:
-    """An act of the control plane."""
+    """An operator's act."""
     return OperatorAct(moment(second), actor, "run --retry-failed", "the account came back, “again”")
 
 
 def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
-    """All that the ledger says of `keys` and of its log, to be compared before and after."""
+    """All that the ledger holds of `keys`, and all authority changes, to be compared before and after."""
     return (
         [ledger.history(key) for key in keys],
         ledger.histories(keys),
@@ -110,4 +113,16 @@ def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
         ledger.authority_changes(),
         ledger.position(),
         ledger.newest_run(),
+    )
+
+
+def matches(key: PartitionKey, status: PartitionStatus, wanted: StateFilter) -> bool:
+    """Whether a partition with this status is one that `wanted` selects."""
+    return (
+        (wanted.source is None or key.source == wanted.source)
+        and (not wanted.customer_ids or key.customer_id in wanted.customer_ids)
+        and (not wanted.reports or key.report in wanted.reports)
+        and (wanted.since is None or key.logical_date >= wanted.since)
+        and (wanted.until is None or key.logical_date <= wanted.until)
+        and (not wanted.statuses or status in wanted.statuses)
     )

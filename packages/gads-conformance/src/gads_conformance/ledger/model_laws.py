@@ -1,0 +1,185 @@
+"""Random stories of validators and control planes against a model of the ledger."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from gads_conformance.ledger.samples import act_of, change_of, key_of, result_of
+from gads_conformance.ledger.suite import Backend, Effort, LedgerSuite
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.state import (
+    KeyHistory,
+    OperatorAct,
+    PartitionState,
+    PartitionStatus,
+    StateChange,
+    ValidationOutcome,
+    ValidationResult,
+)
+from gads_domain.state_machine import is_news, retry
+
+_DAYS = 3
+_days = st.integers(0, _DAYS - 1)
+_runs = st.integers(1, 6)
+_outcomes = st.sampled_from(ValidationOutcome)
+_rows = st.sampled_from(["a", "b"])
+_seconds = st.integers(0, 1_000)
+_who = st.integers(0, 1)
+
+
+@dataclass
+class _Partition:
+    """What the ledger should hold of one key."""
+
+    state: PartitionState
+    results: list[ValidationResult] = field(default_factory=list)
+    acts: list[OperatorAct] = field(default_factory=list)
+    former: list[PartitionState] = field(default_factory=list)
+
+    @property
+    def history(self) -> KeyHistory:
+        return KeyHistory(self.state, tuple(self.results))
+
+
+class ModelLaws(LedgerSuite):
+    """Any story, through two connections of each port, against a model."""
+
+    def test_any_story_agrees_with_the_model(self, backend: Backend, effort: Effort) -> None:
+        """After each step every connection reads what the model holds."""
+        check_against_model(backend, examples=effort.examples, steps=effort.steps)
+
+
+def check_against_model(backend: Backend, *, examples: int, steps: int, shrink: bool = True) -> None:
+    """Run the machine; each story has an account of its own in the one ledger.
+
+    `shrink` is whether to look for the shortest story that breaks a law.
+    """
+    accounts = itertools.count(1)
+    with ExitStack() as stack:
+        validators = [stack.enter_context(backend.open_for_validator()) for _ in range(2)]
+        controls = [stack.enter_context(backend.open_for_control_plane()) for _ in range(2)]
+        readers = [stack.enter_context(backend.open_reader()), *validators, *controls]
+
+        class Story(_Story):
+            def __init__(self) -> None:
+                super().__init__(next(accounts), validators, controls, readers)
+
+        run_state_machine_as_test(
+            Story,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                database=None,
+                report_multiple_bugs=False,
+                phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+class _Story(RuleBasedStateMachine):
+    def __init__(
+        self,
+        account: int,
+        validators: list[ValidatorLedger],
+        controls: list[ControlPlaneLedger],
+        readers: list[StateReader],
+    ) -> None:
+        super().__init__()
+        self.validators = validators
+        self.controls = controls
+        self.readers = readers
+        self.start = readers[0].position()
+        self.keys = [key_of(account, day) for day in range(_DAYS)]
+        self.model = {key: _Partition(PartitionState(key)) for key in self.keys}
+        self.changes: list[tuple[object, ...]] = []
+        self.turns = itertools.count()
+
+    @rule(day=_days, run=_runs, outcome=_outcomes, rows=_rows, second=_seconds, who=_who)
+    def record_one(self, day: int, run: int, outcome: ValidationOutcome, rows: str, second: int, who: int) -> None:
+        key = self.keys[day]
+        result = result_of(key, run, outcome, rows=rows, second=second)
+        history = self.validators[who].history(key)
+        if is_news(history, result):
+            change = change_of(history, result)
+            assert self.validators[who].record([change]) == [True]
+            self._apply(change)
+
+    @rule(picks=st.lists(st.tuples(_days, _runs, _outcomes, _rows), min_size=1, max_size=6), who=_who)
+    def record_many_from_one_read(self, picks: list[tuple[int, int, ValidationOutcome, str]], who: int) -> None:
+        histories = {key: partition.history for key, partition in self.model.items()}
+        changes: list[StateChange] = []
+        for day, run, outcome, rows in picks:
+            result = result_of(self.keys[day], run, outcome, rows=rows)
+            if is_news(histories[result.key], result):
+                changes.append(change_of(histories[result.key], result))
+        written: set[PartitionKey] = set()
+        expected = []
+        for change in changes:
+            expected.append(change.after.key not in written)
+            written.add(change.after.key)
+        assert self.validators[who].record(changes) == expected
+        for change, was_recorded in zip(changes, expected, strict=True):
+            if was_recorded:
+                self._apply(change)
+
+    @rule(day=_days, run=_runs, outcome=_outcomes, back=st.integers(0, 5), who=_who)
+    def record_from_a_stale_read(self, day: int, run: int, outcome: ValidationOutcome, back: int, who: int) -> None:
+        former = self.model[self.keys[day]].former
+        if former:
+            change = change_of(KeyHistory(former[back % len(former)]), result_of(self.keys[day], run + 10, outcome))
+            if change.after.status is not PartitionStatus.PENDING:
+                assert self.validators[who].record([change]) == [False]
+
+    @rule(days=st.lists(_days, max_size=4), second=_seconds, who=_who)
+    def retry(self, days: list[int], second: int, who: int) -> None:
+        act = act_of(second, actor=f"operator {next(self.turns)}")
+        expected = []
+        for day in days:
+            partition = self.model[self.keys[day]]
+            before = partition.state
+            expected.append(before.status is PartitionStatus.FAILED)
+            if expected[-1]:
+                partition.former.append(before)
+                partition.state = retry(before, act.at)
+                partition.acts.append(act)
+                self._expect_entry(before, partition.state, "retry")
+        assert self.controls[who].retry([self.keys[day] for day in days], act) == expected
+
+    @invariant()
+    def every_connection_agrees_with_the_model(self) -> None:
+        states = [partition.state for partition in self.model.values()]
+        for ledger in self.readers:
+            assert ledger.get_many(self.keys) == states
+        for ledger in self.readers[:2]:
+            assert ledger.histories(self.keys) == [partition.history for partition in self.model.values()]
+            for key, partition in self.model.items():
+                assert ledger.history(key) == partition.history
+                assert [recorded.act for recorded in ledger.acts(key)] == partition.acts
+            entries = ledger.authority_changes(after=self.start)
+            assert [
+                (e.key, e.from_run, e.to_run, e.status_before, e.status_after, e.seal_sha256, e.cause) for e in entries
+            ] == self.changes
+            assert all(one.at <= other.at for one, other in itertools.pairwise(entries))
+            assert all(one.sequence < other.sequence for one, other in itertools.pairwise(entries))
+
+    def _apply(self, change: StateChange) -> None:
+        partition = self.model[change.after.key]
+        partition.former.append(partition.state)
+        partition.state = change.after
+        if change.attempt is not None:
+            partition.results.append(change.attempt)
+        self._expect_entry(change.before, change.after, "validate")
+
+    def _expect_entry(self, before: PartitionState, after: PartitionState, cause: str) -> None:
+        if (before.status, before.current_run_id) != (after.status, after.current_run_id):
+            runs = (before.current_run_id, after.current_run_id)
+            self.changes.append((after.key, *runs, before.status, after.status, after.seal_sha256, cause))

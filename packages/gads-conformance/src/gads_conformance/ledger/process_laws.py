@@ -1,0 +1,108 @@
+"""Laws of the ledger that only several processes can break."""
+
+from __future__ import annotations
+
+import random
+import select
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from gads_conformance.law import law
+from gads_conformance.ledger.samples import key_of
+from gads_conformance.ledger.suite import Backend, Effort, LedgerSuite
+from gads_conformance.worker_process import WorkerProcess
+from gads_domain.partition_key import PartitionKey
+from gads_domain.state import StateFilter
+
+_BATCH = 40
+
+
+class ProcessLaws(LedgerSuite):
+    """Several processes at once on one ledger."""
+
+    def test_creation_by_many_processes_makes_one_ledger(self, backend: Backend) -> None:
+        """Processes that create it at once all get the same ledger."""
+        with _workers("create", backend, 4) as workers:
+            assert len({name for worker in workers for name in worker.finish()}) == 1
+
+    @law("ValidatorLedger", 1)
+    def test_of_competing_changes_exactly_one_wins_a_version(self, backend: Backend, effort: Effort) -> None:
+        """Of all processes one wins a version of a row, and no version that was won is lost."""
+        with _workers("compete", backend, 8, effort.competing_rounds) as workers:
+            won = [(key, version) for worker in workers for key, version in worker.finish()]
+        assert won, "no change was recorded"
+        assert max(Counter(won).values()) == 1, "one version of a row was won twice"
+        with backend.open_reader() as reader:
+            for text, count in Counter(key for key, _version in won).items():
+                history = reader.history(PartitionKey.parse(text))
+                assert history.state.version == len(history.results) == history.state.attempt_count == count
+
+    @law("StateReader", 4)
+    def test_a_follower_of_the_changes_misses_nothing(self, backend: Backend, effort: Effort) -> None:
+        """A process that polls by cursor while others commit reads every authority change once, in order."""
+        with (
+            _workers("follow", backend, 2) as followers,
+            _workers("write", backend, effort.writers, effort.written_rounds) as writers,
+        ):
+            for writer in writers:
+                writer.finish()
+            with backend.open_reader() as reader:
+                sequences = [entry.sequence for entry in reader.authority_changes()]
+            assert len(sequences) == effort.writers * effort.written_rounds
+            for follower in followers:
+                follower.send(sequences[-1])
+                assert follower.finish() == sequences
+
+    @law("ValidatorLedger", 2)
+    def test_a_killed_writer_leaves_all_of_a_batch_or_nothing(self, backend: Backend, effort: Effort) -> None:
+        """SIGKILL loses nothing that was acknowledged, and leaves no part of a batch that was not."""
+        moments = random.Random(20240601)
+        acknowledged: set[int] = set()
+        with backend.open_for_validator() as ledger:
+            for kill in range(effort.kills):
+                with _workers("batches", backend, 1, _BATCH, first=1 + kill * 10_000) as (worker,):
+                    acknowledged.update(_killed_while_recording(worker, moments))
+                rows = Counter(int(state.key.customer_id) for state in ledger.find(StateFilter()))
+                changes = Counter(int(entry.key.customer_id) for entry in ledger.authority_changes())
+                assert acknowledged <= set(rows), "what was acknowledged is lost"
+                assert set(rows.values()) == {_BATCH}, "a batch is there in part"
+                assert changes == rows
+                for batch in sorted(rows)[-3:]:
+                    assert all(len(ledger.history(key_of(batch, day)).results) == 1 for day in range(_BATCH))
+
+
+def _killed_while_recording(worker: WorkerProcess, moments: random.Random) -> list[int]:
+    """Kill at a random moment of a call; returns the batches that were acknowledged until then."""
+    emitted = []
+    took = 0.0
+    for _ in range(moments.randrange(2, 5)):
+        emitted.append(worker.receive())
+        began = time.monotonic()
+        emitted.append(worker.receive())
+        took = time.monotonic() - began
+    emitted.append(worker.receive())
+    select.select([worker.stdout], [], [], moments.random() * took)
+    emitted += worker.killed()
+    return [number for number in emitted if number > 0]
+
+
+@contextmanager
+def _workers(
+    task: str, backend: Backend, processes: int, count: int = 0, *, first: int = 0
+) -> Iterator[list[WorkerProcess]]:
+    """Start processes that have all opened the ledger before any of them begins its task."""
+    arguments = (task, backend.url, str(backend.base))
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                WorkerProcess("gads_conformance.ledger.worker", *arguments, str(first + number), str(count))
+            )
+            for number in range(processes)
+        ]
+        for worker in workers:
+            assert worker.receive() == "ready"
+        for worker in workers:
+            worker.send("go")
+        yield workers
