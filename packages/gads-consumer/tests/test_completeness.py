@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.ledger_samples import FIRST_DAY, judged, key_of, record_one
+from gads_conformance.ledger.samples import FIRST_DAY, key_of, record_one, result_of
 from gads_consumer.completeness import gaps_at
 from gads_consumer.consumer import Consumer
 from gads_consumer.selection import select
@@ -41,8 +41,8 @@ def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Validator
                 outcome = dice.choice(OUTCOMES)
                 if outcome is not None:
                     run += 1
-                    record_one(opened, judged(key_of(int(customer), day), run, outcome))
-        record_one(opened, judged(key_of(9, 0), run + 1))
+                    record_one(opened, result_of(key_of(int(customer), day), run, outcome))
+        record_one(opened, result_of(key_of(9, 0), run + 1))
         yield opened
 
 
@@ -106,7 +106,7 @@ def test_an_account_that_was_never_attempted_is_a_gap_every_day(ledger: Validato
 def test_a_reason_of_now_is_not_given_for_then(ledger: ValidatorLedger) -> None:
     asked = select(GOOGLE_ADS, "campaign", FIRST_DAY, FIRST_DAY, "5")
     then = ledger.position()
-    record_one(ledger, judged(key_of(5), 90, ValidationOutcome.REJECTED))
+    record_one(ledger, result_of(key_of(5), 90, ValidationOutcome.REJECTED))
     (before,), (now,) = (gaps_at(ledger, asked, position) for position in (then, ledger.position()))
     assert (before.status, before.reason) == (PartitionStatus.PENDING, "never attempted")
     assert now.status is PartitionStatus.FAILED

@@ -11,7 +11,7 @@ import pytest
 from google.ads.googleads.v26.enums.types.customer_status import CustomerStatusEnum
 from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamResponse
 
-from gads_conformance.account_directory_laws import AccountDirectoryLaws, KnownTree
+from gads_conformance.accounts import AccountDirectoryLaws, KnownTree
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import CredentialsError, QuotaExhaustedError, TransientApiError
 from gads_domain.ports.accounts import AccountDirectory

@@ -1,7 +1,7 @@
 """A file that version 0.1.0 wrote, under contract 1.0, is read as it is and loaded further.
 
 It has two steps: three days of run 1, then day 1 of run 2 with another column and without day 2. Made by
-`gads_conformance.warehouse_samples` of 0.1.0.
+`gads_conformance.warehouse.samples` of 0.1.0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gads_conformance.warehouse_samples import key_of, position_of, run_of, step
+from gads_conformance.warehouse.samples import key_of, position_of, run_of, step
 from gads_domain.ports.warehouse import FullLoad, LoadMode
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 

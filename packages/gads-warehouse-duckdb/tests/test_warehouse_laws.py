@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gads_conformance.warehouse_laws import WarehouseLaws
+from gads_conformance import WarehouseLaws
 from gads_domain.metadata import TableSchema
 
 _TYPES: dict[str, pa.DataType] = {"int64": pa.int64(), "double": pa.float64(), "string": pa.string()}
@@ -21,12 +21,6 @@ class TestDuckDbWarehouse(WarehouseLaws):
     @pytest.fixture
     def warehouse_url(self) -> str:
         return "duckdb:tables.duckdb"
-
-    @pytest.fixture
-    def base(self, tmp_path: Path) -> Path:
-        base = tmp_path / "base"
-        base.mkdir()
-        return base
 
     @pytest.fixture
     def write_payload(self) -> Callable[[Path, TableSchema, Sequence[dict[str, Any]]], None]:
@@ -53,7 +47,7 @@ class TestDuckDbWarehouse(WarehouseLaws):
         return read
 
     @pytest.fixture
-    def plant_strays(self, base: Path) -> Callable[[], None]:
+    def plant_invalid(self, base: Path) -> Callable[[], None]:
         def plant() -> None:
             with duckdb.connect(str(base / "tables.duckdb")) as connection:
                 connection.execute("INSERT INTO main.campaign BY NAME SELECT DATE '2024-06-01' AS _logical_date")

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gads_conformance.account_directory_laws import AccountDirectoryLaws
+    from gads_conformance.accounts import AccountDirectoryLaws
     from gads_conformance.clock_laws import ClockLaws, RunIdMakerLaws
     from gads_conformance.law import law, laws_of
     from gads_conformance.ledger.laws import LedgerLaws
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from gads_conformance.sink.optional_laws import JointSealLaws, SweepAhead, SweepLaws
     from gads_conformance.sink.suite import Backdoor, SinkSuite
     from gads_conformance.validator_laws import ValidatorLaws
-    from gads_conformance.warehouse_laws import WarehouseLaws
+    from gads_conformance.warehouse.laws import WarehouseLaws
 
 _MODULES = {
-    "account_directory_laws": ("AccountDirectoryLaws",),
+    "accounts": ("AccountDirectoryLaws",),
     "clock_laws": ("ClockLaws", "RunIdMakerLaws"),
     "law": ("law", "laws_of"),
     "ledger.laws": ("LedgerLaws",),
@@ -28,7 +28,7 @@ _MODULES = {
     "sink.optional_laws": ("JointSealLaws", "SweepAhead", "SweepLaws"),
     "sink.suite": ("Backdoor", "SinkSuite"),
     "validator_laws": ("ValidatorLaws",),
-    "warehouse_laws": ("WarehouseLaws",),
+    "warehouse.laws": ("WarehouseLaws",),
 }
 __all__ = [
     "AccountDirectoryLaws",

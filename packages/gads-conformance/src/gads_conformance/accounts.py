@@ -1,4 +1,4 @@
-"""The laws of `AccountDirectory`, each test named by its number in the port."""
+"""The laws of `AccountDirectory`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import pytest
 
+from gads_conformance.law import absent, law
 from gads_domain.account import AccountStatus
 from gads_domain.ports.accounts import AccountDirectory
 
 
 @dataclass(frozen=True)
 class KnownTree:
-    """What lies below `root`, as whoever built the API's side knows it.
+    """The accounts below `root`, as the API has them.
 
-    `parents` has every account of the tree with its manager, `root` with None; `statuses` those that are not enabled;
-    `hidden` those that are hidden; `refused` is an account, in the tree or not, that the API refuses to this login.
+    `parents` has every account of the tree with its manager, `root` with None; `statuses` has those that are not
+    enabled; `hidden` those that are hidden; `refused` is an account, in the tree or not, that the API refuses.
     """
 
     root: str
@@ -27,27 +28,26 @@ class KnownTree:
 
 
 class AccountDirectoryLaws:
-    """Every law of a directory; a subclass gives `directory`, `tree` and `queries_asked`."""
+    """Every law of `AccountDirectory`. A subclass gives `directory`, `tree` and `queries_asked`."""
 
     @pytest.fixture
     def directory(self) -> AccountDirectory:
-        """The directory to be held to them."""
-        raise NotImplementedError("the suite of a directory gives the fixture directory")
+        """The directory under test."""
+        absent(self, "directory")
 
     @pytest.fixture
     def tree(self) -> KnownTree:
-        """What the API has: at least three levels, one account that is cancelled, one that is hidden."""
-        raise NotImplementedError("the suite of a directory gives the fixture tree")
+        """The accounts of the API: at least three levels, one cancelled account, one hidden account."""
+        absent(self, "tree")
 
     @pytest.fixture
     def queries_asked(self) -> Callable[[], list[str]]:
-        """Tells every query that the API has been asked in this test."""
-        raise NotImplementedError("the suite of a directory gives the fixture queries_asked")
+        """Returns every query that the API has got in this test."""
+        absent(self, "queries_asked")
 
+    @law("AccountDirectory", 1)
     @pytest.mark.parametrize("with_parents", [True, False])
-    def test_law_1_nothing_is_silently_absent(
-        self, with_parents: bool, directory: AccountDirectory, tree: KnownTree
-    ) -> None:
+    def test_nothing_is_silently_absent(self, with_parents: bool, directory: AccountDirectory, tree: KnownTree) -> None:
         """Every account of the tree is listed with its status, hidden and cancelled ones too."""
         found = {account.customer_id: account for account in directory.below(tree.root, with_parents=with_parents)}
         assert set(found) == set(tree.parents)
@@ -56,20 +56,20 @@ class AccountDirectoryLaws:
         others = found.keys() - tree.statuses.keys()
         assert {found[number].status for number in others} == {AccountStatus.ENABLED}
 
-    def test_law_1_a_root_that_is_refused_comes_alone_with_the_reason(
-        self, directory: AccountDirectory, tree: KnownTree
-    ) -> None:
-        """It is an account whose answer is a refusal, and no error."""
+    @law("AccountDirectory", 1)
+    def test_a_refused_root_is_listed_alone_with_the_reason(self, directory: AccountDirectory, tree: KnownTree) -> None:
+        """A root that the API refuses is one account with a refusal, and not an error."""
         (account,) = directory.below(tree.refused)
         assert account.customer_id == tree.refused
         assert account.refusal is not None
         assert account.refusal.message
 
+    @law("AccountDirectory", 2)
     @pytest.mark.parametrize("with_parents", [True, False])
-    def test_law_2_each_once_and_after_its_manager(
+    def test_each_once_and_after_its_manager(
         self, with_parents: bool, directory: AccountDirectory, tree: KnownTree
     ) -> None:
-        """At the depth where it lies; the root first."""
+        """Each account is listed once, after its manager, with its level below the root."""
         seen: set[str] = set()
         for account in directory.below(tree.root, with_parents=with_parents):
             assert account.customer_id not in seen
@@ -79,8 +79,9 @@ class AccountDirectoryLaws:
             assert account.level == depth(tree, account.customer_id)
             seen.add(account.customer_id)
 
-    def test_law_3_one_refusal_is_one_account_s(self, directory: AccountDirectory, tree: KnownTree) -> None:
-        """The others come in their order, as if it had not been asked for."""
+    @law("AccountDirectory", 3)
+    def test_one_refusal_concerns_one_account(self, directory: AccountDirectory, tree: KnownTree) -> None:
+        """The other accounts come in their order, as if the refused one had not been named."""
         good = [number for number in tree.parents if number not in tree.statuses and number != tree.refused][:2]
         alone = directory.named(good)
         among = directory.named([good[0], tree.refused, good[1]])
@@ -89,10 +90,11 @@ class AccountDirectoryLaws:
         assert [among[0], among[2]] == alone
         assert all(account.refusal is None for account in alone)
 
-    def test_law_4_nobody_s_metrics_are_asked_for(
+    @law("AccountDirectory", 4)
+    def test_no_metrics_are_queried(
         self, directory: AccountDirectory, tree: KnownTree, queries_asked: Callable[[], list[str]]
     ) -> None:
-        """Listing costs nothing that an account could refuse for being a manager."""
+        """Listing queries no metrics, which the API refuses to manager accounts."""
         directory.below(tree.root)
         directory.named([tree.root])
         queries = queries_asked()
@@ -101,6 +103,6 @@ class AccountDirectoryLaws:
 
 
 def depth(tree: KnownTree, customer_id: str) -> int:
-    """How far `customer_id` lies below the root."""
+    """The level of `customer_id` below the root."""
     parent = tree.parents[customer_id]
     return 0 if parent is None else 1 + depth(tree, parent)

@@ -1,4 +1,4 @@
-"""Partitions, steps and rows to try a warehouse with."""
+"""Partitions, steps and rows for the laws of a warehouse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from typing import Any
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.ports.warehouse import FullLoad, LoadMode, LoadStep, Replacement, WarehousePosition
+from gads_domain.ports.warehouse import (
+    FullLoad,
+    LoadedStep,
+    LoadMode,
+    LoadStep,
+    Replacement,
+    Warehouse,
+    WarehousePosition,
+)
 from gads_domain.run import RunId
 
 FIRST_DAY = date(2024, 6, 1)
@@ -66,10 +74,11 @@ def rows_of(key: PartitionKey, run: int, count: int, schema: TableSchema = NARRO
 
 @dataclass
 class Story:
-    """Makes replacements and remembers what a warehouse has to show after them."""
+    """Makes replacements, applies them, and knows what the warehouse has to show after them."""
 
     folder: Path
     write: WritePayload
+    warehouse: Warehouse
     shown: dict[PartitionKey, tuple[CurrentPartition, list[Row]]] = field(default_factory=dict)
     _files: int = 0
 
@@ -91,14 +100,42 @@ class Story:
         pointer = CurrentPartition(key, run_of(run), expected, version, f"{run:064x}")
         return Replacement(pointer, schema, path)
 
+    def apply(
+        self,
+        after: WarehousePosition | FullLoad | None,
+        to: WarehousePosition | FullLoad,
+        replace: Sequence[Replacement] = (),
+        remove: Sequence[PartitionKey] = (),
+        *,
+        mode: LoadMode = LoadMode.FEED,
+    ) -> LoadedStep:
+        """Apply a step, and expect what it leads to."""
+        done = self.warehouse.apply(step(after, to, replace, remove, mode=mode))
+        self.expect(replace, remove)
+        return done
+
     def expect(self, replace: Iterable[Replacement] = (), remove: Iterable[PartitionKey] = ()) -> None:
-        """Remember what a step that was applied leads to."""
+        """Note what a step that was applied leads to."""
         for one in replace:
             key = one.partition.key
             run = int((one.partition.run_id.started_at - START).total_seconds())
             self.shown[key] = (one.partition, rows_of(key, run, one.partition.record_count, one.schema))
         for key in remove:
             self.shown.pop(key, None)
+
+
+class BrokenOffError(Exception):
+    """Raised in the middle of a step by `broken_off_after`."""
+
+
+def broken_off_after(number: int) -> Callable[[int], None]:
+    """Raise `BrokenOffError` when `number` replacements were taken."""
+
+    def each(taken: int) -> None:
+        if taken == number:
+            raise BrokenOffError
+
+    return each
 
 
 class Observed(list[Replacement]):

@@ -1,11 +1,7 @@
-"""The laws of `Warehouse`, each test named by its number in the port; an engine's tests subclass `WarehouseLaws`."""
+"""The laws of `Warehouse`."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -13,122 +9,109 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.warehouse_machine import check_against_model
-from gads_conformance.warehouse_samples import (
+from gads_conformance.law import law
+from gads_conformance.warehouse.model_laws import ModelLaws
+from gads_conformance.warehouse.samples import (
     CHANGED,
     NARROW,
     WIDE,
+    BrokenOffError,
     Observed,
     Story,
-    WritePayload,
+    broken_off_after,
     key_of,
     position_of,
     step,
 )
-from gads_conformance.warehouse_suite import ReadRows, WarehouseSuite, keys_shown
+from gads_conformance.warehouse.suite import Check, ReadRows
+from gads_conformance.worker_process import WorkerProcess
 from gads_domain.errors import DamagedPartitionError, LedgerConflictError, UsageError
-from gads_domain.ports.warehouse import FullLoad, LoadedStep, LoadMode, Warehouse, WarehouseAdapter, WarehousePosition
+from gads_domain.ports.warehouse import FullLoad, LoadedStep, LoadMode, Warehouse, WarehousePosition
 
 
-class _BrokenOffError(Exception):
-    """What ends a step in the middle."""
+class WarehouseLaws(ModelLaws):
+    """Every law of `Warehouse`. A subclass gives what `WarehouseSuite` names."""
 
-
-class WarehouseLaws(WarehouseSuite):
-    """Every law of a warehouse; see `WarehouseSuite` for what a subclass gives."""
-
-    def test_law_3_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, read_rows: ReadRows) -> None:
-        """Several reports and a day without rows; then replacement, removal and new days in one step."""
+    @law("Warehouse", 3)
+    def test_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
+        """The tables show what was applied, over several reports, and after replacements and removals."""
         first = [story.replacement(key_of(day), 1, day) for day in range(4)]
         other = [story.replacement(key_of(0, 2, "account"), 1)]
         done = warehouse.apply(step(None, position_of(5), [*first, *other], mode=LoadMode.RECONCILE))
         assert done == LoadedStep(5, 0, 0, 9)
         story.expect([*first, *other])
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
         assert warehouse.position() == position_of(5)
         assert warehouse.reports() == ["account", "campaign"]
         again = [story.replacement(key_of(2), 2, 5), story.replacement(key_of(7), 2, 1)]
         done = warehouse.apply(step(position_of(5), position_of(9), again, [key_of(1), key_of(0, 2, "account")]))
         assert done == LoadedStep(1, 1, 2, 6)
         story.expect(again, [key_of(1), key_of(0, 2, "account")])
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
         assert warehouse.position() == position_of(9)
 
-    def test_removing_what_is_not_shown_is_no_error(self, story: Story, warehouse: Warehouse) -> None:
-        """A partition may come and go between two steps."""
+    def test_removing_what_is_not_shown_is_not_an_error(self, story: Story, warehouse: Warehouse) -> None:
+        """A partition that comes and goes between two steps is removed without ever being shown."""
         done = warehouse.apply(step(None, position_of(2), [], [key_of(1)]))
         assert done == LoadedStep(0, 0, 0, 0)
         assert warehouse.position() == position_of(2)
 
-    def test_law_1_an_error_in_the_middle_changes_nothing(
-        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    @law("Warehouse", 1)
+    def test_an_error_in_the_middle_changes_nothing(
+        self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """Neither rows nor pointers nor tables of the step stay."""
+        """No rows, pointers or tables of a step that failed stay."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
-        warehouse.apply(step(None, position_of(3), first))
-        story.expect(first)
+        story.apply(None, position_of(3), first)
         later = [
             story.replacement(key_of(1), 2),
             story.replacement(key_of(9), 2),
             story.replacement(key_of(5), 2, schema=CHANGED, version=2),
             story.replacement(key_of(0, 1, "new"), 2),
         ]
-        with pytest.raises(_BrokenOffError):
-            warehouse.apply(step(position_of(3), position_of(8), Observed(later, _broken_off_after(4)), [key_of(0)]))
-        self.require_shown(story, warehouse, read_rows)
+        with pytest.raises(BrokenOffError):
+            warehouse.apply(step(position_of(3), position_of(8), Observed(later, broken_off_after(4)), [key_of(0)]))
+        require_shown()
         assert warehouse.position() == position_of(3)
         assert warehouse.reports() == ["campaign"]
 
-    def test_law_1_an_error_in_the_first_step_leaves_an_empty_warehouse(
-        self, story: Story, warehouse: Warehouse
-    ) -> None:
-        """It can be loaded afterwards as if nothing had been."""
+    @law("Warehouse", 1)
+    def test_an_error_in_the_first_step_leaves_an_empty_warehouse(self, story: Story, warehouse: Warehouse) -> None:
+        """A warehouse whose first step failed can be loaded as if it were new."""
         one = story.replacement(key_of(1), 1)
-        with pytest.raises(_BrokenOffError):
-            warehouse.apply(step(None, position_of(8), Observed([one], _broken_off_after(1))))
+        with pytest.raises(BrokenOffError):
+            warehouse.apply(step(None, position_of(8), Observed([one], broken_off_after(1))))
         assert warehouse.position() is None
         assert warehouse.reports() == []
         warehouse.apply(step(None, position_of(1), [one]))
-        assert keys_shown(warehouse, "campaign") == [key_of(1)]
+        assert [pointer.key for pointer in warehouse.pointers("campaign")] == [key_of(1)]
 
+    @law("Warehouse", 1)
     @pytest.mark.parametrize("stop_after", [0, 1, 2])
-    def test_law_1_a_killed_process_changes_nothing(
+    def test_a_killed_process_changes_nothing(
         self,
         stop_after: int,
         story: Story,
         warehouse: Warehouse,
-        read_rows: ReadRows,
+        require_shown: Check,
         warehouse_url: str,
         base: Path,
     ) -> None:
-        """SIGKILL between the payloads of a step: the next process finds the state before it, and can apply it."""
+        """After SIGKILL between two payloads the next process finds the state before the step, and can apply it."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
-        warehouse.apply(step(None, position_of(3), first))
-        story.expect(first)
+        story.apply(None, position_of(3), first)
         later = [story.replacement(key_of(1), 2), story.replacement(key_of(4), 2, schema=CHANGED, version=2)]
-        names = [str(one.payload) for one in later]
-        order = {"url": warehouse_url, "base": str(base), "payloads": names, "stop_after": stop_after}
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "gads_conformance.warehouse_worker", json.dumps(order)],
-            stdout=subprocess.PIPE,
-            stdin=subprocess.PIPE,
-        )
-        try:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == b"in the middle\n"
-        finally:
-            worker.send_signal(signal.SIGKILL)
-            worker.communicate(timeout=30)
-        self.require_shown(story, warehouse, read_rows)
+        payloads = [str(one.payload) for one in later]
+        with WorkerProcess("gads_conformance.warehouse.worker", warehouse_url, str(base), *payloads) as worker:
+            assert worker.ask(stop_after) == "stopped"
+        require_shown()
         assert warehouse.position() == position_of(3)
-        warehouse.apply(step(position_of(3), position_of(8), later, [key_of(0)]))
-        story.expect(later, [key_of(0)])
-        self.require_shown(story, warehouse, read_rows)
+        story.apply(position_of(3), position_of(8), later, [key_of(0)])
+        require_shown()
 
-    def test_law_2_a_step_from_elsewhere_is_refused(
-        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
-    ) -> None:
-        """From a position passed, from none, from one not reached; a repeated step is one of them."""
+    @law("Warehouse", 2)
+    def test_a_step_from_elsewhere_is_refused(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
+        """A step from a position that is passed, absent or not reached is refused; a repeated step is one of them."""
         with pytest.raises(LedgerConflictError):
             warehouse.apply(step(position_of(1), position_of(2), [story.replacement(key_of(0), 1)]))
         first = step(None, position_of(3), [story.replacement(key_of(0), 1)])
@@ -137,11 +120,12 @@ class WarehouseLaws(WarehouseSuite):
         for after in (None, position_of(2), position_of(4)):
             with pytest.raises(LedgerConflictError):
                 warehouse.apply(step(after, position_of(5), [story.replacement(key_of(0), 2)], [key_of(1)]))
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
         assert warehouse.position() == position_of(3)
 
-    def test_law_2_a_step_of_another_ledger_or_source_is_refused(self, story: Story, warehouse: Warehouse) -> None:
-        """Tables are of one ledger and one source for good."""
+    @law("Warehouse", 2)
+    def test_a_step_of_another_ledger_or_source_is_refused(self, story: Story, warehouse: Warehouse) -> None:
+        """Tables belong to one ledger and one source."""
         warehouse.apply(step(None, position_of(3), [story.replacement(key_of(0), 1)]))
         with pytest.raises(UsageError):
             warehouse.apply(step(position_of(3), position_of(5, "ledger-b")))
@@ -149,10 +133,11 @@ class WarehouseLaws(WarehouseSuite):
             warehouse.apply(replace(step(position_of(3), position_of(5)), source="elsewhere"))
         assert warehouse.position() == position_of(3)
 
-    def test_law_4_pointers_come_and_go_with_their_rows(
+    @law("Warehouse", 4)
+    def test_pointers_come_and_go_with_their_rows(
         self, story: Story, warehouse: Warehouse, read_rows: ReadRows
     ) -> None:
-        """After each step there is no pointer without its rows and no row without its pointer."""
+        """After each step no pointer is without its rows, and no row without its pointer."""
 
         def of_each() -> list[tuple[date, str]]:
             return [(one.key.logical_date, one.run_id.value) for one in sorted(warehouse.pointers("campaign"))]
@@ -173,8 +158,9 @@ class WarehouseLaws(WarehouseSuite):
             counts.append(len(of_each()))
         assert counts == [3, 2, 1, 0]
 
-    def test_law_5_reading_an_absent_warehouse_creates_nothing(self, warehouse: Warehouse, base: Path) -> None:
-        """It is empty, and stays absent."""
+    @law("Warehouse", 5)
+    def test_reading_an_absent_warehouse_creates_nothing(self, warehouse: Warehouse, base: Path) -> None:
+        """An absent warehouse reads as empty, and stays absent."""
         before = sorted(base.rglob("*"))
         assert warehouse.position() is None
         assert warehouse.reports() == []
@@ -188,8 +174,9 @@ class WarehouseLaws(WarehouseSuite):
             warehouse.query("SELECT 1")
         assert sorted(base.rglob("*")) == before
 
-    def test_law_5_reading_changes_no_byte(self, story: Story, warehouse: Warehouse, base: Path) -> None:
-        """Whatever is asked."""
+    @law("Warehouse", 5)
+    def test_reading_changes_no_byte(self, story: Story, warehouse: Warehouse, base: Path) -> None:
+        """No read changes a byte."""
         one = story.replacement(key_of(0), 1)
         warehouse.apply(step(None, position_of(3), [one]))
         before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
@@ -199,52 +186,53 @@ class WarehouseLaws(WarehouseSuite):
         assert warehouse.is_current()
         assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
 
+    @law("Warehouse", 6)
     @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-    def test_law_6_added_columns_share_the_table(
-        self, order: tuple[int, int], story: Story, warehouse: Warehouse, read_rows: ReadRows
+    def test_added_columns_share_the_table(
+        self, order: tuple[int, int], story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """Whichever version comes first."""
+        """Versions that only add columns share a table, whichever comes first."""
         at = None
         for number, version in enumerate(order, start=1):
             one = story.replacement(key_of(number), 1, schema=NARROW if version == 1 else WIDE, version=version)
-            warehouse.apply(step(at, position_of(number), [one]))
-            story.expect([one])
+            story.apply(at, position_of(number), [one])
             at = position_of(number)
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
         assert all(
             set(one.sums) == {"metrics_clicks", "metrics_conversions_value"} for one in warehouse.contents("campaign")
         )
 
+    @law("Warehouse", 6)
     @pytest.mark.parametrize("schema", [CHANGED, NARROW], ids=["another type", "another meaning"])
-    def test_law_6_what_changed_does_not_share_the_table(
-        self, schema: object, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    def test_what_changed_does_not_share_the_table(
+        self, schema: object, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """Also where one step holds both, and where a partition changes from one to the other and back."""
+        """Versions that do not extend each other never share a table, even in one step or of one partition."""
         changed = CHANGED if schema is CHANGED else NARROW
         both = [story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=changed, version=2)]
-        warehouse.apply(step(None, position_of(2), both))
-        story.expect(both)
-        self.require_shown(story, warehouse, read_rows)
+        story.apply(None, position_of(2), both)
+        require_shown()
         swapped = [story.replacement(key_of(0), 2, schema=changed, version=2), story.replacement(key_of(1), 2)]
         warehouse.apply(step(position_of(2), position_of(4), swapped[::-1]))
         story.expect(swapped)
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
 
-    def test_law_6_one_version_with_two_schemas_is_refused(
-        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    @law("Warehouse", 6)
+    def test_one_version_with_two_schemas_is_refused(
+        self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """In one step or in two."""
+        """One version with two schemas is refused, in one step or in two."""
         one, two = story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=WIDE)
         with pytest.raises(UsageError):
             warehouse.apply(step(None, position_of(2), [one, two]))
-        warehouse.apply(step(None, position_of(1), [one]))
-        story.expect([one])
+        story.apply(None, position_of(1), [one])
         with pytest.raises(UsageError):
             warehouse.apply(step(position_of(1), position_of(2), [two]))
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
 
-    def test_law_7_contents_equal_what_was_measured(self, story: Story, warehouse: Warehouse) -> None:
-        """Before and after loading, whatever else is in the tables; another row is another digest."""
+    @law("Warehouse", 7)
+    def test_contents_equal_what_was_measured(self, story: Story, warehouse: Warehouse) -> None:
+        """`contents` equals `measure`, whatever else is in the tables; other rows have another digest."""
         several = [
             story.replacement(key_of(0), 1, 4),
             story.replacement(key_of(1), 1, 2, schema=WIDE, version=2),
@@ -260,21 +248,22 @@ class WarehouseLaws(WarehouseSuite):
         (empty,) = warehouse.measure([story.replacement(key_of(5), 2, 0)])
         assert empty.record_count == 0
 
+    @law("Warehouse", 8)
     @pytest.mark.parametrize("counts", [[0], [2], [4], [2, 4]], ids=str)
-    def test_law_8_another_number_of_rows_is_refused(
-        self, counts: list[int], story: Story, warehouse: Warehouse, read_rows: ReadRows
+    def test_another_number_of_rows_is_refused(
+        self, counts: list[int], story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """More or fewer than the partition has, also where one payload has what another lacks."""
+        """Too many rows are refused, and too few, even if another payload makes up for them."""
         good = story.replacement(key_of(0), 1)
-        warehouse.apply(step(None, position_of(1), [good]))
-        story.expect([good])
+        story.apply(None, position_of(1), [good])
         wrong = [story.replacement(key_of(day), 2, 3, record_count=count) for day, count in enumerate(counts)]
         with pytest.raises(DamagedPartitionError):
             warehouse.apply(step(position_of(1), position_of(2), wrong))
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
 
-    def test_law_9_a_reader_in_the_middle_sees_what_was_before(self, story: Story, warehouse: Warehouse) -> None:
-        """Position, pointers and contents, at each payload of a step that takes several tables."""
+    @law("Warehouse", 9)
+    def test_a_reader_in_the_middle_sees_what_was_before(self, story: Story, warehouse: Warehouse) -> None:
+        """During a step over several tables a reader sees the position and contents from before it."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         warehouse.apply(step(None, position_of(3), first))
         before = list(warehouse.contents("campaign"))
@@ -293,15 +282,15 @@ class WarehouseLaws(WarehouseSuite):
         assert seen == [(position_of(3), before)] * 5
         assert warehouse.position() == position_of(8)
 
-    def test_law_10_an_invalid_identity_is_counted_apart_and_removed_on_request(
-        self, story: Story, warehouse: Warehouse, read_rows: ReadRows, plant_strays: Callable[[], None]
+    @law("Warehouse", 10)
+    def test_an_invalid_identity_is_counted_apart_and_removed_on_request(
+        self, story: Story, warehouse: Warehouse, require_shown: Check, plant_invalid: Callable[[], None]
     ) -> None:
-        """Neither pointers nor contents show it, and a step that does not discard it leaves it."""
+        """An invalid identity is in neither pointers nor contents, and stays until a step discards it."""
         first = [story.replacement(key_of(day), 1) for day in range(2)]
-        warehouse.apply(step(None, position_of(2), first))
-        story.expect(first)
+        story.apply(None, position_of(2), first)
         before = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
-        plant_strays()
+        plant_invalid()
         assert sum(warehouse.invalid_identity().values()) > 1
         now = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
         assert now == before
@@ -309,13 +298,13 @@ class WarehouseLaws(WarehouseSuite):
         assert warehouse.invalid_identity()
         warehouse.apply(step(position_of(3), position_of(4), discard_invalid=True))
         assert dict(warehouse.invalid_identity()) == {}
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
 
-    def test_law_11_a_query_reads(self, story: Story, warehouse: Warehouse, read_rows: ReadRows) -> None:
-        """Rows and names of columns; what writes, is several statements or makes no sense is refused."""
+    @law("Warehouse", 11)
+    def test_a_query_reads(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
+        """A query returns rows and column names; statements that write, several ones and invalid ones are refused."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
-        warehouse.apply(step(None, position_of(2), first))
-        story.expect(first)
+        story.apply(None, position_of(2), first)
         found = warehouse.query("SELECT campaign_id AS number, count(*) AS days FROM campaign GROUP BY 1 ORDER BY 1")
         assert found.columns == ("number", "days")
         assert found.rows == ((0, 3), (1, 3), (2, 3))
@@ -329,12 +318,13 @@ class WarehouseLaws(WarehouseSuite):
         ):
             with pytest.raises(UsageError):
                 warehouse.query(sql)
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
 
-    def test_law_12_a_full_load_has_no_position_until_it_ends(
-        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    @law("Warehouse", 12)
+    def test_a_full_load_has_no_position_until_it_ends(
+        self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """From an empty warehouse and from one that was loaded; its target may change on the way."""
+        """A full load starts from an empty or a loaded warehouse, and its target may change on the way."""
         at: WarehousePosition | FullLoad | None = None
         for load in (1, 2):
             target, later = position_of(load * 10), position_of(load * 10 + 5)
@@ -344,15 +334,16 @@ class WarehouseLaws(WarehouseSuite):
                 remove = [key_of(0)] if number == 1 else []
                 warehouse.apply(step(at, to, several, remove, mode=LoadMode.RECONCILE))
                 story.expect(several, remove)
-                self.require_shown(story, warehouse, read_rows)
+                require_shown()
                 assert warehouse.full_load() == (to if isinstance(to, FullLoad) else None)
                 assert warehouse.position() == (None if isinstance(to, FullLoad) else to)
                 at = to
 
-    def test_law_12_a_step_that_does_not_continue_the_full_load_is_refused(
-        self, story: Story, warehouse: Warehouse, read_rows: ReadRows
+    @law("Warehouse", 12)
+    def test_a_step_that_does_not_continue_the_full_load_is_refused(
+        self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """From its target, from nothing, from an earlier step of it; of another ledger."""
+        """A step from elsewhere than the last step of the full load, or of another ledger, is refused."""
         one = [story.replacement(key_of(0), 1)]
         earlier, now = FullLoad(position_of(9), 1, 2), FullLoad(position_of(9), 2, 1)
         warehouse.apply(step(None, earlier, one))
@@ -363,29 +354,5 @@ class WarehouseLaws(WarehouseSuite):
                 warehouse.apply(step(after, position_of(9), [], [key_of(0)]))
         with pytest.raises(UsageError):
             warehouse.apply(step(now, position_of(9, "ledger-b")))
-        self.require_shown(story, warehouse, read_rows)
+        require_shown()
         assert warehouse.full_load() == now
-
-    def test_any_story_agrees_with_the_model(
-        self, adapter: WarehouseAdapter, warehouse_url: str, base: Path, write_payload: WritePayload
-    ) -> None:
-        """Random steps, broken off at random places; see `warehouse_machine`."""
-        scheme = warehouse_url.split(":", 1)[0] + ":"
-        check_against_model(adapter, base, write_payload, scheme=scheme, examples=6, steps=6)
-
-    @pytest.mark.campaign
-    @pytest.mark.timeout(3600)
-    def test_many_long_stories_agree_with_the_model(
-        self, adapter: WarehouseAdapter, warehouse_url: str, base: Path, write_payload: WritePayload
-    ) -> None:
-        """The same, for minutes."""
-        scheme = warehouse_url.split(":", 1)[0] + ":"
-        check_against_model(adapter, base, write_payload, scheme=scheme, examples=100, steps=25)
-
-
-def _broken_off_after(number: int) -> Callable[[int], None]:
-    def each(taken: int) -> None:
-        if taken == number:
-            raise _BrokenOffError
-
-    return each
