@@ -69,7 +69,7 @@ attempts = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(attempts)
 def test_every_state_that_the_state_machine_reaches_fits_the_schema(
     story: list[tuple[int, ValidationOutcome, str, bool]],

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink_samples import sample_key, sample_payload, sample_run, seal, stored_payload
+from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, GadsError, StorageCredentialsError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.ledger_samples import FIRST_DAY, act_of, change_of, judged, key_of, record_one, run_of
+from gads_conformance.ledger.samples import FIRST_DAY, act_of, change_of, key_of, record_one, result_of, run_of
 from gads_domain.errors import (
     FailureScope,
     HeldElsewhereError,
@@ -43,8 +43,8 @@ def use(opener: str, folder: Path, adapter: SqliteLedgerAdapter = IMPATIENT) -> 
 def file(tmp_path: Path) -> Path:
     """A ledger with one success and one failure."""
     with ADAPTER.open_for_validator(URL, tmp_path) as ledger:
-        record_one(ledger, judged(key_of(1), 1))
-        record_one(ledger, judged(key_of(2), 1, ValidationOutcome.REJECTED))
+        record_one(ledger, result_of(key_of(1), 1))
+        record_one(ledger, result_of(key_of(2), 1, ValidationOutcome.REJECTED))
     return tmp_path / "ledger.db"
 
 
@@ -133,10 +133,10 @@ def test_a_ledger_held_too_long_is_said_to_be_held(file: Path) -> None:
 
 def test_no_space_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with SqliteValidatorLedger(tmp_path / "ledger.db") as ledger:
-        record_one(ledger, judged(key_of(1), 1))
+        record_one(ledger, result_of(key_of(1), 1))
         ledger._file.write(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
         keys = [key_of(2, day) for day in range(500)]
-        changes = [change_of(ledger.history(key), judged(key, 1)) for key in keys]
+        changes = [change_of(ledger.history(key), result_of(key, 1)) for key in keys]
         with pytest.raises(LedgerFullError, match="no space") as caught:
             ledger.record(changes)
         assert caught.value.hint
@@ -368,8 +368,8 @@ def test_sqlite_itself_keeps_each_to_its_authority(file: Path) -> None:
 
 def test_a_value_that_no_column_takes_is_refused_whole(file: Path) -> None:
     with ADAPTER.open_for_validator(URL, file.parent) as ledger:
-        good = change_of(ledger.history(key_of(7)), judged(key_of(7), 1))
-        attempt = judged(key_of(8), 1, ValidationOutcome.REJECTED)
+        good = change_of(ledger.history(key_of(7)), result_of(key_of(7), 1))
+        attempt = result_of(key_of(8), 1, ValidationOutcome.REJECTED)
         for bad in (
             judged_with(attempt, changes={"share": float("nan")}),
             judged_with(attempt, changes={"when": FIRST_DAY}),
@@ -392,7 +392,7 @@ def test_one_object_serves_several_threads(tmp_path: Path) -> None:
 
         def work(customer: int) -> None:
             for number in range(1, 11):
-                record_one(ledger, judged(key_of(customer), number))
+                record_one(ledger, result_of(key_of(customer), number))
                 assert reader.get(key_of(customer)).version == number
                 (found,) = ledger.find(StateFilter(customer_ids=(str(customer),)))
                 assert found.version == number
@@ -429,7 +429,7 @@ def test_every_usual_question_has_an_index(tmp_path: Path, wanted: StateFilter, 
     path = tmp_path / "ledger.db"
     with SqliteValidatorLedger(path) as ledger:
         keys = [key_of(1, day) for day in range(30)]
-        assert all(ledger.record([change_of(ledger.history(key), judged(key, 1)) for key in keys]))
+        assert all(ledger.record([change_of(ledger.history(key), result_of(key, 1)) for key in keys]))
     connection = connect(uri_of(path, mode="ro"), 1)
     statement, values = select_states(connection, wanted, None)
     plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
