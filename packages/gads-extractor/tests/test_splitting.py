@@ -16,8 +16,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter, RawSink
 from gads_domain.run import RunContext, RunId
-from gads_extractor.day_seals import SEALING_THREADS, THREADED_BYTES, TOGETHER
-from gads_extractor.day_splitter import SHARED_ROWS, DaySplitter
+from gads_extractor.day_splitter import SEALING_THREADS, SHARED_ROWS, THREADED_BYTES, TOGETHER, DaySplitter
 from gads_payload.schema import arrow_schema
 from gads_sink_local.sink import LocalSink
 

@@ -1,22 +1,23 @@
-"""The rows of a slice, sorted into one payload a day, in bounded memory."""
+"""The rows of a slice: one payload a day, in bounded memory, each sealed at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 
-from gads_domain.errors import PermanentApiError
-from gads_domain.metadata import TableSchema
+from gads_domain.errors import FailureReason, GadsError, PermanentApiError
+from gads_domain.metadata import PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome
-from gads_domain.ports.sink import RawSink
+from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
+from gads_domain.ports.sink import PartitionWriter, RawSink, SealsTogether
 from gads_domain.run import RunId
-from gads_extractor.day_payload import DayPayload, FactsOf
-from gads_extractor.day_seals import seal_days
+from gads_payload.writer import PayloadWriter
 
 pc: Any = pyarrow.compute
 """Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
@@ -28,9 +29,19 @@ BUFFERED_BYTES = 128 << 20
 SHARED_ROWS = 2_000
 """Rows of a slice that may share the memory of their pages. Those that come later are copied for each day, so that one
 row in a buffer does not keep its whole page."""
+SEALING_THREADS = 8
+"""Days that are closed or sealed at once: a seal is some round trips to the storage, one after the other."""
+TOGETHER = 16
+"""Days that are handed to the sink at a time; none of them has an outcome before all have one."""
+THREADED_BYTES = 4 << 20
+"""With more than this to write out, the days of a group are closed at once: compressing is work for every core."""
 
 DaysOf = Callable[[pa.RecordBatch], Any]
 """The day of each row: an Arrow array of date32 as long as the batch; null where a row has none."""
+FactsOf = Callable[[int], PartitionFacts]
+"""The facts of a day, given its number of rows."""
+
+_ClosedDay = tuple[PartitionWriter, PartitionFacts]
 
 
 class DaySplitter:
@@ -51,7 +62,7 @@ class DaySplitter:
         buffered_rows: int = BUFFERED_ROWS,
         buffered_bytes: int = BUFFERED_BYTES,
     ) -> None:
-        self._days = {key.logical_date: DayPayload(key, schema, sink, run_id) for key in keys}
+        self._days = {key.logical_date: _DayPayload(key, schema, sink, run_id) for key in keys}
         self._days_of = days_of
         self._sink = sink
         self._row_limit = buffered_rows
@@ -83,8 +94,12 @@ class DaySplitter:
         self._keep_bounds()
 
     def seal(self, facts_of: FactsOf) -> Iterator[DayOutcome]:
-        """Seal every day, those without rows too, as `seal_days` does."""
-        return seal_days(self._sink, list(self._days.values()), facts_of)
+        """Seal every day, those without rows too: together where the sink can, else several at once.
+
+        One outcome a day, in their order. A caller that stops reading leaves the days that were not begun unsealed;
+        those under way are waited for.
+        """
+        return _seal_days(self._sink, list(self._days.values()), facts_of)
 
     def abort(self) -> None:
         """Give up whatever is not sealed."""
@@ -119,3 +134,126 @@ def _by_day(rows: pa.RecordBatch, days: Any, *, shared: bool) -> Iterator[tuple[
         value, count = entry["values"], entry["counts"]
         yield value, together.slice(start, count) if together is not None else rows.take(order.slice(start, count))
         start += count
+
+
+class _DayPayload:
+    """The payload of one day: not opened, open, closed, sealed or failed. What the sink refuses fails this day alone.
+
+    Used by one thread at a time; the writer is opened with the first row, or when it is closed.
+    """
+
+    def __init__(self, key: PartitionKey, schema: TableSchema, sink: RawSink, run_id: RunId) -> None:
+        self._key, self._schema, self._sink, self._run_id = key, schema, sink, run_id
+        self._out: PartitionWriter | None = None
+        self._payload: PayloadWriter | None = None
+        self.failure: FailureReason | None = None
+
+    @property
+    def buffered_rows(self) -> int:
+        """Rows that wait for their row group."""
+        return self._payload.buffered_rows if self._payload else 0
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that wait for their row group."""
+        return self._payload.buffered_bytes if self._payload else 0
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take rows; those of a day that has failed are dropped."""
+        self._guarded(lambda payload: payload.write(rows))
+
+    def flush(self) -> None:
+        """Write out what waits."""
+        self._guarded(lambda payload: payload.flush())
+
+    def close(self, facts_of: FactsOf) -> _ClosedDay | None:
+        """Write out the rest; returns what is to be sealed, None for a day that has failed."""
+        if self.failure is not None:
+            return None
+        try:
+            payload = self._opened()
+            payload.close()
+            assert self._out is not None
+            return self._out, facts_of(payload.row_count)
+        except Exception as error:  # a bug, too, is this day's alone: the others are being sealed beside it
+            self._fail(error)
+            return None
+
+    def end(self, sealed: PartitionMetadata | Exception | None) -> DayOutcome:
+        """The outcome of the day, given that of sealing it; None where that was not tried."""
+        if isinstance(sealed, Exception):
+            self._fail(sealed)
+        elif sealed is not None:
+            self._payload = self._out = None
+            return Sealed(self._key, sealed)
+        assert self.failure is not None
+        return Unsealed(self._key, self.failure)
+
+    def abort(self) -> None:
+        """Give up what is not sealed."""
+        payload, out, self._payload, self._out = self._payload, self._out, None, None
+        if payload is not None:
+            payload.abandon()
+        if out is not None:
+            with suppress(GadsError):  # what is left of it is invisible, and swept later
+                out.abort()
+
+    def _opened(self) -> PayloadWriter:
+        if self._payload is None:
+            self._out = self._sink.open_writer(self._key, self._run_id)
+            self._payload = PayloadWriter(self._out, self._schema)
+        return self._payload
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = FailureReason.of(error)
+        self.abort()
+
+    def _guarded(self, act: Callable[[PayloadWriter], None]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            act(self._opened())
+        except GadsError as error:
+            self._fail(error)
+
+
+def _seal_days(sink: RawSink, days: Sequence[_DayPayload], facts_of: FactsOf) -> Iterator[DayOutcome]:
+    if isinstance(sink, SealsTogether):
+        for start in range(0, len(days), TOGETHER):
+            yield from _sealed_together(sink, days[start : start + TOGETHER], facts_of)
+        return
+    if len(days) == 1:
+        yield _sealed_alone(days[0], facts_of)
+        return
+    with ThreadPoolExecutor(min(SEALING_THREADS, len(days)), thread_name_prefix="gads-seal") as pool:
+        sealing = [pool.submit(_sealed_alone, day, facts_of) for day in days]
+        try:
+            for outcome in sealing:
+                yield outcome.result()
+        finally:
+            for outcome in sealing:
+                outcome.cancel()
+
+
+def _sealed_together(sink: SealsTogether, group: Sequence[_DayPayload], facts_of: FactsOf) -> list[DayOutcome]:
+    closed = _closed(group, facts_of)
+    sealed = iter(sink.finalize_together([each for each in closed if each is not None]))
+    return [day.end(None if each is None else next(sealed)) for day, each in zip(group, closed, strict=True)]
+
+
+def _closed(group: Sequence[_DayPayload], facts_of: FactsOf) -> list[_ClosedDay | None]:
+    if len(group) == 1 or sum(day.buffered_bytes for day in group) <= THREADED_BYTES:
+        return [day.close(facts_of) for day in group]
+    with ThreadPoolExecutor(min(SEALING_THREADS, len(group)), thread_name_prefix="gads-close") as pool:
+        return list(pool.map(lambda day: day.close(facts_of), group))
+
+
+def _sealed_alone(day: _DayPayload, facts_of: FactsOf) -> DayOutcome:
+    closed = day.close(facts_of)
+    if closed is None:
+        return day.end(None)
+    writer, facts = closed
+    try:
+        return day.end(writer.finalize(facts))
+    except Exception as error:  # a bug, too, is this day's alone: the others are being sealed beside it
+        return day.end(error)
