@@ -50,9 +50,9 @@ def test_c13_the_seal_is_the_one_that_was_validated(deployment: LocalDeployment,
             snapshot.to_table()
         seal.write_bytes(stored)
     forged = replace(sealed, facts=replace(sealed.facts, api_version="v25"))
-    told = json.loads(stored)["seal_sha256"].encode()
-    unsigned = stored.replace(b'"seal_sha256":"' + told + b'",', b"")
-    assert hashlib.sha256(unsigned).hexdigest().encode() == told
+    known = json.loads(stored)["seal_sha256"].encode()
+    unsigned = stored.replace(b'"seal_sha256":"' + known + b'",', b"")
+    assert hashlib.sha256(unsigned).hexdigest().encode() == known
     for other in (encode_metadata(forged), unsigned, b"", b"{}", stored + b"\n", stored.replace(b",", b", ", 1)):
         seal.write_bytes(other)
         with pytest.raises(PartitionAlteredError):
@@ -146,11 +146,11 @@ def test_c16_another_major_of_the_raw_contract_is_refused(
 
 
 def test_c17_the_answer_as_of_a_position_never_changes(deployment: LocalDeployment, consumer: Consumer) -> None:
-    told: dict[int, dict[PartitionKey, str]] = {}
+    recorded: dict[int, dict[PartitionKey, str]] = {}
 
     def listen() -> None:
         position = consumer.snapshot("campaign").position
-        told[position] = authoritative_runs(consumer)
+        recorded[position] = authoritative_runs(consumer)
 
     deployment.make_authoritative(key_of(1, 5), 1)
     for step in (
@@ -162,8 +162,8 @@ def test_c17_the_answer_as_of_a_position_never_changes(deployment: LocalDeployme
         listen()
         step()
     listen()
-    assert len(told) >= 5
-    for position, then in told.items():
+    assert len(recorded) >= 5
+    for position, then in recorded.items():
         assert authoritative_runs(consumer, as_of=position) == then
         cursor = consumer.snapshot("campaign", as_of=position).cursor
         assert authoritative_runs(consumer, as_of=cursor) == then

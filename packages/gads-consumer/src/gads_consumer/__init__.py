@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer, load_snapshot
     from gads_consumer.cursor import Cursor
     from gads_consumer.file_export import ExportFormat, export, preview
-    from gads_consumer.payload_copies import PayloadCopy
+    from gads_consumer.payloads import PayloadCopy
     from gads_consumer.scan import Scan
     from gads_consumer.snapshot import Snapshot
 else:
@@ -39,7 +39,7 @@ else:
         "Cursor": "cursor",
         "Delta": "changes",
         "ExportFormat": "file_export",
-        "PayloadCopy": "payload_copies",
+        "PayloadCopy": "payloads",
         "Readiness": "completeness",
         "Scan": "scan",
         "Snapshot": "snapshot",

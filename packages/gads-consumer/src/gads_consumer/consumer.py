@@ -19,7 +19,7 @@ from gads_consumer.errors import (
     PastUnknownError,
     UnknownReportError,
 )
-from gads_consumer.payload_copies import PayloadCopy, copied
+from gads_consumer.payloads import PayloadCopy, copied
 from gads_consumer.selection import Day, one_report, select
 from gads_consumer.snapshot import Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter

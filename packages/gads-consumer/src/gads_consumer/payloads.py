@@ -1,4 +1,4 @@
-"""Seals and payloads as bytes: each read once, held to its sum on the way, and ahead of the decoding."""
+"""Seals and payloads as bytes: each read once, held to its sum on the way, ahead of decoding, or copied to files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
+from gads_consumer.atomic_file import storage_error
 from gads_consumer.errors import NewerContractError, PartitionAlteredError, PartitionGoneError
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import DamagedPartitionError, NotSealedError, UnsupportedContractError
-from gads_domain.metadata import PartitionMetadata
+from gads_domain.metadata import PartitionMetadata, TableSchema
 from gads_domain.metadata_codec import decode_known_seal
 from gads_domain.ports.sink import RawReader
 
@@ -72,6 +75,16 @@ class Payload:
 
     seal: Seal
     data: pa.Buffer | None
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadCopy:
+    """A copy of a partition's payload: a Parquet file with the columns of `schema`, without those of its identity."""
+
+    partition: CurrentPartition
+    schema: TableSchema
+    path: Path
+    size: int
 
 
 class PayloadReader:
@@ -172,6 +185,34 @@ def worked_ahead(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def copied(
+    partitions: Sequence[CurrentPartition], reader: RawReader, folder: Path, *, integrity: bool
+) -> Generator[PayloadCopy, None, None]:
+    """The payloads of `partitions`, each written to `folder` by the time of its turn; see `Consumer.copy_payloads`."""
+    payloads, numbers = PayloadReader(reader, integrity), count()
+
+    def copy(group: list[CurrentPartition]) -> list[tuple[Payload, Path]]:
+        return [write(payloads.fetch(payloads.seal(partition))) for partition in group]
+
+    def write(payload: Payload) -> tuple[Payload, Path]:
+        path = folder / f"{next(numbers):07d}.parquet"
+        if payload.data is not None:
+            with _storage_errors(folder):
+                path.write_bytes(payload.data)
+        return payload, path
+
+    groups = worked_ahead(partitions, copy)
+    with closing(groups):
+        for group in groups:
+            for payload, path in group:
+                seal = payload.seal
+                if payload.data is None:
+                    # Too large to be ahead of its turn, in memory or on the disk.
+                    with _storage_errors(folder):
+                        _stream(seal, payloads, path)
+                yield PayloadCopy(seal.partition, seal.metadata.facts.schema, path, seal.metadata.payload_bytes)
+
+
 def _groups(partitions: Sequence[CurrentPartition]) -> Iterator[list[CurrentPartition]]:
     group: list[CurrentPartition] = []
     rows = 0
@@ -196,6 +237,24 @@ def _owned_by_arrow(data: bytes) -> pa.Buffer:
         with memoryview(buffer) as view:
             view.cast("B")[:] = data
     return buffer
+
+
+@contextmanager
+def _storage_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, f"copies of payloads in {folder}") from error
+
+
+def _stream(seal: Seal, payloads: PayloadReader, path: Path) -> None:
+    """Copy in bounded memory; what is summed is what is written."""
+    digest = hashlib.sha256()
+    with closing(payloads.open(seal)) as source, path.open("wb") as target:
+        while data := source.read(_CHUNK):
+            digest.update(data)
+            target.write(data)
+    payloads.require_copied(seal, digest.hexdigest())
 
 
 def _require_size(seal: Seal, size: int) -> None:

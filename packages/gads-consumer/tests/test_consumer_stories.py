@@ -35,7 +35,7 @@ _keys = st.sampled_from(KEYS)
 _runs = st.integers(1, 40)
 _rows = st.integers(0, 6)
 
-Believed = dict[PartitionKey, CurrentPartition]
+Current = dict[PartitionKey, CurrentPartition]
 
 
 class Crash(BaseException):
@@ -43,7 +43,7 @@ class Crash(BaseException):
 
 
 class Stories(RuleBasedStateMachine):
-    """What the ledger believed at each position is written down by hand, from the validator's own verdicts."""
+    """What is authoritative at each position is written down by hand, from the validator's own results."""
 
     @initialize()
     def begin(self) -> None:
@@ -55,9 +55,9 @@ class Stories(RuleBasedStateMachine):
         self.deployment.make_authoritative(KEYS[0], 0)
         self.sealed.add((KEYS[0], run_of(0)))
         self.consumer: Consumer = self.deployment.consumer()
-        self.snapshots: list[tuple[Snapshot, Believed]] = []
-        self.told: dict[int, Believed] = {}
-        self.mine: Believed = {}
+        self.snapshots: list[tuple[Snapshot, Current]] = []
+        self.recorded: dict[int, Current] = {}
+        self.mine: Current = {}
         self.cursor: str | None = None
 
     @rule(key=_keys, run=_runs, rows=_rows, sound=st.sampled_from([True, True, True, False]))
@@ -119,7 +119,7 @@ class Stories(RuleBasedStateMachine):
     @rule()
     def take_a_snapshot(self) -> None:
         snapshot = self.consumer.snapshot("campaign")
-        self.snapshots.append((snapshot, self._believed_now()))
+        self.snapshots.append((snapshot, self._authoritative_now()))
         if len(self.snapshots) > 6:
             self.snapshots.pop(0)
 
@@ -132,10 +132,10 @@ class Stories(RuleBasedStateMachine):
 
     @rule(pick=st.integers(0, 1_000))
     def travel_in_time(self, pick: int) -> None:
-        if self.told:
-            position = sorted(self.told)[pick % len(self.told)]
+        if self.recorded:
+            position = sorted(self.recorded)[pick % len(self.recorded)]
             snapshot = self.consumer.snapshot("campaign", as_of=position)
-            assert {one.key: one for one in snapshot.partitions} == self.told[position]
+            assert {one.key: one for one in snapshot.partitions} == self.recorded[position]
             self._read(snapshot)
 
     @rule(steps=st.integers(0, 5), dies=st.booleans())
@@ -153,7 +153,7 @@ class Stories(RuleBasedStateMachine):
     @rule()
     def follow_to_the_end(self) -> None:
         self._exhaust(self.consumer.changes(after=self.cursor))
-        assert self.mine == self._believed_now()
+        assert self.mine == self._authoritative_now()
 
     @rule()
     def follow_by_one_step(self) -> None:
@@ -164,15 +164,15 @@ class Stories(RuleBasedStateMachine):
         if self.cursor is None:
             self.mine = {one.key: one for one in delta.snapshot.partitions}
         self.cursor = delta.cursor
-        assert self.mine == self._believed_now()
+        assert self.mine == self._authoritative_now()
 
     @invariant()
     def a_snapshot_is_what_the_ledger_says(self) -> None:
-        believed = self._believed_now()
+        current = self._authoritative_now()
         snapshot = self.consumer.snapshot("campaign")
-        assert {one.key: one for one in snapshot.partitions} == believed
-        assert {gap.key for gap in snapshot.missing}.isdisjoint(believed)
-        self.told[snapshot.position] = believed
+        assert {one.key: one for one in snapshot.partitions} == current
+        assert {gap.key for gap in snapshot.missing}.isdisjoint(current)
+        self.recorded[snapshot.position] = current
         customers = [str(1 + number) for number in range(CUSTOMERS)]
         first, last = KEYS[0].logical_date, KEYS[-1].logical_date
         gaps = self.consumer.gaps("campaign", since=first, until=last, customers=customers)
@@ -188,7 +188,7 @@ class Stories(RuleBasedStateMachine):
             self.deployment.close()
             self.folder.cleanup()
 
-    def _believed_now(self) -> Believed:
+    def _authoritative_now(self) -> Current:
         return {
             state.key: CurrentPartition(
                 state.key, state.current_run_id, state.record_count, state.schema_version, state.seal_sha256

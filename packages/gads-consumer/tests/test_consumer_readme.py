@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+import gads_consumer
+import gads_payload
+import gads_validator
 from gads_testing.local_deployment import LocalDeployment, key_of
 
-PACKAGE = Path(__file__).parents[2] / "packages" / "gads-consumer"
+PACKAGE = Path(__file__).parents[1]
 SNIPPETS = re.findall(r"^```python\n(.*?)^```$", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
@@ -120,3 +123,12 @@ def test_importing_it_brings_nothing_else() -> None:
     assert not found & {"google", "grpc", "duckdb", "polars", "sqlite3", "gads_validator", "gads_state_sqlite"}
     light = set(_run("import gads_consumer.consumer, sys\nprint('\\n'.join(sys.modules))", PACKAGE).stdout.split())
     assert not light & {"pandas", "pydantic", "pyarrow.dataset", "pyarrow.parquet"}
+    lightest = set(_run("import gads_consumer, sys\nprint('\\n'.join(sys.modules))", PACKAGE).stdout.split())
+    assert not lightest & {"pyarrow", "pydantic"}
+
+
+def test_every_public_name_can_be_imported_from_the_top() -> None:
+    for package in (gads_consumer, gads_payload, gads_validator):
+        assert all(getattr(package, name) is not None for name in package.__all__)
+        with pytest.raises(AttributeError):
+            _ = package.no_such_name
