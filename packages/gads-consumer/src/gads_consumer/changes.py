@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from gads_consumer.cursor import Cursor
@@ -12,7 +12,7 @@ from gads_consumer.snapshot import Snapshot
 from gads_domain.clock import iso_utc
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import LedgerError
-from gads_domain.partition_key import PartitionKey
+from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange, StateFilter
@@ -33,7 +33,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(Keyed):
     """One change of authority. `partition` is authoritative now, None if nothing is; `cursor` is where to go on."""
 
     kind: ChangeKind
@@ -43,16 +43,6 @@ class Change:
     at: datetime
     position: int
     cursor: str
-
-    @property
-    def customer_id(self) -> str:
-        """The account."""
-        return self.key.customer_id
-
-    @property
-    def logical_date(self) -> date:
-        """The day, in the account's own time zone."""
-        return self.key.logical_date
 
     def to_record(self) -> dict[str, str | int | None]:
         """The change as a flat document, as change.schema.json has it."""

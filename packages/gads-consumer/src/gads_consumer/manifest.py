@@ -98,22 +98,16 @@ class Manifest(_Document):
     def current(self) -> tuple[CurrentPartition, ...]:
         """The pinned partitions; raises `InvalidValueError` for an impossible one."""
         return tuple(
-            CurrentPartition(
-                PartitionKey(self.source, one.customer_id, self.report, one.logical_date),
-                RunId(one.run_id),
-                one.record_count,
-                one.schema_version,
-                one.seal_sha256,
-            )
+            CurrentPartition(self._key(one), RunId(one.run_id), one.record_count, one.schema_version, one.seal_sha256)
             for one in self.partitions
         )
 
     def others(self) -> dict[PartitionKey, PartitionStatus]:
         """The status of the partitions that were known and not authoritative."""
-        return {
-            PartitionKey(self.source, one.customer_id, self.report, one.logical_date): PartitionStatus(one.status)
-            for one in self.not_vouched_for
-        }
+        return {self._key(one): PartitionStatus(one.status) for one in self.not_vouched_for}
+
+    def _key(self, one: ManifestPartition | ManifestGap) -> PartitionKey:
+        return PartitionKey(self.source, one.customer_id, self.report, one.logical_date)
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -120,7 +120,8 @@ class Scan:
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The rows as a PyCapsule of a stream."""
-        return stream_of(self.to_reader(), requested_schema)
+        reader: Any = self.to_reader()  # pyarrow does not type its capsule
+        return reader.__arrow_c_stream__(requested_schema)
 
     @cached_property
     def _versions(self) -> dict[int, TableSchema]:
@@ -230,11 +231,8 @@ class Scan:
                 source: Any = payload.data
                 if source is None:
                     source = stack.enter_context(self._payloads.open(payload.seal))
-                if self._needs_identity:
-                    origin = _origin(payload.seal.partition)
-                    fragments.append(form.make_fragment(source, partition_expression=origin))
-                else:
-                    fragments.append(form.make_fragment(source))
+                origin = _origin(payload.seal.partition) if self._needs_identity else None
+                fragments.append(form.make_fragment(source, partition_expression=origin))
             try:
                 yield ds.FileSystemDataset(fragments, schema, form)
             except (pa.ArrowException, OSError) as error:
@@ -244,11 +242,6 @@ class Scan:
                 raise PartitionAlteredError(
                     f"a payload of {among} cannot be decoded: {str(error).splitlines()[0]}"
                 ) from error
-
-
-def stream_of(reader: Any, requested_schema: object | None) -> object:
-    """The PyCapsule of a reader's stream, which pyarrow does not type."""
-    return reader.__arrow_c_stream__(requested_schema)
 
 
 def _origin(partition: CurrentPartition) -> pc.Expression:

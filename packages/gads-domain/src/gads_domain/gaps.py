@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from gads_domain.control import Mark
-from gads_domain.partition_key import PartitionKey
+from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.state import PartitionStatus
 
 NEVER_ATTEMPTED = "never attempted"
@@ -15,27 +15,12 @@ RETRY_ORDERED = "a retry is ordered"
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Gap:
+class Gap(Keyed):
     """An expected partition that is `pending` or `failed`; `reason` is one line for people."""
 
     key: PartitionKey
     status: PartitionStatus
     reason: str
-
-    @property
-    def customer_id(self) -> str:
-        """The account."""
-        return self.key.customer_id
-
-    @property
-    def report(self) -> str:
-        """The report."""
-        return self.key.report
-
-    @property
-    def logical_date(self) -> date:
-        """The day, in the account's own time zone."""
-        return self.key.logical_date
 
     def __str__(self) -> str:
         return f"{self.key} is {self.status}" + ("" if self.reason == self.status else f" ({self.reason})")

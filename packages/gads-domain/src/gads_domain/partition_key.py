@@ -52,6 +52,29 @@ class PartitionKey:
         return cls(parts[0], parts[1], parts[2], parse_date(parts[3]))
 
 
+class Keyed:
+    """What is about one logical partition, by its `key`."""
+
+    __slots__ = ()
+
+    key: PartitionKey
+
+    @property
+    def customer_id(self) -> str:
+        """The account."""
+        return self.key.customer_id
+
+    @property
+    def report(self) -> str:
+        """The report."""
+        return self.key.report
+
+    @property
+    def logical_date(self) -> date:
+        """The day, in the account's own time zone."""
+        return self.key.logical_date
+
+
 @lru_cache(maxsize=4096)
 def _is_name(text: str) -> bool:
     """Remembered: a ledger of a million rows has few names."""

@@ -11,8 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gads_domain.errors import DamagedPartitionError, GadsError, StorageError
-from gads_domain.metadata import TableSchema
-from gads_payload.schema import table_schema_of
 
 BATCH_ROWS = 65_536
 """Rows of a batch by default."""
@@ -43,11 +41,6 @@ class PayloadFile:
     def arrow_schema(self) -> pa.Schema:
         """The schema as stored."""
         return self._parquet.schema_arrow
-
-    @property
-    def table_schema(self) -> TableSchema:
-        """The schema as stored, as metadata has it, except that the columns' GAQL fields are not known."""
-        return table_schema_of(self.arrow_schema)
 
     def batches(self, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The rows in stored order, at most `rows` a batch, holding about one row group in memory."""

@@ -68,33 +68,18 @@ class PayloadWriter:
     def __init__(self, out: ByteSink, schema: TableSchema, *, row_group_rows: int = ROW_GROUP_ROWS) -> None:
         self._layout = _layout_of(schema)
         self._row_group_rows = row_group_rows
+        self.schema: pa.Schema = self._layout.schema
+        """What every batch must have."""
+        self.row_count = 0
+        """Rows taken so far."""
+        self.buffered_rows = 0
+        """Rows taken and not yet written to `out`."""
+        self.buffered_bytes = 0
+        """Bytes that the buffered rows take in memory."""
         self._held: list[pa.RecordBatch] = []
-        self._held_rows = 0
-        self._held_bytes = 0
-        self._written_rows = 0
         self._file = _AppendOnly(out)
         self._parquet: pq.ParquetWriter | None = None
         self._ended = False
-
-    @property
-    def schema(self) -> pa.Schema:
-        """What every batch must have."""
-        return self._layout.schema
-
-    @property
-    def row_count(self) -> int:
-        """Rows taken so far."""
-        return self._written_rows + self._held_rows
-
-    @property
-    def buffered_rows(self) -> int:
-        """Rows taken and not yet written to `out`."""
-        return self._held_rows
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes that the buffered rows take in memory."""
-        return self._held_bytes
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take `batch`; raises `pa.ArrowInvalid` if its schema is another."""
@@ -103,9 +88,10 @@ class PayloadWriter:
         if batch.num_rows == 0:
             return
         self._held.append(batch)
-        self._held_rows += batch.num_rows
-        self._held_bytes += batch.nbytes
-        if self._held_rows >= self._row_group_rows:
+        self.row_count += batch.num_rows
+        self.buffered_rows += batch.num_rows
+        self.buffered_bytes += batch.nbytes
+        if self.buffered_rows >= self._row_group_rows:
             self.flush()
 
     def flush(self) -> None:
@@ -119,7 +105,7 @@ class PayloadWriter:
         if self._ended:
             return
         self._ended = True
-        if self._parquet is None and self._held_bytes <= PLAIN_BYTES:
+        if self._parquet is None and self.buffered_bytes <= PLAIN_BYTES:
             self._write_plain()
         else:
             self.flush()
@@ -131,7 +117,7 @@ class PayloadWriter:
         """Give up: what is buffered is dropped and `out` is not touched again."""
         self._ended = True
         self._file.shut()
-        self._held, self._held_rows, self._held_bytes = [], 0, 0
+        self._held, self.buffered_rows, self.buffered_bytes = [], 0, 0
         if self._parquet is not None:
             self._parquet.close()
 
@@ -145,9 +131,8 @@ class PayloadWriter:
 
     def _write_group(self, parquet: pq.ParquetWriter) -> None:
         table = pa.Table.from_batches(self._held, self.schema)
-        self._held, self._held_rows, self._held_bytes = [], 0, 0
+        self._held, self.buffered_rows, self.buffered_bytes = [], 0, 0
         parquet.write_table(table, row_group_size=table.num_rows)
-        self._written_rows += table.num_rows
 
 
 class _Layout:

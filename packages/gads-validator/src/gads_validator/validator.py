@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -81,17 +82,12 @@ class RawPartitionValidator:
         self._read_all(cases)
         proposals = []
         for case in cases:
-            if case.error is not None:
-                continue
-            try:
-                change = self._propose(case, pins)
-            except Exception as error:  # raised when the other keys are done
-                case.error = error
-                continue
-            if change is None:
-                case.settled = True
-            else:
-                proposals.append(_Proposal(case, change))
+            if case.error is None:
+                with case.keeping_error():
+                    change = self._propose(case, pins)
+                    case.settled = change is None
+                    if change is not None:
+                        proposals.append(_Proposal(case, change))
         return _with_one_schema_a_version(proposals)
 
     def _read_all(self, cases: list[_Case]) -> None:
@@ -99,10 +95,8 @@ class RawPartitionValidator:
         sealed: list[tuple[_Case, list[RunId]]] = []
         for case in cases:
             if not case.due_known:
-                try:
+                with case.keeping_error():
                     sealed.append((case, self._reader.runs(case.key)))
-                except Exception as error:  # as in `_propose_all`
-                    case.error = error
         self._read_histories([case for case in cases if case.history is None and case.error is None])
         for case, runs in sealed:
             if case.error is None:
@@ -113,10 +107,8 @@ class RawPartitionValidator:
             histories = self._ledger.histories([case.key for case in cases]) if cases else []
         except Exception:  # the key that it concerns shows one by one
             for case in cases:
-                try:
+                with case.keeping_error():
                     case.read(self._ledger.history(case.key))
-                except Exception as error:  # as in `_propose_all`
-                    case.error = error
         else:
             for case, history in zip(cases, histories, strict=True):
                 case.read(history)
@@ -143,7 +135,9 @@ class RawPartitionValidator:
         else:
             inspection = case.inspections.get(run_id)
             if inspection is None:
-                inspection = inspect(self._reader, case.key, run_id, self._declared(case.key))
+                inspection = inspect(
+                    self._reader, case.key, run_id, self._reports.get(case.key.report, NOTHING_DECLARED)
+                )
             pinned = self._pinned(case.key, inspection, pins)
             result = validation_result(case.key, run_id, inspection, pinned, now)
             if is_news(history, result):
@@ -153,9 +147,6 @@ class RawPartitionValidator:
                 pin = _pin_for(result, inspection)
         after = settle(history, result, now)
         return None if after is history.state else StateChange(history.state, after, result, pin)
-
-    def _declared(self, key: PartitionKey) -> DeclaredChecks:
-        return self._reports.get(key.report, NOTHING_DECLARED)
 
     def _pinned(self, key: PartitionKey, inspection: Inspection, pins: dict[_PinOf, TableSchema]) -> TableSchema | None:
         """The schema fixed for the version that the run was sealed under; once known, it is known for good."""
@@ -193,6 +184,14 @@ class _Case:
     conflicts: int = 0
     settled: bool = False
     error: Exception | None = None
+
+    @contextmanager
+    def keeping_error(self) -> Iterator[None]:
+        """Keep an error of this key until the other keys are done."""
+        try:
+            yield
+        except Exception as error:
+            self.error = error
 
     def read(self, history: KeyHistory) -> None:
         self.history = history
@@ -256,7 +255,10 @@ def _with_one_schema_a_version(proposals: list[_Proposal]) -> list[_Proposal]:
     """
     fixed: dict[_PinOf, SchemaPin] = {}
     kept = []
-    for proposal in sorted(proposals, key=_by_run):
+    oldest_first = sorted(
+        proposals, key=lambda one: (one.change.attempt.run_id.value if one.change.attempt else "", one.case.key)
+    )
+    for proposal in oldest_first:
         pin = proposal.change.pin
         if pin is None:
             kept.append(proposal)
@@ -265,11 +267,6 @@ def _with_one_schema_a_version(proposals: list[_Proposal]) -> list[_Proposal]:
         if first.schema.fingerprint == pin.schema.fingerprint:
             kept.append(proposal if pin == first else _Proposal(proposal.case, replace(proposal.change, pin=first)))
     return kept
-
-
-def _by_run(proposal: _Proposal) -> tuple[str, PartitionKey]:
-    result = proposal.change.attempt
-    return (result.run_id.value if result else "", proposal.case.key)
 
 
 def _raise_first(failed: list[_Case]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from gads_domain.errors import InvalidValueError
-from gads_domain.metadata import TableSchema
+from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.state import CheckResult
 from gads_payload.grain import pc
 from gads_payload.small_table import Rows
@@ -43,18 +43,18 @@ class DeclaredChecks:
 
     def problems(self, schema: TableSchema) -> list[str]:
         """What could never hold for a payload of `schema`, one line each; empty if all can be checked."""
-        types = _types(schema)
+        known = _columns(schema)
         named = {NOT_NULL: self.not_null, NON_NEGATIVE: self.non_negative, UNIQUE: self.unique}
         found = [
             f"{check}: the payload has no column {column}"
             for check, columns in named.items()
             for column in columns
-            if column not in types
+            if column not in known
         ]
         found += [
-            f"{NON_NEGATIVE}: {column} is {types[column]}, not a number"
+            f"{NON_NEGATIVE}: {column} is {known[column].type}, not a number"
             for column in self.non_negative
-            if column in types and types[column] not in _NUMBERS
+            if column in known and known[column].type not in _NUMBERS
         ]
         return found
 
@@ -82,11 +82,11 @@ def check_min_rows(least: int, table: pa.Table) -> CheckResult:
 
 def check_unique(columns: tuple[str, ...], schema: TableSchema, rows: Rows) -> CheckResult:
     """No two rows are equal in `columns`."""
-    names = _names(schema)
-    absent = [column for column in columns if column not in names]
+    known = _columns(schema)
+    absent = [column for column in columns if column not in known]
     if absent:
         return CheckResult.of(UNIQUE, f"the payload has no column {', '.join(absent)}")
-    repeated = rows.duplicates([names[column] for column in columns])
+    repeated = rows.duplicates([known[column].name for column in columns])
     count = rows.table.num_rows
     if repeated:
         detail = f"{repeated} of {count} rows repeat {', '.join(columns)} of another"
@@ -101,19 +101,19 @@ def _of_each_column(
     table: pa.Table,
     wrong_rows: Callable[[Any, str], int | None],
 ) -> CheckResult:
-    names, types = _names(schema), _types(schema)
+    known = _columns(schema)
     complaints = []
     figures: dict[str, int | float | str] = {"rows": table.num_rows}
     for column in columns:
-        if column not in names:
+        if column not in known:
             complaints.append(f"the payload has no column {column}")
             continue
-        wrong = wrong_rows(table.column(names[column]), types[column])
+        wrong = wrong_rows(table.column(known[column].name), known[column].type)
         if wrong is None:
-            complaints.append(f"{column} is {types[column]}, not a number")
+            complaints.append(f"{column} is {known[column].type}, not a number")
         elif wrong:
             complaints.append(f"{wrong} of {table.num_rows} rows in {column}")
-            figures[f"wrong_rows_{names[column]}"] = wrong
+            figures[f"wrong_rows_{known[column].name}"] = wrong
     return CheckResult.of(check, "; ".join(complaints), **figures)
 
 
@@ -129,9 +129,5 @@ def _negatives(values: Any, kind: str) -> int | None:
     return len(values) - int(values.null_count) - int(right)
 
 
-def _names(schema: TableSchema) -> dict[str, str]:
-    return {spelling: column.name for column in schema.columns for spelling in (column.field, column.name)}
-
-
-def _types(schema: TableSchema) -> dict[str, str]:
-    return {spelling: column.type for column in schema.columns for spelling in (column.field, column.name)}
+def _columns(schema: TableSchema) -> dict[str, ColumnSpec]:
+    return {spelling: column for column in schema.columns for spelling in (column.field, column.name)}
