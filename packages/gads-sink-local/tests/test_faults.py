@@ -35,7 +35,7 @@ from gads_sink_local.writer import PARTIAL_NAME
 KEY = sample_key()
 RUN = sample_run()
 PREFIX = partition_prefix(KEY, RUN)
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 FILL = """
 import json, resource, sys
@@ -66,7 +66,7 @@ print(json.dumps({"error": error, "left": left, "runs": len(runs), "after": afte
 
 
 def fill(root: Path, size: int, *, file_limit: int = 0, within: Sequence[str] = ()) -> dict[str, Any]:
-    """Write a partition of `size` bytes in a process of its own, and say what came of it."""
+    """Write a partition of `size` bytes in a process of its own, and return the outcome."""
     command = [*within, sys.executable, "-c", FILL, str(root), str(file_limit), str(size)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(done.stdout))
@@ -101,12 +101,12 @@ def test_a_full_disk_leaves_nothing_and_the_run_goes_on(tmp_path: Path, kind: st
 
 @pytest.fixture
 def denied() -> Iterator[Path]:
-    """A folder that this process may read and not write, whoever runs it."""
+    """A folder that this process may read and not write, whatever user runs it."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o555)
     user = os.geteuid()
     if user == 0:
-        os.seteuid(NOBODY)
+        os.seteuid(UNPRIVILEGED)
     try:
         yield folder
     finally:
@@ -219,7 +219,7 @@ def test_files_that_are_links_are_foreign(tmp_path: Path) -> None:
         sink.open_writer(KEY, RUN)
 
 
-def test_a_pipe_in_the_place_of_a_seal_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_pipe_in_the_place_of_a_seal_does_not_block(tmp_path: Path) -> None:
     folder = tmp_path / PREFIX
     folder.mkdir(parents=True)
     os.mkfifo(folder / METADATA_NAME)
@@ -271,7 +271,9 @@ def test_a_writer_giving_up_does_not_take_the_folder_from_another(tmp_path: Path
     assert [stored_payload(sink, KEY, run_id) for run_id in sink.runs(KEY)] == [str(n).encode() for n in range(50)]
 
 
-def test_a_folder_taken_away_while_it_is_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_removed_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another writer of the same run may give up between two steps of this one."""
     make = os.mkdir
     taken: list[str] = []

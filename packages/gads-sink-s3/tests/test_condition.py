@@ -57,7 +57,7 @@ class ScriptedBucket(Bucket):
         ((405,), "MethodNotAllowed", Condition.REFUSED),
     ],
 )
-def test_the_probe_tells_servers_apart_and_asks_once(
+def test_the_probe_distinguishes_servers_and_is_sent_once(
     s3_environment: None, answers: tuple[int | None, ...], code: str, expected: Condition
 ) -> None:
     bucket = ScriptedBucket(*answers, code=code)
@@ -68,7 +68,7 @@ def test_the_probe_tells_servers_apart_and_asks_once(
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "ExpiredToken")])
-def test_a_probe_that_fails_says_nothing_about_the_server(s3_environment: None, status: int, code: str) -> None:
+def test_a_probe_that_fails_is_not_remembered(s3_environment: None, status: int, code: str) -> None:
     bucket = ScriptedBucket(status, status, code=code)
     for _ in range(2):
         with pytest.raises(S3RequestError):

@@ -11,7 +11,7 @@ import pytest
 
 from gads_conformance.sink.samples import sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_domain.adapters import sink_adapter
-from gads_domain.errors import AlreadySealedError, GadsError, StorageCredentialsError, StorageError
+from gads_domain.errors import AlreadySealedError, FailureScope, GadsError, StorageCredentialsError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import RawReader, RawSink
@@ -207,7 +207,7 @@ def test_a_silent_server_is_an_error_in_time(behind_proxy: Any, proxy: FaultProx
     assert time.monotonic() - begun < 3 * 0.5 + 5
 
 
-def test_nobody_listening_is_an_error_that_names_the_place(
+def test_an_unreachable_server_is_an_error_that_names_the_place(
     behind_proxy: Any, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     url = behind_proxy.through("http://127.0.0.1:9", retries=1)
@@ -215,16 +215,17 @@ def test_nobody_listening_is_an_error_that_names_the_place(
         sink_adapter(url).open_sink(url, tmp_path).open_writer(KEY, RUN)
 
 
-def test_a_wrong_secret_is_said_to_be_one(
+def test_refused_credentials_are_an_error_of_the_storage(
     behind_proxy: Any, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "nobody")):
+    for name, value in (("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "unknown")):
         monkeypatch.setenv(name, value)
         sink = sink_adapter(behind_proxy.url).open_sink(behind_proxy.url, tmp_path)
         for ask in (sink.check, lambda s=sink: list(s.sealed()), lambda s=sink: s.runs(KEY)):
             with pytest.raises(StorageCredentialsError) as raised:
                 ask()
             assert "wrong" not in str(raised.value)
+            assert raised.value.scope is FailureScope.STORAGE
 
 
 @pytest.mark.campaign

@@ -24,7 +24,7 @@ class TestS3SinkOnMoto(SinkLaws):
 
 
 class TestS3SinkAtTheRootOfABucket(ReaderLaws):
-    """The same without a prefix, where paths and keys are one; in part, since the rest cannot tell."""
+    """The same without a prefix, where paths and keys are one; in part, since the rest is the same."""
 
     @pytest.fixture
     def sink_url(self, moto_endpoint: str, bucket_name: str) -> str:

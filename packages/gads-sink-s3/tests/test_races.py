@@ -39,7 +39,7 @@ def test_eight_processes_race_for_300_seals(storage: Any, tmp_path: Path) -> Non
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
 def test_half_of_eight_racing_processes_are_killed(storage: Any, tmp_path: Path) -> None:
-    """Whoever wins, alive or dead, one seal stands, its payload is whole, and it never changes."""
+    """Whichever wins, alive or killed, there is one seal, its payload is whole, and it never changes."""
     reader = sink_adapter(storage.url).open_reader(storage.url, tmp_path)
     chance = random.Random(6)
     for number in range(40):

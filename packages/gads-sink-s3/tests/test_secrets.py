@@ -57,7 +57,7 @@ def test_nothing_that_is_logged_shown_or_stored_holds_a_secret(
         (lambda url: url.replace("s3://raw", "s3://absent-raw"), ConfigurationError),
         (lambda url: url.partition("?")[0] + "?endpoint=http://127.0.0.1:9&retries=0", StorageError),
     ],
-    ids=["no bucket", "nobody listens"],
+    ids=["no bucket", "no server"],
 )
 def test_no_error_holds_a_secret(
     secrets: None,
@@ -77,7 +77,7 @@ def test_no_error_holds_a_secret(
         assert_clean(pickle.dumps(raised.value).decode("latin-1"))
 
 
-def test_without_credentials_the_error_says_where_they_are_looked_for(
+def test_without_credentials_the_error_names_where_they_are_looked_for(
     s3_environment: None, monkeypatch: pytest.MonkeyPatch, sink_url: str, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

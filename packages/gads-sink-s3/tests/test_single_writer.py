@@ -1,4 +1,4 @@
-"""A server that ignores conditions is refused, unless the operator says that one writer at a time is all there is."""
+"""A server that ignores conditions is refused, unless the operator declares that there is one writer at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Over TLS: a CA of one's own is trusted when it is given, and nobody is trusted otherwise."""
+"""Over TLS: a private CA is trusted when it is given, and not otherwise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 that vouches for itself, and its key."""
+    """A self-signed certificate of 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -74,7 +74,7 @@ def tls_endpoint(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_ca_of_ones_own_is_trusted_when_given(tls_endpoint: str, bucket_name: str, tmp_path: Path) -> None:
+def test_a_private_ca_is_trusted_when_given(tls_endpoint: str, bucket_name: str, tmp_path: Path) -> None:
     url = f"s3://{bucket_name}/raw?endpoint={tls_endpoint}&ca=ca.pem"
     sink = sink_adapter(url).open_sink(url, tmp_path)
     sink.check()
@@ -83,9 +83,7 @@ def test_a_ca_of_ones_own_is_trusted_when_given(tls_endpoint: str, bucket_name: 
     assert stored_payload(sink, sample_key(), sample_run()) == payload
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
-    tls_endpoint: str, bucket_name: str, tmp_path: Path
-) -> None:
+def test_a_certificate_of_an_unknown_ca_is_refused_at_once(tls_endpoint: str, bucket_name: str, tmp_path: Path) -> None:
     url = f"s3://{bucket_name}/raw?endpoint={tls_endpoint}"
     with pytest.raises(ConfigurationError, match="certificate not trusted") as raised:
         sink_adapter(url).open_sink(url, tmp_path).check()

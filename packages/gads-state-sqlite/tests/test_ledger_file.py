@@ -64,7 +64,7 @@ def text(path: Path) -> None:
 
 @pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("make", [other_database, text, Path.touch, Path.mkdir])
-def test_what_is_no_ledger_is_said_to_be_none_and_left_alone(
+def test_another_file_is_refused_as_not_a_ledger_and_left_alone(
     tmp_path: Path, opener: str, make: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "ledger.db"
@@ -78,7 +78,7 @@ def test_what_is_no_ledger_is_said_to_be_none_and_left_alone(
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_a_damaged_ledger_is_said_to_be_damaged(file: Path, opener: str) -> None:
+def test_a_damaged_ledger_is_reported_as_damaged(file: Path, opener: str) -> None:
     data = bytearray(file.read_bytes())
     data[4096:] = hashlib.shake_256(b"damage").digest(len(data) - 4096)
     file.write_bytes(data)
@@ -88,13 +88,13 @@ def test_a_damaged_ledger_is_said_to_be_damaged(file: Path, opener: str) -> None
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_a_truncated_ledger_is_said_to_be_damaged(file: Path, opener: str) -> None:
+def test_a_truncated_ledger_is_reported_as_damaged(file: Path, opener: str) -> None:
     file.write_bytes(file.read_bytes()[:6000])
     with pytest.raises(LedgerError, match="damaged"):
         use(opener, file.parent)
 
 
-def test_a_row_that_says_what_no_row_can_say_is_damage(file: Path) -> None:
+def test_a_row_with_an_invalid_value_is_damage(file: Path) -> None:
     connection = raw(file)
     connection.execute("UPDATE partition_state SET current_run_id = 'yesterday' WHERE status = 'success'")
     connection.close()
@@ -118,7 +118,7 @@ def test_a_newer_ledger_is_refused_and_left_alone(file: Path, opener: str) -> No
     assert file.read_bytes() == before
 
 
-def test_a_ledger_held_too_long_is_said_to_be_held(file: Path) -> None:
+def test_a_ledger_that_is_held_for_too_long_is_reported_as_held(file: Path) -> None:
     holder = raw(file)
     holder.execute("BEGIN IMMEDIATE")
     with IMPATIENT.open_for_control_plane(URL, file.parent) as ledger:
@@ -305,7 +305,7 @@ def test_the_newest_run_needs_no_scan(file: Path) -> None:
 
 @pytest.mark.parametrize("table", ["attempts", "authority_log", "operator_acts", "schema_pins"])
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET source = 'x'"])
-def test_what_only_grows_cannot_be_changed_by_anybody(file: Path, table: str, statement: str) -> None:
+def test_what_only_grows_cannot_be_changed_by_any_program(file: Path, table: str, statement: str) -> None:
     with ADAPTER.open_for_control_plane(URL, file.parent) as control_plane:
         control_plane.retry([key_of(2)], act_of())
     connection = raw(file)

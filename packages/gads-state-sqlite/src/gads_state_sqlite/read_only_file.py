@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError
 from gads_state_sqlite.errors import closed, primary_code, translated, unreadable
@@ -39,22 +39,6 @@ _PASSING = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PRO
 """Errors that a reader can meet for a moment while a writer opens or closes the file."""
 
 _OPENING_SECONDS = 2.0
-
-
-class ReadSource(Protocol):
-    """Where the queries of a repository run."""
-
-    def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Run `work` in one consistent moment of the ledger; it may be run more than once."""
-        ...
-
-    def stream(self, plan: Callable[[sqlite3.Connection], Statement]) -> Iterator[tuple[Any, ...]]:
-        """The rows of the statement that `plan` makes, of one consistent moment, in bounded memory."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the file."""
-        ...
 
 
 class _Mode(enum.Enum):

@@ -12,7 +12,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange, KeyHistory, PartitionState, RecordedAct, SchemaPin, StateFilter
 from gads_state_sqlite import queries
-from gads_state_sqlite.read_only_file import ReadSource
+from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import (
     ACT,
     BY_KEY,
@@ -27,6 +27,7 @@ from gads_state_sqlite.rows import (
     scheduling_state_of,
     state_of,
 )
+from gads_state_sqlite.write_connection import WriteConnection
 
 _NO_LIMIT = -1
 
@@ -34,7 +35,7 @@ _NO_LIMIT = -1
 class SqliteStateReader:
     """Implements `gads_domain.ports.ledger.StateReader`, whose laws bind it; nothing in it writes."""
 
-    def __init__(self, source: ReadSource) -> None:
+    def __init__(self, source: ReadOnlyFile | WriteConnection) -> None:
         self._source = source
 
     def get(self, key: PartitionKey) -> PartitionState:

@@ -1,4 +1,4 @@
-"""A reader changes nothing on disk and is never wrong, whoever else is at work."""
+"""A reader changes nothing on disk and is never wrong, whatever other processes do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader is told whose payload is not any more what it opened."""
+"""A payload that changes after it was opened is damaged."""
 
 from __future__ import annotations
 

@@ -29,11 +29,11 @@ def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
         keys = [key_of(1, day) for day in range(30)]
         for key in keys[:5]:
             record_one(ledger, result_of(key, 1))
-        said: list[str] = []
-        ledger._file.read(lambda connection: connection.set_trace_callback(said.append))
-        said.clear()
+        statements: list[str] = []
+        ledger._file.read(lambda connection: connection.set_trace_callback(statements.append))
+        statements.clear()
         ledger.histories(keys)
-        assert [statement.split()[0] for statement in said] == ["BEGIN", "SELECT", "SELECT", "SELECT", "COMMIT"]
+        assert [statement.split()[0] for statement in statements] == ["BEGIN", "SELECT", "SELECT", "SELECT", "COMMIT"]
 
 
 def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Pat
             record_one(ledger, result_of(key, 1))
     with sqlite3.connect(file) as connection:
         connection.execute(
-            "UPDATE partition_state SET current_run_id = 'nobody' WHERE logical_date = ?",
+            "UPDATE partition_state SET current_run_id = 'unknown' WHERE logical_date = ?",
             (keys[1].logical_date.isoformat(),),
         )
     connection.close()

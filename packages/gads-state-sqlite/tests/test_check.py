@@ -14,7 +14,7 @@ from gads_domain.errors import HeldElsewhereError, LedgerError
 from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
 
 URL = "sqlite:ledger.db"
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 def fill(folder: Path) -> None:
@@ -24,7 +24,7 @@ def fill(folder: Path) -> None:
 
 @pytest.fixture(params=["without a ledger", "with a ledger"])
 def denied(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder that this process may read and not write, whoever runs it."""
+    """A folder that this process may read and not write, whatever user runs it."""
     folder = Path(tempfile.mkdtemp())
     if request.param == "with a ledger":
         fill(folder)
@@ -32,7 +32,7 @@ def denied(request: pytest.FixtureRequest) -> Iterator[Path]:
     folder.chmod(0o555)
     user = os.geteuid()
     if user == 0:
-        os.seteuid(NOBODY)
+        os.seteuid(UNPRIVILEGED)
     try:
         yield folder
     finally:
@@ -69,7 +69,7 @@ def test_a_ledger_is_left_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "ledger.db").read_bytes() == before
 
 
-def test_a_ledger_that_somebody_holds_is_said_to_be_held(tmp_path: Path) -> None:
+def test_a_ledger_that_another_process_holds_is_reported_as_held(tmp_path: Path) -> None:
     fill(tmp_path)
     holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
