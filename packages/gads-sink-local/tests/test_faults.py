@@ -271,9 +271,7 @@ def test_a_writer_giving_up_does_not_take_the_folder_from_another(tmp_path: Path
     assert [stored_payload(sink, KEY, run_id) for run_id in sink.runs(KEY)] == [str(n).encode() for n in range(50)]
 
 
-def test_a_folder_that_is_removed_while_it_is_made_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_is_removed_at_once_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another writer of the same run may give up between two steps of this one."""
     make = os.mkdir
     taken: list[str] = []
