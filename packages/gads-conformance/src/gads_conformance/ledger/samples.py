@@ -118,11 +118,4 @@ def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
 
 def matches(key: PartitionKey, status: PartitionStatus, wanted: StateFilter) -> bool:
     """Whether a partition with this status is one that `wanted` selects."""
-    return (
-        (wanted.source is None or key.source == wanted.source)
-        and (not wanted.customer_ids or key.customer_id in wanted.customer_ids)
-        and (not wanted.reports or key.report in wanted.reports)
-        and (wanted.since is None or key.logical_date >= wanted.since)
-        and (wanted.until is None or key.logical_date <= wanted.until)
-        and (not wanted.statuses or status in wanted.statuses)
-    )
+    return wanted.selects(key) and (not wanted.statuses or status in wanted.statuses)

@@ -1,0 +1,1 @@
+"""A sink and a ledger for gads-etl from outside its repository."""

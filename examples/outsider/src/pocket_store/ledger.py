@@ -1,0 +1,462 @@
+"""A ledger in one pickle. Each call reads one whole, immutable version of it; each change writes the next one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from gads_domain.control import (
+    MARKING,
+    UNMARKING,
+    ActKind,
+    Lease,
+    Mark,
+    QuotaDay,
+    SchedulingState,
+    Spending,
+    scheduling_text,
+)
+from gads_domain.errors import InvalidValueError, LedgerError, UsageError
+from gads_domain.local_path import path_of
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import (
+    AuthorityChange,
+    KeyHistory,
+    OperatorAct,
+    PartitionState,
+    PartitionStatus,
+    RecordedAct,
+    SchemaPin,
+    StateChange,
+    StateFilter,
+    ValidationOutcome,
+    ValidationResult,
+)
+from gads_domain.state_machine import retry
+
+_Answer = TypeVar("_Answer")
+_ANEW = (ActKind.RETRY, ActKind.UNMARK_TERMINAL)
+
+
+@dataclass
+class Content:
+    """All that the ledger holds."""
+
+    ledger_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    states: dict[PartitionKey, PartitionState] = field(default_factory=dict)
+    results: dict[PartitionKey, list[tuple[int, ValidationResult]]] = field(default_factory=dict)
+    """Each with the version of the row that it led to."""
+    revoked: dict[PartitionKey, frozenset[RunId]] = field(default_factory=dict)
+    pins: dict[tuple[str, str, int], SchemaPin] = field(default_factory=dict)
+    changes: list[AuthorityChange] = field(default_factory=list)
+    acts: list[RecordedAct] = field(default_factory=list)
+    marks: dict[PartitionKey, frozenset[Mark]] = field(default_factory=dict)
+    counted_from: dict[PartitionKey, int] = field(default_factory=dict)
+    """The version of the row at an operator's last retry: tries are counted from there."""
+    leases: dict[str, Lease] = field(default_factory=dict)
+    lease_number: int = 0
+    quota: dict[tuple[str, date], QuotaDay] = field(default_factory=dict)
+
+    def state(self, key: PartitionKey) -> PartitionState:
+        """The row of `key`, or the pending one."""
+        return self.states.get(key, PartitionState(key))
+
+    def history(self, key: PartitionKey) -> KeyHistory:
+        """The row of `key` with its results and revocations."""
+        results = tuple(result for _, result in self.results.get(key, ()))
+        return KeyHistory(self.state(key), results, self.revoked.get(key, frozenset()))
+
+    def selected(self, wanted: StateFilter) -> Iterator[PartitionState]:
+        """The rows that match, in key order, and the pending ones of keys that have a mark only."""
+        for key in sorted({*self.states, *(key for key, marks in self.marks.items() if marks)}):
+            state = self.state(key)
+            if wanted.selects(key) and (not wanted.statuses or state.status in wanted.statuses):
+                yield state
+
+    def scheduling(self, state: PartitionState) -> SchedulingState:
+        """What a planner has to know of the partition."""
+        key = state.key
+        results, marks = self.results.get(key, []), self.marks.get(key, frozenset())
+        passed = [version for version, result in results if result.outcome is ValidationOutcome.PASSED]
+        start = max([self.counted_from.get(key, 0), *passed])
+        failed = [result for version, result in results if version > start]
+        if state.status is PartitionStatus.SUCCESS:
+            failed = [result for result in failed if state.current_run_id and result.run_id > state.current_run_id]
+        tried = results[-1][1].validated_at if results else None
+        last = state.updated_at if state.status is PartitionStatus.SUCCESS else tried
+        failure = failed[-1].failure if failed else None
+        return SchedulingState(key, state.status, last, len({result.run_id for result in failed}), failure, marks)
+
+    def write(self, before: PartitionState, after: PartitionState, cause: str) -> None:
+        """Replace the row, and append a change if status or authority differ."""
+        self.states[after.key] = after
+        if (before.status, before.current_run_id) == (after.status, after.current_run_id):
+            return
+        assert after.updated_at is not None
+        at = max([after.updated_at, *(change.at for change in self.changes[-1:])])
+        self.changes.append(
+            AuthorityChange(
+                sequence=len(self.changes) + 1,
+                key=after.key,
+                from_run=before.current_run_id,
+                to_run=after.current_run_id,
+                status_before=before.status,
+                status_after=after.status,
+                schema_version=after.schema_version,
+                record_count=after.record_count,
+                seal_sha256=after.seal_sha256,
+                at=at,
+                cause=cause,
+            )
+        )
+
+    def scheduling_text(self, key: PartitionKey) -> str:
+        """How an act records the partition before or after it."""
+        return scheduling_text(self.state(key).status, self.marks.get(key, ()), self.revoked.get(key, ()))
+
+    def act(self, key: PartitionKey, kind: ActKind, act: OperatorAct, change: Callable[[], None]) -> bool:
+        """Make the change, and record the act with what it changed."""
+        before, text = self.state(key).status, self.scheduling_text(key)
+        change()
+        after = (self.state(key).status, text, self.scheduling_text(key))
+        self.acts.append(RecordedAct(len(self.acts) + 1, key, kind, act, before, *after))
+        if kind in _ANEW and not act.by_policy:
+            self.counted_from[key] = self.state(key).version
+        return True
+
+    def holds(self, lease: Lease, now: datetime) -> bool:
+        """Whether the lease is still its owner's."""
+        held = self.leases.get(lease.scope)
+        return held is not None and held.number == lease.number and held.expires_at > now
+
+    def release(self, leases: Sequence[Lease]) -> None:
+        """End each lease that was not given anew."""
+        for lease in leases:
+            held = self.leases.get(lease.scope)
+            if held is not None and held.number == lease.number:
+                del self.leases[lease.scope]
+
+
+class PocketReader:
+    """Implements `gads_domain.ports.ledger.StateReader`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._closed = False
+        self._read: tuple[tuple[int, int], Content] | None = None
+
+    def get(self, key: PartitionKey) -> PartitionState:
+        """The state of `key`."""
+        return self._content().state(key)
+
+    def get_many(self, keys: Sequence[PartitionKey]) -> list[PartitionState]:
+        """The states of `keys`, in their order."""
+        return [*map(self._content().state, keys)]
+
+    def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
+        """The rows that match, in key order."""
+        return iter([state for state in self._content().selected(wanted) if state.version][:limit])
+
+    def history(self, key: PartitionKey) -> KeyHistory:
+        """The row of `key`, its results and its revoked runs."""
+        return self._content().history(key)
+
+    def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
+        """The histories of `keys`, in their order."""
+        return [*map(self._content().history, keys)]
+
+    def acts(self, key: PartitionKey) -> list[RecordedAct]:
+        """The control plane's acts on `key`, oldest first."""
+        return [recorded for recorded in self._content().acts if recorded.key == key]
+
+    def schema_pin(self, source: str, report: str, schema_version: int) -> SchemaPin | None:
+        """The schema of this version of the report."""
+        return self._content().pins.get((source, report, schema_version))
+
+    def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
+        """The changes with a sequence number above `after`, in order."""
+        return self._content().changes[max(after, 0) :][:limit]
+
+    def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
+        """The changes of `key`, in order."""
+        return [change for change in self._content().changes if change.key == key]
+
+    def position(self) -> int:
+        """The sequence number of the last change."""
+        return len(self._content().changes)
+
+    def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
+        """The last change at or below `position` of each partition that matches, in key order."""
+        last = {change.key: change for change in self._content().changes[: max(position, 0)]}
+        return iter(
+            [
+                change
+                for key, change in sorted(last.items())
+                if wanted.selects(key) and (not wanted.statuses or change.status_after in wanted.statuses)
+            ]
+        )
+
+    def position_at(self, moment: datetime) -> int:
+        """The sequence number of the last change that is not after `moment`."""
+        return sum(change.at <= moment for change in self._content().changes)
+
+    def reports(self, source: str) -> list[str]:
+        """The reports of `source` that have a row, sorted."""
+        return sorted({key.report for key in self._content().states if key.source == source})
+
+    def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
+        """The scheduling state of each partition that has a row or a mark, in key order."""
+        content = self._content()
+        return iter([content.scheduling(state) for state in content.selected(wanted)])
+
+    def marks(self, key: PartitionKey) -> frozenset[Mark]:
+        """The marks on `key`."""
+        return self._content().marks.get(key, frozenset())
+
+    def leases(self, now: datetime) -> list[Lease]:
+        """The leases that are held at `now`, by scope."""
+        return [lease for _, lease in sorted(self._content().leases.items()) if lease.expires_at > now]
+
+    def quota(self, budget: str, day: date) -> QuotaDay:
+        """What was spent of `budget` on `day`."""
+        return self._content().quota.get((budget, day), QuotaDay())
+
+    def newest_run(self) -> RunId | None:
+        """The latest run with a result that is not revoked."""
+        content = self._content()
+        runs = {
+            result.run_id
+            for key, results in content.results.items()
+            for _, result in results
+            if result.run_id not in content.revoked.get(key, ())
+        }
+        return max(runs, default=None)
+
+    def ledger_id(self) -> str | None:
+        """The name of this ledger."""
+        return self._content().ledger_id if self._path.exists() else None
+
+    def close(self) -> None:
+        """End the use of the ledger."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _content(self) -> Content:
+        """The newest version; every version is a file of its own, so the inode and the time tell them apart."""
+        if self._closed:
+            raise LedgerError("the ledger is closed")
+        try:
+            with self._path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                version = (status.st_ino, status.st_mtime_ns)
+                if self._read is None or self._read[0] != version:
+                    self._read = (version, pickle.load(file))
+                return self._read[1]
+        except FileNotFoundError:
+            return Content()
+
+
+class _Writer(PocketReader):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            self._change(lambda _: None)
+
+    def _change(self, change: Callable[[Content], _Answer]) -> _Answer:
+        """Let `change` alter the newest version, one writer at a time, and make the result the newest one."""
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read = None
+            content = self._content()
+            self._read = None  # readers get a version that `change` does not alter
+            answer = change(content)
+            partial = self._path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                pickle.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            return answer
+
+
+class PocketValidatorLedger(_Writer):
+    """Implements `gads_domain.ports.ledger.ValidatorLedger`."""
+
+    def record(self, changes: Sequence[StateChange]) -> list[bool]:
+        """Write the changes; for each, in order, whether it was recorded."""
+        return self._change(lambda content: [_record(content, change) for change in changes]) if changes else []
+
+
+def _record(content: Content, change: StateChange) -> bool:
+    before, after = content.state(change.after.key), change.after
+    if before.version != change.before.version:
+        return False
+    if PartitionStatus.PENDING is after.status is not before.status:
+        raise UsageError("a validation cannot make a partition pending")
+    pin = change.pin
+    if pin is not None and content.pins.setdefault((pin.source, pin.report, pin.schema_version), pin) != pin:
+        return False
+    if change.attempt is not None:
+        content.results.setdefault(after.key, []).append((after.version, change.attempt))
+    content.write(before, after, "order" if change.attempt is None else "validate")
+    return True
+
+
+class PocketControlPlaneLedger(_Writer):
+    """Implements `gads_domain.ports.ledger.ControlPlaneLedger`."""
+
+    def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
+        """Make each failed key pending; for each, in order, whether it was."""
+
+        def one(content: Content, key: PartitionKey) -> bool:
+            before = content.state(key)
+            if before.status is not PartitionStatus.FAILED or (act.by_policy and content.marks.get(key)):
+                return False
+            after = retry(before, act.at)
+            return content.act(key, ActKind.RETRY, act, lambda: content.write(before, after, "retry"))
+
+        return self._change(lambda content: [one(content, key) for key in keys])
+
+    def mark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
+        """Put `mark` on each key; for each, in order, whether it was not there."""
+        return self._set_mark(keys, mark, act, present=True)
+
+    def unmark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
+        """Take `mark` off each key; for each, in order, whether it was there."""
+        return self._set_mark(keys, mark, act, present=False)
+
+    def _set_mark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct, *, present: bool) -> list[bool]:
+        kind = (MARKING if present else UNMARKING)[mark]
+
+        def one(content: Content, key: PartitionKey) -> bool:
+            marks = content.marks.get(key, frozenset())
+            if (mark in marks) is present:
+                return False
+            after = marks | {mark} if present else marks - {mark}
+            return content.act(key, kind, act, lambda: content.marks.update({key: after}))
+
+        return self._change(lambda content: [one(content, key) for key in keys])
+
+    def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
+        """Revoke each run of its key; for each, in order, whether that is new."""
+
+        def one(content: Content, key: PartitionKey, run_id: RunId) -> bool:
+            revoked, state = content.revoked.get(key, frozenset()), content.state(key)
+            if run_id in revoked or run_id not in {result.run_id for _, result in content.results.get(key, ())}:
+                return False
+            # The next version of the row makes what validators have decided by now stale.
+            content.states[key] = replace(state, version=state.version + 1, updated_at=act.at)
+            return content.act(key, ActKind.REVOKE, act, lambda: content.revoked.update({key: revoked | {run_id}}))
+
+        return self._change(lambda content: [one(content, *run) for run in runs])
+
+    def take_leases(
+        self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
+    ) -> list[Lease | None]:
+        """Release `giving_back`, then lease each scope that no other owner holds."""
+        if until <= now:
+            raise InvalidValueError(f"a lease from {now} until {until} would never be held")
+
+        def one(content: Content, scope: str) -> Lease | None:
+            held = content.leases.get(scope)
+            if held is not None and held.owner != owner and held.expires_at > now:
+                return None
+            content.lease_number += 1
+            content.leases[scope] = Lease(scope, owner, content.lease_number, until)
+            return content.leases[scope]
+
+        def change(content: Content) -> list[Lease | None]:
+            content.release(giving_back)
+            return [one(content, scope) for scope in scopes]
+
+        return self._change(change)
+
+    def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
+        """Hold each lease until `until`; None for one that was lost."""
+
+        def one(content: Content, lease: Lease) -> Lease | None:
+            if not content.holds(lease, now):
+                return None
+            content.leases[lease.scope] = replace(content.leases[lease.scope], expires_at=until)
+            return content.leases[lease.scope]
+
+        return self._change(lambda content: [one(content, lease) for lease in leases])
+
+    def release_leases(self, leases: Sequence[Lease]) -> None:
+        """Give back each lease that is still held by its owner."""
+        self._change(lambda content: content.release(leases))
+
+    def spend(
+        self, budget: str, day: date, operations: int, limit: int | None, lease: Lease | None, now: datetime
+    ) -> Spending:
+        """Count `operations` of `budget` on `day` if there are as many left, and `lease` holds."""
+        if operations < 1:
+            raise InvalidValueError(f"{operations} is not a number of operations to spend")
+
+        def change(content: Content) -> Spending:
+            so_far = content.quota.get((budget, day), QuotaDay())
+            if lease is not None and not content.holds(lease, now):
+                return Spending.LEASE_LOST
+            if so_far.exhausted or (limit is not None and so_far.spent + operations > limit):
+                return Spending.EXHAUSTED
+            content.quota[budget, day] = replace(so_far, spent=so_far.spent + operations)
+            return Spending.GRANTED
+
+        return self._change(change)
+
+    def exhaust(self, budget: str, day: date) -> None:
+        """Record that the API grants no more of `budget` on `day`."""
+
+        def change(content: Content) -> None:
+            content.quota[budget, day] = replace(content.quota.get((budget, day), QuotaDay()), exhausted=True)
+
+        self._change(change)
+
+
+class PocketLedgerAdapter:
+    """What the entry point `pocket` of `gads.ledgers` names."""
+
+    def open_reader(self, url: str, base: Path) -> PocketReader:
+        """Open for reading; an absent ledger is not created."""
+        return PocketReader(path_of(url, base))
+
+    def open_for_validator(self, url: str, base: Path) -> PocketValidatorLedger:
+        """Open as the validator."""
+        return PocketValidatorLedger(path_of(url, base))
+
+    def open_for_control_plane(self, url: str, base: Path) -> PocketControlPlaneLedger:
+        """Open as the control plane."""
+        return PocketControlPlaneLedger(path_of(url, base))
+
+    def check(self, url: str, base: Path) -> None:
+        """Raise `LedgerError` unless the folder could hold the ledger."""
+        folder = path_of(url, base).parent
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK):
+            raise LedgerError(f"{folder} cannot be written")
+
+
+ADAPTER = PocketLedgerAdapter()
