@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gads_conformance.ledger.model_laws import check_against_model
-from gads_conformance.ledger.suite import Backend
+from gads_conformance.ledger.suite import LedgerUnderTest
 
 # One run of the whole suite, over many ledgers, serves every test here.
 pytestmark = pytest.mark.timeout(360)
@@ -244,4 +244,4 @@ def test_the_model_catches_a_broken_compare_and_set(tmp_path: Path) -> None:
     exec(_LEDGERS, scope)
     broken = scope["Adapter"](scope["IgnoresTheVersion"])
     with pytest.raises(AssertionError):
-        check_against_model(Backend(broken, "sqlite:ledger.db", tmp_path), examples=30, steps=15, shrink=False)
+        check_against_model(LedgerUnderTest(broken, "sqlite:ledger.db", tmp_path), examples=30, steps=15, shrink=False)

@@ -7,16 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gads_conformance.accounts import AccountDirectoryLaws
-    from gads_conformance.clock_laws import ClockLaws, RunIdMakerLaws
-    from gads_conformance.law import law, laws_of
-    from gads_conformance.ledger.laws import LedgerLaws
-    from gads_conformance.report_source_laws import ReportSourceLaws
-    from gads_conformance.sink.laws import SinkLaws
-    from gads_conformance.sink.optional_laws import JointSealLaws, SweepAhead, SweepLaws
-    from gads_conformance.sink.suite import Backdoor, SinkSuite
-    from gads_conformance.validator_laws import ValidatorLaws
-    from gads_conformance.warehouse.laws import WarehouseLaws
+    from gads_conformance.accounts import AccountDirectoryLaws as AccountDirectoryLaws
+    from gads_conformance.clock_laws import ClockLaws as ClockLaws
+    from gads_conformance.clock_laws import RunIdMakerLaws as RunIdMakerLaws
+    from gads_conformance.law import law as law
+    from gads_conformance.law import laws_of as laws_of
+    from gads_conformance.ledger.laws import LedgerLaws as LedgerLaws
+    from gads_conformance.report_source_laws import ReportSourceLaws as ReportSourceLaws
+    from gads_conformance.sink.laws import SinkLaws as SinkLaws
+    from gads_conformance.sink.optional_laws import JointSealLaws as JointSealLaws
+    from gads_conformance.sink.optional_laws import SweepAhead as SweepAhead
+    from gads_conformance.sink.optional_laws import SweepLaws as SweepLaws
+    from gads_conformance.sink.suite import Backdoor as Backdoor
+    from gads_conformance.sink.suite import SinkSuite as SinkSuite
+    from gads_conformance.validator_laws import ValidatorLaws as ValidatorLaws
+    from gads_conformance.warehouse.laws import WarehouseLaws as WarehouseLaws
 
 _MODULES = {
     "accounts": ("AccountDirectoryLaws",),
@@ -30,23 +35,10 @@ _MODULES = {
     "validator_laws": ("ValidatorLaws",),
     "warehouse.laws": ("WarehouseLaws",),
 }
-__all__ = [
-    "AccountDirectoryLaws",
-    "Backdoor",
-    "ClockLaws",
-    "JointSealLaws",
-    "LedgerLaws",
-    "ReportSourceLaws",
-    "RunIdMakerLaws",
-    "SinkLaws",
-    "SinkSuite",
-    "SweepAhead",
-    "SweepLaws",
-    "ValidatorLaws",
-    "WarehouseLaws",
-    "law",
-    "laws_of",
-]
+
+
+def __dir__() -> list[str]:
+    return sorted(name for names in _MODULES.values() for name in names)
 
 
 def __getattr__(name: str) -> Any:

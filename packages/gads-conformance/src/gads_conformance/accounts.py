@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gads_conformance.law import absent, law
+from gads_conformance.law import law, required
 from gads_domain.account import AccountStatus
 from gads_domain.ports.accounts import AccountDirectory
 
@@ -30,20 +30,9 @@ class KnownTree:
 class AccountDirectoryLaws:
     """Every law of `AccountDirectory`. A subclass gives `directory`, `tree` and `queries_asked`."""
 
-    @pytest.fixture
-    def directory(self) -> AccountDirectory:
-        """The directory under test."""
-        absent(self, "directory")
-
-    @pytest.fixture
-    def tree(self) -> KnownTree:
-        """The accounts of the API: at least three levels, one cancelled account, one hidden account."""
-        absent(self, "tree")
-
-    @pytest.fixture
-    def queries_asked(self) -> Callable[[], list[str]]:
-        """Returns every query that the API has got in this test."""
-        absent(self, "queries_asked")
+    directory = required("The directory under test.")
+    tree = required("The accounts of the API: at least three levels, one cancelled account, one hidden account.")
+    queries_asked = required("Returns every query that the API has got in this test.")
 
     @law("AccountDirectory", 1)
     @pytest.mark.parametrize("with_parents", [True, False])

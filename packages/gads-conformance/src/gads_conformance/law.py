@@ -21,9 +21,13 @@ def laws_of(suite: type) -> Iterator[tuple[str, int]]:
                 yield from ((mark.args[0], number) for number in mark.args[1:])
 
 
-def absent(suite: object, fixture: str) -> NoReturn:
-    """Raise `NotImplementedError`: the adapter's class must override `fixture`."""
-    raise NotImplementedError(f"{type(suite).__name__} must override the fixture {fixture}")
+def required(meaning: str) -> Any:
+    """A fixture that an adapter's class must override; `meaning` says what it is to return."""
+
+    def fixture(self: object, request: pytest.FixtureRequest) -> NoReturn:
+        raise NotImplementedError(f"{type(self).__name__} must override the fixture {request.fixturename}: {meaning}")
+
+    return pytest.fixture(fixture)
 
 
 def quick_and_campaign(*, timeout: int) -> Any:

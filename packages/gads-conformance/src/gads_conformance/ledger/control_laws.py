@@ -14,18 +14,16 @@ from gads_conformance.ledger.samples import (
     UNSEALED,
     act_of,
     change_of,
-    everything,
     key_of,
     moment,
-    record_one,
     result_of,
     run_of,
 )
-from gads_conformance.ledger.suite import Backend, LedgerSuite
+from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.control import Mark, QuotaDay, SchedulingState, Spending
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.ports.ledger import StateReader
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, StateChange, StateFilter
 from gads_domain.state_machine import settle
 
@@ -45,197 +43,177 @@ class RetryLaws(LedgerSuite):
     """What `retry` does."""
 
     @law("ControlPlaneLedger", 1)
-    def test_retry_makes_failed_partitions_pending_and_nothing_else(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_retry_makes_failed_partitions_pending_and_nothing_else(self, ledger: LedgerUnderTest) -> None:
         """Status, time and version of a failed row change, with an act and a change on record; no other row changes."""
         failed, passed, absent = key_of(1), key_of(2), key_of(3)
-        record_one(validator, result_of(failed, 1, REJECTED))
-        record_one(validator, result_of(passed, 1))
-        before = [reader.history(key) for key in (failed, passed, absent)]
+        ledger.record(result_of(failed, 1, REJECTED))
+        ledger.record(result_of(passed, 1))
+        before = [ledger.reader.history(key) for key in (failed, passed, absent)]
         act = act_of()
-        assert control.retry([passed, failed, absent, failed], act) == [False, True, False, False]
+        assert ledger.control.retry([passed, failed, absent, failed], act) == [False, True, False, False]
         state = before[0].state
         pending = replace(state, status=PartitionStatus.PENDING, updated_at=act.at, version=state.version + 1)
-        assert reader.get(failed) == pending
-        assert reader.history(failed).results == before[0].results
-        assert [reader.history(key) for key in (passed, absent)] == before[1:]
-        (recorded,) = reader.acts(failed)
+        assert ledger.reader.get(failed) == pending
+        assert ledger.reader.history(failed).results == before[0].results
+        assert [ledger.reader.history(key) for key in (passed, absent)] == before[1:]
+        (recorded,) = ledger.reader.acts(failed)
         assert (recorded.key, recorded.kind, recorded.act) == (failed, "retry", act)
         assert (recorded.status_before, recorded.status_after) == (PartitionStatus.FAILED, PartitionStatus.PENDING)
-        assert reader.acts(passed) == reader.acts(absent) == []
-        entry = reader.authority_changes()[-1]
-        assert len(reader.authority_changes()) == 3
+        assert ledger.reader.acts(passed) == ledger.reader.acts(absent) == []
+        entry = ledger.reader.authority_changes()[-1]
+        assert len(ledger.reader.authority_changes()) == 3
         assert (entry.key, entry.cause, entry.at) == (failed, "retry", act.at)
         assert (entry.status_before, entry.status_after) == (PartitionStatus.FAILED, PartitionStatus.PENDING)
         assert not entry.changes_authority
 
     @law("ControlPlaneLedger", 1)
-    def test_a_second_retry_changes_nothing(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_a_second_retry_changes_nothing(self, ledger: LedgerUnderTest) -> None:
         """The second of two equal retries is reported as without effect, and leaves no act."""
         key = key_of()
-        record_one(validator, result_of(key, 1, UNSEALED))
-        assert control.retry([key], act_of(1)) == [True]
-        before = everything(reader, [key])
-        assert control.retry([key], act_of(2)) == [False]
-        assert control.retry([], act_of(3)) == []
-        assert everything(reader, [key]) == before
+        ledger.record(result_of(key, 1, UNSEALED))
+        assert ledger.control.retry([key], act_of(1)) == [True]
+        before = ledger.everything([key])
+        assert ledger.control.retry([key], act_of(2)) == [False]
+        assert ledger.control.retry([], act_of(3)) == []
+        assert ledger.everything([key]) == before
 
-    def test_a_retry_makes_a_validators_change_stale(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_a_retry_makes_a_validators_change_stale(self, ledger: LedgerUnderTest) -> None:
         """A retry between a validator's read and its record makes the record fail."""
         key = key_of()
-        record_one(validator, result_of(key, 1, REJECTED))
-        change = change_of(validator.history(key), result_of(key, 2, REJECTED))
-        assert control.retry([key], act_of()) == [True]
-        assert validator.record([change]) == [False]
-        assert reader.get(key).status is PartitionStatus.PENDING
-        record_one(validator, result_of(key, 2, REJECTED))
-        assert control.retry([key], act_of(300, "another")) == [True]
-        assert [recorded.act.actor for recorded in reader.acts(key)] == ["operator", "another"]
+        ledger.record(result_of(key, 1, REJECTED))
+        change = change_of(ledger.validator.history(key), result_of(key, 2, REJECTED))
+        assert ledger.control.retry([key], act_of()) == [True]
+        assert ledger.validator.record([change]) == [False]
+        assert ledger.reader.get(key).status is PartitionStatus.PENDING
+        ledger.record(result_of(key, 2, REJECTED))
+        assert ledger.control.retry([key], act_of(300, "another")) == [True]
+        assert [recorded.act.actor for recorded in ledger.reader.acts(key)] == ["operator", "another"]
 
     @law("ControlPlaneLedger", 2)
-    def test_a_partition_can_succeed_after_a_retry(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_a_partition_can_succeed_after_a_retry(self, ledger: LedgerUnderTest) -> None:
         """Results stay on record, and the next run is validated on top of them."""
         key = key_of()
-        record_one(validator, result_of(key, 1, REJECTED))
-        control.retry([key], act_of())
-        record_one(validator, result_of(key, 2))
-        assert reader.get(key).status is PartitionStatus.SUCCESS
-        assert reader.get(key).current_run_id == run_of(2)
-        assert reader.get(key).attempt_count == 2
+        ledger.record(result_of(key, 1, REJECTED))
+        ledger.control.retry([key], act_of())
+        ledger.record(result_of(key, 2))
+        assert ledger.reader.get(key).status is PartitionStatus.SUCCESS
+        assert ledger.reader.get(key).current_run_id == run_of(2)
+        assert ledger.reader.get(key).attempt_count == 2
 
 
 class MarkLaws(LedgerSuite):
     """What marks do, and what is recorded of an act."""
 
     @law("ControlPlaneLedger", 3)
-    def test_a_mark_changes_itself_and_nothing_else(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_a_mark_changes_itself_and_nothing_else(self, ledger: LedgerUnderTest) -> None:
         """A mark is set and removed once, with an act each; rows, results and the change feed stay as they are."""
         good, failed, absent = key_of(1), key_of(2), key_of(3)
-        record_one(validator, result_of(good, 1))
-        record_one(validator, result_of(failed, 1, REJECTED))
+        ledger.record(result_of(good, 1))
+        ledger.record(result_of(failed, 1, REJECTED))
         keys = [good, failed, absent]
-        rows, changes = [reader.history(key) for key in keys], reader.authority_changes()
+        rows, changes = [ledger.reader.history(key) for key in keys], ledger.reader.authority_changes()
         for mark in Mark:
-            assert control.mark([*keys, failed], mark, act_of()) == [True, True, True, False]
-            assert control.mark([], mark, act_of()) == []
-        assert [reader.marks(key) for key in keys] == [frozenset(Mark)] * 3
-        assert control.unmark(keys[:2], Mark.HELD, act_of(200)) == [True, True]
-        assert control.unmark(keys[:2], Mark.HELD, act_of(200)) == [False, False]
-        assert [reader.marks(key) for key in keys] == [{Mark.TERMINAL}, {Mark.TERMINAL}, set(Mark)]
-        assert [reader.history(key) for key in keys] == rows
-        assert reader.authority_changes() == changes
-        assert [state.key for state in reader.find(StateFilter())] == [good, failed]
-        assert [recorded.kind for recorded in reader.acts(absent)] == ["hold", "mark_terminal"]
+            assert ledger.control.mark([*keys, failed], mark, act_of()) == [True, True, True, False]
+            assert ledger.control.mark([], mark, act_of()) == []
+        assert [ledger.reader.marks(key) for key in keys] == [frozenset(Mark)] * 3
+        assert ledger.control.unmark(keys[:2], Mark.HELD, act_of(200)) == [True, True]
+        assert ledger.control.unmark(keys[:2], Mark.HELD, act_of(200)) == [False, False]
+        assert [ledger.reader.marks(key) for key in keys] == [{Mark.TERMINAL}, {Mark.TERMINAL}, set(Mark)]
+        assert [ledger.reader.history(key) for key in keys] == rows
+        assert ledger.reader.authority_changes() == changes
+        assert [state.key for state in ledger.reader.find(StateFilter())] == [good, failed]
+        assert [recorded.kind for recorded in ledger.reader.acts(absent)] == ["hold", "mark_terminal"]
 
     @law("ControlPlaneLedger", 3)
-    def test_a_mark_creates_no_row(self, control: ControlPlaneLedger, reader: StateReader) -> None:
+    def test_a_mark_creates_no_row(self, ledger: LedgerUnderTest) -> None:
         """A partition without results stays at version 0, held or not."""
         key = key_of()
-        before = everything(reader, [key])
-        control.mark([key], Mark.HELD, act_of())
-        assert reader.get(key) == PartitionState(key)
-        assert before != everything(reader, [key])
-        assert reader.position() == 0
+        before = ledger.everything([key])
+        ledger.control.mark([key], Mark.HELD, act_of())
+        assert ledger.reader.get(key) == PartitionState(key)
+        assert before != ledger.everything([key])
+        assert ledger.reader.position() == 0
 
     @law("ControlPlaneLedger", 5)
-    def test_an_act_is_recorded_whole(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_an_act_is_recorded_whole(self, ledger: LedgerUnderTest) -> None:
         """Actor, time, command, filter and reason come back as they were given, with the state before and after."""
         key = key_of()
-        record_one(validator, result_of(key, 1, REJECTED))
+        ledger.record(result_of(key, 1, REJECTED))
         act = replace(act_of(), filter="customer=1 report=campaign")
-        control.mark([key], Mark.HELD, act)
-        control.retry([key], act)
-        control.unmark([key], Mark.HELD, act)
-        record_one(validator, result_of(key, 2))
-        control.revoke([(key, run_of(2))], act)
-        assert [(done.kind, done.before, done.after) for done in reader.acts(key)] == [
+        ledger.control.mark([key], Mark.HELD, act)
+        ledger.control.retry([key], act)
+        ledger.control.unmark([key], Mark.HELD, act)
+        ledger.record(result_of(key, 2))
+        ledger.control.revoke([(key, run_of(2))], act)
+        assert [(done.kind, done.before, done.after) for done in ledger.reader.acts(key)] == [
             ("hold", "failed", "failed held"),
             ("retry", "failed held", "pending held"),
             ("release", "pending held", "pending"),
             ("revoke", "success", f"success revoked={run_of(2)}"),
         ]
-        assert {done.act for done in reader.acts(key)} == {act}
+        assert {done.act for done in ledger.reader.acts(key)} == {act}
 
     @law("ControlPlaneLedger", 1)
-    def test_policy_does_not_retry_marked_partitions(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_policy_does_not_retry_marked_partitions(self, ledger: LedgerUnderTest) -> None:
         """A mark stops a retry by policy, and does not stop an operator's."""
         keys = [key_of(n) for n in (1, 2, 3)]
         for key in keys:
-            record_one(validator, result_of(key, 1, UNSEALED))
-        control.mark([keys[0]], Mark.HELD, act_of())
-        control.mark([keys[1]], Mark.TERMINAL, act_of())
-        assert control.retry(keys, _by_policy()) == [False, False, True]
-        assert reader.acts(keys[2])[0].act == _by_policy()
-        assert control.retry(keys, act_of()) == [True, True, False]
+            ledger.record(result_of(key, 1, UNSEALED))
+        ledger.control.mark([keys[0]], Mark.HELD, act_of())
+        ledger.control.mark([keys[1]], Mark.TERMINAL, act_of())
+        assert ledger.control.retry(keys, _by_policy()) == [False, False, True]
+        assert ledger.reader.acts(keys[2])[0].act == _by_policy()
+        assert ledger.control.retry(keys, act_of()) == [True, True, False]
 
 
 class RevocationLaws(LedgerSuite):
     """What `revoke` does."""
 
     @law("ControlPlaneLedger", 4)
-    def test_a_revocation_takes_effect_when_it_is_settled(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_a_revocation_takes_effect_when_it_is_settled(self, ledger: LedgerUnderTest) -> None:
         """A revocation leaves status and authority; settling gives them to the run before, and never back."""
         key = key_of()
         for run in (1, 2):
-            record_one(validator, result_of(key, run))
-        before = reader.get(key)
+            ledger.record(result_of(key, run))
+        before = ledger.reader.get(key)
         pairs = [(key, run_of(2)), (key, run_of(9)), (key_of(5), run_of(2)), (key, run_of(2))]
-        assert control.revoke(pairs, act_of()) == [True, False, False, False]
-        assert control.revoke([], act_of()) == []
-        revoked = reader.history(key)
+        assert ledger.control.revoke(pairs, act_of()) == [True, False, False, False]
+        assert ledger.control.revoke([], act_of()) == []
+        revoked = ledger.reader.history(key)
         assert revoked.revoked == {run_of(2)}
         assert (revoked.state.status, revoked.state.current_run_id) == (before.status, run_of(2))
         settled = settle(revoked, None, moment(200))
-        assert validator.record([StateChange(revoked.state, settled, None)]) == [True]
-        assert reader.get(key).current_run_id == run_of(1)
-        record_one(validator, replace(result_of(key, 2), validated_at=moment(300), seal_sha256="0" * 64))
-        assert reader.get(key).current_run_id == run_of(1)
-        entry = reader.authority_changes()[-1]
+        assert ledger.validator.record([StateChange(revoked.state, settled, None)]) == [True]
+        assert ledger.reader.get(key).current_run_id == run_of(1)
+        ledger.record(replace(result_of(key, 2), validated_at=moment(300), seal_sha256="0" * 64))
+        assert ledger.reader.get(key).current_run_id == run_of(1)
+        entry = ledger.reader.authority_changes()[-1]
         assert (entry.cause, entry.from_run, entry.to_run) == ("order", run_of(2), run_of(1))
 
     @law("ControlPlaneLedger", 4)
-    def test_a_change_from_before_a_revocation_is_stale(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_a_change_from_before_a_revocation_is_stale(self, ledger: LedgerUnderTest) -> None:
         """A validator that read before the revocation cannot record what followed from it."""
         key = key_of()
-        record_one(validator, result_of(key, 1))
-        late = change_of(validator.history(key), result_of(key, 2, REJECTED))
-        assert control.revoke([(key, run_of(1))], act_of()) == [True]
-        assert validator.record([late]) == [False]
+        ledger.record(result_of(key, 1))
+        late = change_of(ledger.validator.history(key), result_of(key, 2, REJECTED))
+        assert ledger.control.revoke([(key, run_of(1))], act_of()) == [True]
+        assert ledger.validator.record([late]) == [False]
 
 
 class SchedulingLaws(LedgerSuite):
     """What `StateReader` shows of the control plane's acts."""
 
     @law("StateReader", 7)
-    def test_scheduling_states_show_rows_and_marks_in_key_order(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_scheduling_states_show_rows_and_marks_in_key_order(self, ledger: LedgerUnderTest) -> None:
         """Each partition with a row or a mark comes once, filtered as by `find`; a mark that was removed is none."""
         keys = [key_of(customer, day) for customer in (1, 10, 2) for day in (0, 1)]
-        assert list(reader.scheduling_states(StateFilter())) == []
-        record_one(validator, result_of(keys[0], 1))
-        record_one(validator, result_of(keys[3], 2, REJECTED))
-        control.mark([keys[1], keys[3], keys[4], keys[5]], Mark.HELD, act_of())
-        control.unmark([keys[4]], Mark.HELD, act_of())
-        for ledger in (reader, validator, control):
-            found = list(ledger.scheduling_states(StateFilter()))
+        assert list(ledger.reader.scheduling_states(StateFilter())) == []
+        ledger.record(result_of(keys[0], 1))
+        ledger.record(result_of(keys[3], 2, REJECTED))
+        ledger.control.mark([keys[1], keys[3], keys[4], keys[5]], Mark.HELD, act_of())
+        ledger.control.unmark([keys[4]], Mark.HELD, act_of())
+        for each in ledger.all:
+            found = list(each.scheduling_states(StateFilter()))
             assert [s.key for s in found] == sorted([keys[0], keys[1], keys[3], keys[5]])
             assert [s.marks for s in found] == [set(), {Mark.HELD}, {Mark.HELD}, {Mark.HELD}]
         day = keys[0].logical_date
@@ -248,62 +226,62 @@ class SchedulingLaws(LedgerSuite):
             (StateFilter(statuses=(PartitionStatus.PENDING,)), [keys[1], keys[5]]),
             (StateFilter(statuses=(PartitionStatus.FAILED, PartitionStatus.SUCCESS)), [keys[0], keys[3]]),
         ):
-            assert [s.key for s in reader.scheduling_states(wanted)] == sorted(expected), wanted
+            assert [s.key for s in ledger.reader.scheduling_states(wanted)] == sorted(expected), wanted
 
     @law("StateReader", 7)
-    def test_tries_are_counted_from_the_last_success_or_operators_retry(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_tries_are_counted_from_the_last_success_or_operators_retry(self, ledger: LedgerUnderTest) -> None:
         """Tries go on after a retry by policy; they start again after an operator's retry, or a run that passed."""
         key = key_of()
         failure = result_of(key, 1, REJECTED).failure
-        record_one(validator, result_of(key, 1, UNSEALED, second=50))
-        assert _scheduling_of(reader, key) == SchedulingState(key, PartitionStatus.FAILED, moment(50), 1, failure)
-        control.retry([key], _by_policy())
-        record_one(validator, result_of(key, 2, UNSEALED))
-        record_one(validator, result_of(key, 2, REJECTED))
-        assert _scheduling_of(reader, key).tries == 2
-        control.retry([key], act_of(5))
-        assert (_scheduling_of(reader, key).tries, _scheduling_of(reader, key).failure) == (0, None)
-        assert _scheduling_of(reader, key).status is PartitionStatus.PENDING
-        record_one(validator, result_of(key, 3, REJECTED))
-        assert _scheduling_of(reader, key).tries == 1
-        record_one(validator, result_of(key, 4, second=400))
-        assert _scheduling_of(reader, key) == SchedulingState(key, PartitionStatus.SUCCESS, moment(400))
+        ledger.record(result_of(key, 1, UNSEALED, second=50))
+        assert _scheduling_of(ledger.reader, key) == SchedulingState(
+            key, PartitionStatus.FAILED, moment(50), 1, failure
+        )
+        ledger.control.retry([key], _by_policy())
+        ledger.record(result_of(key, 2, UNSEALED))
+        ledger.record(result_of(key, 2, REJECTED))
+        assert _scheduling_of(ledger.reader, key).tries == 2
+        ledger.control.retry([key], act_of(5))
+        assert (_scheduling_of(ledger.reader, key).tries, _scheduling_of(ledger.reader, key).failure) == (0, None)
+        assert _scheduling_of(ledger.reader, key).status is PartitionStatus.PENDING
+        ledger.record(result_of(key, 3, REJECTED))
+        assert _scheduling_of(ledger.reader, key).tries == 1
+        ledger.record(result_of(key, 4, second=400))
+        assert _scheduling_of(ledger.reader, key) == SchedulingState(key, PartitionStatus.SUCCESS, moment(400))
         late = result_of(key, 5, REJECTED, second=500)
-        record_one(validator, late)
-        assert _scheduling_of(reader, key) == SchedulingState(
+        ledger.record(late)
+        assert _scheduling_of(ledger.reader, key) == SchedulingState(
             key, PartitionStatus.SUCCESS, moment(500), 1, late.failure
         )
-        control.revoke([(key, run_of(4))], act_of(600))
-        revoked = reader.history(key)
-        validator.record([StateChange(revoked.state, settle(revoked, None, moment(700)), None)])
-        assert _scheduling_of(reader, key).status is PartitionStatus.FAILED
-        assert _scheduling_of(reader, key).tries == 1
+        ledger.control.revoke([(key, run_of(4))], act_of(600))
+        revoked = ledger.reader.history(key)
+        ledger.validator.record([StateChange(revoked.state, settle(revoked, None, moment(700)), None)])
+        assert _scheduling_of(ledger.reader, key).status is PartitionStatus.FAILED
+        assert _scheduling_of(ledger.reader, key).tries == 1
 
     @law("StateReader", 7)
-    def test_changes_of_a_key_are_its_own(
-        self, validator: ValidatorLedger, control: ControlPlaneLedger, reader: StateReader
-    ) -> None:
+    def test_changes_of_a_key_are_its_own(self, ledger: LedgerUnderTest) -> None:
         """`authority_changes_of` returns the entries of its key, in order, and no others."""
         mine, other = key_of(1), key_of(2)
         for run in (1, 2):
             for key in (mine, other):
-                record_one(validator, result_of(key, run, REJECTED if run == 1 else PASSED))
-                control.retry([mine], act_of(50))
-        assert reader.authority_changes_of(mine) == [entry for entry in reader.authority_changes() if entry.key == mine]
-        assert len(reader.authority_changes_of(mine)) == 3
-        assert reader.authority_changes_of(key_of(3)) == []
+                ledger.record(result_of(key, run, REJECTED if run == 1 else PASSED))
+                ledger.control.retry([mine], act_of(50))
+        assert ledger.reader.authority_changes_of(mine) == [
+            entry for entry in ledger.reader.authority_changes() if entry.key == mine
+        ]
+        assert len(ledger.reader.authority_changes_of(mine)) == 3
+        assert ledger.reader.authority_changes_of(key_of(3)) == []
 
 
 class LeaseLaws(LedgerSuite):
     """What leases and budgets allow."""
 
     @law("ControlPlaneLedger", 6)
-    def test_one_owner_a_scope_at_a_time(self, backend: Backend, control: ControlPlaneLedger) -> None:
+    def test_one_owner_a_scope_at_a_time(self, ledger: LedgerUnderTest) -> None:
         """A scope that is held is not leased to another owner; after expiry or release it is, with a higher number."""
-        with backend.open_for_control_plane() as other:
-            a, b = control.take_leases(["a", "b"], "one", moment(0), moment(60))
+        with ledger.open_for_control_plane() as other:
+            a, b = ledger.control.take_leases(["a", "b"], "one", moment(0), moment(60))
             assert a is not None
             assert b is not None
             assert other.take_leases(["a", "c", "a"], "two", moment(59), moment(120))[::2] == [None, None]
@@ -311,12 +289,12 @@ class LeaseLaws(LedgerSuite):
             (taken,) = other.take_leases(["a"], "two", moment(60), moment(120))
             assert taken is not None
             assert taken.number > max(a.number, b.number)
-            assert control.renew_leases([a, b], moment(30), moment(90)) == [
+            assert ledger.control.renew_leases([a, b], moment(30), moment(90)) == [
                 None,
                 replace(b, expires_at=moment(90)),
             ]
-            control.release_leases([a, b])
-            assert [lease.scope for lease in control.leases(moment(61))] == ["a", "c"]
+            ledger.control.release_leases([a, b])
+            assert [lease.scope for lease in ledger.control.leases(moment(61))] == ["a", "c"]
             (again,) = other.take_leases(["b"], "two", moment(61), moment(120))
             assert again is not None
             assert again.number > taken.number
@@ -325,33 +303,33 @@ class LeaseLaws(LedgerSuite):
             assert mine.number > again.number
             assert other.renew_leases([again], moment(63), moment(150)) == [None]
         with pytest.raises(InvalidValueError):
-            control.take_leases(["z"], "one", moment(5), moment(5))
+            ledger.control.take_leases(["z"], "one", moment(5), moment(5))
 
     @law("ControlPlaneLedger", 6)
-    def test_leases_given_back_are_released(self, backend: Backend, control: ControlPlaneLedger) -> None:
+    def test_leases_given_back_are_released(self, ledger: LedgerUnderTest) -> None:
         """A lease that is given back is released even if none is taken, unless another owner holds it by now."""
-        with backend.open_for_control_plane() as other:
-            a, b = control.take_leases(["a", "b"], "one", moment(0), moment(60))
+        with ledger.open_for_control_plane() as other:
+            a, b = ledger.control.take_leases(["a", "b"], "one", moment(0), moment(60))
             assert a is not None
             assert b is not None
             (theirs,) = other.take_leases(["c"], "two", moment(1), moment(60))
             assert theirs is not None
-            assert control.take_leases(["c"], "one", moment(2), moment(60), [a]) == [None]
-            assert [lease.scope for lease in control.leases(moment(2))] == ["b", "c"]
-            (again,) = control.take_leases(["b"], "one", moment(3), moment(60), [b])
+            assert ledger.control.take_leases(["c"], "one", moment(2), moment(60), [a]) == [None]
+            assert [lease.scope for lease in ledger.control.leases(moment(2))] == ["b", "c"]
+            (again,) = ledger.control.take_leases(["b"], "one", moment(3), moment(60), [b])
             assert again is not None
             assert again.number > theirs.number
-            assert control.spend("t", _DAY, 1, 9, b, moment(3)) is Spending.LEASE_LOST
+            assert ledger.control.spend("t", _DAY, 1, 9, b, moment(3)) is Spending.LEASE_LOST
             (taken,) = other.take_leases(["a"], "two", moment(4), moment(60), [b])
             assert taken is not None
-            control.take_leases([], "one", moment(5), moment(60), [a])
-            assert control.leases(moment(5)) == [taken, again, theirs]
+            ledger.control.take_leases([], "one", moment(5), moment(60), [a])
+            assert ledger.control.leases(moment(5)) == [taken, again, theirs]
 
     @law("ControlPlaneLedger", 7)
-    def test_what_is_granted_never_exceeds_the_limit(self, backend: Backend, control: ControlPlaneLedger) -> None:
+    def test_what_is_granted_never_exceeds_the_limit(self, ledger: LedgerUnderTest) -> None:
         """A budget of a day grants all operations or none, is shared by all connections, and is kept."""
-        with backend.open_for_control_plane() as other:
-            spend = control.spend
+        with ledger.open_for_control_plane() as other:
+            spend = ledger.control.spend
             assert spend("t", _DAY, 3, 5, None, moment(0)) is Spending.GRANTED
             assert other.spend("t", _DAY, 3, 5, None, moment(0)) is Spending.EXHAUSTED
             assert other.spend("t", _DAY, 2, 5, None, moment(0)) is Spending.GRANTED
@@ -362,18 +340,18 @@ class LeaseLaws(LedgerSuite):
             assert spend("u", _DAY, 1, None, None, moment(0)) is Spending.EXHAUSTED
             with pytest.raises(InvalidValueError):
                 spend("t", _DAY, 0, 5, None, moment(0))
-        with backend.open_reader() as reader:
+        with ledger.open_reader() as reader:
             assert reader.quota("t", _DAY) == QuotaDay(5)
             assert reader.quota("u", _DAY) == QuotaDay(1, exhausted=True)
             assert reader.quota("never", _DAY) == QuotaDay()
 
     @law("ControlPlaneLedger", 6)
-    def test_a_lost_lease_spends_nothing(self, control: ControlPlaneLedger) -> None:
+    def test_a_lost_lease_spends_nothing(self, ledger: LedgerUnderTest) -> None:
         """A lease that has expired spends nothing, even if no other owner has taken its scope."""
-        (lease,) = control.take_leases(["a"], "one", moment(0), moment(60))
+        (lease,) = ledger.control.take_leases(["a"], "one", moment(0), moment(60))
         assert lease is not None
-        assert control.spend("t", _DAY, 1, 9, lease, moment(59)) is Spending.GRANTED
-        assert control.spend("t", _DAY, 1, 9, lease, moment(60)) is Spending.LEASE_LOST
-        control.take_leases(["a"], "two", moment(61), moment(90))
-        assert control.spend("t", _DAY, 1, 9, lease, moment(10)) is Spending.LEASE_LOST
-        assert control.quota("t", _DAY) == QuotaDay(1)
+        assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(59)) is Spending.GRANTED
+        assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(60)) is Spending.LEASE_LOST
+        ledger.control.take_leases(["a"], "two", moment(61), moment(90))
+        assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(10)) is Spending.LEASE_LOST
+        assert ledger.control.quota("t", _DAY) == QuotaDay(1)

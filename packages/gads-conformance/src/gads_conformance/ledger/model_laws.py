@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from gads_conformance.ledger.samples import act_of, change_of, key_of, result_of
-from gads_conformance.ledger.suite import Backend, Effort, LedgerSuite
+from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
@@ -51,21 +51,21 @@ class _Partition:
 class ModelLaws(LedgerSuite):
     """Any story, through two connections of each port, against a model."""
 
-    def test_any_story_agrees_with_the_model(self, backend: Backend, effort: Effort) -> None:
+    def test_any_story_agrees_with_the_model(self, ledger: LedgerUnderTest, effort: Effort) -> None:
         """After each step every connection reads what the model holds."""
-        check_against_model(backend, examples=effort.examples, steps=effort.steps)
+        check_against_model(ledger, examples=effort.examples, steps=effort.steps)
 
 
-def check_against_model(backend: Backend, *, examples: int, steps: int, shrink: bool = True) -> None:
+def check_against_model(ledger: LedgerUnderTest, *, examples: int, steps: int, shrink: bool = True) -> None:
     """Run the machine; each story has an account of its own in the one ledger.
 
     `shrink` is whether to look for the shortest story that breaks a law.
     """
     accounts = itertools.count(1)
     with ExitStack() as stack:
-        validators = [stack.enter_context(backend.open_for_validator()) for _ in range(2)]
-        controls = [stack.enter_context(backend.open_for_control_plane()) for _ in range(2)]
-        readers = [stack.enter_context(backend.open_reader()), *validators, *controls]
+        validators = [stack.enter_context(ledger.open_for_validator()) for _ in range(2)]
+        controls = [stack.enter_context(ledger.open_for_control_plane()) for _ in range(2)]
+        readers = [stack.enter_context(ledger.open_reader()), *validators, *controls]
 
         class Story(_Story):
             def __init__(self) -> None:
@@ -157,14 +157,14 @@ class _Story(RuleBasedStateMachine):
     @invariant()
     def every_connection_agrees_with_the_model(self) -> None:
         states = [partition.state for partition in self.model.values()]
-        for ledger in self.readers:
-            assert ledger.get_many(self.keys) == states
-        for ledger in self.readers[:2]:
-            assert ledger.histories(self.keys) == [partition.history for partition in self.model.values()]
+        for each in self.readers:
+            assert each.get_many(self.keys) == states
+        for each in self.readers[:2]:
+            assert each.histories(self.keys) == [partition.history for partition in self.model.values()]
             for key, partition in self.model.items():
-                assert ledger.history(key) == partition.history
-                assert [recorded.act for recorded in ledger.acts(key)] == partition.acts
-            entries = ledger.authority_changes(after=self.start)
+                assert each.history(key) == partition.history
+                assert [recorded.act for recorded in each.acts(key)] == partition.acts
+            entries = each.authority_changes(after=self.start)
             assert [
                 (e.key, e.from_run, e.to_run, e.status_before, e.status_after, e.seal_sha256, e.cause) for e in entries
             ] == self.changes

@@ -13,12 +13,10 @@ from gads_conformance.ledger.samples import (
     key_of,
     matches,
     moment,
-    record_one,
     result_of,
 )
-from gads_conformance.ledger.suite import LedgerSuite
+from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import AuthorityChange, PartitionStatus, StateFilter
 
 
@@ -26,76 +24,70 @@ class PastLaws(LedgerSuite):
     """What a reader sees of the past."""
 
     @law("StateReader", 6)
-    def test_the_past_is_the_changes_up_to_the_position(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_the_past_is_the_changes_up_to_the_position(self, ledger: LedgerUnderTest) -> None:
         """As of a position, a partition is as its last change up to there left it, in key order, for each filter."""
         expected_at: list[dict[PartitionKey, AuthorityChange]] = [{}]
         seen: dict[int, list[AuthorityChange]] = {}
         for number, (customer, day, report, run, outcome) in enumerate(_CHANGES, start=1):
             key = key_of(customer, day, report)
             if outcome is None:
-                assert control.retry([key], act_of(number)) == [True]
+                assert ledger.control.retry([key], act_of(number)) == [True]
             else:
-                record_one(validator, result_of(key, run, outcome, second=number))
-            (entry,) = reader.authority_changes(after=number - 1)
+                ledger.record(result_of(key, run, outcome, second=number))
+            (entry,) = ledger.reader.authority_changes(after=number - 1)
             expected_at.append({**expected_at[-1], key: entry})
-            seen[number] = list(reader.as_of(StateFilter(), number))
+            seen[number] = list(ledger.reader.as_of(StateFilter(), number))
         for position, last_changes in enumerate(expected_at):
             for wanted in _FILTERS:
                 expected = [
                     entry for _, entry in sorted(last_changes.items()) if matches(entry.key, entry.status_after, wanted)
                 ]
-                for ledger in (reader, validator, control):
-                    assert list(ledger.as_of(wanted, position)) == expected
-        assert all(list(reader.as_of(StateFilter(), position)) == then for position, then in seen.items())
+                for each in ledger.all:
+                    assert list(each.as_of(wanted, position)) == expected
+        assert all(list(ledger.reader.as_of(StateFilter(), position)) == then for position, then in seen.items())
 
     @law("StateReader", 6)
-    def test_as_of_the_end_is_what_the_rows_say(self, reader: StateReader, validator: ValidatorLedger) -> None:
+    def test_as_of_the_end_is_what_the_rows_say(self, ledger: LedgerUnderTest) -> None:
         """As of the last position, status and authority are those of the rows."""
         for number, (customer, day, report, run, outcome) in enumerate(_CHANGES, start=1):
             if outcome is not None:
-                record_one(validator, result_of(key_of(customer, day, report), run, outcome, second=number))
+                ledger.record(result_of(key_of(customer, day, report), run, outcome, second=number))
         states = [
             (state.key, state.status, state.current_run_id, state.schema_version, state.record_count, state.seal_sha256)
-            for state in reader.find(StateFilter())
+            for state in ledger.reader.find(StateFilter())
         ]
         entries = [
             (entry.key, entry.status_after, entry.to_run, entry.schema_version, entry.record_count, entry.seal_sha256)
-            for entry in reader.as_of(StateFilter(), reader.position())
+            for entry in ledger.reader.as_of(StateFilter(), ledger.reader.position())
         ]
         assert entries == states
 
     @law("StateReader", 3)
-    def test_the_past_is_of_one_moment(self, reader: StateReader, validator: ValidatorLedger) -> None:
+    def test_the_past_is_of_one_moment(self, ledger: LedgerUnderTest) -> None:
         """A read that began before a change does not show it, even as of a position that is reached meanwhile."""
-        record_one(validator, result_of(key_of(1), 1))
-        record_one(validator, result_of(key_of(2), 1))
-        rest = reader.as_of(StateFilter(), 100)
+        ledger.record(result_of(key_of(1), 1))
+        ledger.record(result_of(key_of(2), 1))
+        rest = ledger.reader.as_of(StateFilter(), 100)
         first = next(rest)
-        record_one(validator, result_of(key_of(2), 2))
+        ledger.record(result_of(key_of(2), 2))
         assert [entry.sequence for entry in (first, *rest)] == [1, 2]
 
     @law("StateReader", 5)
-    def test_a_time_names_a_position(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_a_time_names_a_position(self, ledger: LedgerUnderTest) -> None:
         """A time names the last change at or before it, by the times in the change feed."""
-        assert reader.position_at(moment(0)) == 0
+        assert ledger.reader.position_at(moment(0)) == 0
         for number, second in enumerate((50, 10, 90, 20, 90, 120, 121), start=1):
-            record_one(validator, result_of(key_of(number), number, second=second))
+            ledger.record(result_of(key_of(number), number, second=second))
             for when in (5, 10, 49, 50, 51, 89, 90, 91, 119, 120, 121, 1_000):
                 for step in (timedelta(0), timedelta(microseconds=-1), timedelta(microseconds=1)):
                     asked = moment(when) + step
-                    reached = [entry.sequence for entry in reader.authority_changes() if entry.at <= asked]
-                    for ledger in (reader, validator, control):
-                        assert ledger.position_at(asked) == max(reached, default=0)
+                    reached = [entry.sequence for entry in ledger.reader.authority_changes() if entry.at <= asked]
+                    for each in ledger.all:
+                        assert each.position_at(asked) == max(reached, default=0)
 
-    def test_the_reports_are_those_with_a_row(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_the_reports_are_those_with_a_row(self, ledger: LedgerUnderTest) -> None:
         """Each report of the source that has a row is listed once, sorted, whatever its status."""
-        assert reader.reports("google_ads") == []
+        assert ledger.reader.reports("google_ads") == []
         for number, (customer, report, source, outcome) in enumerate(
             [
                 (9, "keyword", "google_ads", PASSED),
@@ -106,11 +98,11 @@ class PastLaws(LedgerSuite):
             ],
             start=1,
         ):
-            record_one(validator, result_of(key_of(customer, number, report, source), number, outcome))
-        for ledger in (reader, validator, control):
-            assert ledger.reports("google_ads") == ["ad_group", "campaign", "keyword"]
-            assert ledger.reports("other") == ["other_report"]
-            assert ledger.reports("nowhere") == []
+            ledger.record(result_of(key_of(customer, number, report, source), number, outcome))
+        for each in ledger.all:
+            assert each.reports("google_ads") == ["ad_group", "campaign", "keyword"]
+            assert each.reports("other") == ["other_report"]
+            assert each.reports("nowhere") == []
 
 
 _CHANGES = [

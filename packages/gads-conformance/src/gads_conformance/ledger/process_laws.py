@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from gads_conformance.law import law
 from gads_conformance.ledger.samples import key_of
-from gads_conformance.ledger.suite import Backend, Effort, LedgerSuite
+from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
 from gads_conformance.worker_process import WorkerProcess
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import StateFilter
@@ -22,55 +22,52 @@ _BATCH = 40
 class ProcessLaws(LedgerSuite):
     """Several processes at once on one ledger."""
 
-    def test_creation_by_many_processes_makes_one_ledger(self, backend: Backend) -> None:
+    def test_creation_by_many_processes_makes_one_ledger(self, ledger: LedgerUnderTest) -> None:
         """Processes that create it at once all get the same ledger."""
-        with _workers("create", backend, 4) as workers:
+        with _workers("create", ledger, 4) as workers:
             assert len({name for worker in workers for name in worker.finish()}) == 1
 
     @law("ValidatorLedger", 1)
-    def test_of_competing_changes_exactly_one_wins_a_version(self, backend: Backend, effort: Effort) -> None:
+    def test_of_competing_changes_exactly_one_wins_a_version(self, ledger: LedgerUnderTest, effort: Effort) -> None:
         """Of all processes one wins a version of a row, and no version that was won is lost."""
-        with _workers("compete", backend, 8, effort.competing_rounds) as workers:
+        with _workers("compete", ledger, 8, effort.competing_rounds) as workers:
             won = [(key, version) for worker in workers for key, version in worker.finish()]
         assert won, "no change was recorded"
         assert max(Counter(won).values()) == 1, "one version of a row was won twice"
-        with backend.open_reader() as reader:
-            for text, count in Counter(key for key, _version in won).items():
-                history = reader.history(PartitionKey.parse(text))
-                assert history.state.version == len(history.results) == history.state.attempt_count == count
+        for text, count in Counter(key for key, _version in won).items():
+            history = ledger.reader.history(PartitionKey.parse(text))
+            assert history.state.version == len(history.results) == history.state.attempt_count == count
 
     @law("StateReader", 4)
-    def test_a_follower_of_the_changes_misses_nothing(self, backend: Backend, effort: Effort) -> None:
+    def test_a_follower_of_the_changes_misses_nothing(self, ledger: LedgerUnderTest, effort: Effort) -> None:
         """A process that polls by cursor while others commit reads every authority change once, in order."""
         with (
-            _workers("follow", backend, 2) as followers,
-            _workers("write", backend, effort.writers, effort.written_rounds) as writers,
+            _workers("follow", ledger, 2) as followers,
+            _workers("write", ledger, effort.writers, effort.written_rounds) as writers,
         ):
             for writer in writers:
                 writer.finish()
-            with backend.open_reader() as reader:
-                sequences = [entry.sequence for entry in reader.authority_changes()]
+            sequences = [entry.sequence for entry in ledger.reader.authority_changes()]
             assert len(sequences) == effort.writers * effort.written_rounds
             for follower in followers:
                 follower.send(sequences[-1])
                 assert follower.finish() == sequences
 
     @law("ValidatorLedger", 2)
-    def test_a_killed_writer_leaves_all_of_a_batch_or_nothing(self, backend: Backend, effort: Effort) -> None:
+    def test_a_killed_writer_leaves_all_of_a_batch_or_nothing(self, ledger: LedgerUnderTest, effort: Effort) -> None:
         """SIGKILL loses nothing that was acknowledged, and leaves no part of a batch that was not."""
         moments = random.Random(20240601)
         acknowledged: set[int] = set()
-        with backend.open_for_validator() as ledger:
-            for kill in range(effort.kills):
-                with _workers("batches", backend, 1, _BATCH, first=1 + kill * 10_000) as (worker,):
-                    acknowledged.update(_killed_while_recording(worker, moments))
-                rows = Counter(int(state.key.customer_id) for state in ledger.find(StateFilter()))
-                changes = Counter(int(entry.key.customer_id) for entry in ledger.authority_changes())
-                assert acknowledged <= set(rows), "what was acknowledged is lost"
-                assert set(rows.values()) == {_BATCH}, "a batch is there in part"
-                assert changes == rows
-                for batch in sorted(rows)[-3:]:
-                    assert all(len(ledger.history(key_of(batch, day)).results) == 1 for day in range(_BATCH))
+        for kill in range(effort.kills):
+            with _workers("batches", ledger, 1, _BATCH, first=1 + kill * 10_000) as (worker,):
+                acknowledged.update(_killed_while_recording(worker, moments))
+            rows = Counter(int(state.key.customer_id) for state in ledger.validator.find(StateFilter()))
+            changes = Counter(int(entry.key.customer_id) for entry in ledger.validator.authority_changes())
+            assert acknowledged <= set(rows), "what was acknowledged is lost"
+            assert set(rows.values()) == {_BATCH}, "a batch is there in part"
+            assert changes == rows
+            for batch in sorted(rows)[-3:]:
+                assert all(len(ledger.validator.history(key_of(batch, day)).results) == 1 for day in range(_BATCH))
 
 
 def _killed_while_recording(worker: WorkerProcess, moments: random.Random) -> list[int]:
@@ -90,10 +87,10 @@ def _killed_while_recording(worker: WorkerProcess, moments: random.Random) -> li
 
 @contextmanager
 def _workers(
-    task: str, backend: Backend, processes: int, count: int = 0, *, first: int = 0
+    task: str, ledger: LedgerUnderTest, processes: int, count: int = 0, *, first: int = 0
 ) -> Iterator[list[WorkerProcess]]:
     """Start processes that have all opened the ledger before any of them begins its task."""
-    arguments = (task, backend.url, str(backend.base))
+    arguments = (task, ledger.url, str(ledger.base))
     with ExitStack() as stack:
         workers = [
             stack.enter_context(

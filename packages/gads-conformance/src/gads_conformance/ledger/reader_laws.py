@@ -23,10 +23,9 @@ from gads_conformance.ledger.samples import (
     result_of,
     run_of,
 )
-from gads_conformance.ledger.suite import Backend, LedgerSuite
+from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.control import Mark
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.run import RunId
 from gads_domain.state import (
     KeyHistory,
@@ -42,92 +41,87 @@ class ReaderLaws(LedgerSuite):
     """Laws of `StateReader`."""
 
     @law("StateReader", 1)
-    def test_no_row_is_pending_at_version_0(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_no_row_is_pending_at_version_0(self, ledger: LedgerUnderTest) -> None:
         """A partition without a row is `pending` at version 0, with nothing else set."""
-        record_one(validator, result_of(key_of(1), 1))
-        for ledger in (reader, validator, control):
+        ledger.record(result_of(key_of(1), 1))
+        for each in ledger.all:
             absent = key_of(2)
-            assert ledger.get(absent) == PartitionState(absent)
-            assert ledger.get_many([absent, key_of(1)])[0] == PartitionState(absent)
-            assert ledger.history(absent).results == ()
-            assert ledger.history(absent).state == PartitionState(absent)
-            assert ledger.acts(absent) == []
+            assert each.get(absent) == PartitionState(absent)
+            assert each.get_many([absent, key_of(1)])[0] == PartitionState(absent)
+            assert each.history(absent).results == ()
+            assert each.history(absent).state == PartitionState(absent)
+            assert each.acts(absent) == []
 
-    def test_a_check_of_the_adapter_leaves_no_trace(self, backend: Backend) -> None:
+    def test_a_check_of_the_adapter_leaves_no_trace(self, ledger: LedgerUnderTest) -> None:
         """The adapter's `check` creates no ledger and changes none."""
-        backend.adapter.check(backend.url, backend.base)
-        with backend.open_reader() as reader:
+        ledger.adapter.check(ledger.url, ledger.base)
+        with ledger.open_reader() as reader:
             assert reader.ledger_id() is None
-        with backend.open_for_validator() as validator:
+        with ledger.open_for_validator() as validator:
             record_one(validator, result_of(key_of(1), 1))
             before = everything(validator, [key_of(1)])
-        backend.adapter.check(backend.url, backend.base)
-        with backend.open_reader() as reader:
-            assert everything(reader, [key_of(1)]) == before
+        ledger.adapter.check(ledger.url, ledger.base)
+        assert ledger.everything([key_of(1)]) == before
 
     @law("StateReader", 2)
-    def test_an_absent_ledger_reads_as_empty_and_is_not_created(self, reader: StateReader, backend: Backend) -> None:
+    def test_an_absent_ledger_reads_as_empty_and_is_not_created(self, ledger: LedgerUnderTest) -> None:
         """A ledger that does not exist reads as empty and is not created."""
         key = key_of()
-        assert reader.ledger_id() is None
-        assert reader.get_many([key]) == [PartitionState(key)]
-        assert list(reader.find(StateFilter())) == []
-        assert reader.authority_changes() == []
-        assert reader.position() == 0
-        assert reader.schema_pin("google_ads", "campaign", 1) is None
-        assert reader.newest_run() is None
-        with backend.open_reader() as another:
+        assert ledger.reader.ledger_id() is None
+        assert ledger.reader.get_many([key]) == [PartitionState(key)]
+        assert list(ledger.reader.find(StateFilter())) == []
+        assert ledger.reader.authority_changes() == []
+        assert ledger.reader.position() == 0
+        assert ledger.reader.schema_pin("google_ads", "campaign", 1) is None
+        assert ledger.reader.newest_run() is None
+        with ledger.open_reader() as another:
             assert another.ledger_id() is None
 
-    def test_a_reader_sees_a_ledger_that_was_created_later(self, reader: StateReader, backend: Backend) -> None:
+    def test_a_reader_sees_a_ledger_that_was_created_later(self, ledger: LedgerUnderTest) -> None:
         """A reader that was opened before the ledger existed sees it once it does."""
-        assert reader.position() == 0
-        with backend.open_for_validator() as validator:
+        assert ledger.reader.position() == 0
+        with ledger.open_for_validator() as validator:
             record_one(validator, result_of(key_of(), 1))
-            assert reader.position() == 1
-            assert reader.ledger_id() == validator.ledger_id()
-        assert reader.get(key_of()).version == 1
+            assert ledger.reader.position() == 1
+            assert ledger.reader.ledger_id() == validator.ledger_id()
+        assert ledger.reader.get(key_of()).version == 1
 
     @law("StateReader", 2)
-    def test_reading_changes_nothing(self, reader: StateReader, validator: ValidatorLedger, backend: Backend) -> None:
+    def test_reading_changes_nothing(self, ledger: LedgerUnderTest) -> None:
         """Whatever is read, the ledger holds the same afterwards."""
         keys = [key_of(n) for n in range(1, 4)]
-        record_one(validator, result_of(keys[0], 1, REJECTED))
-        before = everything(validator, keys)
+        ledger.record(result_of(keys[0], 1, REJECTED))
+        before = everything(ledger.validator, keys)
         for _ in range(2):
-            everything(reader, keys)
-            list(reader.find(StateFilter()))
-            reader.get_many(keys)
-        assert everything(validator, keys) == before
-        with backend.open_reader() as another:
+            ledger.everything(keys)
+            list(ledger.reader.find(StateFilter()))
+            ledger.reader.get_many(keys)
+        assert everything(ledger.validator, keys) == before
+        with ledger.open_reader() as another:
             assert everything(another, keys) == before
 
     @law("StateReader", 3)
-    def test_find_is_of_one_moment(self, reader: StateReader, validator: ValidatorLedger) -> None:
+    def test_find_is_of_one_moment(self, ledger: LedgerUnderTest) -> None:
         """`find` returns the states of the moment when it began, whatever is recorded meanwhile."""
         keys = [key_of(customer, day) for customer in (1, 2, 3) for day in range(1_000)]
-        changes = [change_of(validator.history(keys[0]), result_of(keys[0], 1))]
+        changes = [change_of(ledger.validator.history(keys[0]), result_of(keys[0], 1))]
         changes += [StateChange(PartitionState(k), replace(changes[0].after, key=k), None) for k in keys[1:]]
-        assert all(validator.record(changes))
-        for ledger in (reader, validator):
-            found = ledger.find(StateFilter())
+        assert all(ledger.validator.record(changes))
+        for each in (ledger.reader, ledger.validator):
+            found = each.find(StateFilter())
             first = next(found)
-            states = validator.get_many(keys)
+            states = ledger.validator.get_many(keys)
             moved = [StateChange(s, replace(s, version=s.version + 1), None) for s in states]
-            assert all(validator.record(moved))
+            assert all(ledger.validator.record(moved))
             assert [first, *found] == states
 
     @law("StateReader", 3)
-    def test_many_keys_are_read_at_one_moment(
-        self, reader: StateReader, validator: ValidatorLedger, backend: Backend
-    ) -> None:
+    def test_many_keys_are_read_at_one_moment(self, ledger: LedgerUnderTest) -> None:
         """`get_many` and `histories` never show a part of what one call recorded."""
         keys = [key_of(customer, day) for customer in (1, 2) for day in range(0, 40, 2)]
 
         def record_together() -> None:
-            with backend.open_for_validator() as writer:
+            with ledger.open_for_validator() as writer:
                 for number in range(1, 31):
                     states = writer.get_many(keys)
                     together = [change_of(KeyHistory(state), result_of(state.key, number)) for state in states]
@@ -136,78 +130,72 @@ class ReaderLaws(LedgerSuite):
         with ThreadPoolExecutor(1) as pool:
             recording = pool.submit(record_together)
             while not recording.done():
-                for ledger in (reader, validator):
-                    assert len({state.version for state in ledger.get_many(keys)}) == 1
-                    histories = ledger.histories(keys)
+                for each in (ledger.reader, ledger.validator):
+                    assert len({state.version for state in each.get_many(keys)}) == 1
+                    histories = each.histories(keys)
                     assert len({(one.state.version, len(one.results)) for one in histories}) == 1
                     assert histories[0].state.version == len(histories[0].results)
             recording.result()
-        assert {len(one.results) for one in reader.histories(keys)} == {30}
+        assert {len(one.results) for one in ledger.reader.histories(keys)} == {30}
 
     @law("StateReader", 4, 5)
-    def test_changes_come_in_order(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_changes_come_in_order(self, ledger: LedgerUnderTest) -> None:
         """Sequence numbers grow, a cursor gets exactly the rest, and `at` never goes back although clocks do."""
         for number, second in enumerate((50, 10, 90, 20), start=1):
-            record_one(validator, result_of(key_of(number), number, REJECTED, second=second))
-        control.retry([key_of(3)], act_of(second=5))
-        log = reader.authority_changes()
+            ledger.record(result_of(key_of(number), number, REJECTED, second=second))
+        ledger.control.retry([key_of(3)], act_of(second=5))
+        log = ledger.reader.authority_changes()
         assert [entry.sequence for entry in log] == sorted({entry.sequence for entry in log})
-        assert reader.position() == log[-1].sequence
+        assert ledger.reader.position() == log[-1].sequence
         assert [entry.at for entry in log] == [moment(second) for second in (50, 50, 90, 90, 90)]
         for cursor in range(log[0].sequence - 1, log[-1].sequence + 2):
             rest = [entry for entry in log if entry.sequence > cursor]
-            assert reader.authority_changes(after=cursor) == rest
-            assert reader.authority_changes(after=cursor, limit=2) == rest[:2]
-        assert reader.authority_changes(limit=0) == []
+            assert ledger.reader.authority_changes(after=cursor) == rest
+            assert ledger.reader.authority_changes(after=cursor, limit=2) == rest[:2]
+        assert ledger.reader.authority_changes(limit=0) == []
 
     @law("StateReader", 8)
-    def test_the_newest_run_is_the_latest_that_is_not_revoked(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_the_newest_run_is_the_latest_that_is_not_revoked(self, ledger: LedgerUnderTest) -> None:
         """The latest by its id, not by when it was validated; a revocation concerns its own partition only."""
         first, second = key_of(1), key_of(2)
 
         def newest() -> RunId | None:
-            found = {ledger.newest_run() for ledger in (reader, validator, control)}
+            found = {each.newest_run() for each in ledger.all}
             assert len(found) == 1
             return found.pop()
 
         assert newest() is None
-        record_one(validator, result_of(first, 5))
+        ledger.record(result_of(first, 5))
         assert newest() == run_of(5)
-        record_one(validator, result_of(second, 3, second=90))
+        ledger.record(result_of(second, 3, second=90))
         assert newest() == run_of(5)
-        record_one(validator, result_of(first, 7, UNSEALED))
-        record_one(validator, result_of(second, 7, REJECTED))
-        record_one(validator, replace(result_of(second, 7, second=91), seal_sha256="0" * 64))
+        ledger.record(result_of(first, 7, UNSEALED))
+        ledger.record(result_of(second, 7, REJECTED))
+        ledger.record(replace(result_of(second, 7, second=91), seal_sha256="0" * 64))
         assert newest() == run_of(7)
-        control.mark([first], Mark.HELD, act_of())
-        control.revoke([(first, run_of(7))], act_of())
+        ledger.control.mark([first], Mark.HELD, act_of())
+        ledger.control.revoke([(first, run_of(7))], act_of())
         assert newest() == run_of(7)
-        control.revoke([(second, run_of(7)), (second, run_of(7))], act_of())
+        ledger.control.revoke([(second, run_of(7)), (second, run_of(7))], act_of())
         assert newest() == run_of(5)
-        record_one(validator, replace(result_of(first, 7, second=92), seal_sha256="1" * 64))
+        ledger.record(replace(result_of(first, 7, second=92), seal_sha256="1" * 64))
         assert newest() == run_of(5)
-        control.revoke([(first, run_of(5)), (second, run_of(3))], act_of())
+        ledger.control.revoke([(first, run_of(5)), (second, run_of(3))], act_of())
         assert newest() is None
-        record_one(validator, result_of(second, 4, entropy=1))
+        ledger.record(result_of(second, 4, entropy=1))
         assert newest() == run_of(4, entropy=1)
 
-    def test_states_come_in_the_order_of_the_keys(self, reader: StateReader, validator: ValidatorLedger) -> None:
+    def test_states_come_in_the_order_of_the_keys(self, ledger: LedgerUnderTest) -> None:
         """`get_many` returns one state for each key, in the order of the keys, repeated ones included."""
         keys = [key_of(n) for n in (3, 1, 2)]
         for number, key in enumerate(keys, start=1):
-            record_one(validator, result_of(key, number))
+            ledger.record(result_of(key, number))
         asked = [keys[1], key_of(9), keys[0], keys[2], keys[1]]
-        assert [state.key for state in reader.get_many(asked)] == asked
-        assert [state.version for state in reader.get_many(asked)] == [1, 0, 1, 1, 1]
-        assert reader.get_many([]) == []
+        assert [state.key for state in ledger.reader.get_many(asked)] == asked
+        assert [state.version for state in ledger.reader.get_many(asked)] == [1, 0, 1, 1, 1]
+        assert ledger.reader.get_many([]) == []
 
-    def test_histories_hold_what_belongs_to_each_key(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_histories_hold_what_belongs_to_each_key(self, ledger: LedgerUnderTest) -> None:
         """`histories` come in the order of the keys, repeated ones included, and hold nothing of other keys."""
         keys = [
             key_of(customer, day, report, source)
@@ -220,22 +208,22 @@ class ReaderLaws(LedgerSuite):
         for number, key in enumerate(keys):
             for run in range(number % 4, 0, -1):  # later runs first; every fourth key has none
                 result = result_of(key, number * 10 + run, (PASSED, REJECTED, UNSEALED)[(number + run) % 3])
-                record_one(validator, result)
+                ledger.record(result)
                 recorded[key].append(result)
         revoked = [key for key in keys[::3] if recorded[key]]
-        control.revoke([(key, recorded[key][0].run_id) for key in revoked], act_of())
+        ledger.control.revoke([(key, recorded[key][0].run_id) for key in revoked], act_of())
         asked = [*reversed(keys), key_of(11, 3, "ad_group"), *keys[2:9:2], keys[1]]
-        for ledger in (reader, validator, control):
-            assert ledger.histories([]) == []
-            found = ledger.histories(asked)
-            assert [one.state for one in found] == [ledger.get(key) for key in asked]
+        for each in ledger.all:
+            assert each.histories([]) == []
+            found = each.histories(asked)
+            assert [one.state for one in found] == [each.get(key) for key in asked]
             assert [one.state.key for one in found] == asked
             for key, one in zip(asked, found, strict=True):
                 assert one.results == tuple(recorded.get(key, ()))
                 assert one.revoked == ({recorded[key][0].run_id} if key in revoked else frozenset())
-                assert ledger.history(key) == one
+                assert each.history(key) == one
 
-    def test_find_matches_exactly_and_in_key_order(self, reader: StateReader, validator: ValidatorLedger) -> None:
+    def test_find_matches_exactly_and_in_key_order(self, ledger: LedgerUnderTest) -> None:
         """All members of a filter have to match; an empty one matches all, bounds are included, a limit cuts off."""
         keys = [
             key_of(customer, day, report, source)
@@ -246,8 +234,8 @@ class ReaderLaws(LedgerSuite):
         ]
         outcomes = (PASSED, REJECTED, UNSEALED)
         for number, key in enumerate(reversed(keys)):
-            record_one(validator, result_of(key, number + 1, outcomes[number % 3]))
-        states = {state.key: state for state in validator.get_many(keys)}
+            ledger.record(result_of(key, number + 1, outcomes[number % 3]))
+        states = {state.key: state for state in ledger.validator.get_many(keys)}
         day = keys[0].logical_date
         filters = [
             StateFilter(),
@@ -268,26 +256,26 @@ class ReaderLaws(LedgerSuite):
         ]
         for wanted in filters:
             expected = [states[key] for key in sorted(keys) if matches(key, states[key].status, wanted)]
-            assert list(reader.find(wanted)) == expected
+            assert list(ledger.reader.find(wanted)) == expected
             for limit in (0, 1, 4):
-                assert list(reader.find(wanted, limit=limit)) == expected[:limit]
+                assert list(ledger.reader.find(wanted, limit=limit)) == expected[:limit]
 
-    def test_the_ledger_id_never_changes(self, backend: Backend) -> None:
+    def test_the_ledger_id_never_changes(self, ledger: LedgerUnderTest) -> None:
         """The ledger has one id for every connection, now and later."""
-        with backend.open_for_validator() as ledger:
-            name = ledger.ledger_id()
+        with ledger.open_for_validator() as each:
+            name = each.ledger_id()
         assert name
-        with backend.open_for_control_plane() as again:
+        with ledger.open_for_control_plane() as again:
             assert again.ledger_id() == name
-        with backend.open_reader() as reader:
+        with ledger.open_reader() as reader:
             assert reader.ledger_id() == name
 
-    def test_a_closed_ledger_is_an_error(self, backend: Backend) -> None:
+    def test_a_closed_ledger_is_an_error(self, ledger: LedgerUnderTest) -> None:
         """Using a ledger after `close` is an error; closing it again is not."""
         for opened in (
-            backend.open_for_validator(),
-            backend.open_for_control_plane(),
-            backend.open_reader(),
+            ledger.open_for_validator(),
+            ledger.open_for_control_plane(),
+            ledger.open_reader(),
         ):
             opened.close()
             opened.close()
@@ -296,14 +284,12 @@ class ReaderLaws(LedgerSuite):
             with pytest.raises(Exception, match="closed"):
                 list(opened.find(StateFilter()))
 
-    def test_each_port_has_its_own_methods_only(
-        self, reader: StateReader, validator: ValidatorLedger, control: ControlPlaneLedger
-    ) -> None:
+    def test_each_port_has_its_own_methods_only(self, ledger: LedgerUnderTest) -> None:
         """No port has a method of another one."""
-        assert not hasattr(reader, "record")
-        assert not hasattr(reader, "retry")
-        assert not hasattr(validator, "retry")
-        assert not hasattr(control, "record")
-        for ledger in (reader, validator):
+        assert not hasattr(ledger.reader, "record")
+        assert not hasattr(ledger.reader, "retry")
+        assert not hasattr(ledger.validator, "retry")
+        assert not hasattr(ledger.control, "record")
+        for each in (ledger.reader, ledger.validator):
             for name in ("mark", "unmark", "revoke", "take_leases", "renew_leases", "release_leases", "spend"):
-                assert not hasattr(ledger, name)
+                assert not hasattr(each, name)

@@ -3,36 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from gads_conformance.law import absent, quick_and_campaign
+from gads_conformance.law import quick_and_campaign, required
+from gads_conformance.ledger.samples import everything, record_one
 from gads_domain.adapters import LedgerAdapter, ledger_adapter
+from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.state import SchemaPin, StateChange, ValidationResult
 
 
-@dataclass(frozen=True)
-class Backend:
-    """The ledger of one test, which its adapter opens."""
+class LedgerUnderTest:
+    """The ledger of one test; each port is opened when it is first used, and closed with the test."""
 
-    adapter: LedgerAdapter
-    url: str
-    base: Path
+    def __init__(self, adapter: LedgerAdapter, url: str, base: Path) -> None:
+        self.adapter = adapter
+        self.url = url
+        self.base = base
+        self._opened = ExitStack()
+
+    @cached_property
+    def reader(self) -> StateReader:
+        """The ledger as any reader has it."""
+        return self._opened.enter_context(self.open_reader())
+
+    @cached_property
+    def validator(self) -> ValidatorLedger:
+        """The ledger as the validator has it."""
+        return self._opened.enter_context(self.open_for_validator())
+
+    @cached_property
+    def control(self) -> ControlPlaneLedger:
+        """The ledger as the control plane has it."""
+        return self._opened.enter_context(self.open_for_control_plane())
+
+    @property
+    def all(self) -> tuple[StateReader, ...]:
+        """All three, for what each of them has to answer alike."""
+        return (self.reader, self.validator, self.control)
 
     def open_reader(self) -> StateReader:
-        """Open the ledger for reading."""
+        """Open the ledger for reading once more."""
         return self.adapter.open_reader(self.url, self.base)
 
     def open_for_validator(self) -> ValidatorLedger:
-        """Open the ledger as the validator does."""
+        """Open the ledger as the validator does, once more."""
         return self.adapter.open_for_validator(self.url, self.base)
 
     def open_for_control_plane(self) -> ControlPlaneLedger:
-        """Open the ledger as the control plane does."""
+        """Open the ledger as the control plane does, once more."""
         return self.adapter.open_for_control_plane(self.url, self.base)
+
+    def record(self, result: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
+        """Record `result` on top of what the ledger holds; it has to succeed."""
+        return record_one(self.validator, result, pin)
+
+    def everything(self, keys: list[PartitionKey]) -> object:
+        """All that the ledger holds of `keys`, and all authority changes, to be compared before and after."""
+        return everything(self.reader, keys)
+
+    def close(self) -> None:
+        """Close what was opened on first use."""
+        self._opened.close()
 
 
 @dataclass(frozen=True)
@@ -53,10 +91,7 @@ class LedgerSuite:
     quick: ClassVar[Effort] = Effort()
     campaign: ClassVar[Effort] = Effort(60, 4, 300, 60, 150, 60)
 
-    @pytest.fixture
-    def ledger_url(self) -> str:
-        """The URL of a ledger that does not exist yet, which every process of this machine can open."""
-        absent(self, "ledger_url")
+    ledger_url = required("The URL of a ledger that does not exist yet, which every process of this machine can open.")
 
     @pytest.fixture
     def base(self, tmp_path: Path) -> Path:
@@ -69,26 +104,9 @@ class LedgerSuite:
         return ledger_adapter(ledger_url)
 
     @pytest.fixture
-    def backend(self, adapter: LedgerAdapter, ledger_url: str, base: Path) -> Backend:
+    def ledger(self, adapter: LedgerAdapter, ledger_url: str, base: Path) -> Iterator[LedgerUnderTest]:
         """The ledger, not opened yet."""
-        return Backend(adapter, ledger_url, base)
-
-    @pytest.fixture
-    def validator(self, backend: Backend) -> Iterator[ValidatorLedger]:
-        """The ledger as the validator has it."""
-        with backend.open_for_validator() as ledger:
-            yield ledger
-
-    @pytest.fixture
-    def control(self, backend: Backend) -> Iterator[ControlPlaneLedger]:
-        """The ledger as the control plane has it."""
-        with backend.open_for_control_plane() as ledger:
-            yield ledger
-
-    @pytest.fixture
-    def reader(self, backend: Backend) -> Iterator[StateReader]:
-        """The ledger as any reader has it."""
-        with backend.open_reader() as ledger:
+        with closing(LedgerUnderTest(adapter, ledger_url, base)) as ledger:
             yield ledger
 
     @pytest.fixture(params=quick_and_campaign(timeout=900))

@@ -13,16 +13,13 @@ from gads_conformance.ledger.samples import (
     REJECTED,
     UNSEALED,
     change_of,
-    everything,
     key_of,
     moment,
     pin_of,
-    record_one,
     result_of,
 )
-from gads_conformance.ledger.suite import Backend, LedgerSuite
+from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.errors import UsageError
-from gads_domain.ports.ledger import StateReader, ValidatorLedger
 from gads_domain.state import (
     PartitionState,
     PartitionStatus,
@@ -33,76 +30,72 @@ from gads_domain.state import (
 class ValidatorLaws(LedgerSuite):
     """What the validator may record."""
 
-    def test_what_was_recorded_is_read_back_as_it_was(self, reader: StateReader, validator: ValidatorLedger) -> None:
+    def test_what_was_recorded_is_read_back_as_it_was(self, ledger: LedgerUnderTest) -> None:
         """State, results in the order of recording, and pin come back equal."""
         key = key_of()
         recorded = (result_of(key, 2), result_of(key, 1, REJECTED), result_of(key, 3, UNSEALED), result_of(key, 3))
         for result in recorded:
-            change = record_one(validator, result, pin_of(key, "clicks"))
-            assert reader.get(key) == change.after
-        assert reader.history(key).results == recorded
-        assert reader.history(key).state == reader.get(key)
-        assert reader.schema_pin(key.source, key.report, 1) == pin_of(key, "clicks")
+            change = ledger.record(result, pin_of(key, "clicks"))
+            assert ledger.reader.get(key) == change.after
+        assert ledger.reader.history(key).results == recorded
+        assert ledger.reader.history(key).state == ledger.reader.get(key)
+        assert ledger.reader.schema_pin(key.source, key.report, 1) == pin_of(key, "clicks")
 
     @law("ValidatorLedger", 1)
-    def test_a_stale_change_is_not_recorded(
-        self, backend: Backend, validator: ValidatorLedger, reader: StateReader
-    ) -> None:
+    def test_a_stale_change_is_not_recorded(self, ledger: LedgerUnderTest) -> None:
         """A change of a row that another writer changed records nothing, and is reported so."""
         key = key_of()
-        with backend.open_for_validator() as other:
-            mine, theirs = validator.history(key), other.history(key)
+        with ledger.open_for_validator() as other:
+            mine, theirs = ledger.validator.history(key), other.history(key)
             assert other.record([change_of(theirs, result_of(key, 1))]) == [True]
-            before = everything(reader, [key])
+            before = ledger.everything([key])
             late = change_of(mine, result_of(key, 2, REJECTED), pin_of(key, "late"))
-            assert validator.record([late]) == [False]
-            assert everything(reader, [key]) == before
-            assert reader.schema_pin(key.source, key.report, 1) is None
-        before = everything(reader, [key])
+            assert ledger.validator.record([late]) == [False]
+            assert ledger.everything([key]) == before
+            assert ledger.reader.schema_pin(key.source, key.report, 1) is None
+        before = ledger.everything([key])
         for wrong in (5, 2):
-            state = replace(reader.get(key), version=wrong)
+            state = replace(ledger.reader.get(key), version=wrong)
             change = StateChange(state, replace(state, version=wrong + 1), result_of(key, 3))
-            assert validator.record([change]) == [False]
-        assert everything(reader, [key]) == before
+            assert ledger.validator.record([change]) == [False]
+        assert ledger.everything([key]) == before
 
     @law("ValidatorLedger", 1)
-    def test_changes_of_one_call_are_independent(self, validator: ValidatorLedger, reader: StateReader) -> None:
+    def test_changes_of_one_call_are_independent(self, ledger: LedgerUnderTest) -> None:
         """A conflict in the middle of a call affects no other change."""
         keys = [key_of(n) for n in range(1, 5)]
-        record_one(validator, result_of(keys[1], 1))
-        fresh = [change_of(validator.history(key), result_of(key, 2)) for key in keys]
+        ledger.record(result_of(keys[1], 1))
+        fresh = [change_of(ledger.validator.history(key), result_of(key, 2)) for key in keys]
         stale = replace(fresh[1], before=PartitionState(keys[1]), after=replace(fresh[1].after, version=1))
         again = replace(fresh[3], attempt=result_of(keys[3], 3))
-        assert validator.record([fresh[0], stale, fresh[2], fresh[3], again]) == [True, False, True, True, False]
-        assert [state.version for state in reader.get_many(keys)] == [1, 1, 1, 1]
-        assert [len(reader.history(key).results) for key in keys] == [1, 1, 1, 1]
-        assert validator.record([]) == []
+        assert ledger.validator.record([fresh[0], stale, fresh[2], fresh[3], again]) == [True, False, True, True, False]
+        assert [state.version for state in ledger.reader.get_many(keys)] == [1, 1, 1, 1]
+        assert [len(ledger.reader.history(key).results) for key in keys] == [1, 1, 1, 1]
+        assert ledger.validator.record([]) == []
 
     @law("ValidatorLedger", 1)
-    def test_a_schema_is_fixed_once(self, validator: ValidatorLedger, reader: StateReader) -> None:
+    def test_a_schema_is_fixed_once(self, ledger: LedgerUnderTest) -> None:
         """A change whose pin contradicts the schema of its version records nothing."""
         first, second, third, fourth = (key_of(n) for n in range(1, 5))
         fixed, other = pin_of(first, "clicks"), pin_of(first, "clicks", "cost")
         changes = [
-            change_of(validator.history(first), result_of(first, 1), fixed),
-            change_of(validator.history(second), result_of(second, 1), other),
-            change_of(validator.history(third), result_of(third, 1), fixed),
+            change_of(ledger.validator.history(first), result_of(first, 1), fixed),
+            change_of(ledger.validator.history(second), result_of(second, 1), other),
+            change_of(ledger.validator.history(third), result_of(third, 1), fixed),
         ]
-        assert validator.record(changes) == [True, False, True]
-        assert reader.get(second) == PartitionState(second)
-        assert reader.history(second).results == ()
-        assert validator.record([changes[1]]) == [False]
-        assert reader.schema_pin(first.source, first.report, 1) == fixed
+        assert ledger.validator.record(changes) == [True, False, True]
+        assert ledger.reader.get(second) == PartitionState(second)
+        assert ledger.reader.history(second).results == ()
+        assert ledger.validator.record([changes[1]]) == [False]
+        assert ledger.reader.schema_pin(first.source, first.report, 1) == fixed
         raised = replace(other, schema_version=2)
-        record_one(validator, result_of(fourth, 1, schema_version=2), raised)
-        assert reader.schema_pin(first.source, first.report, 2) == raised
-        assert reader.schema_pin(first.source, first.report, 3) is None
-        assert len(reader.authority_changes()) == 3
+        ledger.record(result_of(fourth, 1, schema_version=2), raised)
+        assert ledger.reader.schema_pin(first.source, first.report, 2) == raised
+        assert ledger.reader.schema_pin(first.source, first.report, 3) is None
+        assert len(ledger.reader.authority_changes()) == 3
 
     @law("ValidatorLedger", 3)
-    def test_the_feed_grows_exactly_when_status_or_authority_changes(
-        self, validator: ValidatorLedger, reader: StateReader
-    ) -> None:
+    def test_the_feed_grows_exactly_when_status_or_authority_changes(self, ledger: LedgerUnderTest) -> None:
         """There is an entry for each change of status or authority, with its values, and no other entry."""
         key = key_of()
         results = [
@@ -116,11 +109,11 @@ class ValidatorLaws(LedgerSuite):
         ]
         expected = []
         for result, changes in results:
-            change = record_one(validator, result)
+            change = ledger.record(result)
             if changes:
                 expected.append(change)
-            assert len(reader.authority_changes()) == len(expected)
-        for entry, change in zip(reader.authority_changes(), expected, strict=True):
+            assert len(ledger.reader.authority_changes()) == len(expected)
+        for entry, change in zip(ledger.reader.authority_changes(), expected, strict=True):
             before, after = change.before, change.after
             assert entry.key == key
             assert (entry.from_run, entry.to_run) == (before.current_run_id, after.current_run_id)
@@ -129,32 +122,32 @@ class ValidatorLaws(LedgerSuite):
             assert entry.seal_sha256 == after.seal_sha256
             assert entry.at == after.updated_at
             assert entry.cause == "validate"
-        assert [entry.changes_authority for entry in reader.authority_changes()] == [False, True, True]
+        assert [entry.changes_authority for entry in ledger.reader.authority_changes()] == [False, True, True]
 
     @law("ValidatorLedger", 4)
-    def test_failed_to_pending_is_refused(self, validator: ValidatorLedger, reader: StateReader) -> None:
+    def test_failed_to_pending_is_refused(self, ledger: LedgerUnderTest) -> None:
         """Validation cannot make a failed partition pending, even if the change claims another state before."""
         failed, passed, fresh = key_of(1), key_of(2), key_of(3)
-        record_one(validator, result_of(failed, 1, REJECTED))
-        record_one(validator, result_of(passed, 1))
-        before = everything(reader, [failed, passed, fresh])
-        good = change_of(validator.history(fresh), result_of(fresh, 2))
+        ledger.record(result_of(failed, 1, REJECTED))
+        ledger.record(result_of(passed, 1))
+        before = ledger.everything([failed, passed, fresh])
+        good = change_of(ledger.validator.history(fresh), result_of(fresh, 2))
         for key in (failed, passed):
-            state = reader.get(key)
+            state = ledger.reader.get(key)
             away = replace(PartitionState(key), version=state.version + 1, updated_at=moment(9), attempt_count=1)
             disguised = replace(state, status=PartitionStatus.PENDING, current_run_id=None)
             for claimed in (state, disguised):
                 with pytest.raises(UsageError):
-                    validator.record([good, StateChange(claimed, away, None)])
-        assert everything(reader, [failed, passed, fresh]) == before
+                    ledger.validator.record([good, StateChange(claimed, away, None)])
+        assert ledger.everything([failed, passed, fresh]) == before
 
-    def test_times_come_back_in_utc_to_the_microsecond(self, validator: ValidatorLedger, reader: StateReader) -> None:
+    def test_times_come_back_in_utc_to_the_microsecond(self, ledger: LedgerUnderTest) -> None:
         """Times come back aware, in UTC, to the microsecond."""
         key = key_of()
         result = replace(result_of(key, 1), validated_at=datetime(2024, 2, 29, 23, 59, 59, 1, tzinfo=UTC))
-        record_one(validator, result)
-        held = reader.get(key).updated_at
+        ledger.record(result)
+        held = ledger.reader.get(key).updated_at
         assert held == result.validated_at
         assert held is not None
         assert held.tzinfo is UTC
-        assert reader.history(key).results[0].validated_at.tzinfo is UTC
+        assert ledger.reader.history(key).results[0].validated_at.tzinfo is UTC

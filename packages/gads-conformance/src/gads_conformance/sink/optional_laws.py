@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.law import absent, law
+from gads_conformance.law import law, required
 from gads_conformance.sink.samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_conformance.sink.suite import Backdoor, SinkSuite, files_of
 from gads_conformance.sink.worker import SamplePartition, SinkWorker
@@ -40,10 +40,7 @@ YOUNGER, OLDER = LEAST_SWEEP_AGE - timedelta(hours=1), LEAST_SWEEP_AGE + timedel
 class SweepLaws(SinkSuite):
     """Every law of `SweepableSink`. A subclass gives `sweep_ahead` and the fixtures of `SinkSuite`."""
 
-    @pytest.fixture
-    def sweep_ahead(self) -> SweepAhead:
-        """Sweeps the storage that `sink_url` names."""
-        absent(self, "sweep_ahead")
+    sweep_ahead = required("Sweeps the storage that `sink_url` names.")
 
     @law("SweepableSink", 1)
     def test_a_sweep_takes_only_what_no_seal_can_name(

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import pytest
 
-from gads_conformance.law import absent, quick_and_campaign
+from gads_conformance.law import quick_and_campaign, required
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import NotSealedError
 from gads_domain.layout import partition_prefix
@@ -60,20 +60,13 @@ class SinkSuite:
     quick: ClassVar[Effort] = Effort()
     campaign: ClassVar[Effort] = Effort(races=100, racing_processes=8, kills=100, examples=500, steps=50)
 
-    @pytest.fixture
-    def sink_url(self) -> str:
-        """The URL of an empty storage of this test alone, which every process of this machine can open."""
-        absent(self, "sink_url")
+    sink_url = required("The URL of an empty storage of this test alone, which every process of this machine can open.")
+    backdoor = required("The storage that `sink_url` names, reached without the sink.")
 
     @pytest.fixture
     def base(self, tmp_path: Path) -> Path:
         """The folder that a relative path in `sink_url` starts from."""
         return tmp_path
-
-    @pytest.fixture
-    def backdoor(self) -> Backdoor:
-        """The storage that `sink_url` names, reached without the sink."""
-        absent(self, "backdoor")
 
     @pytest.fixture
     def sink(self, sink_url: str, base: Path) -> RawSink:

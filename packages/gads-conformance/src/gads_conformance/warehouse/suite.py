@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.law import absent
+from gads_conformance.law import required
 from gads_conformance.warehouse.samples import Row, Story, WritePayload
 from gads_domain.adapters import warehouse_adapter
 from gads_domain.ports.warehouse import Warehouse, WarehouseAdapter
@@ -19,34 +19,19 @@ Check = Callable[[], None]
 class WarehouseSuite:
     """The fixtures of the laws. An engine's class overrides those that raise `NotImplementedError`."""
 
-    @pytest.fixture
-    def warehouse_url(self) -> str:
-        """The URL of a warehouse that does not exist yet."""
-        absent(self, "warehouse_url")
+    warehouse_url = required("The URL of a warehouse that does not exist yet.")
+    write_payload = required("Writes rows to a Parquet file.")
+    read_rows = required(
+        "Reads all rows of a report from the tables themselves, with `_customer_id`, `_logical_date` (a date) and "
+        "`_run_id`, and without columns that are null."
+    )
+    plant_invalid = required("Adds rows and a pointer of the report `campaign` whose account, day or run is invalid.")
 
     @pytest.fixture
     def base(self, tmp_path: Path) -> Path:
         """The folder that a relative path in `warehouse_url` starts from."""
         (tmp_path / "base").mkdir()
         return tmp_path / "base"
-
-    @pytest.fixture
-    def write_payload(self) -> WritePayload:
-        """Writes rows to a Parquet file."""
-        absent(self, "write_payload")
-
-    @pytest.fixture
-    def read_rows(self) -> ReadRows:
-        """Reads all rows of a report from the tables themselves, not through the port.
-
-        The rows have `_customer_id`, `_logical_date` (a date) and `_run_id`, and no columns that are null.
-        """
-        absent(self, "read_rows")
-
-    @pytest.fixture
-    def plant_invalid(self) -> Callable[[], None]:
-        """Adds rows and a pointer of the report `campaign` whose account, day or run is invalid."""
-        absent(self, "plant_invalid")
 
     @pytest.fixture
     def adapter(self, warehouse_url: str) -> WarehouseAdapter:
