@@ -123,7 +123,7 @@ def extract(folder: Path, rows: int) -> float:
     with tempfile.TemporaryDirectory(dir=folder) as store:
         sink = sink_adapter("file:raw").open_sink("file:raw", Path(store))
         start = time.perf_counter()
-        outcomes = list(GoogleAdsReportSource(connection).extract(slice_, run, sink))
+        outcomes = list(GoogleAdsReportSource(connection).extract(slice_, run, sink).days)
         seconds = time.perf_counter() - start
     sealed = [outcome.metadata for outcome in outcomes if isinstance(outcome, Sealed)]
     assert len(sealed) == len(outcomes), outcomes[0]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event as Flag
 from typing import Any
 
-from gads_domain.errors import CredentialsError, StorageError
+from gads_domain.errors import CredentialsError, LedgerConflictError, StorageFullError
+from gads_domain.ports.report_source import SliceResult
 from gads_domain.report import ReportSlice
-from gads_domain.run import RunContext
+from gads_domain.run import RunContext, RunId
 from gads_orchestrator import events
+from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.events import Event
+from gads_orchestrator.execution import Control
 from gads_orchestrator.operator_actions import Operation, operate
-from gads_orchestrator.plan import Account
+from gads_orchestrator.plan import Account, WorkRequest
+from gads_orchestrator.selection import SelectRequested
+from gads_orchestrator.worker_pool import InThisProcess
+from gads_testing.simulated_api import failed_slice
 from gads_testing.simulated_deployment import KEY, NOON, ONE_DAY, YESTERDAY, DyingWorkers, SimulatedDeployment, key_of
 
 
@@ -34,11 +41,11 @@ def test_every_fact_is_told_when_it_happens(deployment: SimulatedDeployment) -> 
 def _runs_of_every_kind(deployment: SimulatedDeployment) -> None:
     extract = deployment.api.extract
 
-    def tells_rows(slice_: ReportSlice, run: RunContext, sink: Any, progress: Any = None) -> Iterator[Any]:
+    def tells_rows(slice_: ReportSlice, run: RunContext, sink: Any, quota: Any, progress: Any) -> SliceResult:
         progress(7)
-        return extract(slice_, run, sink, progress)
+        return extract(slice_, run, sink, quota, progress)
 
-    deployment.api.extract = tells_rows  # type: ignore[method-assign]  # a source that counts
+    deployment.api.extract = tells_rows  # type: ignore[method-assign, assignment]  # a source that counts
     deployment.sink.seal(KEY, deployment.run_ids.new_run_id(), "of a run that was killed")
     deployment.cycle(ONE_DAY, since=YESTERDAY - timedelta(days=1))
     deployment.pass_time(days=1)
@@ -64,8 +71,8 @@ def _runs_that_end_early(deployment: SimulatedDeployment) -> None:
     deployment.cycle(ONE_DAY, accounts=(Account("2"),))
     deployment.trouble.quota_days = {}
 
-    def refuse(*_asked: object) -> Any:
-        raise CredentialsError("who is this?")
+    def refuse(slice_: ReportSlice, *_asked: object) -> SliceResult:
+        return failed_slice(slice_, CredentialsError("who is this?"), 1)
 
     deployment.api.extract = refuse  # type: ignore[method-assign, assignment]  # an API that knows nobody
     deployment.pass_time(days=1)
@@ -74,11 +81,43 @@ def _runs_that_end_early(deployment: SimulatedDeployment) -> None:
     validate = deployment.validator.validate
 
     def broken(*_keys: object, **_more: object) -> Any:
-        raise StorageError("the disk does not answer")
+        raise LedgerConflictError("the ledger changed again and again")
 
-    deployment.validator.validate = broken  # type: ignore[method-assign]  # a disk that does not answer
+    deployment.validator.validate = broken  # type: ignore[method-assign]  # a row that other validators keep changing
     deployment.cycle(ONE_DAY, accounts=(Account("4"),))
     deployment.validator.validate = validate  # type: ignore[method-assign]  # as before
+    now = deployment.clock.now()
+    deployment.trouble.denied = {"5": (now, now + timedelta(hours=1))}
+    deployment.cycle(ONE_DAY, accounts=(Account("5"),))
+    ahead = RunId.compose(now + timedelta(minutes=2), b"\xff" * 4)
+    day = now.date() - timedelta(days=1)
+    deployment.sink.seal(key_of(day, "6"), ahead, "of a machine whose clock is ahead")
+    again = SelectRequested(reprocess=True)
+    deployment.cycle(ONE_DAY, accounts=(Account("6"),), selection=again, since=day, until=day)
+    _a_daemon_that_waits(deployment)
+
+
+def _a_daemon_that_waits(deployment: SimulatedDeployment) -> None:
+    answers = iter([StorageFullError("no space is left"), None])
+
+    def request_at(_now: datetime) -> WorkRequest:
+        error = next(answers, None)
+        if error is not None:
+            raise error
+        return deployment.request(accounts=())
+
+    class Stop(Flag):
+        looks = 0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.looks += 1
+            if self.looks == 2:
+                self.set()
+            return self.is_set()
+
+    control = Control(deployment.control, deployment.clock, deployment.budget, deployment)
+    workers = InThisProcess(deployment.context)
+    Daemon(request_at, lambda: RunContext(deployment.run_ids.new_run_id()), control, workers, Stop()).serve()
 
 
 def _acts_of_every_kind(deployment: SimulatedDeployment) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gads_domain.control import Mark
 from gads_domain.errors import UsageError
+from gads_domain.ports.report_source import OperationQuota
 from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import StateFilter
@@ -135,9 +136,9 @@ def test_r22_r27_a_snapshot_is_asked_for_today_and_given_up_tomorrow(deployment:
 def test_r23_a_call_repeated_within_a_run_is_an_operation_and_no_try(deployment: SimulatedDeployment) -> None:
     whole = deployment.api._answer
 
-    def twice(slice_: ReportSlice, run: RunContext) -> None:
-        deployment.gate()
-        whole(slice_, run)
+    def twice(slice_: ReportSlice, run: RunContext, quota: OperationQuota) -> None:
+        quota.take()
+        whole(slice_, run, quota)
 
     deployment.api._answer = twice  # type: ignore[method-assign]  # a source that asks twice
     deployment.start_outage()

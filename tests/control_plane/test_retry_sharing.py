@@ -21,7 +21,7 @@ from gads_orchestrator.events import PartitionRecovered, RunPlanned
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.plan import Account, plan_work
 from gads_orchestrator.selection import SelectRequested
-from gads_orchestrator.worker import Ending, Task, work_on
+from gads_orchestrator.worker import Task, work_on
 from gads_orchestrator.worker_pool import Done, InThisProcess, Message
 from gads_testing.simulated_deployment import (
     ACCOUNT,
@@ -41,7 +41,7 @@ def test_r30_r31_at_the_limit_a_run_ends_cleanly_and_the_rest_is_as_it_was(tmp_p
     deployment = SimulatedDeployment(tmp_path, NOON, limit=5)
     accounts = tuple(Account(str(n)) for n in range(1, 9))
     result = deployment.cycle(accounts=accounts)
-    assert (result.reason, result.operations, len(deployment.api.calls)) == ("quota", 5, 5)
+    assert (result.ended, result.operations, len(deployment.api.calls)) == ("source", 5, 5)
     assert deployment.control.quota("t", NOON.date()).spent == 5
     reached = {asked.customer_id for asked in deployment.api.calls}
     untouched = [key_of(YESTERDAY, str(n)) for n in range(1, 9) if str(n) not in reached]
@@ -67,7 +67,7 @@ def test_r31_a_daemon_with_a_spent_budget_begins_nothing_and_says_so(tmp_path: P
     second = daemon.look()
     assert first is not None
     assert second is not None
-    assert (first.reason, second.reason, len(deployment.api.calls)) == ("quota", "quota", 1)
+    assert (first.ended, second.ended, len(deployment.api.calls)) == ("source", "source", 1)
     assert deployment.events == [], "nothing was begun"
     deployment.pass_time(days=1)
     assert daemon.look() is not None
@@ -90,7 +90,7 @@ def test_r30_two_who_share_a_budget_never_exceed_it(tmp_path: Path) -> None:
 def test_r32_the_apis_own_refusal_holds_for_the_day(deployment: SimulatedDeployment) -> None:
     deployment.trouble.quota_days = {NOON.date(): 2}
     accounts = tuple(Account(str(n)) for n in range(1, 6))
-    assert deployment.cycle(accounts=accounts).reason == "quota"
+    assert deployment.cycle(accounts=accounts).ended == "source"
     assert len(deployment.api.calls) == 3
     for selection in (None, None, SelectRequested(), None):
         deployment.pass_time(hours=2)
@@ -106,10 +106,10 @@ def test_r32_the_apis_own_refusal_holds_for_the_day(deployment: SimulatedDeploym
 
 def test_r32_a_refusal_of_what_was_asked_by_name_holds_for_nobody_else(deployment: SimulatedDeployment) -> None:
     deployment.trouble.quota_days = {NOON.date(): 0}
-    assert deployment.cycle(selection=SelectRequested(), since=YESTERDAY, until=YESTERDAY).reason == "quota"
+    assert deployment.cycle(selection=SelectRequested(), since=YESTERDAY, until=YESTERDAY).ended == "source"
     assert not deployment.control.quota("t", NOON.date()).exhausted
     deployment.trouble.quota_days = {}
-    assert deployment.cycle(accounts=(Account("2"),)).reason == "done"
+    assert deployment.cycle(accounts=(Account("2"),)).ended == "done"
 
 
 def test_r33_r35_two_instances_with_one_plan_ask_for_each_slice_once(deployment: SimulatedDeployment) -> None:
@@ -137,9 +137,10 @@ def test_r34_who_has_lost_a_lease_spends_nothing(deployment: SimulatedDeployment
     assert lease is not None
     assert later is not None
     assert later.number > lease.number
-    deployment.gate.begin(lease)
     task = Task(ReportSlice("1", REPORT, YESTERDAY, YESTERDAY), RunContext(deployment.run_ids.new_run_id()), lease)
-    assert work_on(task, deployment.context, deployment.events.extend).ending is Ending.LEASED
+    stopped_by = work_on(task, deployment.context, deployment.events.extend).stopped_by
+    assert stopped_by is not None
+    assert stopped_by.code == "lease_lost"
     assert deployment.api.calls == []
     assert deployment.control.get(KEY).version == 0
     end = NOON + timedelta(seconds=120)
@@ -234,9 +235,10 @@ def test_r37_a_lease_is_held_no_longer_than_there_is_work_under_it(deployment: S
 
 def test_r38_a_slice_whose_worker_died_goes_on_in_the_same_run(deployment: SimulatedDeployment) -> None:
     result = deployment.execute(deployment.plan(), workers=DyingWorkers(deployment, deaths=2, seals=1))
-    assert result.reason == "done"
+    assert result.ended == "done"
     assert sorted(deployment.requested_days()) == [YESTERDAY - timedelta(days=1), YESTERDAY]
     runs = {deployment.control.get(key_of(YESTERDAY - timedelta(days=n))).current_run_id for n in range(3)}
+    assert result.run is not None
     assert runs == {result.run.run_id}
 
 
@@ -245,7 +247,7 @@ def test_r38_a_slice_that_kills_is_put_on_record(deployment: SimulatedDeployment
     states = deployment.control.get_many([key_of(YESTERDAY - timedelta(days=n)) for n in range(3)])
     assert {state.status for state in states} == {FAILED}
     assert deployment.scheduling(KEY).failure == FailureReason(
-        "worker_lost", "3 workers died over this slice", retryable=True
+        "worker_lost", "3 workers died while they worked on this slice", retryable=True
     )
     assert deployment.api.calls == []
 
@@ -267,7 +269,7 @@ def test_r39_r40_acts_say_everything_and_nothing_happens_twice(deployment: Simul
 def test_a_stopped_run_begins_nothing_more(deployment: SimulatedDeployment) -> None:
     accounts = tuple(Account(str(n)) for n in range(1, 9))
     result = deployment.execute(deployment.plan(accounts=accounts), stopping=lambda: len(deployment.api.calls) >= 3)
-    assert (result.reason, len(deployment.api.calls)) == ("stopped", 3)
+    assert (result.ended, len(deployment.api.calls)) == ("stopped", 3)
     assert isinstance(deployment.events[0], RunPlanned)
     assert deployment.control.leases(deployment.clock.now()) == []
 
@@ -288,7 +290,7 @@ def test_a_stop_ends_a_plan_in_the_making_and_one_that_somebody_else_has_done(de
         return take(scopes, *more)
 
     deployment.control.take_leases = noted  # type: ignore[method-assign, assignment]  # notes what is looked at
-    assert (deployment.execute(plan, stopping=stopping).reason, len(looked)) == ("stopped", 2)
+    assert (deployment.execute(plan, stopping=stopping).ended, len(looked)) == ("stopped", 2)
     assert plan_work(deployment.request(accounts=accounts), deployment.control, stopping).operations == 0
 
 

@@ -62,6 +62,7 @@ def test_what_is_wider_than_a_partition_is_named_so() -> None:
         "LedgerFullError",
         "ApiUnreachableError",
         "QuotaExhaustedError",
+        "BudgetSpentError",
     }
     assert [kind.__name__ for kind in kinds() if kind.scope is FailureScope.ACCOUNT] == ["AccountRefusedError"]
 

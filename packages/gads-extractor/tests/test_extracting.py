@@ -32,7 +32,7 @@ def test_each_day_of_the_slice_is_sealed_with_its_rows(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, emulator: Any, stage: Any
 ) -> None:
     told: list[int] = []
-    sealed = all_sealed(list(source.extract(slice_, run, sink, told.append)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink, None, told.append).days))
     assert tuple(outcome.key for outcome in sealed) == slice_.keys
     assert len(stage.calls) == 1, "one call for the whole slice"
     total = 0
@@ -49,7 +49,7 @@ def test_each_day_of_the_slice_is_sealed_with_its_rows(
 def test_the_seal_says_what_was_asked_and_by_whom(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
-    sealed = all_sealed(list(source.extract(slice_, run, sink)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink).days))
     for outcome in sealed:
         assert decode_metadata(sink.metadata_bytes(outcome.key, run.run_id)) == outcome.metadata
         facts = outcome.metadata.facts
@@ -71,7 +71,7 @@ def test_a_day_without_rows_is_sealed_with_none(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     stage.script = lambda call, real: iter([page_of("2024-02-02", "2024-02-04", "2024-02-02")])
-    sealed = all_sealed(list(source.extract(slice_, run, sink)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink).days))
     assert [outcome.metadata.facts.record_count for outcome in sealed] == [0, 2, 0, 1, 0]
     assert [rows_in(sink, outcome).num_rows for outcome in sealed] == [0, 2, 0, 1, 0]
 
@@ -81,7 +81,7 @@ def test_a_stream_without_rows_proves_absence(
     pages: list[bytes], source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     stage.script = lambda call, real: iter(pages)
-    sealed = all_sealed(list(source.extract(slice_, run, sink)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink).days))
     assert [outcome.metadata.facts.record_count for outcome in sealed] == [0] * 5
 
 
@@ -94,7 +94,7 @@ def test_days_in_any_order_under_a_small_buffer(
         [page_of(*reversed(days), *days, campaign=100 * number) for number in range(20)]
     )
     source = GoogleAdsReportSource(connection, buffered_rows=15)
-    sealed = all_sealed(list(source.extract(slice_, run, sink)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink).days))
     for outcome in sealed:
         campaigns: list[Any] = rows_in(sink, outcome)["campaign_id"].to_pylist()
         assert len(set(campaigns)) == len(campaigns) == 40
@@ -106,7 +106,7 @@ def test_a_row_of_another_day_fails_the_slice(
     day: str | None, source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     stage.script = lambda call, real: iter([page_of("2024-02-01"), page_of("2024-02-02", day)])
-    found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)
     assert found[0].reason.code == "api_permanent"
     assert f"a row of {day or 'no day'}, which was not asked for" in found[0].reason.message
 
@@ -115,7 +115,7 @@ def test_a_page_that_is_damaged_fails_the_slice(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     stage.script = lambda call, real: iter([page_of("2024-02-01"), b"\x0a\xff"])
-    found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)
     assert "cannot be decoded" in found[0].reason.message
 
 
@@ -132,7 +132,7 @@ def test_a_query_that_cannot_be_asked_is_an_outcome_without_a_call(
     query: str, source: GoogleAdsReportSource, account: str, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     slice_ = ReportSlice(account, ReportDefinition("bad", query), FIRST, LAST)
-    found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)
     assert {outcome.reason.code for outcome in found} == {"query"}
     assert not stage.calls
 
@@ -142,7 +142,7 @@ def test_the_same_rows_give_the_same_payload_bytes(
 ) -> None:
     ids = RandomRunIds(SystemClock())
     sums = [
-        [outcome.metadata.payload_sha256 for outcome in all_sealed(list(source.extract(slice_, run, sink)))]
+        [outcome.metadata.payload_sha256 for outcome in all_sealed(list(source.extract(slice_, run, sink).days))]
         for run in (RunContext(ids.new_run_id()), RunContext(ids.new_run_id()))
     ]
     assert sums[0] == sums[1]

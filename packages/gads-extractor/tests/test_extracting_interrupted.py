@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gads_domain.errors import StorageFullError
+from gads_domain.errors import FailureScope, StorageFullError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import Sealed, Unsealed
 from gads_domain.ports.sink import PartitionWriter, RawSink
@@ -30,9 +30,9 @@ def test_a_day_that_is_sealed_already_stays_and_the_others_go_on(
     source: GoogleAdsReportSource, account: str, slice_: ReportSlice, run: RunContext, sink: RawSink
 ) -> None:
     middle = ReportSlice(account, REPORT, date(2024, 2, 3), date(2024, 2, 3))
-    (before,) = all_sealed(list(source.extract(middle, run, sink)))
+    (before,) = all_sealed(list(source.extract(middle, run, sink).days))
     bytes_before = sink.metadata_bytes(before.key, run.run_id)
-    outcomes = list(source.extract(slice_, run, sink))
+    outcomes = list(source.extract(slice_, run, sink).days)
     assert [type(outcome) for outcome in outcomes] == [Sealed, Sealed, Unsealed, Sealed, Sealed]
     assert isinstance(outcomes[2], Unsealed)
     assert outcomes[2].reason.code == "already_sealed"
@@ -73,18 +73,18 @@ class _FillingSink:
 
 
 @pytest.mark.parametrize("room", [0, 100, 400])
-def test_a_full_disk_costs_the_day_it_met(
+def test_a_full_disk_stops_and_fails_no_day(
     room: int, source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, tmp_path: Path
 ) -> None:
     full: Any = _FillingSink(sink, date(2024, 2, 4), room)
-    outcomes = list(source.extract(slice_, run, full))
-    assert [type(outcome) for outcome in outcomes] == [Sealed, Sealed, Sealed, Unsealed, Sealed]
-    assert isinstance(outcomes[3], Unsealed)
-    assert outcomes[3].reason.code == "storage_full"
-    assert sink.runs(outcomes[3].key) == []
+    result = source.extract(slice_, run, full)
+    assert [type(outcome) for outcome in result.days] == [Sealed] * 4
+    assert result.stopped_by is not None
+    assert (result.stopped_by.code, result.stopped_by.scope) == ("storage_full", FailureScope.STORAGE)
+    assert sink.runs(slice_.keys[3]) == []
     # nothing is left open or half-written: the same run seals the day when there is room
     day = ReportSlice(slice_.customer_id, REPORT, date(2024, 2, 4), date(2024, 2, 4))
-    all_sealed(list(source.extract(day, run, sink)))
+    all_sealed(list(source.extract(day, run, sink).days))
 
 
 class _ClosedSink:
@@ -103,9 +103,10 @@ def test_a_sink_that_refuses_every_day_ends_the_stream(
     stage.script = lambda call, real: iter([page_of("2024-02-01")] * 5)
     told: list[int] = []
     sink: Any = _ClosedSink()
-    (outcome,) = source.extract(day, run, sink, told.append)
-    assert isinstance(outcome, Unsealed)
-    assert outcome.reason.code == "storage_full"
+    result = source.extract(day, run, sink, None, told.append)
+    assert result.days == ()
+    assert result.stopped_by is not None
+    assert result.stopped_by.code == "storage_full"
     assert sink.opened == 1
     assert told == [1], "the rest of the stream is not read"
 
@@ -116,18 +117,17 @@ def test_a_bug_is_an_outcome_too(
     def broken(rows: int) -> None:
         raise KeyError("a bug")
 
-    found = all_unsealed(list(source.extract(slice_, run, sink, broken)), slice_, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink, None, broken).days), slice_, sink)
     assert found[0].reason.code == "internal"
 
 
-def test_leaving_the_outcomes_early_leaves_nothing_half_written(
-    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, tmp_path: Path
+def test_an_interrupt_leaves_nothing_half_written(
+    source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink
 ) -> None:
-    outcomes: Any = source.extract(slice_, run, sink)
-    assert isinstance(next(outcomes), Sealed)
-    outcomes.close()
-    before = len(list(sink.sealed()))
-    assert before >= 1, "days whose seal was under way are whole"
-    rest = [outcome for outcome in source.extract(slice_, run, sink) if isinstance(outcome, Sealed)]
-    assert len(rest) == 5 - before
-    assert len(list(sink.sealed())) == 5
+    def interrupted(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        source.extract(slice_, run, sink, None, interrupted)
+    assert list(sink.sealed()) == []
+    assert len(all_sealed(list(source.extract(slice_, run, sink).days))) == 5

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gads_domain.errors import CredentialsError
+from gads_domain.errors import FailureScope
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
@@ -38,7 +38,7 @@ def test_a_cut_stream_is_asked_again_from_its_start(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     stage.script = cut_after_pages([UNAVAILABLE, TRANSIENT])
-    sealed = all_sealed(list(source.extract(slice_, run, sink)))
+    sealed = all_sealed(list(source.extract(slice_, run, sink).days))
     assert naps.taken == [0.5, 1.0]
     for outcome in sealed:
         assert outcome.metadata.run_id == run.run_id
@@ -50,7 +50,7 @@ def test_the_api_s_wish_to_wait_is_obeyed(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     stage.script = cut_after_pages([BUSY])
-    all_sealed(list(source.extract(slice_, run, sink)))
+    all_sealed(list(source.extract(slice_, run, sink).days))
     assert naps.taken == [7.5]
 
 
@@ -58,7 +58,7 @@ def test_a_stream_that_is_always_cut_seals_nothing(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
     stage.script = cut_after_pages([UNAVAILABLE] * 3)
-    reasons = {outcome.reason for outcome in all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)}
+    reasons = {outcome.reason for outcome in all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)}
     (reason,) = reasons
     assert (reason.code, reason.retryable) == ("api_transient", True)
     last = stage.calls[2].request_id
@@ -66,17 +66,26 @@ def test_a_stream_that_is_always_cut_seals_nothing(
     assert len(stage.calls) == 3
     # the same run may still seal it
     stage.script = None
-    all_sealed(list(source.extract(slice_, run, sink)))
+    all_sealed(list(source.extract(slice_, run, sink).days))
 
 
 PERMANENT = [
     (ApiFailureError("query_error", "REQUESTED_METRICS_FOR_MANAGER", "no metrics"), "api_permanent"),
     (ApiFailureError("authorization_error", "CUSTOMER_NOT_ENABLED", "not enabled"), "api_permanent"),
+]
+STOPPING = [
     (ApiFailureError("request_error", "UNSUPPORTED_VERSION", "gone"), "api_version_gone"),
     (ApiFailureError("quota_error", "RESOURCE_EXHAUSTED", "no operations left"), "api_quota"),
     (
         ApiFailureError("quota_error", "RESOURCE_TEMPORARILY_EXHAUSTED", "later", retry_delay=timedelta(hours=11)),
         "api_quota",
+    ),
+    (ApiFailureError("authentication_error", "OAUTH_TOKEN_REVOKED", "revoked"), "credentials"),
+    (ApiFailureError("authentication_error", "DEVELOPER_TOKEN_INVALID", "unknown token"), "credentials"),
+    (ApiFailureError("authorization_error", "DEVELOPER_TOKEN_NOT_APPROVED", "test accounts only"), "credentials"),
+    (
+        ApiFailureError("", "", "Request had invalid authentication credentials", status="UNAUTHENTICATED"),
+        "credentials",
     ),
 ]
 
@@ -93,7 +102,7 @@ def test_what_does_not_pass_is_asked_once(
     naps: Naps,
 ) -> None:
     stage.script = cut_after_pages([failure] * 3)
-    found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
+    found = all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)
     assert {outcome.reason.code for outcome in found} == {code}
     assert f"{failure.group.upper()}.{failure.code}: {failure.message}" in found[0].reason.message
     assert f"(request id {stage.calls[0].request_id})" in found[0].reason.message
@@ -105,39 +114,32 @@ def test_an_account_that_is_denied_is_an_outcome(
     source: GoogleAdsReportSource, run: RunContext, sink: RawSink, manager: str
 ) -> None:
     slice_ = ReportSlice("1234567890", REPORT, FIRST, FIRST)
-    (denied,) = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
+    (denied,) = all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)
     assert "AUTHORIZATION_ERROR.USER_PERMISSION_DENIED" in denied.reason.message
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        ApiFailureError("authentication_error", "OAUTH_TOKEN_REVOKED", "revoked"),
-        ApiFailureError("authentication_error", "DEVELOPER_TOKEN_INVALID", "unknown token"),
-        ApiFailureError("authorization_error", "DEVELOPER_TOKEN_NOT_APPROVED", "test accounts only"),
-        ApiFailureError("", "", "Request had invalid authentication credentials", status="UNAUTHENTICATED"),
-    ],
-    ids=lambda failure: failure.code,
-)
-def test_refused_credentials_are_raised(
+@pytest.mark.parametrize(("failure", "code"), STOPPING, ids=lambda value: getattr(value, "code", ""))
+def test_what_concerns_every_account_stops_and_fails_no_day(
     failure: ApiFailureError,
+    code: str,
     source: GoogleAdsReportSource,
     slice_: ReportSlice,
     run: RunContext,
     sink: RawSink,
     stage: Any,
+    naps: Naps,
 ) -> None:
     def refuse(call: Call, real: Selection) -> Iterator[bytes]:
         raise failure
 
     stage.script = refuse
-    with pytest.raises(CredentialsError) as caught:
-        list(source.extract(slice_, run, sink))
-    assert failure.message in caught.value.message
-    assert caught.value.hint
-    assert "emulator-developer-token" not in caught.value.message
+    result = source.extract(slice_, run, sink)
+    assert (result.days, result.operations, len(stage.calls)) == ((), 1, 1)
+    assert result.stopped_by is not None
+    assert (result.stopped_by.code, result.stopped_by.scope) == (code, FailureScope.SOURCE)
+    assert failure.message in result.stopped_by.message
+    assert not naps.taken
     assert not list(sink.sealed())
-    assert len(stage.calls) == 1
 
 
 def test_a_silent_stream_is_given_up(
@@ -152,7 +154,7 @@ def test_a_silent_stream_is_given_up(
     stage.script = silent
     source = GoogleAdsReportSource(connection, retry=RetryPolicy(attempts=2, sleep=naps), idle_timeout=0.2)
     try:
-        found = all_unsealed(list(source.extract(slice_, run, sink)), slice_, sink)
+        found = all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)
     finally:
         talk.set()
     assert found[0].reason.message == "DEADLINE_EXCEEDED: the stream was silent for 0.2 s (tried 2 times)"

@@ -120,7 +120,7 @@ def extract(
     ):
         retry = RetryPolicy(attempts=3, sleep=naps.append)
         source = GoogleAdsReportSource(connection, clock=FixedClock(), retry=retry)
-        return list(source.extract(ReportSlice(CUSTOMER, report, DAY, DAY + timedelta(days=days - 1)), run, sink))
+        return list(source.extract(ReportSlice(CUSTOMER, report, DAY, DAY + timedelta(days=days - 1)), run, sink).days)
 
 
 def names_in(sink: RawSink, outcome: Sealed) -> list[Any]:
@@ -257,7 +257,7 @@ def test_a_snapshot_is_sent_as_it_stands_for_a_day_that_is_today_somewhere(
     day: date, connection: GoogleAdsConnection, account: str, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     source = GoogleAdsReportSource(connection, clock=FixedClock(NOON + timedelta(hours=1)))
-    (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink)
+    (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink).days
     assert isinstance(outcome, Sealed), outcome
     assert [call.request.query for call in stage.calls] == [SNAPSHOT.query]
     assert outcome.key.logical_date == day
@@ -270,7 +270,7 @@ def test_a_snapshot_of_another_day_is_refused_without_a_call(
     day: date, connection: GoogleAdsConnection, account: str, run: RunContext, sink: RawSink, stage: Any
 ) -> None:
     source = GoogleAdsReportSource(connection, clock=FixedClock(NOON + timedelta(hours=1)))
-    (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink)
+    (outcome,) = source.extract(ReportSlice(account, SNAPSHOT, day, day), run, sink).days
     assert isinstance(outcome, Unsealed)
     assert (outcome.reason.code, outcome.reason.retryable) == ("invalid_value", False)
     assert f"labels is a snapshot report: its rows are of today, and {day} is not today" in outcome.reason.message
@@ -283,8 +283,8 @@ def test_a_report_with_a_limit_of_its_own_is_asked_a_day_at_a_time(
 ) -> None:
     report = ReportDefinition("top", "SELECT campaign.id, segments.date FROM campaign LIMIT 3")
     source = GoogleAdsReportSource(connection, clock=FixedClock())
-    outcomes = list(source.extract(ReportSlice(account, report, DAY, DAY + timedelta(days=1)), run, sink))
+    outcomes = list(source.extract(ReportSlice(account, report, DAY, DAY + timedelta(days=1)), run, sink).days)
     assert {outcome.reason.code for outcome in outcomes if isinstance(outcome, Unsealed)} == {"query"}
     assert not stage.calls
-    (outcome,) = source.extract(ReportSlice(account, report, DAY, DAY), run, sink)
+    (outcome,) = source.extract(ReportSlice(account, report, DAY, DAY), run, sink).days
     assert isinstance(outcome, Sealed)

@@ -37,7 +37,7 @@ def test_validating_twice_changes_nothing(workshop: Any) -> None:
     for recheck in (False, True):
         again = workshop.validate(recheck=recheck)
         assert again.results == ()
-        assert not again.moved
+        assert not again.changed
         assert again.before == again.after == first.after
     assert on_record(workshop) == before
 
@@ -57,7 +57,7 @@ def test_validations_come_in_the_order_of_the_keys(workshop: Any) -> None:
         workshop.seal(1, key=key)
     validations = workshop.validator().validate([*keys, keys[0]])
     assert [validation.after.key for validation in validations] == [*keys, keys[0]]
-    assert [validation.moved for validation in validations] == [True, True, False, True]
+    assert [validation.changed for validation in validations] == [True, True, False, True]
 
 
 def test_one_write_for_a_batch(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_a_failed_restatement_leaves_the_authority_and_is_on_record(workshop: An
     good = workshop.validate().after
     workshop.seal(2, record_count=9)
     validation = workshop.validate()
-    assert not validation.moved
+    assert not validation.changed
     assert validation.after.status is PartitionStatus.SUCCESS
     assert (validation.after.current_run_id, validation.after.seal_sha256) == (workshop.run(1), good.seal_sha256)
     assert validation.after.last_error == str(validation.results[0].failure)

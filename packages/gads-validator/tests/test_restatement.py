@@ -31,7 +31,7 @@ def test_equal_rows_in_another_order_move_nothing(workshop: Any) -> None:
     random.Random(3).shuffle(rows)
     workshop.seal(2, rows)
     validation = workshop.validate()
-    assert not validation.moved
+    assert not validation.changed
     assert validation.after.current_run_id == workshop.run(1)
     assert validation.results[0].changes == {"against_run": str(workshop.run(1)), "equal": True}
     assert workshop.ledger.position() == 1

@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from gads_conformance.failing_sink import FailingSink, Step, WatchedSink
-from gads_domain.errors import CredentialsError, StorageFullError
+from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
@@ -41,6 +41,20 @@ def new_run(number: int) -> RunContext:
 
 
 RUN, NEXT_RUN = new_run(1), new_run(2)
+
+
+class Operations:
+    """A quota of so many operations."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    def take(self) -> None:
+        """One operation, while there are any."""
+        if self.taken >= self.limit:
+            raise BudgetSpentError("the operations of the day are spent")
+        self.taken += 1
 
 
 class ReportSourceLaws:
@@ -73,7 +87,7 @@ class ReportSourceLaws:
 
     def test_law_1_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, slice_: ReportSlice) -> None:
         """What is said to be sealed is sealed, as it is said to be."""
-        outcomes = list(source.extract(slice_, RUN, sink))
+        outcomes = source.extract(slice_, RUN, sink).days
         assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         for outcome in outcomes:
             assert isinstance(outcome, Sealed)
@@ -85,7 +99,7 @@ class ReportSourceLaws:
     ) -> None:
         """With a reason for people and one for programs, and no exception."""
         api.break_off(slice_.customer_id)
-        outcomes = list(source.extract(slice_, RUN, sink))
+        outcomes = source.extract(slice_, RUN, sink).days
         assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         for outcome in outcomes:
             assert isinstance(outcome, Unsealed)
@@ -98,21 +112,27 @@ class ReportSourceLaws:
     def test_law_1_a_failure_of_the_sink_is_an_outcome(
         self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        """Whatever it fails at, and with whatever; what was sealed before is told as sealed, and all else as not."""
+        """Whatever it fails at, and however; what was sealed before is an outcome, and all else is not sealed."""
         failing = FailingSink(sink, step, after, error)
-        outcomes = list(source.extract(slice_, RUN, failing))
+        result = source.extract(slice_, RUN, failing)
         assert failing.failed
-        assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
-        told = sorted((outcome.key, RUN.run_id) for outcome in outcomes if isinstance(outcome, Sealed))
-        assert told == list(sink.sealed())
-        assert len(told) < len(slice_.keys)
+        sealed = sorted((outcome.key, RUN.run_id) for outcome in result.days if isinstance(outcome, Sealed))
+        assert sealed == list(sink.sealed())
+        assert len(sealed) < len(slice_.keys)
+        if isinstance(error, StorageFullError):
+            assert result.stopped_by is not None
+            assert (result.stopped_by.code, result.stopped_by.scope) == ("storage_full", FailureScope.STORAGE)
+            assert len(result.days) == len(sealed), "what the full storage kept from being sealed is not failed"
+        else:
+            assert result.stopped_by is None
+            assert sorted(outcome.key for outcome in result.days) == sorted(slice_.keys)
 
     def test_law_2_a_stream_that_breaks_seals_nothing(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
         """Not even the days whose rows all came before it broke."""
         api.break_off(slice_.customer_id)
-        list(source.extract(slice_, RUN, sink))
+        source.extract(slice_, RUN, sink)
         assert list(sink.sealed()) == []
 
     def test_law_2_a_day_without_rows_is_sealed_with_none(
@@ -120,7 +140,7 @@ class ReportSourceLaws:
     ) -> None:
         """Proof of absence, not absence of proof."""
         api.answer_nothing()
-        outcomes = list(source.extract(slice_, RUN, sink))
+        outcomes = source.extract(slice_, RUN, sink).days
         assert [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes] == [0] * len(
             slice_.keys
         )
@@ -131,10 +151,10 @@ class ReportSourceLaws:
     ) -> None:
         """The same slice in a new run is sealed beside the first, and the first stays as it was."""
         watched = WatchedSink(sink)
-        list(source.extract(slice_, RUN, watched))
+        source.extract(slice_, RUN, watched)
         assert set(watched.opened) == {(key, RUN.run_id) for key in slice_.keys}
         before = {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys}
-        list(source.extract(slice_, NEXT_RUN, sink))
+        source.extract(slice_, NEXT_RUN, sink)
         assert {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys} == before
         assert all(sink.runs(key) == [RUN.run_id, NEXT_RUN.run_id] for key in slice_.keys)
 
@@ -143,20 +163,36 @@ class ReportSourceLaws:
     ) -> None:
         """Neither before nor after it."""
         api.break_off(slice_.customer_id)
-        before = list(source.extract(other_slice, RUN, sink))
-        failed = list(source.extract(slice_, RUN, sink))
-        after = list(source.extract(other_slice, NEXT_RUN, sink))
+        before = source.extract(other_slice, RUN, sink).days
+        failed = source.extract(slice_, RUN, sink).days
+        after = source.extract(other_slice, NEXT_RUN, sink).days
         assert all(isinstance(outcome, Unsealed) for outcome in failed)
         assert all(isinstance(outcome, Sealed) for outcome in [*before, *after])
         assert [one.key for one in before] == [one.key for one in after]
 
-    def test_credentials_that_are_refused_are_raised_before_anything_is_written(
+    def test_law_5_refused_credentials_stop_and_fail_no_day(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """The one thing that is no outcome: nobody else would fare better."""
+        """No other account would fare better, and no day was tried."""
         api.refuse_login()
         watched = WatchedSink(sink)
-        with pytest.raises(CredentialsError):
-            list(source.extract(slice_, RUN, watched))
+        result = source.extract(slice_, RUN, watched)
+        assert result.days == ()
+        assert result.stopped_by is not None
+        assert (result.stopped_by.code, result.stopped_by.scope) == ("credentials", FailureScope.SOURCE)
         assert watched.opened == []
         assert list(sink.sealed()) == []
+
+    def test_law_6_an_operation_is_taken_before_each_call(
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
+    ) -> None:
+        """A repeated call takes one too, and a call that is not granted is not made."""
+        granted = Operations(100)
+        assert source.extract(slice_, RUN, sink, granted).operations == granted.taken > 0
+        api.break_off(slice_.customer_id)
+        repeated = Operations(100)
+        assert source.extract(slice_, NEXT_RUN, sink, repeated).operations == repeated.taken > 1
+        result = source.extract(slice_, new_run(3), sink, Operations(0))
+        assert (result.days, result.operations) == ((), 0)
+        assert result.stopped_by is not None
+        assert result.stopped_by.code == "budget_spent"

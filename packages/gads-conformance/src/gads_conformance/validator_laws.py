@@ -82,7 +82,7 @@ class ValidatorLaws:
             assert ledger.get(KEY).status is PartitionStatus.PENDING
             with open_validator() as validator:
                 (validation,) = validator.validate([KEY])
-            assert validation.moved
+            assert validation.changed
             assert ledger.get(KEY) == validation.after
         good = content is not Content.UNSOUND
         assert validation.after.status is (PartitionStatus.SUCCESS if good else PartitionStatus.FAILED)
@@ -94,7 +94,7 @@ class ValidatorLaws:
         """Judging nothing records nothing."""
         with open_validator() as validator:
             (validation,) = validator.validate([KEY])
-        assert not validation.moved
+        assert not validation.changed
         with open_ledger() as ledger:
             assert (ledger.position(), ledger.get(KEY).version) == (0, 0)
 
@@ -145,7 +145,7 @@ class ValidatorLaws:
             validator.validate([KEY])
             seal(KEY, run(1), Content.SOUND)
             (late,) = validator.validate([KEY])
-            assert not late.moved
+            assert not late.changed
             assert ledger.get(KEY).current_run_id == run(2)
 
     @pytest.mark.parametrize("sealed", [True, False], ids=["unsound", "unsealed"])
@@ -161,7 +161,7 @@ class ValidatorLaws:
                 seal(KEY, run(2), Content.UNSOUND)
             unsealed = {} if sealed else {KEY: UnsealedRun(run(2), REASON)}
             (validation,) = validator.validate([KEY], unsealed=unsealed)
-            assert not validation.moved
+            assert not validation.changed
             state = ledger.get(KEY)
             assert (state.status, state.current_run_id) == (PartitionStatus.SUCCESS, run(1))
             assert state.last_error
@@ -198,7 +198,7 @@ class ValidatorLaws:
             validator.validate([KEY])
             ruin(KEY, run(2))
             (validation,) = validator.validate([KEY], recheck=True)
-            assert validation.moved
+            assert validation.changed
             assert ledger.get(KEY).current_run_id == run(1)
 
     def test_validations_come_in_the_order_of_the_keys(self, open_validator: OpenValidator, seal: Seal) -> None:

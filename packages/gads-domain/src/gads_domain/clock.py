@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from gads_domain.errors import InvalidValueError
+from gads_domain.errors import ClockSkewError, InvalidValueError
 from gads_domain.run import RunId
 
 _ISO_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
@@ -21,11 +21,21 @@ class Clock(Protocol):
         ...
 
 
-class RunIdMaker(Protocol):
-    """Makes run ids. Law: no two calls, on any machine, return the same id."""
+MAX_AHEAD = timedelta(minutes=5)
+"""How far another machine's clock may be ahead of this one's before its runs are refused."""
 
-    def new_run_id(self) -> RunId:
-        """A run id that nobody has had."""
+
+class RunIdMaker(Protocol):
+    """Makes run ids.
+
+    Laws:
+
+    1. No two calls, on any machine, return the same id.
+    2. The id is later than `after`, whatever the clock shows.
+    """
+
+    def new_run_id(self, after: RunId | None = None) -> RunId:
+        """A new run id, later than `after`; raises `ClockSkewError` if that begins more than `MAX_AHEAD` from now."""
         ...
 
 
@@ -43,9 +53,28 @@ class RandomRunIds:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def new_run_id(self) -> RunId:
-        """A run id of this moment."""
-        return RunId.compose(self._clock.now(), os.urandom(4))
+    def new_run_id(self, after: RunId | None = None) -> RunId:
+        """A run id of this moment, or of the millisecond after `after`."""
+        return RunId.compose(moment_after(after, self._clock.now()), os.urandom(4))
+
+
+def moment_after(newest: RunId | None, now: datetime) -> datetime:
+    """When a run that begins at `now` says it began, so that its id is later than `newest`.
+
+    Raises `ClockSkewError` if `newest` begins more than `MAX_AHEAD` after `now`.
+    """
+    if newest is None:
+        return now
+    require_not_ahead(newest, now, "the ledger")
+    return max(now, newest.started_at + timedelta(milliseconds=1))
+
+
+def require_not_ahead(run_id: RunId, now: datetime, where: str) -> None:
+    """Raise `ClockSkewError` if `run_id`, found in `where`, begins more than `MAX_AHEAD` after `now`."""
+    if run_id.started_at - now > MAX_AHEAD:
+        raise ClockSkewError(
+            f"{where} holds run {run_id}, which begins later than this machine's clock shows: {now:%Y-%m-%dT%H:%M:%SZ}"
+        )
 
 
 def iso_utc(moment: datetime) -> str:

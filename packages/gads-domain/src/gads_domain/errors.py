@@ -217,6 +217,12 @@ class QuotaExhaustedError(ApiError):
     default_hint = "go on after the quota is renewed; what was not asked for is still pending"
 
 
+class BudgetSpentError(QuotaExhaustedError):
+    """The operations that the operator allows are spent; the API was not asked."""
+
+    code = "budget_spent"
+
+
 class PermanentApiError(ApiError):
     """A refusal that the same request will always meet, such as a bad query."""
 

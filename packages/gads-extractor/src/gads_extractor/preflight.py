@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from gads_domain.errors import FailureReason
-from gads_domain.ports.report_source import DayOutcome, ReportSource, RowProgress, Unsealed
+from gads_domain.ports.report_source import OperationQuota, ReportSource, RowProgress, SliceResult, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
@@ -22,12 +22,15 @@ class RefusingSource:
         self._refusal_of = refusal_of
 
     def extract(
-        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
-    ) -> Iterator[DayOutcome]:
-        """Say why of each day if that is known, and ask otherwise."""
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: RawSink,
+        quota: OperationQuota | None = None,
+        progress: RowProgress | None = None,
+    ) -> SliceResult:
+        """The reason for each day if it is known, at no cost; otherwise what the API answers."""
         refusal = self._refusal_of(slice_)
         if refusal is None:
-            yield from self._inner.extract(slice_, run, sink, progress)
-            return
-        for key in slice_.keys:
-            yield Unsealed(key, refusal)
+            return self._inner.extract(slice_, run, sink, quota, progress)
+        return SliceResult(tuple(Unsealed(key, refusal) for key in slice_.keys))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from importlib.metadata import version
 from typing import Protocol
 
 from gads_domain.clock import Clock, SystemClock
-from gads_domain.errors import CredentialsError, FailureReason
+from gads_domain.errors import FailureReason, FailureScope, LeaseLostError
 from gads_domain.metadata import PartitionFacts, TableSchema
-from gads_domain.ports.report_source import DayOutcome, RowProgress, Unsealed
+from gads_domain.ports.report_source import DayOutcome, OperationQuota, RowProgress, Sealed, SliceResult, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
@@ -70,24 +70,38 @@ class GoogleAdsReportSource:
         self._decoders = _Decoders(connection.api_version)
 
     def extract(
-        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
-    ) -> Iterator[DayOutcome]:
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: RawSink,
+        quota: OperationQuota | None = None,
+        progress: RowProgress | None = None,
+    ) -> SliceResult:
         """Ask for `slice_` and seal its days through `sink`, as the port's laws say."""
-        told = 0
+        counted, days, stopped_by = _CountedQuota(quota), list[DayOutcome](), None
         try:
-            with closing(self._outcomes(slice_, run, sink, progress)) as outcomes:
-                for outcome in outcomes:
-                    told += 1
-                    yield outcome
-        except CredentialsError:
-            raise
+            with closing(self._outcomes(slice_, run, sink, counted, progress)) as outcomes:
+                days.extend(outcomes)
         except Exception as error:
             reason = FailureReason.of(error)
-            for key in slice_.keys[told:]:
-                yield Unsealed(key, reason)
+            days += (Unsealed(key, reason) for key in slice_.keys[len(days) :])
+        for outcome in days:
+            if isinstance(outcome, Unsealed) and outcome.reason.scope is not FailureScope.PARTITION:
+                stopped_by = outcome.reason
+                break
+        # A lost lease is the one failure of a slice that says nothing about its days.
+        tried = [day for day in days if isinstance(day, Sealed) or _is_about_the_day(day.reason)]
+        if stopped_by is None and len(tried) < len(days):
+            stopped_by = next(day.reason for day in days if isinstance(day, Unsealed))
+        return SliceResult(tuple(tried), counted.taken, stopped_by)
 
     def _outcomes(
-        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: RawSink,
+        quota: OperationQuota,
+        progress: RowProgress | None,
     ) -> Generator[DayOutcome, None, None]:
         query_plan = query_plan_of(slice_, self._clock.now())
         schema = table_schema(query_plan.query, catalogue.load(self._connection.api_version))
@@ -105,7 +119,7 @@ class GoogleAdsReportSource:
             )
 
         def pages_of(query: str) -> Generator[Page, None, None]:
-            return self._pages(slice_.customer_id, query, decoder)
+            return self._pages(slice_.customer_id, query, decoder, quota)
 
         windows = query_plan.windows
         if windows is None:
@@ -136,10 +150,30 @@ class GoogleAdsReportSource:
         finally:
             splitter.abort()
 
-    def _pages(self, customer_id: str, query: str, decoder: PageDecoder) -> Generator[Page, None, None]:
+    def _pages(
+        self, customer_id: str, query: str, decoder: PageDecoder, quota: OperationQuota
+    ) -> Generator[Page, None, None]:
+        quota.take()
         with closing(self._connection.search_stream(customer_id, query, idle_timeout=self._idle_timeout)) as pages:
             for data in pages:
                 yield decoder.decode(data)
+
+
+class _CountedQuota:
+    """Counts the operations of one slice."""
+
+    def __init__(self, quota: OperationQuota | None) -> None:
+        self._quota = quota
+        self.taken = 0
+
+    def take(self) -> None:
+        if self._quota is not None:
+            self._quota.take()
+        self.taken += 1
+
+
+def _is_about_the_day(reason: FailureReason) -> bool:
+    return not reason.scope.stops_the_run and reason.code != LeaseLostError.code
 
 
 class _Decoders(threading.local):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from gads_domain.clock import Clock
 from gads_domain.control import Lease, Spending
-from gads_domain.errors import HeldElsewhereError, QuotaExhaustedError
+from gads_domain.errors import BudgetSpentError, LeaseLostError
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_orchestrator.plan import zone_of
 
@@ -43,38 +43,36 @@ def counting(control: ControlPlaneLedger, budget: Budget, clock: Clock) -> Calla
 
 
 class QuotaGate:
-    """Stands before each call to the API; whoever composes a `ReportSource` has it called there, retries included.
-
-    What it raises, it raises before the call is made: `QuotaExhaustedError` if the day's budget is spent,
-    `HeldElsewhereError` if the lease of the slice was lost.
-    """
+    """Grants the operations of one budget, slice by slice."""
 
     def __init__(self, control: ControlPlaneLedger, budget: Budget, clock: Clock) -> None:
         self._control = control
         self._budget = budget
         self._clock = clock
-        self._lease: Lease | None = None
-        self.granted = 0
-        self.refused: Spending | None = None
 
-    def begin(self, lease: Lease | None) -> None:
-        """Count anew, for calls under `lease`."""
-        self._lease = lease
-        self.granted = 0
-        self.refused = None
+    def under(self, lease: Lease | None) -> LeasedOperations:
+        """The operations of a slice that is worked on under `lease`."""
+        return LeasedOperations(self._control, self._budget, self._clock, lease)
 
-    def __call__(self) -> None:
-        """Ask for one operation."""
-        now = self._clock.now()
-        day = self._budget.day_of(now)
-        answer = self._control.spend(self._budget.name, day, 1, self._budget.limit, self._lease, now)
-        if answer is Spending.GRANTED:
-            self.granted += 1
-            return
-        self.refused = answer
+
+@dataclass(frozen=True, slots=True)
+class LeasedOperations:
+    """Grants operations for as long as the lease holds and the budget lasts."""
+
+    control: ControlPlaneLedger
+    budget: Budget
+    clock: Clock
+    lease: Lease | None
+
+    def take(self) -> None:
+        """Count one operation; raises `BudgetSpentError` or `LeaseLostError` before the call is made."""
+        now = self.clock.now()
+        day = self.budget.day_of(now)
+        answer = self.control.spend(self.budget.name, day, 1, self.budget.limit, self.lease, now)
         if answer is Spending.EXHAUSTED:
-            raise QuotaExhaustedError(
-                f"the operations of {day} are spent (budget {self._budget.name})",
-                hint=f"go on when the next day begins in {self._budget.time_zone}; what was not asked for is as it was",
+            raise BudgetSpentError(
+                f"the operations of {day} are spent (budget {self.budget.name})",
+                hint=f"go on when the next day begins in {self.budget.time_zone}; what was not asked for is pending",
             )
-        raise HeldElsewhereError("the lease of this slice was lost; somebody else may be at it")
+        if answer is Spending.LEASE_LOST:
+            raise LeaseLostError("the lease of this slice was lost; another process may be working on it")

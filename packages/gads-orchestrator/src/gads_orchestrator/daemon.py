@@ -1,4 +1,4 @@
-"""The daemon: plans, carries out, waits, for as long as nobody stops it."""
+"""The daemon: plans, executes and waits until it is stopped."""
 
 from __future__ import annotations
 
@@ -10,39 +10,52 @@ from datetime import datetime
 from threading import Event as Flag
 
 from gads_domain.backoff import Backoff
-from gads_domain.errors import FailureReason, QuotaExhaustedError
+from gads_domain.errors import (
+    BudgetSpentError,
+    ClockSkewError,
+    ConfigurationError,
+    FailureReason,
+    FailureScope,
+    GadsError,
+    LedgerError,
+    UsageError,
+)
 from gads_domain.run import RunContext
-from gads_orchestrator.execution import Control, WorkResult, execute_plan
+from gads_orchestrator.events import ServePaused, ServeResumed
+from gads_orchestrator.execution import Control, execute_plan
+from gads_orchestrator.outcome import Ending, RunOutcome
 from gads_orchestrator.plan import WorkRequest, plan_work
 from gads_orchestrator.worker_pool import Workers
 
 _LONGEST_PAUSE = 600.0
 
 LOOKING_SHARE = 0.1
-"""How much of its time a daemon with nothing to do may spend on looking for something."""
+"""How much of its time a daemon with nothing to do may spend on looking for something to do."""
 
 
-def pause_between_looks(look_seconds: float, planning_seconds: float, troubles: int) -> float:
-    """How long to wait, in seconds, after a look that took `planning_seconds` to plan and `troubles` in a row.
+def pause_between_looks(look_seconds: float, planning_seconds: float, failures: int) -> float:
+    """How long to wait, in seconds, after a look that took `planning_seconds` to plan and `failures` in a row.
 
-    Troubles double the wait, up to ten minutes. A ledger of millions of rows is looked at less often.
+    Failures double the wait, up to ten minutes. A ledger of millions of rows is looked at less often.
     """
-    backoff = Backoff(look_seconds, max(_LONGEST_PAUSE, look_seconds))
-    return max(backoff.delay(troubles + 1), planning_seconds * (1 / LOOKING_SHARE - 1))
+    delay = Backoff(look_seconds, max(_LONGEST_PAUSE, look_seconds)).delay(failures + 1)
+    return max(delay, planning_seconds * (1 / LOOKING_SHARE - 1))
 
 
 @dataclass(slots=True)
 class Daemon:
-    """Repeats plan and run until `stop` is set.
+    """Repeats plan and execution until `stop` is set.
 
-    `request_at` says what is wanted at a moment, `new_run` names each run. Between two looks it waits `look_seconds`,
-    and after trouble that a look would only meet again (refused credentials, a sink that cannot be read) twice as long
-    each time, up to ten minutes; and longer where a look itself takes long (`pause_between_looks`). While work is
-    plentiful it plans anew every `replan_seconds`, so that a day that has become due waits for slices in hand and
-    never for a backfill.
+    `request_at` says what is to be planned at a moment, `new_run` names each run. Between two looks it waits
+    `look_seconds`, and longer where a look itself takes long (`pause_between_looks`). While work is plentiful it plans
+    anew every `replan_seconds`, so that a day that has become due waits for slices under work and never for a backfill.
 
-    Several daemons on one ledger share the work by leases; each may be killed at any moment, and none has anything to
-    remember.
+    It outlives every failure that may pass: a ledger that is busy or full, a full disk, storage or API that refuses
+    credentials or cannot be reached. It emits `ServePaused` once for each, waits twice as long after each look, up to
+    ten minutes, and emits `ServeResumed` when it works again.
+
+    Several daemons on one ledger share the work by leases. Each may be killed at any moment; none has anything to
+    remember. `ended` is called after each execution.
     """
 
     request_at: Callable[[datetime], WorkRequest]
@@ -52,50 +65,84 @@ class Daemon:
     stop: Flag
     look_seconds: float = 30.0
     replan_seconds: float = 120.0
-    ended: Callable[[WorkResult], None] = lambda _result: None
-    _troubles: int = field(default=0, init=False)
+    ended: Callable[[RunOutcome], None] = lambda _outcome: None
+    _failures: int = field(default=0, init=False)
+    _paused_by: str = field(default="", init=False)
     _planning_seconds: float = field(default=0.0, init=False)
 
     def serve(self) -> None:
-        """Until `stop` is set; raises what no waiting can cure, such as a ledger that is damaged."""
+        """Work until `stop` is set; raises what no waiting mends: a configuration or a ledger that cannot be used."""
         try:
             while not self.stop.is_set():
-                result = self.look()
-                if result is None or result.reason != "enough":
-                    self.stop.wait(self._pause(result))
+                failure: FailureReason | None = None
+                outcome: RunOutcome | None = None
+                try:
+                    outcome = self.look()
+                    failure = _failure_of(outcome)
+                except GadsError as error:
+                    if isinstance(error, UsageError | LedgerError) and not _may_pass(error):
+                        raise
+                    failure = FailureReason.of(error)
+                if outcome is None or outcome.ended != Ending.REPLAN:
+                    self.stop.wait(self._pause(failure))
         finally:
             self.workers.close()
 
-    def look(self) -> WorkResult | None:
-        """One plan, carried out; None if there was nothing to do. With a spent budget nothing is begun: `quota`."""
+    def look(self) -> RunOutcome | None:
+        """One plan, executed; None if there was nothing to do. With a spent budget nothing is begun."""
         now = self.control.clock.now()
         request = self.request_at(now)
         began = time.monotonic()
         plan = plan_work(request, self.control.ledger, self.stop.is_set)
         self._planning_seconds = time.monotonic() - began
         if self.stop.is_set():
-            return WorkResult(self.new_run(), "stopped")
+            return RunOutcome(plan, ending=Ending.STOPPED)
         budget = self.control.budget
         quota = self.control.ledger.quota(budget.name, budget.day_of(now))
         if plan.operations == 0 and not plan.give_up:
             return None
         if quota.exhausted or (budget.limit is not None and quota.spent >= budget.limit):
-            spent = QuotaExhaustedError(f"the operations of {budget.day_of(now)} are spent")
-            deferred = Counter(quota=plan.operations)
-            return WorkResult(self.new_run(), "quota", FailureReason.of(spent), deferred=deferred)
+            spent = FailureReason.of(BudgetSpentError(f"the operations of {budget.day_of(now)} are spent"))
+            deferred = Counter({FailureScope.SOURCE.value: plan.operations})
+            return RunOutcome(plan, stopped_by=spent, deferred=deferred)
         replan_at = time.monotonic() + pause_between_looks(self.replan_seconds, self._planning_seconds, 0)
-        result = execute_plan(
+        outcome = execute_plan(
             plan,
             self.new_run(),
             self.control,
             self.workers,
             stopping=self.stop.is_set,
-            enough=lambda: time.monotonic() >= replan_at,
+            replan=lambda: time.monotonic() >= replan_at,
         )
-        self.ended(result)
-        return result
+        self.ended(outcome)
+        return outcome
 
-    def _pause(self, result: WorkResult | None) -> float:
-        is_trouble = result is not None and (result.reason == "credentials" or bool(result.interrupted))
-        self._troubles = self._troubles + 1 if is_trouble else 0
-        return pause_between_looks(self.look_seconds, self._planning_seconds, self._troubles)
+    def _pause(self, failure: FailureReason | None) -> float:
+        self._failures = 0 if failure is None else self._failures + 1
+        seconds = pause_between_looks(self.look_seconds, self._planning_seconds, self._failures)
+        now = self.control.clock.now()
+        if failure is None:
+            if self._paused_by:
+                self.control.observer.on_events(ServeResumed(now, ""))
+            self._paused_by = ""
+        elif failure.code != self._paused_by:
+            self._paused_by = failure.code
+            told = (failure.scope.value, failure.code, failure.message, failure.hint)
+            self.control.observer.on_events(ServePaused(now, "", *told, seconds))
+        return seconds
+
+
+def _failure_of(outcome: RunOutcome | None) -> FailureReason | None:
+    """What the next look would only meet again; a spent budget is waited for at the usual pace."""
+    if outcome is None:
+        return None
+    stopped_by = outcome.stopped_by
+    if stopped_by is not None and stopped_by.code == ConfigurationError.code:
+        raise ConfigurationError(stopped_by.message, hint=stopped_by.hint)
+    if stopped_by is not None and stopped_by.code != BudgetSpentError.code:
+        return stopped_by
+    return outcome.interrupted[0][1] if outcome.interrupted else None
+
+
+def _may_pass(error: GadsError) -> bool:
+    return error.retryable or isinstance(error, ClockSkewError)

@@ -1,4 +1,4 @@
-"""What happens, as facts: one type of event for each, for whoever watches."""
+"""What happens, one type of event for each, for observers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from gads_domain.clock import iso_utc
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact at a time (UTC); `run_id` is empty for what no run did."""
+    """Something that happened at a time (UTC); `run_id` is empty for what no run did."""
 
     at: datetime
     run_id: str
 
     def __reduce__(self) -> tuple[type[Event], tuple[Any, ...]]:
-        """Pickled as a call of its type: workers tell of every partition, and a dataclass's own way costs twice."""
+        """Pickled as a call of its type: workers emit many, and a dataclass's own way costs twice."""
         kind = type(self)
         return kind, tuple(getattr(self, member) for member in _form_of(kind)[1])
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlanned(Event):
-    """A plan was made and is about to be carried out."""
+    """A plan was made and is about to be executed."""
 
     operations: int
     partitions: int
@@ -37,15 +37,19 @@ class RunPlanned(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunEnded(Event):
-    """A plan was carried out, or as much of it as could be: `reason` is `done`, or why it ended before."""
+    """A plan was executed, or as much of it as could be.
 
-    reason: str
+    `ended` is `done`, `stopped` (on request), `replan` (there is more to do, in another order), or the scope of the
+    failure that ended it.
+    """
+
+    ended: str
     operations: int
 
 
 @dataclass(frozen=True, slots=True)
 class SliceEvent(Event):
-    """A fact about adjacent days of one report of one account."""
+    """An event of a slice."""
 
     customer_id: str
     report: str
@@ -70,9 +74,10 @@ class RowsReceived(SliceEvent):
 
 @dataclass(frozen=True, slots=True)
 class SliceDeferred(SliceEvent):
-    """A slice was not asked for after all: `code` is `leased`, `quota` or `done`.
+    """A slice was planned and is not asked for now.
 
-    `awaited` says that it may still be: somebody has its lease, who may be dead.
+    `code` is `leased` (another process works on it), `awaited` (its lease is waited for: the holder may be dead),
+    `done` (another process did it meanwhile), or the scope of the failure that stopped it.
     """
 
     code: str
@@ -80,21 +85,21 @@ class SliceDeferred(SliceEvent):
 
 @dataclass(frozen=True, slots=True)
 class SliceInterrupted(SliceEvent):
-    """A slice was begun and could not be judged; what was sealed of it will be judged by the next run."""
+    """A slice was begun and could not be validated; what was sealed of it is validated by the next run."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SliceEnded(SliceEvent):
-    """A worker is through with a slice; `operations` of the quota were spent on it."""
+    """A worker has ended its work on a slice; `operations` of the quota were spent on it."""
 
     operations: int
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionEvent(Event):
-    """A fact about one partition."""
+    """An event of one partition."""
 
     customer_id: str
     report: str
@@ -117,7 +122,7 @@ class PartitionUnsealed(PartitionEvent):
 
 @dataclass(frozen=True, slots=True)
 class PartitionValidated(PartitionEvent):
-    """The validator judged `validated_run`; it `passed`, was `rejected` or was `unsealed`."""
+    """The validator looked at `validated_run`; it `passed`, was `rejected` or was `unsealed`."""
 
     validated_run: str
     outcome: str
@@ -125,7 +130,7 @@ class PartitionValidated(PartitionEvent):
 
 @dataclass(frozen=True, slots=True)
 class AuthorityChanged(PartitionEvent):
-    """Status or authority moved."""
+    """The status or the authoritative run of the partition changed."""
 
     status_before: str
     status_after: str
@@ -135,12 +140,19 @@ class AuthorityChanged(PartitionEvent):
 
 @dataclass(frozen=True, slots=True)
 class PartitionRecovered(PartitionEvent):
-    """What an earlier run sealed was judged now, and so not asked for again."""
+    """What an earlier run sealed was validated now, and so not asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionOvertaken(PartitionEvent):
+    """A run with a later id, `newer_run`, is authoritative; what this run extracted is superseded from the start."""
+
+    newer_run: str
 
 
 @dataclass(frozen=True, slots=True)
 class ActRecorded(PartitionEvent):
-    """The control plane acted on the partition, on record."""
+    """The control plane acted on the partition, and it is on record."""
 
     actor: str
     reason: str
@@ -173,18 +185,29 @@ class PartitionTakenUp(ActRecorded):
 
 @dataclass(frozen=True, slots=True)
 class RunRevoked(ActRecorded):
-    """An order to withdraw `revoked_run` was put on record."""
+    """The revocation of `revoked_run` was put on record."""
 
     revoked_run: str
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaReached(Event):
-    """No operation is left of the day's budget; `by_api` says that the API itself refused."""
+class RunStopped(Event):
+    """A failure that reaches further than an account stopped the run: nothing more is asked for."""
 
-    budget: str
-    day: date
-    by_api: bool
+    scope: str
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStopped(Event):
+    """The API refuses an account: nothing more is asked of it in this run."""
+
+    customer_id: str
+    code: str
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,25 +218,34 @@ class WorkerLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialsRefused(Event):
-    """The API does not accept who is asking; the run ends."""
+class ServePaused(Event):
+    """A failure that may pass keeps the daemon from its work; it tries again in `seconds`. Emitted once per failure."""
 
-    reason: str
+    scope: str
+    code: str
+    message: str
+    hint: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServeResumed(Event):
+    """The daemon works again."""
 
 
 class Observer(Protocol):
-    """Hears of facts, in the order in which the orchestrator learns of them.
+    """Receives events, in the order in which the orchestrator learns of them.
 
     Law: what an observer does changes nothing, and it returns at once. What it raises ends the run.
     """
 
     def on_events(self, *events: Event) -> None:
-        """`events` happened, in this order; what a worker tells at once is heard at once."""
+        """`events` happened, in this order; what a worker emits together arrives together."""
         ...
 
 
 class NullObserver:
-    """Hears everything and does nothing."""
+    """Does nothing."""
 
     def on_events(self, *events: Event) -> None:
         """Nothing."""
@@ -237,7 +269,7 @@ _forms: dict[type[Event], tuple[str, tuple[str, ...]]] = {}
 
 
 def _form_of(kind: type[Event]) -> tuple[str, tuple[str, ...]]:
-    """The name and the members of every event of this type, found out once."""
+    """The name and the members of every event of this type."""
     known = _forms.get(kind)
     if known is None:
         known = _forms[kind] = event_name(kind), tuple(field.name for field in fields(kind))
@@ -245,7 +277,7 @@ def _form_of(kind: type[Event]) -> tuple[str, tuple[str, ...]]:
 
 
 _utc_text = lru_cache(maxsize=16)(iso_utc)
-"""Remembered: what a worker tells at once it saw at the same time."""
+"""Cached: what a worker emits together has one time."""
 
 
 def _plain(value: object) -> object:

@@ -1,8 +1,9 @@
-"""From configuration, ledger and clock to everything that is to be attempted now, in order, in little memory."""
+"""Compares what is requested with the ledger and plans what is to be attempted now, in order, in little memory."""
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -55,9 +56,9 @@ def always_open(_account: Account, _report: ReportDefinition, _now: datetime) ->
 class WorkRequest:
     """What a plan is made for.
 
-    `wanting` says what of it is attempted. `since` and `until` bound the days, both included; without them it is the
-    days that the wanting itself is about, up to the last day that is over in the account's zone. `opened_at` gives the
-    last firing of the schedule that begins new days and restatements of a report of an account, None where there is
+    `selection` says what of it is attempted. `since` and `until` bound the days, both included; without them it is the
+    days of each report's restatement window, up to the last day that is over in the account's zone. `opened_at` gives
+    the last firing of the schedule that begins new days and restatements of a report of an account, None where there is
     none. With `chosen` the days are those that it has for an account's number and a report's name, all of which can be
     asked for; what it does not have is not looked at.
     """
@@ -116,7 +117,7 @@ class PlannedSlice:
 
 @dataclass(slots=True)
 class WorkPlan:
-    """What is to be attempted, in order, and what is left out and why. Iterating makes the slices one by one.
+    """What is to be attempted, in order, and what is skipped and why. Iterating makes the slices one by one.
 
     The order is that of `Reason`; within one purpose the accounts take turns, so that none waits for another's whole
     list. What is kept is three numbers a slice: a million partitions take some tens of megabytes.
@@ -128,6 +129,8 @@ class WorkPlan:
     operations: int = 0
     """How many operations of the daily quota this costs if nothing has to be asked twice: one a slice."""
     partitions: int = 0
+    up_to_date: int = 0
+    """How many partitions were looked at that are `success` and are not attempted."""
     by_reason: Counter[Reason] = field(default_factory=Counter)
     _spans: dict[Reason, dict[int, array[int]]] = field(default_factory=dict)
 
@@ -202,14 +205,17 @@ def plan_work(request: WorkRequest, ledger: StateReader, stopping: Callable[[], 
         if not asked:
             continue
         by_report: dict[str, list[SchedulingState]] = {name: [] for name in names}
-        for scheduling in _standings(request, ledger, account, asked):
+        for scheduling in _states(request, ledger, account, asked):
             by_report[scheduling.key.report].append(scheduling)
         found: dict[Reason, list[tuple[int, int, int]]] = {}
         for position, (report, days) in enumerate(zip(request.reports, ranges, strict=True)):
             known = by_report.pop(report.name)
             if request.is_bounded:
                 known = [scheduling for scheduling in known if days.first <= scheduling.key.logical_date <= days.last]
+            good = [s.key.logical_date.toordinal() for s in known if s.status is PartitionStatus.SUCCESS]
             for chosen in choose(request.selection, days, known, request.now):
+                if chosen.answer is None:
+                    plan.up_to_date += bisect_right(good, chosen.last) - bisect_left(good, chosen.first)
                 _note(plan, found, account, position, report, chosen, request.max_days_per_request)
         for reason, spans in found.items():
             spans.sort(key=reason.order_within)
@@ -217,10 +223,10 @@ def plan_work(request: WorkRequest, ledger: StateReader, stopping: Callable[[], 
     return plan
 
 
-def _standings(
+def _states(
     request: WorkRequest, ledger: StateReader, account: Account, ranges: Sequence[Days]
 ) -> Iterator[SchedulingState]:
-    """By report in day order; without `since` also what stands unfinished from long before."""
+    """By report in day order; without `since` also what is unfinished from long before."""
     wanted = StateFilter(
         source=GOOGLE_ADS,
         customer_ids=(account.customer_id,),

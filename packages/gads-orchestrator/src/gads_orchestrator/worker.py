@@ -1,27 +1,26 @@
-"""What is done with one slice, in whatever process: recover, extract, have it judged."""
+"""What is done with one slice, in whatever process: recover, extract, validate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
-from gads_domain.clock import Clock
-from gads_domain.control import Lease, Spending
-from gads_domain.errors import ApiError, CredentialsError, FailureReason, GadsError, StorageError
+from gads_domain.clock import Clock, require_not_ahead
+from gads_domain.control import Lease
+from gads_domain.errors import FailureReason, GadsError, LedgerError, UsageError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, ReportSource, Unsealed
+from gads_domain.ports.report_source import DayOutcome, ReportSource, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.ports.validation import PartitionValidation, PartitionValidator, UnsealedRun
 from gads_domain.report import ReportSlice, slices
-from gads_domain.run import RunContext
+from gads_domain.run import RunContext, RunId
 from gads_domain.state import PartitionStatus, ValidationOutcome
 from gads_orchestrator.budget import QuotaGate
 from gads_orchestrator.events import (
     AuthorityChanged,
     Event,
-    PartitionEvent,
+    PartitionOvertaken,
     PartitionRecovered,
     PartitionSealed,
     PartitionUnsealed,
@@ -29,17 +28,15 @@ from gads_orchestrator.events import (
     RowsReceived,
 )
 
-_QUOTA = "api_quota"
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """The ports that a worker drives. `gate` is called before each call that `source` makes."""
+    """The ports that a worker drives; `quota` grants the operations of each slice."""
 
     source: ReportSource
     sink: RawSink
     validator: PartitionValidator
-    gate: QuotaGate
+    quota: QuotaGate
     clock: Clock
 
 
@@ -47,9 +44,9 @@ class WorkerContext:
 class Task:
     """A slice to be worked on under a lease.
 
-    `recover` has what earlier runs sealed judged first, and not asked for again; `restates` says that the days are
-    good already, so that only a run that was not judged yet counts as theirs. With `give_up` nothing is asked: what is
-    not sealed is put on record with this reason.
+    With `recover`, what earlier runs sealed is validated first and not asked for again. `restates` says that the days
+    are `success` already, so that only a run that was not validated yet counts as theirs. With `give_up` nothing is
+    asked for: what is not sealed is put on record as failed for this reason.
     """
 
     slice_: ReportSlice
@@ -60,160 +57,137 @@ class Task:
     give_up: FailureReason | None = None
 
 
-class Ending(StrEnum):
-    """How work on a slice ended."""
-
-    DONE = "done"
-    """Every day that was asked for is judged."""
-    QUOTA = "quota"
-    """No operation is left; days that were not asked for are as they were."""
-    API_QUOTA = "api_quota"
-    """The API grants no more today; what was asked for is on record."""
-    LEASED = "leased"
-    """The lease was lost before all was asked for."""
-    CREDENTIALS = "credentials"
-    """The API does not accept who is asking."""
-    INTERRUPTED = "interrupted"
-    """What was sealed could not be judged now."""
-
-
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What came of a task: how it ended, how many operations it took, why it did not end well."""
+    """What came of a task: the operations that it took, and what kept it from its end, if anything did.
 
-    ending: Ending
-    operations: int
-    failure: FailureReason | None = None
+    A failure of single days is on the ledger and not here.
+    """
 
-    @property
-    def reason(self) -> str:
-        """The failure in a line; empty without one."""
-        return "" if self.failure is None else str(self.failure)
+    operations: int = 0
+    stopped_by: FailureReason | None = None
 
 
-Tell = Callable[[list[Event]], None]
+Emit = Callable[[list[Event]], None]
 
 
-def work_on(task: Task, context: WorkerContext, tell: Tell) -> TaskResult:
-    """Bring the task's slice to a good end, as far as that is possible; a partition that fails is no exception."""
-    spent = 0
+def work_on(task: Task, context: WorkerContext, emit: Emit) -> TaskResult:
+    """Have each day of the task's slice extracted and validated, as far as that is possible.
+
+    A partition that fails is no exception. Raises `UsageError` or `LedgerError` for a configuration or ledger that
+    cannot be used at all.
+    """
+    work = _Work(task, context, emit)
     try:
         if task.give_up is not None:
-            _judge(
-                task, context, task.slice_.keys, _unsealed(task, dict.fromkeys(task.slice_.keys, task.give_up)), tell
-            )
-            return TaskResult(Ending.DONE, 0, task.give_up)
-        missing = _recovered(task, context, tell) if task.recover else list(task.slice_.keys)
-        for slice_ in _joined(task.slice_, missing):
-            result = _attempt(task, slice_, context, tell)
-            spent += result.operations
-            if result.ending is not Ending.DONE:
-                return TaskResult(result.ending, spent, result.failure)
+            work.validate(task.slice_.keys, dict.fromkeys(task.slice_.keys, task.give_up))
+            return TaskResult()
+        missing = work.recovered() if task.recover else list(task.slice_.keys)
+        days = [key.logical_date for key in missing]
+        for part in slices(task.slice_.customer_id, task.slice_.report, days, len(task.slice_.days)):
+            stopped_by = work.attempt(part)
+            if stopped_by is not None:
+                return TaskResult(work.operations, stopped_by)
     except GadsError as error:
-        if not isinstance(error, ApiError | StorageError) and not error.retryable:
+        if isinstance(error, UsageError | LedgerError) and not error.retryable:
             raise
-        return TaskResult(Ending.INTERRUPTED, spent + context.gate.granted, FailureReason.of(error))
-    return TaskResult(Ending.DONE, spent)
+        return TaskResult(work.operations, FailureReason.of(error))
+    return TaskResult(work.operations)
 
 
-def _attempt(task: Task, slice_: ReportSlice, context: WorkerContext, tell: Tell) -> TaskResult:
-    context.gate.begin(task.lease)
-    try:
-        outcomes = list(
-            context.source.extract(
-                slice_, task.run, context.sink, lambda rows: tell([_received(task, context, slice_, rows)])
-            )
+class _Work:
+    def __init__(self, task: Task, context: WorkerContext, emit: Emit) -> None:
+        self._run = task.run.run_id
+        self._task = task
+        self._context = context
+        self._emit = emit
+        self.operations = 0
+
+    def attempt(self, part: ReportSlice) -> FailureReason | None:
+        """Extract `part` and validate what was tried of it; what kept the rest from being tried."""
+        context = self._context
+        result = context.source.extract(
+            part,
+            self._task.run,
+            context.sink,
+            context.quota.under(self._task.lease),
+            lambda rows: self._emit([self._received(part, rows)]),
         )
-    except CredentialsError as error:
-        reason = FailureReason.of(error)
-        _judge(task, context, slice_.keys, _unsealed(task, dict.fromkeys(slice_.keys, reason)), tell)
-        return TaskResult(Ending.CREDENTIALS, context.gate.granted, reason)
-    granted = context.gate.granted
-    failed = {outcome.key: outcome.reason for outcome in outcomes if isinstance(outcome, Unsealed)}
-    if granted == 0 and context.gate.refused is not None:
-        ending = Ending.QUOTA if context.gate.refused is Spending.EXHAUSTED else Ending.LEASED
-        return TaskResult(ending, 0, next(iter(failed.values()), None))
-    tell([_told(task, context, outcome) for outcome in outcomes])
-    _judge(task, context, slice_.keys, _unsealed(task, failed), tell)
-    if any(reason.code == _QUOTA for reason in failed.values()):
-        by_us = context.gate.refused is Spending.EXHAUSTED
-        return TaskResult(Ending.QUOTA if by_us else Ending.API_QUOTA, granted, next(iter(failed.values())))
-    return TaskResult(Ending.DONE, granted)
+        self.operations += result.operations
+        self._emit([self._extracted(outcome) for outcome in result.days])
+        unsealed = {outcome.key: outcome.reason for outcome in result.days if isinstance(outcome, Unsealed)}
+        self.validate([outcome.key for outcome in result.days], unsealed)
+        return result.stopped_by
+
+    def recovered(self) -> list[PartitionKey]:
+        """Validate what is sealed; the keys that are still to be asked for."""
+        task, sealed = self._task, {key: runs for key in self._task.slice_.keys if (runs := self._runs(key))}
+        if not sealed:
+            return list(task.slice_.keys)
+        good = {
+            validation.after.key
+            for validation in self.validate(list(sealed))
+            if any(result.outcome is ValidationOutcome.PASSED for result in validation.results)
+            or (not task.restates and validation.after.status is PartitionStatus.SUCCESS)
+            # This very run sealed the partition before its worker died.
+            or self._run in sealed[validation.after.key]
+        }
+        self._emit([PartitionRecovered(*self._begin_of(key)) for key in sorted(good)])
+        return [key for key in task.slice_.keys if key not in good]
+
+    def validate(
+        self, keys: Sequence[PartitionKey], unsealed: Mapping[PartitionKey, FailureReason] | None = None
+    ) -> list[PartitionValidation]:
+        """Validate `keys` and emit what came of it."""
+        if not keys:
+            return []
+        reasons = {key: UnsealedRun(self._run, reason) for key, reason in (unsealed or {}).items()}
+        validations = self._context.validator.validate(keys, unsealed=reasons)
+        self._emit(validation_events(self._context.clock.now(), self._run.value, validations))
+        # A run whose clock is ahead may have sealed the same day meanwhile: its rows are older and its id is later.
+        self._emit(
+            [
+                PartitionOvertaken(*self._begin_of(validation.after.key), str(current))
+                for validation in validations
+                if (current := validation.after.current_run_id) is not None
+                and current > self._run
+                and any(result.run_id == self._run for result in validation.results)
+            ]
+        )
+        return validations
+
+    def _runs(self, key: PartitionKey) -> list[RunId]:
+        runs, now = self._context.sink.runs(key), self._context.clock.now()
+        for run_id in runs:
+            require_not_ahead(run_id, now, "the sink")
+        return runs
+
+    def _extracted(self, outcome: DayOutcome) -> Event:
+        if isinstance(outcome, Sealed):
+            return PartitionSealed(*self._begin_of(outcome.key), outcome.metadata.facts.record_count)
+        return PartitionUnsealed(*self._begin_of(outcome.key), str(outcome.reason))
+
+    def _received(self, part: ReportSlice, rows: int) -> Event:
+        now = self._context.clock.now()
+        return RowsReceived(now, self._run.value, part.customer_id, part.report.name, part.first, part.last, rows)
+
+    def _begin_of(self, key: PartitionKey) -> tuple[datetime, str, str, str, date]:
+        return self._context.clock.now(), self._run.value, *_of_key(key)
 
 
-def _recovered(task: Task, context: WorkerContext, tell: Tell) -> list[PartitionKey]:
-    """Have judged what is sealed; the keys that are still to be asked for."""
-    sealed = [key for key in task.slice_.keys if context.sink.runs(key)]
-    if not sealed:
-        return list(task.slice_.keys)
-    validations = context.validator.validate(sealed)
-    tell(_validation_events(task, context, validations))
-    good = {
-        validation.after.key
-        for validation in validations
-        if any(attempt.outcome is ValidationOutcome.PASSED for attempt in validation.results)
-        or (not task.restates and validation.after.status is PartitionStatus.SUCCESS)
-        or _ran_already(task, context, validation)
-    }
-    now = context.clock.now()
-    tell([PartitionRecovered(now, task.run.run_id.value, *_of_key(key)) for key in sorted(good)])
-    return [key for key in task.slice_.keys if key not in good]
-
-
-def _ran_already(task: Task, context: WorkerContext, validation: PartitionValidation) -> bool:
-    """Whether this very run sealed the partition before its worker died."""
-    return task.run.run_id in context.sink.runs(validation.after.key)
-
-
-def _judge(
-    task: Task,
-    context: WorkerContext,
-    keys: Sequence[PartitionKey],
-    unsealed: Mapping[PartitionKey, UnsealedRun],
-    tell: Tell,
-) -> None:
-    tell(_validation_events(task, context, context.validator.validate(keys, unsealed=unsealed)))
-
-
-def _unsealed(task: Task, reasons: Mapping[PartitionKey, FailureReason]) -> dict[PartitionKey, UnsealedRun]:
-    return {key: UnsealedRun(task.run.run_id, reason) for key, reason in reasons.items()}
-
-
-def _joined(slice_: ReportSlice, keys: Sequence[PartitionKey]) -> list[ReportSlice]:
-    days = [key.logical_date for key in keys]
-    return slices(slice_.customer_id, slice_.report, days, len(slice_.days))
-
-
-def _received(task: Task, context: WorkerContext, slice_: ReportSlice, rows: int) -> Event:
-    span = (slice_.customer_id, slice_.report.name, slice_.first, slice_.last)
-    return RowsReceived(context.clock.now(), task.run.run_id.value, *span, rows)
-
-
-def _told(task: Task, context: WorkerContext, outcome: DayOutcome) -> PartitionEvent:
-    begin = (context.clock.now(), task.run.run_id.value, *_of_key(outcome.key))
-    if isinstance(outcome, Unsealed):
-        return PartitionUnsealed(*begin, str(outcome.reason))
-    return PartitionSealed(*begin, outcome.metadata.facts.record_count)
-
-
-def validation_events(now: datetime, run_id: str, validations: Sequence[PartitionValidation]) -> list[Event]:
-    """What the validator has judged and moved, as facts; `run_id` is that of the run that had it judge, or empty."""
+def validation_events(now: datetime, run_id: str, validations: Iterable[PartitionValidation]) -> list[Event]:
+    """What the validator found and changed; `run_id` is that of the run that had it validate, or empty."""
     events: list[Event] = []
     for validation in validations:
-        key = _of_key(validation.after.key)
+        key, before, after = _of_key(validation.after.key), validation.before, validation.after
         events += [
-            PartitionValidated(now, run_id, *key, attempt.run_id.value, attempt.outcome.value)
-            for attempt in validation.results
+            PartitionValidated(now, run_id, *key, result.run_id.value, result.outcome.value)
+            for result in validation.results
         ]
-        if validation.moved:
-            before, after = validation.before, validation.after
+        if validation.changed:
             runs = (str(before.current_run_id or ""), str(after.current_run_id or ""))
             events.append(AuthorityChanged(now, run_id, *key, before.status.value, after.status.value, *runs))
     return events
-
-
-def _validation_events(task: Task, context: WorkerContext, validations: Sequence[PartitionValidation]) -> list[Event]:
-    return validation_events(context.clock.now(), task.run.run_id.value, validations)
 
 
 def _of_key(key: PartitionKey) -> tuple[str, str, date]:

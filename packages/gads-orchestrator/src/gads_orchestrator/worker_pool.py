@@ -22,8 +22,8 @@ WorkerContextFactory = Callable[[], AbstractContextManager[WorkerContext]]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Facts of a worker's present task."""
+class Emitted:
+    """Events of a worker's present task."""
 
     worker: int
     events: tuple[Event, ...]
@@ -44,7 +44,7 @@ class Lost:
     worker: int
 
 
-Message = Told | Done | Lost
+Message = Emitted | Done | Lost
 
 
 class Workers(Protocol):
@@ -104,12 +104,12 @@ class InThisProcess:
         task, self._task = self._task, None
         events: list[Event] = []
 
-        def tell(told: list[Event]) -> None:
+        def emit(told: list[Event]) -> None:
             for event in told:
                 self._rows_received(event) if isinstance(event, RowsReceived) else events.append(event)
 
-        result = work_on(task, self._rooms, tell)
-        return [Told(0, tuple(events)), Done(0, result)]
+        result = work_on(task, self._rooms, emit)
+        return [Emitted(0, tuple(events)), Done(0, result)]
 
     def close(self) -> None:
         """Nothing is at work between two calls of `wait`."""
@@ -194,7 +194,7 @@ class SpawnedWorkers:
         if isinstance(said, TaskResult):
             running.busy = False
             return [Done(worker, said)]
-        return [Told(worker, tuple(said))]
+        return [Emitted(worker, tuple(said))]
 
     def _lost(self, worker: int) -> list[Message]:
         running = self._running.pop(worker)
@@ -209,7 +209,7 @@ def _serve(pipe: connection.Connection, factory: WorkerContextFactory) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_the_starter, daemon=True).start()
 
-    def tell(events: list[Event]) -> None:
+    def emit(events: list[Event]) -> None:
         if events:
             pipe.send(_thinned(events))
 
@@ -217,7 +217,7 @@ def _serve(pipe: connection.Connection, factory: WorkerContextFactory) -> None:
         with factory() as context:
             while True:
                 task: Task = pipe.recv()
-                pipe.send(work_on(task, context, tell))
+                pipe.send(work_on(task, context, emit))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except GadsError as error:

@@ -39,7 +39,7 @@ def write(options: dict[str, Any]) -> dict[str, int]:
                     key, 1 + sealed * WRITERS + options["worker"], rows, record_count=rows + 1 if bad else None
                 )
                 sealed += 1
-            moved += sum(validation.moved for validation in deployment.validate(*keys))
+            moved += sum(validation.changed for validation in deployment.validate(*keys))
     finally:
         deployment.close()
     return {"sealed": sealed, "moved": moved}

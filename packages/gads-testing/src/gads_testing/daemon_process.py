@@ -18,10 +18,10 @@ from pathlib import Path
 
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
-from gads_domain.errors import FailureReason, GadsError
+from gads_domain.errors import GadsError
 from gads_domain.metadata_codec import seal_sha256
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
+from gads_domain.ports.report_source import OperationQuota, RowProgress, Sealed, SliceResult
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext, RunId
@@ -34,7 +34,7 @@ from gads_orchestrator.selection import SelectDue
 from gads_orchestrator.worker import WorkerContext
 from gads_orchestrator.worker_pool import SpawnedWorkers
 from gads_testing.seal_validator import SealValidator
-from gads_testing.simulated_api import FACTS
+from gads_testing.simulated_api import FACTS, failed_slice
 
 SINK, LEDGER = "file:raw", "sqlite:ledger.db"
 LAST = date(2024, 5, 31)
@@ -83,29 +83,34 @@ class Scene:
 class RecordingApi:
     """Records each call, and each day of it that was sealed already."""
 
-    def __init__(self, scene: Scene, gate: QuotaGate) -> None:
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._gate = gate
 
     def extract(
-        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
-    ) -> Iterator[DayOutcome]:
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: RawSink,
+        quota: OperationQuota | None = None,
+        progress: RowProgress | None = None,
+    ) -> SliceResult:
+        assert quota is not None
         try:
-            self._gate()
+            quota.take()
         except GadsError as error:
-            for key in slice_.keys:
-                yield Unsealed(key, FailureReason.of(error))
-            return
+            return failed_slice(slice_, error, 0)
         for key in slice_.keys:
             if sink.runs(key):
                 self._scene.write("violations", [str(key), "was requested after it was sealed"])
         days = [slice_.first.isoformat(), slice_.last.isoformat()]
         self._scene.write("calls", [slice_.customer_id, slice_.report.name, *days, run.run_id.value])
         time.sleep(self._scene.call_seconds)  # what the network takes
+        outcomes = []
         for key in slice_.keys:
             with sink.open_writer(key, run.run_id) as writer:
                 writer.write(str(key).encode())
-                yield Sealed(key, writer.finalize(FACTS))
+                outcomes.append(Sealed(key, writer.finalize(FACTS)))
+        return SliceResult(tuple(outcomes), 1)
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ class RecordingContext:
                 return seal_sha256(sink.metadata_bytes(key, run_id)), "0" * 64
 
             validator = SealValidator(sink.runs, digests, ledger, clock)
-            yield WorkerContext(RecordingApi(self.scene, gate), sink, validator, gate, clock)
+            yield WorkerContext(RecordingApi(self.scene), sink, validator, gate, clock)
 
 
 def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = lambda: None) -> None:

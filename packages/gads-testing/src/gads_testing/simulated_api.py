@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from gads_domain.errors import FailureReason, GadsError, PermanentApiError, QuotaExhaustedError, TransientApiError
+from gads_domain.clock import moment_after
+from gads_domain.errors import (
+    AccountRefusedError,
+    FailureReason,
+    FailureScope,
+    GadsError,
+    LeaseLostError,
+    QuotaExhaustedError,
+    TransientApiError,
+)
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, RowProgress, Sealed, Unsealed
+from gads_domain.ports.report_source import OperationQuota, RowProgress, Sealed, SliceResult, Unsealed
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_orchestrator.budget import QuotaGate
 
 SCHEMA = TableSchema((ColumnSpec("segments_date", "segments.date", "date32"),))
 FACTS = PartitionFacts(datetime(2024, 1, 1, tzinfo=UTC), "v26", "SELECT", 1, SCHEMA, 1, ("r",), "simulated", "1")
@@ -41,9 +49,9 @@ class SeededRunIds:
         self._clock = clock
         self._chance = Random(f"runs {seed}")
 
-    def new_run_id(self) -> RunId:
+    def new_run_id(self, after: RunId | None = None) -> RunId:
         self._clock.advance(timedelta(milliseconds=1))
-        return RunId.compose(self._clock.now(), self._chance.randbytes(4))
+        return RunId.compose(moment_after(after, self._clock.now()), self._chance.randbytes(4))
 
 
 class SimulatedSink:
@@ -87,6 +95,26 @@ class Call:
     answer: str
 
 
+class CountedQuota:
+    """Counts what is taken of a quota."""
+
+    def __init__(self, quota: OperationQuota) -> None:
+        self._quota = quota
+        self.taken = 0
+
+    def take(self) -> None:
+        self._quota.take()
+        self.taken += 1
+
+
+def failed_slice(slice_: ReportSlice, error: GadsError, operations: int) -> SliceResult:
+    """The result of a call that failed: failed days, or a failure that reaches further."""
+    reason = FailureReason.of(error)
+    is_wide = reason.scope.stops_the_run or isinstance(error, LeaseLostError)
+    days = () if is_wide else tuple(Unsealed(key, reason) for key in slice_.keys)
+    return SliceResult(days, operations, reason if is_wide or reason.scope is FailureScope.ACCOUNT else None)
+
+
 class SimulatedApi:
     """A `ReportSource` whose rows change with the age of their day and that fails as `trouble` says."""
 
@@ -96,7 +124,6 @@ class SimulatedApi:
         sink: SimulatedSink,
         trouble: Trouble,
         seed: int,
-        gate: QuotaGate,
         call_takes: timedelta = timedelta(seconds=1),
         before_seal: Callable[[PartitionKey], None] = lambda key: None,
     ) -> None:
@@ -104,30 +131,35 @@ class SimulatedApi:
         self._sink = sink
         self.trouble = trouble
         self._chance = Random(f"blips {seed}")
-        self._gate = gate
         self._takes = call_takes
         self._before_seal = before_seal
         self.calls: list[Call] = []
 
     def extract(
-        self, slice_: ReportSlice, run: RunContext, sink: Any, progress: RowProgress | None = None
-    ) -> Iterator[DayOutcome]:
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: Any,
+        quota: OperationQuota | None = None,
+        progress: RowProgress | None = None,
+    ) -> SliceResult:
+        assert quota is not None
+        counted = CountedQuota(quota)
         try:
-            self._gate()
-            self._clock.advance(self._takes)
-            self._answer(slice_, run)
+            self._answer(slice_, run, counted)
         except GadsError as error:
-            reason = FailureReason.of(error)
-            yield from (Unsealed(key, reason) for key in slice_.keys)
-            return
+            return failed_slice(slice_, error, counted.taken)
+        days = []
         for key in slice_.keys:
             self._before_seal(key)
             self._sink.seal(key, run.run_id, self._content(key))
-            yield Sealed(
-                key, PartitionMetadata(key, run.run_id, FACTS, "payload-0123456789abcdef.parquet", 1, "0" * 64)
-            )
+            metadata = PartitionMetadata(key, run.run_id, FACTS, "payload-0123456789abcdef.parquet", 1, "0" * 64)
+            days.append(Sealed(key, metadata))
+        return SliceResult(tuple(days), counted.taken)
 
-    def _answer(self, slice_: ReportSlice, run: RunContext) -> None:
+    def _answer(self, slice_: ReportSlice, run: RunContext, quota: OperationQuota) -> None:
+        quota.take()
+        self._clock.advance(self._takes)
         error = self._error(slice_)
         answer = "ok" if error is None else error.code
         span = (slice_.customer_id, slice_.report.name, slice_.first, slice_.last)
@@ -144,7 +176,7 @@ class SimulatedApi:
             self.trouble.quota_days[now.date()] = left - 1
         since_until = self.trouble.denied.get(slice_.customer_id)
         if since_until is not None and since_until[0] <= now < since_until[1]:
-            return PermanentApiError("USER_PERMISSION_DENIED")
+            return AccountRefusedError("USER_PERMISSION_DENIED")
         for begins, ends, accounts in self.trouble.outages:
             if begins <= now < ends and slice_.customer_id in accounts:
                 return TransientApiError("UNAVAILABLE")

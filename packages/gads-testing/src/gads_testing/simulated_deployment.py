@@ -14,7 +14,8 @@ from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, PartitionStatus, StateFilter
 from gads_orchestrator.budget import Budget, QuotaGate
 from gads_orchestrator.events import Event
-from gads_orchestrator.execution import Control, WorkResult, execute_plan
+from gads_orchestrator.execution import Control, execute_plan
+from gads_orchestrator.outcome import RunOutcome
 from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy
 from gads_orchestrator.selection import SelectDue, SelectionPolicy
@@ -65,7 +66,7 @@ class SimulatedDeployment:
         self.gate = QuotaGate(self.control, self.budget, self.clock)
         self.before_seal: Callable[[PartitionKey], None] = lambda key: None
         self.api = SimulatedApi(
-            self.clock, self.sink, self.trouble, seed, self.gate, before_seal=lambda key: self.before_seal(key)
+            self.clock, self.sink, self.trouble, seed, before_seal=lambda key: self.before_seal(key)
         )
         self.validator = SealValidator(self.sink.runs, self.sink.digests, self.ledger, self.clock)
         self.run_ids = SeededRunIds(self.clock, seed)
@@ -102,12 +103,12 @@ class SimulatedDeployment:
 
     def execute(
         self, plan: WorkPlan, *, workers: Workers | None = None, stopping: Callable[[], bool] = lambda: False
-    ) -> WorkResult:
-        run = RunContext(self.run_ids.new_run_id(), "simulated", "serve")
+    ) -> RunOutcome:
+        run = RunContext(self.run_ids.new_run_id(self.control.newest_run()), "simulated", "serve")
         control = Control(self.control, self.clock, self.budget, self)
         return execute_plan(plan, run, control, workers or InThisProcess(self.context), stopping)
 
-    def cycle(self, *reports: ReportDefinition, **request: object) -> WorkResult:
+    def cycle(self, *reports: ReportDefinition, **request: object) -> RunOutcome:
         return self.execute(self.plan(*reports, **request))
 
     def act(self, reason: str = "because", *, by_policy: bool = False, filter_: str = "") -> OperatorAct:

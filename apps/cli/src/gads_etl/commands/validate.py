@@ -74,7 +74,7 @@ def validate(
                     for validation, attempt in rejected
                 ],
                 "not_success": [state_row(validation.after) for validation in unwell],
-                "moved": [state_row(validation.after) for validation in validations if validation.moved],
+                "moved": [state_row(validation.after) for validation in validations if validation.changed],
             }
         )
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,28 +32,55 @@ class Unsealed:
 
 DayOutcome = Sealed | Unsealed
 
+
+@dataclass(frozen=True, slots=True)
+class SliceResult:
+    """What came of a slice.
+
+    `days` are the outcomes of its days, in order; `operations` is how many were taken from the quota. `stopped_by` is a
+    failure that reaches further than the slice: of what it kept from being tried there is no outcome.
+    """
+
+    days: tuple[DayOutcome, ...] = ()
+    operations: int = 0
+    stopped_by: FailureReason | None = None
+
+
+class OperationQuota(Protocol):
+    """What the calls of a slice are counted against."""
+
+    def take(self) -> None:
+        """Take one operation before a call; raises `QuotaExhaustedError`, or `LeaseLostError` if the lease is gone."""
+        ...
+
+
 RowProgress = Callable[[int], None]
-"""Told the number of rows received so far of a slice."""
+"""Called with the number of rows received so far of a slice."""
 
 
 class ReportSource(Protocol):
-    """Extracts slices of days.
+    """Extracts slices.
 
     Laws:
 
-    1. Exactly one outcome a day of the slice, whatever happens; a failure of the API or of the sink is an
-       `Unsealed` outcome and not an exception.
+    1. Each day has one outcome at most. Every day has one unless `stopped_by` is set; then a day without an outcome was
+       not tried. A failure is an outcome or `stopped_by`, and never an exception.
     2. A day is sealed only after the whole stream of its slice has ended well; a day without rows is sealed with
        zero rows.
     3. Nothing is written but through `sink`, and every byte of it under `run.run_id`.
     4. One slice's failure changes nothing for another.
+    5. A failure of one partition or account makes the days that were asked for `Unsealed`; a failure of the source,
+       the storage or the ledger makes no day `Unsealed`. Both but the first are in `stopped_by`.
+    6. An operation is taken before each call, a repeated one too; no call is made that was not granted.
     """
 
     def extract(
-        self, slice_: ReportSlice, run: RunContext, sink: RawSink, progress: RowProgress | None = None
-    ) -> Iterator[DayOutcome]:
-        """Ask for `slice_` and seal its days through `sink`.
-
-        Raises `CredentialsError` alone, and before anything is written.
-        """
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: RawSink,
+        quota: OperationQuota | None = None,
+        progress: RowProgress | None = None,
+    ) -> SliceResult:
+        """Ask for `slice_` and seal its days through `sink`; without a `quota` calls are counted and not limited."""
         ...

@@ -29,7 +29,7 @@ class PartitionValidation:
     results: tuple[ValidationResult, ...]
 
     @property
-    def moved(self) -> bool:
+    def changed(self) -> bool:
         """Whether status or authority is another than before."""
         return (self.before.status, self.before.current_run_id) != (
             self.after.status,
