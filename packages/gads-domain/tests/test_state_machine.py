@@ -30,7 +30,7 @@ def run_id(number: int) -> RunId:
     return RunId.compose(EPOCH + timedelta(seconds=number), b"\x00\x00\x00\x01")
 
 
-def judged(
+def result(
     number: int, outcome: ValidationOutcome, rows: str = "a", *, schema_version: int = 1, second: int = 0
 ) -> ValidationResult:
     sealed = outcome is not UNSEALED
@@ -77,15 +77,15 @@ def validation(state: PartitionState) -> tuple[object, ...]:
 
 @st.composite
 def attempt_sets(draw: st.DrawFn) -> list[ValidationResult]:
-    """Runs, each seen unsealed, judged by its seal, or both: a seal has one judgement."""
+    """Runs, each seen unsealed, validated by its seal, or both: a seal has one result."""
     attempts: list[ValidationResult] = []
     for number in draw(st.lists(st.integers(1, 8), unique=True, max_size=6)):
         outcome = draw(st.sampled_from([PASSED, REJECTED, None]))
         rows, version = draw(st.sampled_from(["a", "b"])), draw(st.sampled_from([1, 2]))
         if outcome is None or draw(st.booleans()):
-            attempts.append(judged(number, UNSEALED))
+            attempts.append(result(number, UNSEALED))
         if outcome is not None:
-            attempts.append(judged(number, outcome, rows, schema_version=version))
+            attempts.append(result(number, outcome, rows, schema_version=version))
     return attempts
 
 
@@ -115,7 +115,7 @@ def test_a_failed_restatement_never_takes_a_success_away(
     attempts: list[ValidationResult], number: int, outcome: ValidationOutcome
 ) -> None:
     history = story(attempts)
-    failed = judged(number, outcome)
+    failed = result(number, outcome)
     after = record(history, failed).state
     assert after.attempt_count == history.state.attempt_count + 1
     assert after.last_error == str(failed.failure)
@@ -131,7 +131,7 @@ def test_no_failed_run_takes_authority_from_another_run(
     attempts: list[ValidationResult], number: int, outcome: ValidationOutcome
 ) -> None:
     history = story([attempt for attempt in attempts if attempt.run_id != run_id(number)])
-    after = record(history, judged(number, outcome)).state
+    after = record(history, result(number, outcome)).state
     assert after.current_run_id == history.state.current_run_id
 
 
@@ -165,7 +165,7 @@ def test_status_and_winner_agree(attempts: list[ValidationResult], revoked: froz
 
 
 @given(attempt_sets(), st.data())
-def test_an_order_withdraws_and_the_one_before_wins_again(
+def test_a_revocation_withdraws_and_the_one_before_wins_again(
     attempts: list[ValidationResult], data: st.DataObject
 ) -> None:
     history = story(attempts)
@@ -182,31 +182,31 @@ def test_an_order_withdraws_and_the_one_before_wins_again(
 
 
 def test_an_equal_restatement_moves_nothing() -> None:
-    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "a"), judged(3, REJECTED), judged(4, PASSED, "a")])
+    history = story([result(1, PASSED, "a"), result(2, PASSED, "a"), result(3, REJECTED), result(4, PASSED, "a")])
     assert history.state.current_run_id == run_id(1)
     assert history.state.last_error is None
-    assert record(history, judged(5, PASSED, "b")).state.current_run_id == run_id(5)
+    assert record(history, result(5, PASSED, "b")).state.current_run_id == run_id(5)
 
 
 def test_rows_that_come_back_after_others_are_a_new_streak() -> None:
-    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "b"), judged(3, PASSED, "a")])
+    history = story([result(1, PASSED, "a"), result(2, PASSED, "b"), result(3, PASSED, "a")])
     assert history.state.current_run_id == run_id(3)
 
 
 def test_equal_rows_of_another_schema_version_are_a_restatement() -> None:
-    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "a", schema_version=2)])
+    history = story([result(1, PASSED, "a"), result(2, PASSED, "a", schema_version=2)])
     assert history.state.current_run_id == run_id(2)
 
 
 def test_runs_without_a_sum_of_their_rows_are_never_equal() -> None:
-    unknown = [replace(judged(number, PASSED), content_sha256=None) for number in (1, 2)]
+    unknown = [replace(result(number, PASSED), content_sha256=None) for number in (1, 2)]
     assert story(unknown).state.current_run_id == run_id(2)
 
 
 @pytest.mark.parametrize("outcome", [PASSED, REJECTED])
 def test_unsealed_and_then_sealed_counts_by_the_seal(outcome: ValidationOutcome) -> None:
-    sealed = judged(1, outcome)
-    for order in itertools.permutations([judged(1, UNSEALED), sealed]):
+    sealed = result(1, outcome)
+    for order in itertools.permutations([result(1, UNSEALED), sealed]):
         history = story(list(order))
         assert effective_results(history.results) == (sealed,)
         assert history.state.attempt_count == 1
@@ -215,20 +215,20 @@ def test_unsealed_and_then_sealed_counts_by_the_seal(outcome: ValidationOutcome)
 
 @pytest.mark.parametrize("order", [(PASSED, UNSEALED), (UNSEALED, PASSED)])
 def test_unsealed_beside_a_judged_seal_says_nothing_in_either_order(order: tuple[ValidationOutcome, ...]) -> None:
-    (effective,) = effective_results(judged(1, outcome) for outcome in order)
+    (effective,) = effective_results(result(1, outcome) for outcome in order)
     assert effective.outcome is PASSED
 
 
 def test_a_withdrawn_newest_run_is_no_error_while_another_is_believed() -> None:
-    both = [judged(1, PASSED), judged(2, PASSED, "b")]
+    both = [result(1, PASSED), result(2, PASSED, "b")]
     state = story(both, frozenset({run_id(2)})).state
     assert (state.current_run_id, state.last_error) == (run_id(1), None)
     alone = story(both[1:], frozenset({run_id(2)})).state
-    assert alone.last_error == f"revoked: run {run_id(2)} was withdrawn"
+    assert alone.last_error == f"revoked: run {run_id(2)} was revoked"
 
 
 def test_a_seal_found_damaged_later_loses_its_authority_to_the_run_before() -> None:
-    history = story([judged(1, PASSED, "a"), judged(2, PASSED, "b"), judged(2, REJECTED, "b")])
+    history = story([result(1, PASSED, "a"), result(2, PASSED, "b"), result(2, REJECTED, "b")])
     assert history.state.status is PartitionStatus.SUCCESS
     assert history.state.current_run_id == run_id(1)
     assert history.state.last_error == "rejected: run 2"
@@ -249,7 +249,7 @@ def test_retry_is_from_failed_alone_and_touches_nothing_else(
     assert pending == replace(state, status=PartitionStatus.PENDING, version=state.version + 1, updated_at=now)
     for attempt in attempts:
         assert settle(replace(history, state=pending), attempt, now) is pending
-    failed = record(replace(history, state=pending), judged(30, REJECTED)).state
+    failed = record(replace(history, state=pending), result(30, REJECTED)).state
     assert failed.status is PartitionStatus.FAILED
 
 
@@ -257,7 +257,7 @@ def test_retry_is_from_failed_alone_and_touches_nothing_else(
 def test_every_write_is_the_next_version(attempts: list[ValidationResult], number: int) -> None:
     history = story(attempts)
     assert history.state.version == len(history.results)
-    after = record(history, judged(number, UNSEALED))
+    after = record(history, result(number, UNSEALED))
     assert after.state.version == len(after.results)
 
 

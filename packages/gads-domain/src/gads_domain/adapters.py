@@ -84,7 +84,7 @@ def warehouse_adapter(url: str) -> WarehouseAdapter:
 def _load(group: str, url: str, what: str) -> Any:
     match = _SCHEME.match(url)
     if match is None:
-        # Whoever mistypes a scheme may have typed a password after it, so the URL itself is not repeated.
+        # A mistyped URL may hold a password, so it is not repeated.
         raise ConfigurationError(
             f"the {what} URL does not begin with a scheme",
             hint=f"begin it with one, in lower case: {', '.join(_known(group)) or 'none installed'}",

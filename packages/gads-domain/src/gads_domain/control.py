@@ -1,4 +1,4 @@
-"""What the control plane keeps beside the statuses: marks, orders, leases and what was spent."""
+"""What the control plane keeps beside the statuses: marks, revocations, leases and spent operations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gads_domain.state import PartitionStatus
 
 
 class Mark(StrEnum):
-    """What the control plane may put on a partition. A mark is no status: consumers and the validator do not see it."""
+    """What the control plane may put on a partition. A mark is not a status: consumers and the validator ignore it."""
 
     HELD = "held"
-    """An operator said: not now. Nothing of it is attempted until it is released."""
+    """Held by an operator: it is not attempted until it is released."""
     TERMINAL = "terminal"
-    """Policy or an operator said: no more. Nothing of it is attempted until an operator lifts the mark."""
+    """Given up by policy or an operator: it is not attempted until an operator lifts the mark."""
 
 
 class ActKind(StrEnum):
@@ -32,7 +32,7 @@ class ActKind(StrEnum):
     MARK_TERMINAL = "mark_terminal"
     UNMARK_TERMINAL = "unmark_terminal"
     REVOKE = "revoke"
-    """An order to withdraw a run, which the validator carries out."""
+    """The revocation of a run, which takes effect when the validator next looks at the partition."""
 
 
 MARKING = {Mark.HELD: ActKind.HOLD, Mark.TERMINAL: ActKind.MARK_TERMINAL}
@@ -44,14 +44,14 @@ UNMARKING = {Mark.HELD: ActKind.RELEASE, Mark.TERMINAL: ActKind.UNMARK_TERMINAL}
 
 @dataclass(frozen=True, slots=True)
 class SchedulingState:
-    """What a planner has to know of a partition that has a row or a mark.
+    """What a planner needs to know about a partition that has a row or a mark.
 
-    - `last_tried_at`: when its newest attempt was judged; for `success`, when its row was last written. None if it was
-      never attempted.
+    - `last_tried_at`: when its newest run was validated; for `success`, when its row was last written. None if it
+      was never attempted.
     - `tries`: how many runs failed since the newest run that passed and since an operator's last `retry`, whichever is
-      later; what policy retried goes on counting. Of `success`: how many runs newer than the believed one failed.
-    - `failure`: why the newest of these tries failed; None if there is none, so that a partition whose run was
-      withdrawn is simply without one.
+      later; what policy retried goes on counting. Of `success`: how many runs newer than the authoritative one failed.
+    - `failure`: why the newest of these tries failed; None if there is none, as for a partition whose run was
+      revoked.
     """
 
     key: PartitionKey
@@ -64,10 +64,10 @@ class SchedulingState:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Somebody's right to spend operations on `scope` until `expires_at`.
+    """The right of `owner` to spend operations on `scope` until `expires_at`.
 
-    `number` fences: of two leases of one ledger the one given later has the higher number, and an order that comes
-    with the number of a lease that was lost is refused.
+    `number` fences: of two leases of one ledger the later one has the higher number, and a call with the number of a
+    lost lease is refused.
     """
 
     scope: str
@@ -77,13 +77,13 @@ class Lease:
 
 
 class Spending(StrEnum):
-    """What became of a wish to spend operations."""
+    """The answer to a request to spend operations."""
 
     GRANTED = "granted"
     EXHAUSTED = "exhausted"
     """The budget of the day would be exceeded; nothing was counted."""
     LEASE_LOST = "lease_lost"
-    """Somebody else may hold the scope by now; nothing was counted."""
+    """Another process may hold the scope by now; nothing was counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
         metadata.json
 
 Paths are relative to the storage's root, with `/` between segments and none at the ends. Each partition has exactly
-one path, and a path that differs from it in any character belongs to nobody.
+one path, and a path that differs from it in any character belongs to no partition.
 """
 
 from __future__ import annotations

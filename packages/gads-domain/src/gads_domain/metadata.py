@@ -1,4 +1,4 @@
-"""What a sealed partition says of itself."""
+"""The metadata of a sealed partition."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ColumnSpec:
 
 
 class _Derived:
-    """Room for what follows from a schema's columns, worked out once; no part of what the schema is.
+    """Caches what is derived from a schema's columns; not part of the schema's value.
 
     Millions of partitions share a few schemas, and each partition asks a dozen times.
     """
@@ -95,7 +95,7 @@ class TableSchema(_Derived):
             return self._grain
 
     def differences(self, other: TableSchema) -> list[str]:
-        """Say column by column what `other` has differently, such as `metrics_clicks: int64 -> double`."""
+        """List the columns that `other` has differently, such as `metrics_clicks: int64 -> double`."""
         mine = {column.name: column.type for column in self.columns}
         theirs = {column.name: column.type for column in other.columns}
         found = [f"{name}: {kind} -> absent" for name, kind in mine.items() if name not in theirs]

@@ -1,4 +1,4 @@
-"""The run: who fences what is written."""
+"""The run, whose id fences what is written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _start_of(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """One execution of a command or of the orchestrator; made once, by whoever starts it, and handed down.
+    """One execution of a command or of the orchestrator; made once, where it starts, and handed down.
 
     Everything the run writes carries `run_id`; a retry inside the run keeps it, a new run never reuses it.
     `actor` says who started it, `command` what was typed, both for the record.

@@ -14,7 +14,7 @@ from gads_domain.run import RunId
 
 
 class PartitionStatus(StrEnum):
-    """`pending` until the validator has judged a run; no row in the ledger means `pending`."""
+    """`pending` until a run has been validated; no row in the ledger means `pending`."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -49,12 +49,12 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """The validator's judgement of one run of one partition.
+    """What validating one run of one partition found.
 
-    `seal_sha256` is the sum in the metadata that was judged, so that a reader can tell the very seal that was vouched
-    for; `content_sha256` is of the rows regardless of their order, equal for payloads that hold the same rows.
+    `seal_sha256` is of the metadata that was validated, so that a reader can recognise the very seal;
+    `content_sha256` is of the rows regardless of their order, equal for payloads that hold the same rows.
     `failure` is there unless `outcome` is `passed`. `changes` says, for a restatement, what differs from the run that
-    was authoritative when it was judged.
+    was authoritative then.
     """
 
     key: PartitionKey
@@ -71,11 +71,11 @@ class ValidationResult:
 
     @property
     def has_seal(self) -> bool:
-        """Whether a sealed partition was judged, and not the absence of one."""
+        """Whether there was a seal to validate."""
         return self.outcome is not ValidationOutcome.UNSEALED
 
     def is_equivalent(self, other: ValidationResult) -> bool:
-        """Whether both say the same of the same seal; when it was said does not count."""
+        """Whether both say the same of the same seal; the time does not count."""
         mine = (self.key, self.run_id, self.outcome, self.seal_sha256, self.content_sha256, self.failure)
         return mine == (
             other.key,
@@ -91,10 +91,10 @@ class ValidationResult:
 class PartitionState:
     """The ledger's row of one logical partition.
 
-    `current_run_id` is the run that may be believed: set exactly when `status` is `success`, together with
-    `schema_version`, `record_count` and `seal_sha256` of that run. `attempt_count` is the number of runs that were
-    judged. `last_error` is the newest run's failure if that run is newer than the current one. `version` counts the
-    moves of the row and is what compare-and-set compares; 0 means that there is no row.
+    `current_run_id` is the authoritative run: set exactly when `status` is `success`, together with
+    `schema_version`, `record_count` and `seal_sha256` of that run. `attempt_count` is the number of runs with a
+    validation result. `last_error` is the newest run's failure if that run is newer than the current one. `version`
+    counts the writes of the row and is what compare-and-set compares; 0 means that there is no row.
     """
 
     key: PartitionKey
@@ -121,7 +121,7 @@ class SchemaPin:
 
 @dataclass(frozen=True, slots=True)
 class KeyHistory:
-    """All that decides a partition's state: its row, its attempts in the order of recording, the runs withdrawn."""
+    """All that decides a partition's state: its row, its validation results as recorded, its revoked runs."""
 
     state: PartitionState
     results: tuple[ValidationResult, ...] = ()
@@ -132,8 +132,7 @@ class KeyHistory:
 class StateChange:
     """A decision of the validator, to be written if the row is still `before`.
 
-    `attempt` is what was judged (absent when an order of the control plane is carried out), `pin` the schema that it
-    would fix.
+    `attempt` is the new validation result (None when a revocation takes effect), `pin` the schema that it would fix.
     """
 
     before: PartitionState
@@ -144,10 +143,10 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityChange:
-    """One move of status or authority, as appended to the ledger's log in the transaction that made it.
+    """One change of status or authority, as appended to the ledger's log in the transaction that made it.
 
-    `sequence` grows by commit: whoever has read up to a number has missed nothing below it. `from_run` equals
-    `to_run` when only the status moved.
+    `sequence` grows by commit: a reader that has read up to a number has missed nothing below it. `from_run` equals
+    `to_run` when only the status changed.
     """
 
     sequence: int
@@ -164,7 +163,7 @@ class AuthorityChange:
 
     @property
     def changes_authority(self) -> bool:
-        """Whether another run, or none, is to be believed after this."""
+        """Whether another run, or none, is authoritative after this."""
         return self.from_run != self.to_run
 
 
@@ -188,7 +187,7 @@ class OperatorAct:
 class RecordedAct:
     """An act with what it did: `kind` such as `retry`, the status before and after.
 
-    `before` and `after` say the whole standing with the control plane, marks and withdrawn runs included; empty where
+    `before` and `after` say the whole scheduling state, marks and revoked runs included; empty where
     the act was recorded before they were kept.
     """
 

@@ -1,12 +1,12 @@
-"""Which run is to be believed: pure functions, the same on every machine and in any order of arrival.
+"""Which run is authoritative: pure functions, the same on every machine and in any order of arrival.
 
-A partition's state follows from the set of its judged runs, not from the order in which they were judged:
+A partition's state follows from the set of its validation results, not from their order:
 
-- a run counts by its judged seal; that it was once seen unsealed counts only while no seal was judged;
-- the newest run that passed and was not withdrawn wins; where the runs just before it hold the same rows, the
-  oldest of that unbroken streak keeps the authority, so that an equal restatement moves nothing;
+- a run counts by its seal; that it was once seen unsealed counts only while no seal was validated;
+- the newest run that passed and was not revoked wins; where the runs just before it hold the same rows, the
+  oldest of that unbroken streak keeps the authority, so that an unchanged extraction changes nothing;
 - with a winner the status is `success`, and a failed newer run shows in `last_error` alone;
-- without one, a newly judged failure makes it `failed`;
+- without one, a new failure makes it `failed`;
 - `failed` goes back to `pending` by `retry` alone.
 """
 
@@ -28,7 +28,7 @@ from gads_domain.state import (
 
 
 def effective_results(attempts: Iterable[ValidationResult]) -> tuple[ValidationResult, ...]:
-    """One attempt a run, in run order: the last judgement of its seal, or else that it was unsealed."""
+    """One result per run, in run order: the last of its seal, or else that it was unsealed."""
     by_run: dict[RunId, ValidationResult] = {}
     for attempt in attempts:
         held = by_run.get(attempt.run_id)
@@ -38,7 +38,7 @@ def effective_results(attempts: Iterable[ValidationResult]) -> tuple[ValidationR
 
 
 def winner(attempts: Iterable[ValidationResult], revoked: frozenset[RunId] = frozenset()) -> ValidationResult | None:
-    """The attempt whose run is to be believed, or None."""
+    """The result of the authoritative run, or None."""
     return _winner(effective_results(attempts), revoked)
 
 
@@ -69,7 +69,7 @@ def is_news(history: KeyHistory, attempt: ValidationResult) -> bool:
 
 
 def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime) -> PartitionState:
-    """The state after `attempt` is recorded (None: after an order was put on record) on top of `history`.
+    """The state after `attempt` is recorded (None: after a revocation) on top of `history`.
 
     Returns `history.state` itself if nothing is to be written.
     """
@@ -110,7 +110,7 @@ def retry(state: PartitionState, now: datetime) -> PartitionState:
 
 
 def _is_same(one: PartitionState, other: PartitionState) -> bool:
-    """Whether both say the same of the partition; when and in which move they came to it does not count."""
+    """Whether both say the same of the partition; time and version do not count."""
     return one == replace(other, updated_at=one.updated_at, version=one.version)
 
 
@@ -127,5 +127,5 @@ def _last_error(
     if newest.failure is not None and (won is None or newest.run_id > won.run_id):
         return str(newest.failure)
     if won is None and newest.run_id in revoked:
-        return f"revoked: run {newest.run_id} was withdrawn"
+        return f"revoked: run {newest.run_id} was revoked"
     return None

@@ -1,4 +1,4 @@
-"""The operations of a day: counted before each call, for all who share the budget, and never beyond it."""
+"""The operations of a day: counted before each call, for all processes that share the budget, and never beyond it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gads_orchestrator.plan import zone_of
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """So many operations a day for one developer token, whose day begins at midnight of `time_zone`.
+    """The operations that may be spent in a day, which begins at midnight in `time_zone`.
 
     `limit` None leaves the counting to the API. `name` tells the budgets of one ledger apart; it is no secret.
     """
@@ -30,7 +30,7 @@ class Budget:
 
 
 def counting(control: ControlPlaneLedger, budget: Budget, clock: Clock) -> Callable[[], None]:
-    """What counts a call against the budget and lets it through whatever is left.
+    """A function that counts a call against the budget, however much is left.
 
     For calls without which nothing can be planned, such as the list of accounts.
     """

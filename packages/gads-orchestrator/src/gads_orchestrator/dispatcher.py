@@ -1,4 +1,4 @@
-"""Which slice is next: in the plan's order, and so that no account has every worker while others wait."""
+"""Chooses the next slice: in the plan's order, and so that no account has every worker while others wait."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Dispatcher:
 
     Laws:
 
-    1. A slice is never handed out before one of an earlier purpose that has been seen.
-    2. Within one purpose, an account that has `share` slices under work yields to any that has fewer, as far as
+    1. A slice is never handed out before one of an earlier reason that has been seen.
+    2. Within one reason, an account that has `share` slices under work yields to any that has fewer, as far as
        the look ahead reaches; alone it may have every worker.
     """
 

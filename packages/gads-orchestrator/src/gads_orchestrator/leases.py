@@ -14,14 +14,14 @@ from gads_domain.errors import GadsError
 from gads_domain.ports.ledger import ControlPlaneLedger
 
 _BEATS_A_LENGTH = 6
-"""How often within a lease's length is looked whether it is time to renew."""
+"""How often within a lease's length the thread checks whether it is time to renew."""
 
 
 class LeaseManager:
     """What `owner` holds; several slices of one scope share a lease. The run and its renewing take turns.
 
-    What nothing uses any more is given back with the next lease that is taken, since each step costs the ledger's disk
-    a write; who has nothing to take calls `give_back`. A scope that is taken up again before that keeps its lease.
+    A lease that is no longer used is given back with the next one that is taken, since each step costs the ledger a
+    write; without a next one, call `give_back`. A scope that is taken again before that keeps its lease.
     """
 
     def __init__(self, control: ControlPlaneLedger, owner: str, clock: Clock, length: timedelta) -> None:
@@ -37,16 +37,15 @@ class LeaseManager:
 
     @contextlib.contextmanager
     def renewed_meanwhile(self) -> Iterator[None]:
-        """Renew in a thread of its own as long as the context, whatever the run waits for.
+        """Renew in a thread for as long as the context lasts, whatever the run waits for.
 
-        Where the work is done in this process nobody else would, and after the lease's length somebody else would
-        begin the same slice.
+        Otherwise a long slice would outlive its lease, and another process would begin the same slice.
         """
         over = threading.Event()
 
         def beat() -> None:
             while not over.wait(self._length.total_seconds() / _BEATS_A_LENGTH):
-                # A ledger that is busy now is asked again; who has lost a lease meanwhile can spend nothing by it.
+                # A busy ledger is asked again; a lease that was lost meanwhile grants no operations.
                 with contextlib.suppress(GadsError):
                     self.renew()
 
@@ -59,7 +58,7 @@ class LeaseManager:
             renewing.join()
 
     def take(self, scope: str) -> Lease | None:
-        """A lease of `scope`, or None while somebody else has it."""
+        """A lease of `scope`, or None while another owner has it."""
         with self._turn:
             held = self._held.get(scope)
             if held is None:
@@ -71,7 +70,7 @@ class LeaseManager:
             return held
 
     def _taken_up_again(self, scope: str) -> Lease | None:
-        """The lease that was just done with, unless it is about to expire."""
+        """The lease that was just released, unless it is about to expire."""
         lease = self._done_with.get(scope)
         if lease is None or lease.expires_at - self._clock.now() < self._length / 2:
             return None
@@ -85,7 +84,7 @@ class LeaseManager:
         return taken
 
     def done(self, scope: str) -> None:
-        """One use less; after the last the lease is to be given back."""
+        """End one use; after the last one the lease can be given back."""
         with self._turn:
             self._uses[scope] -= 1
             if self._uses[scope] <= 0:
@@ -95,14 +94,14 @@ class LeaseManager:
                     self._done_with[scope] = held
 
     def give_back(self) -> None:
-        """Give back what nothing uses any more."""
+        """Give back the leases that are no longer used."""
         with self._turn:
             if self._done_with:
                 self._control.release_leases(list(self._done_with.values()))
                 self._done_with.clear()
 
     def renew(self) -> None:
-        """Renew what is held when a third of its time is over; what was lost is forgotten, and cannot be spent by."""
+        """Renew the held leases when a third of their time is over, and forget those that were lost."""
         with self._turn:
             now = self._clock.now()
             if not self._held or now - self._renewed_at < self._length / 3:

@@ -1,4 +1,4 @@
-"""What a person does to partitions: chosen exactly, done one by one, told one by one."""
+"""What operators do to partitions: retry, hold, release, mark terminal, revoke; in batches, with one event each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BATCH = 500
 
 
 class Operation(StrEnum):
-    """What may be done by hand."""
+    """What an operator can do."""
 
     RETRY = "retry"
     HOLD = "hold"
@@ -49,7 +49,7 @@ class Outcome:
 
 
 def applies_to(operation: Operation, scheduling: SchedulingState) -> bool:
-    """Whether a filter with `operation` is about this partition; a key that is named is taken as it is."""
+    """Whether a filter with `operation` selects this partition; a key that is named is always selected."""
     if operation is Operation.RETRY:
         return scheduling.status is PartitionStatus.FAILED or Mark.TERMINAL in scheduling.marks
     if operation is Operation.RELEASE:
@@ -71,7 +71,7 @@ def operate(
 ) -> list[Outcome]:
     """Do `operation` to each of `keys`, a few hundred a transaction; what was not done says why.
 
-    A retry also lifts a terminal mark. `run_id` is the run to revoke; the order is carried out by whoever validates.
+    A retry also lifts a terminal mark. `run_id` is the run to revoke; it takes effect at the next validation.
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(keys), _BATCH):
@@ -131,7 +131,7 @@ def _revoke(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:
     run_id = acting.run_id
     done = acting.ledger.revoke([(key, run_id) for key in keys], acting.act)
     acting.tell(RunRevoked, _those(keys, done), run_id.value)
-    return _outcomes(keys, done, "the run was not judged here, or is revoked already")
+    return _outcomes(keys, done, "the run has no validation result here, or is revoked already")
 
 
 _WAYS: dict[Operation, Callable[[_Acting, Sequence[PartitionKey]], list[Outcome]]] = {

@@ -34,7 +34,7 @@ class Ending(StrEnum):
     DONE = "done"
     """Everything in the plan was attempted, or is being worked on by another process."""
     STOPPED = "stopped"
-    """Somebody asked for it; the rest is pending."""
+    """It was asked to stop; the rest is pending."""
     REPLAN = "replan"
     """It is time for a new plan; what was under work came to its end."""
 

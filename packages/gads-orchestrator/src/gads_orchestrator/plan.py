@@ -119,7 +119,7 @@ class PlannedSlice:
 class WorkPlan:
     """What is to be attempted, in order, and what is skipped and why. Iterating makes the slices one by one.
 
-    The order is that of `Reason`; within one purpose the accounts take turns, so that none waits for another's whole
+    The order is that of `Reason`; within one reason the accounts take turns, so that none waits for another's whole
     list. What is kept is three numbers a slice: a million partitions take some tens of megabytes.
     """
 

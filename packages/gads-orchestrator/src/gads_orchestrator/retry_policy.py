@@ -25,7 +25,7 @@ class ErrorRule:
 
 
 class RetryAction(StrEnum):
-    """What the policy says of a failed partition."""
+    """What to do with a failed partition."""
 
     DUE = "due"
     WAIT = "wait"
@@ -38,7 +38,7 @@ class RetryAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict, its reason in a line, and from when on it is due where that is known."""
+    """What to do, the reason in a line, and from when on it is due where that is known."""
 
     action: RetryAction
     reason: str
@@ -46,7 +46,7 @@ class Decision:
 
 
 _DEFAULT_RULES: Mapping[str, ErrorRule] = {
-    # Put right outside the ledger, for all partitions at once; the run stops at the first, so that few are tried.
+    # Mended outside of the ledger for all partitions at once. Only ledgers of earlier versions have it on record.
     "credentials": ErrorRule(retry=True),
 }
 
@@ -77,7 +77,7 @@ class RetryPolicy:
         """What to do about a `failed` partition at `now`, which is `today` in the account's zone."""
         failure = scheduling.failure
         if failure is None or scheduling.last_tried_at is None:
-            return Decision(RetryAction.DUE, "its run was withdrawn")
+            return Decision(RetryAction.DUE, "its run was revoked")
         rule = self.rules.get(failure.code) or _DEFAULT_RULES.get(failure.code) or ErrorRule()
         retry = failure.retryable if rule.retry is None else rule.retry
         if not retry:

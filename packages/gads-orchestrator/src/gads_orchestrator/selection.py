@@ -1,4 +1,4 @@
-"""Why a partition is attempted, or why it is not: one rule a way of wanting."""
+"""Why a partition is attempted, or skipped: one class per selection policy."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ LATE_DAYS = 31
 
 
 class Reason(IntEnum):
-    """Why a slice is asked for; the numbers are the order of a plan."""
+    """Why a slice is planned; the numbers are the order of a plan."""
 
     NEW = 0
-    """Days of the restatement window that were never attempted: what everybody waits for."""
+    """Days of the restatement window that were never attempted."""
     RECENT_RETRY = 1
     """Days of the window whose attempts failed."""
     RESTATEMENT = 2
-    """Good days that the API may have changed since."""
+    """Days that are `success` and that the API may have changed since."""
     OLD_RETRY = 3
     """Days before the window whose attempts failed."""
     BACKFILL = 4
     """Days before the window that were never attempted."""
     REQUESTED = 5
-    """Asked for by name, whatever the ledger says."""
+    """Requested by a user, whatever the ledger says."""
 
     @property
     def label(self) -> str:
@@ -48,7 +48,7 @@ class Reason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The days of one report of one account that a plan looks at.
+    """The days of one report of one account that a plan considers.
 
     From `first` to `last`, both included, as of `today` in `zone`. From `window_first` on a day is still restated;
     before it, never-attempted days are of interest from `backfill_first` on. Of days before `askable_first` the API
@@ -89,7 +89,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class SkipReason:
-    """Why a day is left out: a stable name, a line for people, and until when, where that is known.
+    """Why a day is skipped: a stable code, a line for people, and until when, where that is known.
 
     `is_final` asks for the day to be marked terminal.
     """
@@ -101,13 +101,13 @@ class SkipReason:
 
 
 NOT_RETRIED = "failed"
-"""The code of what failed before and is left out because nobody asked for a retry."""
+"""The code of what failed before and is skipped because no retry was requested."""
 
-PAST = SkipReason("past", "the API has nothing of this day any more", is_final=True)
+PAST = SkipReason("past", "the API no longer has this day", is_final=True)
 """Of a day that can never be asked for again."""
 
 Selection = Reason | SkipReason | None
-"""None: there is nothing to do, and nothing to be said about it."""
+"""None: there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class SelectedDays:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Adjacent days of one report of one account that are not attempted, and why."""
+    """Adjacent days of one report of one account that are skipped, and why."""
 
     customer_id: str
     report: str
@@ -146,11 +146,11 @@ class Skipped:
 
 
 class SelectionPolicy(Protocol):
-    """Decides for each day; a pure function of the ledger's standing and the clock."""
+    """Decides for each day; a pure function of the ledger and the clock."""
 
     @property
     def recovers(self) -> bool:
-        """Whether a run that an earlier command sealed will do, so that its days are not asked for again."""
+        """Whether what an earlier run sealed is used, so that its days are not asked for again."""
         ...
 
     def of_untouched(self, day: date, days: Days) -> Selection:
@@ -167,14 +167,14 @@ ALL_BY_POLICY = frozenset(Reason) - {Reason.REQUESTED}
 
 @dataclass(frozen=True, slots=True)
 class SelectDue:
-    """What is due: new days, retries, restatements and backfills, of which `purposes` are wanted."""
+    """What is due: new days, retries, restatements and backfills, of which `reasons` are selected."""
 
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     reasons: frozenset[Reason] = ALL_BY_POLICY
 
     @property
     def recovers(self) -> bool:
-        """Always: what is sealed was paid for."""
+        """Always: its operations are spent."""
         return True
 
     def of_untouched(self, day: date, days: Days) -> Selection:
@@ -206,8 +206,8 @@ class SelectDue:
     def _restatement(self, scheduling: SchedulingState, days: Days) -> Selection:
         """Due once a calendar day until it was read on the last day of its window, or once after it.
 
-        A last reading that failed is no reading, and is tried again a day later, as often in a row as policy allows and
-        for `LATE_DAYS` at most.
+        A last extraction that failed does not count, and is tried again a day later, as often in a row as policy
+        allows and for `LATE_DAYS` at most.
         """
         day = scheduling.key.logical_date
         if scheduling.last_tried_at is None or day < days.askable_first or days.window_first == days.today:
@@ -230,18 +230,18 @@ class SelectDue:
 
 @dataclass(frozen=True, slots=True)
 class SelectRequested:
-    """What somebody asks for: all that is `pending`; with `reprocess` also `success`, with `retry_failed` `failed`."""
+    """What a user requests: all that is `pending`; with `reprocess` also `success`, with `retry_failed` `failed`."""
 
     reprocess: bool = False
     retry_failed: bool = False
 
     @property
     def recovers(self) -> bool:
-        """Unless new runs are what is asked for."""
+        """Unless a new run is requested."""
         return not self.reprocess
 
     def of_untouched(self, day: date, days: Days) -> Selection:
-        """Always, unless the API has nothing of it any more."""
+        """Always, unless the API no longer has the day."""
         return replace(PAST, is_final=False) if day < days.askable_first else Reason.REQUESTED
 
     def of_state(self, scheduling: SchedulingState, days: Days, now: datetime) -> Selection:
@@ -255,12 +255,12 @@ class SelectRequested:
             return replace(PAST, is_final=False)
         if scheduling.status is PartitionStatus.FAILED and not self.retry_failed:
             code = "unknown" if scheduling.failure is None else scheduling.failure.code
-            return SkipReason(NOT_RETRIED, f"failed with {code}, and no retry was asked for")
+            return SkipReason(NOT_RETRIED, f"failed with {code}, and no retry was requested")
         return Reason.REQUESTED
 
 
 def why_marked(scheduling: SchedulingState) -> SkipReason | None:
-    """Why a marked partition is left out; None for one without a mark."""
+    """Why a marked partition is skipped; None for one without a mark."""
     if Mark.HELD in scheduling.marks:
         return SkipReason(Mark.HELD.value, "held by an operator")
     if Mark.TERMINAL in scheduling.marks:

@@ -1,4 +1,4 @@
-"""Who works on slices: this process, or worker processes that live as long as the run."""
+"""The workers of a run: this process, or worker processes that live as long as the run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A worker is through with its task and waits for the next."""
+    """A worker has ended its task and waits for the next."""
 
     worker: int
     result: TaskResult
@@ -39,7 +39,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A worker died over its task; another has its number by now."""
+    """A worker died during its task; another has its number now."""
 
     worker: int
 
@@ -53,7 +53,7 @@ class Workers(Protocol):
     Laws:
 
     1. A worker has one task at a time; for each task that was given there is exactly one `Done` or `Lost`.
-    2. What went wrong in opening a worker's rooms, and a fault of the software, is raised by `wait`.
+    2. An error in opening a worker's context, and a bug of the software, is raised by `wait`.
     3. After `close` nothing is at work any more.
     """
 
@@ -66,25 +66,25 @@ class Workers(Protocol):
         ...
 
     def wait(self, seconds: float) -> list[Message]:
-        """What the workers have to say, as soon as there is anything; empty after `seconds` of silence."""
+        """The messages of the workers, as soon as there is one; empty after `seconds`."""
         ...
 
     def close(self) -> None:
-        """End at once what is still at work; what it had not sealed is invisible and stays so."""
+        """End at once what is still at work; what it had not sealed stays invisible."""
         ...
 
 
-def _nobody(_event: Event) -> None:
+def _ignore(_event: Event) -> None:
     return None
 
 
 class InThisProcess:
     """One worker, which works while `wait` is called.
 
-    `rows_received` hears of rows as they come; everything else is told when the task is done.
+    `rows_received` gets the rows' events as they come; all other events come when the task has ended.
     """
 
-    def __init__(self, context: WorkerContext, rows_received: Callable[[Event], None] = _nobody) -> None:
+    def __init__(self, context: WorkerContext, rows_received: Callable[[Event], None] = _ignore) -> None:
         self._rooms = context
         self._rows_received = rows_received
         self._task: Task | None = None
@@ -126,8 +126,8 @@ class _Process:
 class SpawnedWorkers:
     """Up to `count` processes, started by spawn when there is something for them to do, and kept over slices.
 
-    A worker ends when its pipe does, and at once when the process that started it dies, so that nobody goes on spending
-    for nobody. It does not hear SIGTERM and SIGINT: who stops is for the starter to say.
+    A worker ends when its pipe does, and at once when the process that started it dies, so that it does not go on
+    spending. It ignores SIGTERM and SIGINT: the starter decides when it stops.
     """
 
     factory: WorkerContextFactory
@@ -135,7 +135,7 @@ class SpawnedWorkers:
     _running: dict[int, _Process] = field(default_factory=dict)
 
     def idle(self) -> Sequence[int]:
-        """Those that run and wait, then those that could be started."""
+        """Those that run and are idle, then those that could be started."""
         waiting = [number for number, running in self._running.items() if not running.busy]
         return [*waiting, *(number for number in range(self.count) if number not in self._running)]
 
@@ -148,7 +148,7 @@ class SpawnedWorkers:
             running.pipe.send(task)
 
     def wait(self, seconds: float) -> list[Message]:
-        """What has come through the pipes."""
+        """The messages that came through the pipes."""
         by_pipe = {running.pipe: number for number, running in self._running.items()}
         messages: list[Message] = []
         for ready in connection.wait(list(by_pipe), seconds) if by_pipe else ():
@@ -157,7 +157,7 @@ class SpawnedWorkers:
         return messages
 
     def close(self) -> None:
-        """Let those that wait go, end the others."""
+        """End those that wait, kill the others."""
         for running in self._running.values():
             running.pipe.close()
             if running.busy:
@@ -170,7 +170,7 @@ class SpawnedWorkers:
         self._running.clear()
 
     def open_anew(self, factory: WorkerContextFactory) -> None:
-        """Between two runs: let all go, and have those that are started from now on open their rooms by `factory`."""
+        """Between two runs: end all workers; those that start from now on open their context by `factory`."""
         self.close()
         self.factory = factory
 

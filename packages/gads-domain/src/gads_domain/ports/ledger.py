@@ -1,4 +1,4 @@
-"""The ledger, cut by authority: what a reader, the validator and the control plane may do with it."""
+"""The ledger, cut by rights: what a reader, the validator and the control plane may do with it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gads_domain.state import (
 
 
 class StateReader(Protocol):
-    """What anybody may ask of the ledger.
+    """What every process may ask of the ledger.
 
     Laws:
 
     1. A partition without a row is `pending`, at version 0, with nothing else set.
     2. Reading changes nothing; a ledger that does not exist reads as empty and is not created by it.
     3. What one call returns is one consistent moment of the ledger, of however many partitions it tells.
-    4. The log only grows; whoever has read up to a sequence number will never find a new entry at or below it.
+    4. The log only grows; a reader that has read up to a sequence number never finds a new entry at or below it.
     5. Along the log `at` never goes back: where the writer's clock is behind, an entry takes the time before it.
     6. What was the case at a position stays so: `as_of` a position that the log has reached never changes, and as of
        the last position it agrees with the rows.
@@ -53,7 +53,7 @@ class StateReader(Protocol):
         ...
 
     def history(self, key: PartitionKey) -> KeyHistory:
-        """The row of `key`, its attempts in the order they were recorded, the runs withdrawn from it."""
+        """The row of `key`, its attempts in the order they were recorded, the revoked runs."""
         ...
 
     def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
@@ -72,27 +72,27 @@ class StateReader(Protocol):
         ...
 
     def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
-        """The moves with a sequence number above `after`, in order."""
+        """The authority changes with a sequence number above `after`, in order."""
         ...
 
     def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
-        """The moves of `key`, in order: the part of the log that is about it."""
+        """The authority changes of `key`, in order."""
         ...
 
     def position(self) -> int:
-        """The sequence number of the last move; 0 for an empty log."""
+        """The sequence number of the last authority change; 0 if there is none."""
         ...
 
     def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
-        """The last move at or below `position` of each partition that matches, in key order.
+        """The last authority change at or below `position` of each partition that matches, in key order.
 
-        A partition that had not moved by then is not there: it was pending. `wanted.statuses` is compared with the
-        status after that move.
+        A partition without a change by then is not there: it was pending. `wanted.statuses` is compared with the
+        status after the change.
         """
         ...
 
     def position_at(self, moment: datetime) -> int:
-        """The sequence number of the last move whose `at` is not after `moment` (aware); 0 if there is none."""
+        """The sequence number of the last authority change whose `at` is not after `moment` (aware); 0 if none."""
         ...
 
     def reports(self, source: str) -> list[str]:
@@ -100,11 +100,11 @@ class StateReader(Protocol):
         ...
 
     def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
-        """How each partition that has a row or a mark stands with the control plane, in key order, of one moment."""
+        """The scheduling state of each partition that has a row or a mark, in key order, of one moment."""
         ...
 
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
-        """What the control plane has put on `key` and not taken off."""
+        """The marks on `key`."""
         ...
 
     def leases(self, now: datetime) -> list[Lease]:
@@ -147,7 +147,7 @@ class ValidatorLedger(StateReader, Protocol):
        recorded. Changes of one call stand or fall each for itself and are durable together when the call returns.
     2. Row, attempt, pin and log entry of one change appear in one transaction or not at all.
     3. An entry is appended to the log exactly when status or authority moved.
-    4. A change from `failed` to `pending` is refused with `UsageError`: that move is not the validator's.
+    4. A change from `failed` to `pending` is refused with `UsageError`: only the control plane makes it.
     """
 
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
@@ -156,7 +156,7 @@ class ValidatorLedger(StateReader, Protocol):
 
 
 class ControlPlaneLedger(StateReader, Protocol):
-    """What the control plane may do: orders on record, and never `success` or `failed`.
+    """What the control plane may do: acts on record, and never `success` or `failed`.
 
     Laws:
 
@@ -166,11 +166,11 @@ class ControlPlaneLedger(StateReader, Protocol):
     2. Attempts, authority and raw data are out of its reach.
     3. `mark` and `unmark` change a mark and nothing else, with the act in the same transaction; what is so already is
        left alone, leaves no act and is reported so. No row comes into being by a mark.
-    4. `revoke` puts an order on record for a run that was judged, once; the row keeps status and authority, but a
-       decision that was made before the order is stale. A run that was never judged is left alone and reported so.
+    4. `revoke` records the revocation of a run that was validated, once; the row keeps status and authority, but a
+       decision that was made before it is stale. A run that was never validated is left alone and reported so.
     5. Each act is recorded with the standing before and after; acts are never changed or removed.
     6. A scope is leased to one owner at a time: of several who ask at once one gets it. A lease that has expired or
-       was released may be given anew, with a higher number than any before it; whoever held it can neither renew nor
+       was released may be given anew, with a higher number than any before it; the one who held it can neither renew nor
        spend by it. The owner of a lease who asks again gets a new one. What is given back with a taking is released
        whether or not anything is taken, as by `release_leases`.
     7. `spend` counts operations if the budget allows all of them and the lease holds, and otherwise nothing; the sum
@@ -190,15 +190,15 @@ class ControlPlaneLedger(StateReader, Protocol):
         ...
 
     def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
-        """Order each run withdrawn from its key; for each, in order, whether the order is new."""
+        """Revoke each run of its key; for each, in order, whether the revocation is new."""
         ...
 
     def take_leases(
         self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
     ) -> list[Lease | None]:
-        """Lease each scope that nobody else holds at `now`; for each, in order, the lease or None.
+        """Lease each scope that no other owner holds at `now`; for each, in order, the lease or None.
 
-        `giving_back` is released before, in the same step: whoever goes from one scope to the next waits once.
+        `giving_back` is released before, in the same step, so that going from one scope to the next costs one write.
         """
         ...
 

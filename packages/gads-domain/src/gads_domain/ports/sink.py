@@ -57,7 +57,7 @@ class RawReader(Protocol):
     Laws:
 
     1. Only sealed partitions exist: a key or run without a seal is neither listed nor readable.
-    2. Two reads of one sealed partition give the same bytes, whoever else writes.
+    2. Two reads of one sealed partition give the same bytes, whatever is written meanwhile.
     3. What is read is what is stored: a damaged seal is listed and its bytes are handed out, so that the validator
        can say what is wrong with it.
     """
@@ -134,7 +134,7 @@ LONGEST_WRITE = timedelta(hours=24)
 trace, a later `finalize` raises `StorageError`."""
 
 LEAST_SWEEP_AGE = timedelta(hours=36)
-"""The youngest age a sweep may be asked for: longer than any writer's life, with room for clocks that differ."""
+"""The youngest age a sweep may be asked for: longer than any writer's life, with a margin for clocks that differ."""
 
 
 class LeftoverKind(StrEnum):

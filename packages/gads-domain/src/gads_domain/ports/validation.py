@@ -1,4 +1,4 @@
-"""Who says what is true."""
+"""The port of the validator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gads_domain.state import PartitionState, ValidationResult
 
 @dataclass(frozen=True, slots=True)
 class UnsealedRun:
-    """A run that was started for a partition and did not seal it, with the extractor's reason."""
+    """A run that was started for a partition and did not seal it, with the reason."""
 
     run_id: RunId
     reason: FailureReason
@@ -22,7 +22,7 @@ class UnsealedRun:
 
 @dataclass(frozen=True, slots=True)
 class PartitionValidation:
-    """What validating one partition came to: the state before and after, and what was newly judged."""
+    """The result of validating one partition: the state before and after, and the new validation results."""
 
     before: PartitionState
     after: PartitionState
@@ -38,15 +38,15 @@ class PartitionValidation:
 
 
 class PartitionValidator(Protocol):
-    """Judges what was sealed and moves authority.
+    """Validates what was sealed and decides which run is authoritative.
 
     Laws:
 
     1. The only writer of `success` and `failed`.
-    2. Idempotent: validating again what was judged changes nothing. Any number may run at once, in any order, and
+    2. Idempotent: validating again changes nothing. Any number may run at once, in any order, and
        the final state is the same.
     3. A failed restatement leaves the authority where it was.
-    4. Every sealed run of a key that was not judged is judged; a damaged one is recorded as rejected, never skipped.
+    4. Every sealed run of a key without a validation result gets one; a damaged one is rejected, never skipped.
     """
 
     def validate(
@@ -56,5 +56,5 @@ class PartitionValidator(Protocol):
         unsealed: Mapping[PartitionKey, UnsealedRun] | None = None,
         recheck: bool = False,
     ) -> list[PartitionValidation]:
-        """Judge `keys`, in order; with `recheck` also the seals that were judged before, to find later damage."""
+        """Validate `keys`, in order; with `recheck` also what was validated before, to find later damage."""
         ...
