@@ -168,11 +168,11 @@ class ControlPlaneLedger(StateReader, Protocol):
        left alone, leaves no act and is reported so. No row comes into being by a mark.
     4. `revoke` records the revocation of a run that was validated, once; the row keeps status and authority, but a
        decision that was made before it is stale. A run that was never validated is left alone and reported so.
-    5. Each act is recorded with the standing before and after; acts are never changed or removed.
-    6. A scope is leased to one owner at a time: of several who ask at once one gets it. A lease that has expired or
-       was released may be given anew, with a higher number than any before it; the one who held it can neither renew nor
-       spend by it. The owner of a lease who asks again gets a new one. What is given back with a taking is released
-       whether or not anything is taken, as by `release_leases`.
+    5. Each act is recorded with the scheduling state before and after; acts are never changed or removed.
+    6. A scope is leased to one owner at a time: of several that ask at once one gets it. A lease that has expired or
+       was released may be given again, with a higher number than any before it; its former owner can neither renew it
+       nor spend by it. The owner of a lease that asks again gets a new one. What is given back with a taking is
+       released whether or not anything is taken, as by `release_leases`.
     7. `spend` counts operations if the budget allows all of them and the lease holds, and otherwise nothing; the sum
        that was granted on a day never exceeds a limit that all who spend agree on. What was spent stays spent.
     """
