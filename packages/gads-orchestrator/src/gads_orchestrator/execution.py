@@ -21,22 +21,17 @@ from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.report import ReportSlice, slices
 from gads_domain.run import RunContext
-from gads_domain.state import OperatorAct, PartitionStatus, StateFilter, ValidationOutcome
+from gads_domain.state import OperatorAct, PartitionStatus, StateFilter
 from gads_orchestrator.budget import Budget
 from gads_orchestrator.dispatcher import Dispatcher
 from gads_orchestrator.events import (
     AccountStopped,
     ActRecorded,
-    AuthorityChanged,
     Event,
     NullObserver,
     Observer,
-    PartitionEvent,
     PartitionGivenUp,
-    PartitionOvertaken,
-    PartitionRecovered,
     PartitionRetried,
-    PartitionValidated,
     RunEnded,
     RunPlanned,
     RunStopped,
@@ -301,26 +296,12 @@ class _Execution:
 
     def _handle(self, message: Message) -> None:
         if isinstance(message, Emitted):
-            self._count(message.events)
+            self._outcome.count(message.events)
             self._emit(*message.events)
         elif isinstance(message, Done):
             self._done(self._under_work.pop(message.worker), message.result)
         else:
             self._lost(message)
-
-    def _count(self, events: tuple[Event, ...]) -> None:
-        outcome, run_id = self._outcome, self._run.run_id.value
-        for event in events:
-            if not isinstance(event, PartitionEvent):
-                continue
-            if isinstance(event, PartitionValidated):
-                outcome.attempted += event.validated_run == run_id
-                passed = event.outcome == ValidationOutcome.PASSED
-                (outcome.unsuccessful.discard if passed else outcome.unsuccessful.add)(_key_of(event))
-            elif isinstance(event, PartitionOvertaken):
-                outcome.overtaken[_key_of(event)] = event.newer_run
-            outcome.recovered += isinstance(event, PartitionRecovered)
-            outcome.changed += isinstance(event, AuthorityChanged)
 
     def _done(self, under_work: _UnderWork, result: TaskResult) -> None:
         slice_, failure = under_work.task.slice_, result.stopped_by
@@ -395,7 +376,3 @@ class _Execution:
     def _emit(self, *events: Event) -> None:
         if events:
             self._control.observer.on_events(*events)
-
-
-def _key_of(event: PartitionEvent) -> PartitionKey:
-    return PartitionKey(GOOGLE_ADS, event.customer_id, event.report, event.logical_date)

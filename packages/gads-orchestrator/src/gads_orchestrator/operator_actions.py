@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,83 +69,44 @@ def operate(
     observer: Observer,
     run_id: RunId | None = None,
 ) -> list[Outcome]:
-    """Do `operation` to each of `keys`, a few hundred a transaction; what was not done says why.
+    """Do `operation` to each of `keys`, a few hundred in a transaction; an outcome says why it changed nothing.
 
     A retry also lifts a terminal mark. `run_id` is the run to revoke; it takes effect at the next validation.
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(keys), _BATCH):
-        batch = keys[start : start + _BATCH]
-        outcomes += _WAYS[operation](_Acting(ledger, act, observer, run_id), batch)
+        outcomes += _operate(operation, keys[start : start + _BATCH], ledger, act, observer, run_id)
     return outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class _Acting:
-    ledger: ControlPlaneLedger
-    act: OperatorAct
-    observer: Observer
-    run_id: RunId | None
+def _operate(
+    operation: Operation,
+    keys: Sequence[PartitionKey],
+    ledger: ControlPlaneLedger,
+    act: OperatorAct,
+    observer: Observer,
+    run_id: RunId | None,
+) -> list[Outcome]:
+    def emit(kind: type[ActRecorded], done: Sequence[bool], *more: str) -> Sequence[bool]:
+        changed = [key for key, was_done in zip(keys, done, strict=True) if was_done]
+        common = (act.actor, act.reason, *more)
+        observer.on_events(*(kind(act.at, "", k.customer_id, k.report, k.logical_date, *common) for k in changed))
+        return done
 
-    def tell(self, kind: type[ActRecorded], keys: Iterable[PartitionKey], *more: str) -> None:
-        act = self.act
-        told = [
-            kind(act.at, "", key.customer_id, key.report, key.logical_date, act.actor, act.reason, *more)
-            for key in keys
-        ]
-        self.observer.on_events(*told)
-
-
-def _retry(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:
-    lifted = acting.ledger.unmark(keys, Mark.TERMINAL, acting.act)
-    acting.tell(PartitionTakenUp, _those(keys, lifted))
-    moved = acting.ledger.retry(keys, acting.act)
-    acting.tell(PartitionRetried, _those(keys, moved))
-    statuses = [state.status for state in acting.ledger.get_many(keys)]
-    return [
-        Outcome(key, "" if was_lifted or was_moved else f"it is {status}, not failed")
-        for key, was_lifted, was_moved, status in zip(keys, lifted, moved, statuses, strict=True)
-    ]
-
-
-def _hold(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:
-    done = acting.ledger.mark(keys, Mark.HELD, acting.act)
-    acting.tell(PartitionHeld, _those(keys, done))
-    return _outcomes(keys, done, "it is held already")
-
-
-def _release(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:
-    done = acting.ledger.unmark(keys, Mark.HELD, acting.act)
-    acting.tell(PartitionReleased, _those(keys, done))
-    return _outcomes(keys, done, "it is not held")
-
-
-def _mark_terminal(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:
-    done = acting.ledger.mark(keys, Mark.TERMINAL, acting.act)
-    acting.tell(PartitionGivenUp, _those(keys, done))
-    return _outcomes(keys, done, "it is terminal already")
-
-
-def _revoke(acting: _Acting, keys: Sequence[PartitionKey]) -> list[Outcome]:
-    assert acting.run_id is not None
-    run_id = acting.run_id
-    done = acting.ledger.revoke([(key, run_id) for key in keys], acting.act)
-    acting.tell(RunRevoked, _those(keys, done), run_id.value)
-    return _outcomes(keys, done, "the run has no validation result here, or is revoked already")
-
-
-_WAYS: dict[Operation, Callable[[_Acting, Sequence[PartitionKey]], list[Outcome]]] = {
-    Operation.RETRY: _retry,
-    Operation.HOLD: _hold,
-    Operation.RELEASE: _release,
-    Operation.MARK_TERMINAL: _mark_terminal,
-    Operation.REVOKE: _revoke,
-}
-
-
-def _those(keys: Sequence[PartitionKey], done: Sequence[bool]) -> list[PartitionKey]:
-    return [key for key, was_done in zip(keys, done, strict=True) if was_done]
-
-
-def _outcomes(keys: Sequence[PartitionKey], done: Sequence[bool], why_not: str) -> list[Outcome]:
-    return [Outcome(key, "" if was_done else why_not) for key, was_done in zip(keys, done, strict=True)]
+    if operation is Operation.RETRY:
+        lifted = emit(PartitionTakenUp, ledger.unmark(keys, Mark.TERMINAL, act))
+        retried = emit(PartitionRetried, ledger.retry(keys, act))
+        why_not = [f"it is {state.status}, not failed" for state in ledger.get_many(keys)]
+        done: Sequence[bool] = [one or other for one, other in zip(lifted, retried, strict=True)]
+        return [Outcome(key, "" if was else why) for key, was, why in zip(keys, done, why_not, strict=True)]
+    if operation is Operation.HOLD:
+        done, why = emit(PartitionHeld, ledger.mark(keys, Mark.HELD, act)), "it is held already"
+    elif operation is Operation.RELEASE:
+        done, why = emit(PartitionReleased, ledger.unmark(keys, Mark.HELD, act)), "it is not held"
+    elif operation is Operation.MARK_TERMINAL:
+        done, why = emit(PartitionGivenUp, ledger.mark(keys, Mark.TERMINAL, act)), "it is terminal already"
+    else:
+        assert run_id is not None
+        done = emit(RunRevoked, ledger.revoke([(key, run_id) for key in keys], act), run_id.value)
+        why = "the run has no validation result here, or is revoked already"
+    return [Outcome(key, "" if was_done else why) for key, was_done in zip(keys, done, strict=True)]

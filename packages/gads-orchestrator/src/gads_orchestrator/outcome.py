@@ -10,12 +10,20 @@ from enum import StrEnum
 from itertools import islice
 
 from gads_domain.control import Mark
-from gads_domain.errors import FailureReason, FailureScope
-from gads_domain.partition_key import PartitionKey
+from gads_domain.errors import FailureReason
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
-from gads_domain.state import PartitionState, PartitionStatus
+from gads_domain.state import PartitionState, PartitionStatus, ValidationOutcome
+from gads_orchestrator.events import (
+    AuthorityChanged,
+    Event,
+    PartitionEvent,
+    PartitionOvertaken,
+    PartitionRecovered,
+    PartitionValidated,
+)
 from gads_orchestrator.plan import WorkPlan
 from gads_orchestrator.selection import Skipped
 
@@ -71,6 +79,21 @@ class RunOutcome:
     changed: int = 0
     given_up: int = 0
 
+    def count(self, events: Iterable[Event]) -> None:
+        """Take up what a worker emitted."""
+        assert self.run is not None
+        for event in events:
+            if not isinstance(event, PartitionEvent):
+                continue
+            if isinstance(event, PartitionValidated):
+                self.attempted += event.validated_run == self.run.run_id.value
+                passed = event.outcome == ValidationOutcome.PASSED
+                (self.unsuccessful.discard if passed else self.unsuccessful.add)(_key_of(event))
+            elif isinstance(event, PartitionOvertaken):
+                self.overtaken[_key_of(event)] = event.newer_run
+            self.recovered += isinstance(event, PartitionRecovered)
+            self.changed += isinstance(event, AuthorityChanged)
+
     @property
     def ended(self) -> str:
         """`done`, `stopped`, `replan`, or the scope of the failure that ended it."""
@@ -87,6 +110,10 @@ class RunOutcome:
             and not (self.interrupted or self.unsuccessful or self.overtaken or self.leased)
             and not self.stopped_accounts
         )
+
+
+def _key_of(event: PartitionEvent) -> PartitionKey:
+    return PartitionKey(GOOGLE_ADS, event.customer_id, event.report, event.logical_date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +246,3 @@ def joined(failures: Iterable[tuple[PartitionKey, str]]) -> Iterator[FailedDays]
         pending = FailedDays(key, key, reason)
     if pending is not None:
         yield pending
-
-
-def combined(outcomes: Iterable[RunOutcome]) -> FailureScope | None:
-    """The scope of the last failure that ended one of several executions; None if the last ended by itself."""
-    scope = None
-    for outcome in outcomes:
-        scope = None if outcome.stopped_by is None else outcome.stopped_by.scope
-    return scope
