@@ -46,18 +46,18 @@ def test_a_backfill_and_what_operators_do_to_it(
 
     key = f"google_ads/{customers[0]}/account/2024-05-02"
     before = digest_of(config.parent)
-    meant = ask("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong", "--dry-run")
+    meant = ask("state", "revoke", key, "--run", done.json["run_ids"][0], "--reason", "wrong", "--dry-run")
     assert (meant.code, meant.json["done"], len(meant.json["partitions"])) == (0, 0, 1)
     assert digest_of(config.parent) == before
 
-    revoked = ask("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong", "--json-events")
+    revoked = ask("state", "revoke", key, "--run", done.json["run_ids"][0], "--reason", "wrong", "--json-events")
     assert (revoked.code, revoked.json["partitions"][0]["status"]) == (0, "failed")
     facts = [json.loads(line) for line in revoked.err.splitlines()]
     assert [fact["event"] for fact in facts] == ["run_revoked", "authority_changed"]
-    assert (facts[1]["from_run"], facts[1]["to_run"], facts[1]["run_id"]) == (done.json["run_id"], "", "")
-    again = ask("state", "revoke", key, "--run", done.json["run_id"], "--reason", "wrong")
+    assert (facts[1]["from_run"], facts[1]["to_run"], facts[1]["run_id"]) == (done.json["run_ids"][0], "", "")
+    again = ask("state", "revoke", key, "--run", done.json["run_ids"][0], "--reason", "wrong")
     assert again.code == 1
-    assert again.json["partitions"][0]["why_not"] == "the run was not judged here, or is revoked already"
+    assert again.json["partitions"][0]["why_not"] == "the run has no validation result here, or is revoked already"
 
     days = ("--since", "2024-05-03", "--until", "2024-05-04")
     held = ask("state", "hold", "--customer", customers[0], *days, "--reason", "odd", "--json-events")
@@ -71,17 +71,16 @@ def test_a_backfill_and_what_operators_do_to_it(
         ("2024-05-04", "pending", "held"),
     ]
     more = ask("backfill", "--since", "2024-05-01", "--until", "2024-05-04", "--customer", customers[0])
-    assert (more.code, more.json["operations"], len(more.json["partitions"])) == (1, 1, 1)
-    assert [(left["since"], left["until"], left["code"]) for left in more.json["skipped"]] == [
-        ("2024-05-03", "2024-05-04", "held")
-    ]
+    assert (more.code, more.json["operations"], more.json["attempted"]) == (1, 1, 1)
+    held = {row["logical_date"]: row["skipped"]["code"] for row in more.json["partitions"] if row["skipped"]}
+    assert held == {"2024-05-04": "held"}, "the third is success, and held"
 
     history = ask("state", "history", key).json
-    assert history["revoked"] == [done.json["run_id"]]
-    assert [attempt["outcome"] for attempt in history["attempts"]] == ["passed", "passed"]
+    assert history["revoked"] == [done.json["run_ids"][0]]
+    assert [result["outcome"] for result in history["results"]] == ["passed", "passed"]
     assert [act["kind"] for act in history["acts"]] == ["revoke", "retry"]
-    assert [move["cause"] for move in history["moves"]] == ["validate", "order", "retry", "validate"]
-    assert history["attempts"][0]["checks"]
+    assert [change["cause"] for change in history["authority_changes"]] == ["validate", "order", "retry", "validate"]
+    assert history["results"][0]["checks"]
     assert {"actor", "command", "filter", "reason", "before", "after"} <= set(history["acts"][0])
 
 
@@ -136,7 +135,7 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
     config.write_text(config.read_text() + "[warehouse]\nload_after_run = true\n")
     served = gads_etl("serve", "--once", "--json-events", "--format", "json", "-c", config)
     assert served.code == 0, served.err
-    assert (served.json["ended"], served.json["operations"], served.json["not_success"]) == ("done", 2, [])
+    assert (served.json["ended"], served.json["operations"], served.json["summary"]["success"]) == ("done", 2, 6)
     events = [json.loads(line) for line in served.err.splitlines() if line.startswith("{")]
     assert [event["event"] for event in events if event["event"].startswith("run_")] == ["run_planned", "run_ended"]
     assert gads_etl("warehouse", "status", "-c", config).code == 0, "the tables are where the ledger is"

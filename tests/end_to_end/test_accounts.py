@@ -43,7 +43,7 @@ def test_the_tree_says_who_is_selected_and_why_not(
     drawn = gads_etl("accounts", "-c", config)
     assert drawn.code == 0
     assert re.search(rf"├── ✓ {customers[0]}", drawn.out), drawn.out
-    assert re.search(rf"- {customers[1]} .*left out: accounts\.exclude has Café \*", drawn.out)
+    assert re.search(rf"- {customers[1]} .*skipped: accounts\.exclude has Café \*", drawn.out)
     assert "2 of 5 accounts are selected" in drawn.err
 
 
@@ -84,10 +84,10 @@ def test_days_that_are_not_over_are_never_asked_for(
     span = ("--since", today - timedelta(days=3), "--until", today + timedelta(days=3))
     done = gads_etl("run", "-c", config, *span, "--report", "account", "--format", "json")
     assert done.code == 0, done.err
-    assert "not over yet in the account's zone: account of " + customers[0] in done.err
+    assert "not over yet in the account's time zone: account of " + customers[0] in done.err
     assert all(date.fromisoformat(row["logical_date"]) < today + timedelta(days=1) for row in done.json["partitions"])
     assert len(done.json["partitions"]) in (2, 3, 4)
     future = ("--since", today + timedelta(days=2), "--until", today + timedelta(days=3))
     refused = gads_etl("run", "-c", config, *future, "--report", "account")
     assert refused.code == 2
-    assert "none of these days can be asked for yet" in refused.err
+    assert "none of these days can be requested yet" in refused.err

@@ -38,7 +38,7 @@ def test_run_extracts_seals_and_trusts(
     done = gads_etl("run", "-c", config, *DAYS, "--format", "json")
     assert done.code == 0, done.err
     assert done.json["summary"] == {"pending": 0, "success": 30, "failed": 0}
-    run_id = done.json["run_id"]
+    (run_id,) = done.json["run_ids"]
     assert {row["current_run_id"] for row in done.json["partitions"]} == {run_id}
     assert len(list((config.parent / "raw").rglob("metadata.json"))) == 30
     assert all(f"run_id={run_id}" in str(path) for path in (config.parent / "raw").rglob("metadata.json"))
@@ -63,16 +63,16 @@ def test_restatement_with_the_same_rows_moves_nothing(
     gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
 ) -> None:
     config = project(agency, customers[:1])
-    first = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--format", "json").json["run_id"]
+    first = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--format", "json").json["run_ids"]
     second = gads_etl("run", "-c", config, *DAYS, "--report", "account", "--reprocess", "--format", "json")
     assert second.code == 0
-    assert second.json["run_id"] != first
-    assert {row["current_run_id"] for row in second.json["partitions"]} == {first}
+    assert second.json["run_ids"] != first
+    assert [row["current_run_id"] for row in second.json["partitions"]] == first * 5
     assert {row["attempt_count"] for row in second.json["partitions"]} == {2}
-    assert not any(row["moved"] for row in second.json["partitions"])
+    assert (second.json["attempted"], second.json["changed"]) == (5, 0)
     checked = gads_etl("validate", "-c", config, "--recheck", "--format", "json")
     assert checked.code == 0
-    assert checked.json["partitions"] == 5
+    assert (checked.json["looked_at"], checked.json["partitions"]) == (5, [])
 
 
 def test_one_denied_account_changes_nothing_for_the_others(
@@ -154,8 +154,11 @@ def test_every_damage_and_loss_is_found_and_authority_falls_back(
     (config.parent / "elsewhere").rename(raw)
 
     found = gads_etl("validate", "-c", config, "--recheck", "--format", "json")
-    assert (found.code, found.json["partitions"]) == (1, 4)
-    failed = [(row["logical_date"], row["status"], row["failed_checks"]) for row in found.json["rejected_runs"]]
+    assert (found.code, found.json["looked_at"], found.json["rejected_runs"]) == (1, 4, 3)
+    failed = [
+        (row["logical_date"], row["status"], row["rejected_runs"][0]["failed_checks"])
+        for row in found.json["partitions"]
+    ]
     assert failed == [
         ("2024-03-01", "failed", ["payload_sha256"]),
         ("2024-03-02", "failed", ["seal"]),

@@ -15,13 +15,17 @@ def test_a_run_ends_at_the_budget_and_what_was_not_asked_for_stays_pending(
     first = gads_etl(*asked)
     assert first.code == 1, first.err
     assert first.json["summary"] == {"pending": 4, "success": 8, "failed": 0}
-    assert "the next day begins" in first.json["ended_early"]["hint"]
+    assert "the next day begins" in first.json["stopped_by"]["hint"]
 
     again = gads_etl(*asked)
-    assert (again.code, again.json["summary"]["success"]) == (1, 8)
+    assert (again.code, again.json["summary"], again.json["up_to_date"]) == (
+        1,
+        {"pending": 4, "success": 0, "failed": 0},
+        8,
+    )
     table = gads_etl(*asked[:-2])
-    assert "ended early: the operations of" in table.err
+    assert "error: the operations of" in table.err
 
     config.write_text(config.read_text().replace("operations_per_day = 4", "operations_per_day = 6"))
     last = gads_etl(*asked)
-    assert (last.code, last.json["summary"]["success"]) == (0, 12)
+    assert (last.code, last.json["summary"]["success"], last.json["up_to_date"]) == (0, 4, 8)

@@ -8,6 +8,7 @@ it, none doubled.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +20,7 @@ import pytest
 from gads_domain.errors import CredentialsError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import PartitionKey
-from gads_domain.state import PartitionStatus, StateFilter
+from gads_domain.state import PartitionState, PartitionStatus, StateFilter
 from gads_emulator import (
     CA_NAME,
     EmulatorServer,
@@ -30,17 +31,21 @@ from gads_emulator import (
     trust_process_authority,
 )
 from gads_emulator.fault_plan import TOKEN
-from gads_etl.composition import new_run, open_ledger_reader, open_sink_reader
-from gads_etl.configuration import Configuration, load_configuration
-from gads_etl.execution import execute_run
-from gads_etl.run_wish import RunOptions
+from gads_etl.outcome_report import print_outcome
+from gads_etl.printing import Format
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.report_source import GoogleAdsReportSource
+from gads_orchestrator.outcome import PartitionOutcome
 from gads_payload.reader import open_payload
+from gads_pipeline import Pipeline
+from gads_pipeline.composition import open_ledger_reader, open_sink_reader
+from gads_pipeline.configuration import Configuration
+from gads_pipeline.outcome import Outcome
+from gads_pipeline.work_request import RunOptions
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)
 DAYS = 3
-WISH = RunOptions(FIRST, LAST)
+OPTIONS = RunOptions(FIRST, LAST)
 AGAIN = RunOptions(FIRST, LAST, retry_failed=True)
 REPORTS = """
 [[reports]]
@@ -81,6 +86,26 @@ def _faultless(server: EmulatorServer) -> Iterator[None]:
     server.faults.clear()
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a run came to, with every partition."""
+
+    outcome: Outcome
+    found: dict[PartitionKey, PartitionOutcome]
+
+    @property
+    def exit_code(self) -> int:
+        return int(print_outcome(self.outcome, Format.JSON))
+
+    @property
+    def states(self) -> dict[PartitionKey, PartitionState]:
+        return {key: found.state for key, found in self.found.items()}
+
+    @property
+    def failures(self) -> dict[PartitionKey, str]:
+        return {key: found.reason for key, found in self.found.items() if found.reason is not None}
+
+
 @dataclass
 class Job:
     """`gads-etl run` in process: the real sink, ledger, validator, client and wire; only sleep is remembered."""
@@ -88,11 +113,12 @@ class Job:
     configuration: Configuration
     naps: list[float]
 
-    def run(self, options: RunOptions = WISH) -> Any:
-        return execute_run(self.configuration, options, new_run("gads-etl run"))
+    def run(self, options: RunOptions = OPTIONS) -> Result:
+        outcome = Pipeline.open(self.configuration).run(options)
+        return Result(outcome, {found.state.key: found for found in (*outcome.partitions(), *outcome.skipped())})
 
     def trusted(self) -> Rows:
-        """The rows of every partition that the ledger vouches for, sorted."""
+        """The rows of every authoritative partition, sorted."""
         found: Rows = {}
         sink = open_sink_reader(self.configuration)
         with open_ledger_reader(self.configuration) as ledger:
@@ -121,8 +147,8 @@ def job_at(folder: Path, client: Path, customers: list[str], monkeypatch: pytest
             access, retry=RetryPolicy(attempts=ATTEMPTS, sleep=naps.append), idle_timeout=silence
         )
 
-    monkeypatch.setattr("gads_etl.execution.report_source", patient)
-    return Job(load_configuration(path), naps)
+    monkeypatch.setattr("gads_pipeline.worker_setup.report_source", patient)
+    return Job(Configuration.load(path), naps)
 
 
 @pytest.fixture
@@ -162,12 +188,18 @@ class Hits:
     reason: str
     asked: int = 1
     """How often each of its slices is asked for."""
+    whole_account: bool = False
+    """Whether the account's second slice is not asked for after the first was refused."""
 
 
 DEADLINE = "DEADLINE_EXCEEDED: the stream was silent"
 LASTING = {
-    "account denied": Hits({"error": "authorization_error.USER_PERMISSION_DENIED"}, "USER_PERMISSION_DENIED"),
-    "account disabled": Hits({"error": "authorization_error.CUSTOMER_NOT_ENABLED"}, "CUSTOMER_NOT_ENABLED"),
+    "account denied": Hits(
+        {"error": "authorization_error.USER_PERMISSION_DENIED"}, "USER_PERMISSION_DENIED", whole_account=True
+    ),
+    "account disabled": Hits(
+        {"error": "authorization_error.CUSTOMER_NOT_ENABLED"}, "CUSTOMER_NOT_ENABLED", whole_account=True
+    ),
     "unavailable for ever": Hits({"status": "UNAVAILABLE"}, "UNAVAILABLE", ATTEMPTS),
     "cut after a row for ever": Hits({"status": "UNAVAILABLE", "after_rows": 1}, "UNAVAILABLE", ATTEMPTS),
     "cut after a page for ever": Hits({"status": "UNAVAILABLE", "after_pages": 1}, "UNAVAILABLE", ATTEMPTS),
@@ -191,14 +223,19 @@ def test_a_fault_of_one_account_stays_that_account_s(
     job = job_at(tmp_path, client, customers, monkeypatch, silence=1 if "silent" in name else 30)
     server.faults.plan = FaultPlan(rules=(rule(customers=(hit,), **hits.fault),))
     result = job.run()
-    assert server.faults.struck() == (2 * hits.asked,)
-    assert len(job.naps) == 2 * (hits.asked - 1)
+    asked = 1 if hits.whole_account else 2
+    assert server.faults.struck() == (asked * hits.asked,)
+    assert len(job.naps) == asked * (hits.asked - 1)
     assert result.exit_code == 1
     assert set(result.failures) == {key for key in expected if key.customer_id == hit}
     assert all(hits.reason in reason for reason in result.failures.values())
+    assert set(result.outcome.executions[0].stopped_accounts) == ({hit} if hits.whole_account else set())
+    statuses = Counter(state.status for key, state in result.states.items() if key.customer_id == hit)
+    assert statuses[PartitionStatus.FAILED] == asked * DAYS
+    assert statuses[PartitionStatus.PENDING] == (2 - asked) * DAYS, "what was not tried is pending"
     for key, state in result.states.items():
-        assert state.status is (PartitionStatus.FAILED if key.customer_id == hit else PartitionStatus.SUCCESS)
-        assert (hits.reason in (state.last_error or "")) is (key.customer_id == hit)
+        assert key.customer_id == hit or state.status is PartitionStatus.SUCCESS
+        assert (hits.reason in (state.last_error or "")) is (state.status is PartitionStatus.FAILED)
     assert job.trusted() == {key: rows for key, rows in expected.items() if key.customer_id != hit}
 
     server.faults.clear()
@@ -251,7 +288,6 @@ class OfEverybody:
     code: int
     said: str
     hint: str = ""
-    """Empty for a fault after which the others are asked all the same."""
 
 
 OF_EVERYBODY = {
@@ -287,23 +323,12 @@ def test_a_fault_of_everybody_keeps_what_was_done_before_it(
     assert len(good) == 2 * DAYS, "two slices"
     assert set(result.failures) == set(expected) - good
     assert all(meant.said in reason for reason in result.failures.values())
-    left = [
-        result.states[key] for key, reason in result.failures.items() if reason.startswith("pending: not asked for")
-    ]
-    assert {state.status for state in left} <= {PartitionStatus.PENDING}
-    hit = {result.states[key].status for key in set(result.failures) - {state.key for state in left}}
-    assert hit == {PartitionStatus.FAILED}
+    assert all(reason.startswith("pending: not asked for") for reason in result.failures.values())
+    assert {result.states[key].status for key in result.failures} == {PartitionStatus.PENDING}
     assert job.trusted() == {key: rows for key, rows in expected.items() if key in good}
-    end = result.credentials or result.quota
-    if meant.hint:
-        assert meant.hint in end.hint
-        assert server.faults.struck() == (1,), "nobody asks on"
-        assert len(left) >= 3 * DAYS
-    else:
-        assert end is None
-        assert server.faults.struck() == (4,)
-        assert not left
-    assert isinstance(result.credentials, CredentialsError) is (meant.code == 4)
+    assert result.outcome.stopped_by is not None
+    assert meant.hint in result.outcome.stopped_by.hint
+    assert server.faults.struck() == (1,), "nothing more is requested"
 
     server.faults.clear()
     assert job.run(AGAIN).exit_code == 0

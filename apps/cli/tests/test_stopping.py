@@ -8,10 +8,11 @@ import threading
 
 import pytest
 
-from gads_etl.working_together import StopFlag, Stopped, stopped_by_signals
+from gads_etl.signals import stopped_by_signals
+from gads_pipeline.stop import Stop, Stopped
 
 
-def _wait_for_an_api_that_does_not_answer(stop: StopFlag, number: int) -> None:
+def _wait_for_an_api_that_does_not_answer(stop: Stop, number: int) -> None:
     with stop.interrupting():
         os.kill(os.getpid(), number)
         threading.Event().wait(60)

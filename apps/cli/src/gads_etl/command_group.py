@@ -1,18 +1,23 @@
-"""A group of commands that parses what was typed without what typer loads to convert values."""
+"""Groups of commands that start fast: a command's module is imported when the command is called or its help shown."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup, TyperOption
+
+_WHERE_EXIT_CODES_ARE = "Exit codes: gads-etl --help lists them."
 
 
 class CommandGroup(TyperGroup):
     """Flags of a group that were not given are False instead of None.
 
-    None is no bool, so typer would have it converted, and load a library for that which costs more time than the help
-    of a command: every command is found through its groups.
+    typer converts None to a bool, and loads for that a library that takes longer than the help of a command: every
+    command is found through its groups.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -23,6 +28,58 @@ class CommandGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def group_of_commands(reason: str) -> typer.Typer:
-    """A group that shows its help where the command is left out; `purpose` is the help's first line."""
-    return typer.Typer(cls=CommandGroup, help=reason, no_args_is_help=True, rich_markup_mode=None)
+def group_of_commands(help_: str) -> typer.Typer:
+    """A group that shows its help if no command is given; `help_` is the first line of that help."""
+    group = typer.Typer(cls=CommandGroup, help=help_, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    group.callback()(_nothing)
+    return group
+
+
+def _nothing() -> None:
+    """A group has a callback so that it stays a group with a single command too; the help is that of the group."""
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """A command or group of commands: the attribute `name` of the module, and the line that the list of commands has.
+
+    `line` is the first sentence of its help, so that the list needs no module.
+    """
+
+    module: str
+    name: str
+    line: str
+
+
+class LazyGroup(CommandGroup):
+    """The group whose commands are `entries`, by name, in the order of the help."""
+
+    entries: ClassVar[Mapping[str, LazyCommand]] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the help."""
+        return list(self.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, its module being imported now."""
+        if cmd_name in self.entries and cmd_name not in self.commands:
+            self.commands[cmd_name] = _loaded(cmd_name, self.entries[cmd_name])
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.line) for name, entry in self.entries.items()])
+
+
+def _loaded(name: str, entry: LazyCommand) -> Any:
+    target = getattr(import_module(entry.module), entry.name)
+    if not isinstance(target, typer.Typer):
+        function, target = target, typer.Typer(rich_markup_mode=None, add_completion=False)
+        target.command(name)(function)
+    target.info.epilog = _WHERE_EXIT_CODES_ARE
+    for command in target.registered_commands:
+        command.epilog = _WHERE_EXIT_CODES_ARE
+    found = typer.main.get_command(target)
+    found.name = name
+    return found

@@ -15,13 +15,14 @@ from gads_orchestrator.events import (
     event_document,
     event_name,
 )
+from gads_pipeline.events import Notice
 
 _QUIET = (RowsReceived, PartitionEvent)
 """Too many for people; programs get all but the rows."""
 
 
 _PIECE = 4096
-"""So many characters are written at once: as much as a pipe takes whole when several processes write to it."""
+"""How many characters are written at once: a pipe takes that many whole when several processes write to it."""
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -51,6 +52,8 @@ def _line(event: Event) -> str:
     document = event_document(event)
     for name in ("event", "at", "run_id"):
         document.pop(name)
+    if isinstance(event, Notice):
+        return event.message
     head = f"{iso_utc(event.at)[:19]}Z {event_name(type(event))}"
     if isinstance(event, SliceEvent):
         span = [str(document.pop(name)) for name in ("customer_id", "report", "first", "last")]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 
 from gads_domain.errors import (
+    ClockSkewError,
+    ConfigurationError,
     CredentialsError,
+    FailureReason,
     GadsError,
     HeldElsewhereError,
     LedgerError,
@@ -38,6 +41,19 @@ _CODES: tuple[tuple[type[GadsError], ExitCode], ...] = (
     (StorageCredentialsError, ExitCode.CREDENTIALS),
     (HeldElsewhereError, ExitCode.HELD),
 )
+
+
+_CODES_OF_STOPS = {
+    CredentialsError.code: ExitCode.CREDENTIALS,
+    StorageCredentialsError.code: ExitCode.CREDENTIALS,
+    ConfigurationError.code: ExitCode.USAGE,
+    ClockSkewError.code: ExitCode.USAGE,
+}
+
+
+def exit_code_of_stop(reason: FailureReason) -> ExitCode:
+    """The status of a command whose execution was stopped by `reason`."""
+    return _CODES_OF_STOPS.get(reason.code, ExitCode.INCOMPLETE)
 
 
 def exit_code_of(error: GadsError) -> ExitCode:

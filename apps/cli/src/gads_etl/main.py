@@ -1,24 +1,53 @@
-"""The command line: names the commands; each imports what it needs when it is called."""
+"""The command line: the list of commands, and the entry point of the `gads-etl` script."""
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version as version_of
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
-from gads_etl.command_group import CommandGroup
-from gads_etl.failing import guarded
+from gads_etl.command_group import LazyCommand, LazyGroup
+from gads_etl.error_handling import guarded
 
-EXIT_CODES = """Exit codes: 0 all that was asked for is success; 1 some is not, and the output names it;
-2 usage or configuration; 4 credentials; 5 somebody else holds it; 70 a fault of gads-etl; 130 interrupted."""
+EXIT_CODES = """Exit codes: 0 everything that was asked for is success; 1 some of it is not, and the output names it;
+2 usage or configuration; 4 credentials; 5 another process holds it; 70 a bug of gads-etl; 130 interrupted."""
 
-_WHERE_EXIT_CODES_ARE = "Exit codes: gads-etl --help lists them."
+
+COMMANDS = (
+    ("demo", "demo", "demo", "Run the whole pipeline on a synthetic agency, without credentials."),
+    ("init", "init", "init", "Write a commented gads.toml for a real account."),
+    ("check", "check", "check", "Check configuration, reports, sink, ledger and credentials, and list every fault."),
+    ("accounts", "accounts", "accounts", "Show the tree of accounts: which are extracted, and why not the others."),
+    ("run", "run", "run", "Extract and validate every account, report and day that is not success yet."),
+    ("plan", "run", "plan", "Show what serve would do now, in order, what it costs, and what it skips."),
+    ("backfill", "run", "backfill", "Extract every day of a range that is not success, newest first."),
+    ("serve", "run", "serve", "Do whatever is due, for as long as it runs."),
+    ("validate", "validate", "validate", "Validate every sealed partition that has no result yet."),
+    ("reports", "reports", "app", "The packaged reports, and your own."),
+    ("consume", "consume", "app", "Read authoritative partitions."),
+    ("sink", "sink", "app", "Maintain the storage of raw partitions."),
+    ("state", "state", "app", "Show and change what the ledger says of each partition."),
+    ("warehouse", "warehouse", "app", "Load authoritative partitions into tables."),
+    ("emulator", "emulator", "app", "A local Google Ads API for the official client."),
+)
+"""Each command: its name, the module and the name of what is imported for it, and the first sentence of its help."""
+
+
+class Commands(LazyGroup):
+    """The commands of gads-etl."""
+
+    entries = MappingProxyType(
+        {name: LazyCommand(f"gads_etl.commands.{module}", target, line) for name, module, target, line in COMMANDS}
+    )
+
 
 app = typer.Typer(
     name="gads-etl",
-    cls=CommandGroup,
+    cls=Commands,
     help="Own your Google Ads reporting data: extract, seal, validate, trust.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -30,9 +59,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"gads-etl {version('gads-etl')}\n")
+        sys.stdout.write(f"gads-etl {version_of('gads-etl')}\n")
         raise typer.Exit
 
 
@@ -45,66 +72,10 @@ def _root(
     """Own your Google Ads reporting data: extract, seal, validate, trust."""
 
 
-def _add_commands() -> None:
-    from gads_etl.commands import (
-        accounts,
-        backfill,
-        check,
-        consume,
-        demo,
-        emulator,
-        init,
-        plan,
-        reports,
-        run,
-        serve,
-        sink,
-        state,
-        state_acts,
-        state_gaps,
-        state_history,
-        validate,
-        warehouse,
-    )
-
-    app.command("demo")(demo.demo)
-    app.command("init")(init.init)
-    app.command("check")(check.check)
-    app.command("accounts")(accounts.accounts)
-    app.command("run")(run.run)
-    app.command("plan")(plan.plan)
-    app.command("backfill")(backfill.backfill)
-    app.command("serve")(serve.serve)
-    app.command("validate")(validate.validate)
-    app.add_typer(reports.app, name="reports")
-    app.add_typer(consume.app, name="consume")
-    app.add_typer(sink.app, name="sink")
-    for more in (state_acts, state_history, state_gaps):
-        more.add_to(state.app)
-    app.add_typer(state.app, name="state")
-    app.add_typer(warehouse.app, name="warehouse")
-    app.add_typer(emulator.app, name="emulator")
-    _point_to_exit_codes(app)
-
-
-def _point_to_exit_codes(group: typer.Typer) -> None:
-    for command in group.registered_commands:
-        command.epilog = _WHERE_EXIT_CODES_ARE
-    for below in group.registered_groups:
-        assert below.typer_instance is not None
-        below.epilog = _WHERE_EXIT_CODES_ARE
-        _point_to_exit_codes(below.typer_instance)
-
-
-_QUIET_GRPC = ("GRPC_VERBOSITY", "NONE")
-
-
 def run(arguments: list[str] | None = None) -> None:
     """Entry point of the `gads-etl` script: run one command and exit with its status."""
     # gRPC logs the closing of channels to stderr, where only what a person can act on belongs.
-    os.environ.setdefault(*_QUIET_GRPC)
-    if not app.registered_commands:
-        _add_commands()
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.exit(guarded(lambda: app(arguments, prog_name="gads-etl", standalone_mode=False)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,10 @@ import typer
 
 from gads_domain.errors import GadsError, UsageError
 from gads_domain.partition_key import parse_date, require_customer_id
-from gads_etl.configuration_file import DEFAULT_FILE
+from gads_etl.printing import Format
+from gads_pipeline import Pipeline
+
+DEFAULT_FILE = Path("gads.toml")
 
 
 def _date(text: str | date) -> date:
@@ -35,20 +39,22 @@ CustomerOption = Annotated[
     typer.Option("--customer", metavar="ID", callback=lambda v: _customer(v or []), help="Account; may be repeated."),
 ]
 ReportOption = Annotated[list[str] | None, typer.Option("--report", metavar="NAME", help="Report; may be repeated.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+EventsOption = Annotated[bool, typer.Option("--json-events", help="Print events on stderr as JSON lines.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many worker processes.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be extracted, and extract nothing.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
-def require_order(since: date | None, until: date | None) -> None:
-    """Raise `UsageError` if the days are reversed."""
-    if since is not None and until is not None and until < since:
-        raise UsageError(f"the days are reversed: {since} is after {until}", hint="give the earlier day as --since")
+def open_pipeline(config: Path) -> Pipeline:
+    """The pipeline that `config` describes; the command line as typed goes on record."""
+    return Pipeline.open(config, command=" ".join(["gads-etl", *sys.argv[1:]]))
 
 
-__all__ = [
-    "DEFAULT_FILE",
-    "ConfigOption",
-    "CustomerOption",
-    "ReportOption",
-    "SinceOption",
-    "UntilOption",
-    "require_order",
-]
+def confirm_above(many: int, count: int, what: str, yes: bool) -> None:
+    """Ask for confirmation if `count` is above `many`; raises `UsageError` where stdin is not a terminal."""
+    if yes or count <= many:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"this affects {what}; nothing was changed", hint="give --yes to confirm")
+    typer.confirm(f"This affects {what}. Go on?", abort=True, err=True)

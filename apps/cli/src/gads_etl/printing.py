@@ -1,4 +1,4 @@
-"""Data on stdout: a table for people, JSON or CSV for programs."""
+"""Data on stdout: a table for people, JSON or CSV for programs; notes on stderr."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ def print_json(document: object) -> None:
 def print_json_of_rows(
     head: Mapping[str, Any], name: str, rows: Iterable[object], tail: Callable[[], Mapping[str, Any]]
 ) -> None:
-    """Write one JSON document whose member `name` is an array, a row at a time: of a million, none is kept.
+    """Write one JSON document whose member `name` is an array, row by row, so that a million rows need no memory.
 
-    `head` comes before it, `tail` is asked for after the last row.
+    `head` comes before the array; `tail` is called after the last row, also if the rows end with an error.
     """
     write = sys.stdout.write
     write("{\n" + "".join(f"  {_json(key)}: {_json(value)},\n" for key, value in head.items()))
     write(f"  {_json(name)}: [")
     between = "\n    "
-    for row in rows:
-        write(f"{between}{_json(row)}")
-        between = ",\n    "
-    write("\n  ]" + "".join(f",\n  {_json(key)}: {_json(value)}" for key, value in tail().items()) + "\n}\n")
+    try:
+        for row in rows:
+            write(f"{between}{_json(row)}")
+            between = ",\n    "
+    finally:
+        write("\n  ]" + "".join(f",\n  {_json(key)}: {_json(value)}" for key, value in tail().items()) + "\n}\n")
 
 
 def _json(value: object) -> str:
@@ -60,7 +62,7 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table to stdout; a column whose name begins with `#` is of numbers and stands to the right."""
+    """Write a table to stdout; a column whose name begins with `#` holds numbers and is aligned to the right."""
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", header_style="bold")
@@ -74,7 +76,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 
 def print_rich(renderable: object) -> None:
-    """Write anything that rich can draw to stdout, at the terminal's width or, in a pipe, unfolded."""
+    """Write anything that rich can draw to stdout, at the terminal's width or, in a pipe, without folding."""
     from rich.console import Console
 
     console = Console(highlight=False, emoji=False, markup=False)
@@ -83,6 +85,6 @@ def print_rich(renderable: object) -> None:
     console.print(renderable)
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Write a line for people to stderr, where it never mixes with data."""
     sys.stderr.write(text + "\n")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
+    AccountStopped,
     Event,
     PartitionValidated,
     RowsReceived,
+    RunPlanned,
     SliceDeferred,
     SliceEnded,
     SliceEvent,
@@ -20,11 +22,10 @@ from gads_orchestrator.events import (
     SliceStarted,
     WorkerLost,
 )
+from gads_pipeline.events import Notice
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-    from gads_orchestrator.requested_run import RunPlan
 
 
 class RunProgress:
@@ -59,28 +60,32 @@ class RunProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def planned(self, plan: RunPlan) -> None:
-        """Size the bar."""
-        partitions = len(plan.keys)
-        if self._bar is not None:
-            self._task = self._bar.add_task("extracting", total=partitions, rows=0)
-        else:
-            self._say(f"{partitions} partitions in {plan.operations} requests; {len(plan.left_alone)} left as they are")
-
     def on_events(self, *events: Event) -> None:
-        """Show what is of interest to who waits."""
+        """Show how far the run is, and what an operator should know."""
         for event in events:
             self._show(event)
 
     def _show(self, event: Event) -> None:
         if isinstance(event, SliceEvent):
-            self._saw_slice(event, f"{event.customer_id} {event.report}")
+            self._show_slice(event, f"{event.customer_id} {event.report}")
         elif isinstance(event, PartitionValidated) and event.outcome == ValidationOutcome.PASSED:
             self._passed.add((event.customer_id, event.report, event.logical_date))
+        elif isinstance(event, RunPlanned):
+            self._planned(event)
         elif isinstance(event, WorkerLost):
-            self._say(f"worker {event.worker} died; another goes on from what it sealed")
+            self._print(f"worker {event.worker} died; another continues from what it sealed")
+        elif isinstance(event, AccountStopped):
+            self._print(f"{event.customer_id}: refused, nothing more is requested of it: {event.message}")
+        elif isinstance(event, Notice):
+            self._print(event.message)
 
-    def _saw_slice(self, event: SliceEvent, name: str) -> None:
+    def _planned(self, event: RunPlanned) -> None:
+        if self._bar is not None:
+            self._task = self._bar.add_task("extracting", total=event.partitions, rows=0)
+        else:
+            self._print(f"{event.partitions} partitions in {event.operations} requests")
+
+    def _show_slice(self, event: SliceEvent, name: str) -> None:
         if isinstance(event, SliceStarted):
             self._describe(name)
         elif isinstance(event, RowsReceived):
@@ -89,11 +94,11 @@ class RunProgress:
         elif isinstance(event, SliceEnded):
             self._ended(event, name)
         elif isinstance(event, SliceInterrupted):
-            self._say(f"{name}: not judged: {event.reason}")
+            self._print(f"{name}: not validated: {event.reason}")
         elif isinstance(event, SliceDeferred) and event.code == "awaited":
-            self._say(f"{name} {event.first}..{event.last}: somebody is at it, or was killed over it; waiting to see")
+            self._print(f"{name} {event.first}..{event.last}: another process has it; waiting for its lease to end")
         elif isinstance(event, SliceDeferred) and event.code == "leased":
-            self._say(f"{name} {event.first}..{event.last}: left to somebody else, who is at it")
+            self._print(f"{name} {event.first}..{event.last}: left to the process that holds its lease")
 
     def _describe(self, name: str) -> None:
         if self._bar is not None and self._task is not None:
@@ -106,9 +111,9 @@ class RunProgress:
             return
         good = sum((event.customer_id, event.report, day) in self._passed for day in days)
         seconds = time.monotonic() - self._began
-        self._say(f"{name} {event.first}..{event.last}: {good} of {len(days)} passed ({seconds:.1f} s)")
+        self._print(f"{name} {event.first}..{event.last}: {good} of {len(days)} passed ({seconds:.1f} s)")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:

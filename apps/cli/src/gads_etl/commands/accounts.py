@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from gads_etl.options import DEFAULT_FILE, ConfigOption
-from gads_etl.printing import Format
+from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
+from gads_etl.printing import Format, print_json, print_note, print_rich
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
-    from gads_etl.account_selection import SelectedAccounts
+    from gads_pipeline.account_selection import SelectedAccounts
 
 
-def accounts(
-    config: ConfigOption = DEFAULT_FILE,
-    format_: Annotated[Format, typer.Option("--format", help="A tree for people, or JSON.")] = Format.TABLE,
-) -> None:
-    """Draw the accounts below the login customer, and say which a run asks for and why not the others."""
-    from gads_etl.account_selection import select_accounts
-    from gads_etl.composition import api_access
-    from gads_etl.configuration import load_configuration
-    from gads_etl.printing import print_json, print_rich, say
+def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+    """Show the tree of accounts: which are extracted, and why not the others.
 
-    configuration = load_configuration(config)
-    with api_access(configuration) as access:
-        selected = select_accounts(configuration, access, whole_tree=True)
+    The tree begins at the login customer, or at accounts.root. Listing it costs one operation for each manager.
+    """
+    selected = open_pipeline(config).accounts()
     if format_ is Format.JSON:
         print_json([_document(account, selected) for account in selected.listed])
     else:
         for tree in _trees(selected):
             print_rich(tree)
-        say(
+        print_note(
             f"{len(selected.accounts):,} of {len(selected.listed):,} accounts are selected"
             + (f", {len(selected.refused):,} of which the API refuses" if selected.refused else "")
         )
     for pattern in selected.unmatched:
-        say(f"warning: no account fits {pattern!r} of the accounts section")
+        print_note(f"warning: no account matches {pattern!r} of the accounts section")
 
 
 def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
-    refused = selected.refused.get(account.customer_id)
-    reason = account.refusal if refused is None else refused
+    refusal = selected.refused.get(account.customer_id) or account.refusal
     return {
         "customer_id": account.customer_id,
         "name": account.name,
@@ -58,7 +48,7 @@ def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
         "test_account": account.test_account,
         "selected": account.customer_id in selected.accounts,
         "skipped": selected.skipped.get(account.customer_id),
-        "refusal": None if reason is None else str(reason),
+        "refusal": None if refusal is None else str(refusal),
     }
 
 
@@ -88,7 +78,7 @@ def _text(account: Account, selected: SelectedAccounts) -> str:
         "hidden": account.hidden,
         "test account": account.test_account,
     }
-    facts += [mark for mark, there in marks.items() if there]
+    facts += [mark for mark, applies in marks.items() if applies]
     refusal = selected.refused.get(account.customer_id) or account.refusal
     if refusal is not None:
         facts.append(f"refused: {refusal.message}")
@@ -97,5 +87,5 @@ def _text(account: Account, selected: SelectedAccounts) -> str:
     else:
         sign = "·" if account.manager else "-"
         if not account.manager:
-            facts.append(f"left out: {selected.skipped.get(account.customer_id, '')}")
+            facts.append(f"skipped: {selected.skipped.get(account.customer_id, '')}")
     return f"{sign} " + "  ".join(fact for fact in facts if fact)

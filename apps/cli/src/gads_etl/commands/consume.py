@@ -1,40 +1,39 @@
-"""`gads-etl consume`: what other teams may do with trusted partitions, from the command line."""
+"""`gads-etl consume`: the read contract from the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gads_etl.command_group import group_of_commands
+from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
     CustomerOption,
+    FormatOption,
     ReportOption,
     SinceOption,
     UntilOption,
-    require_order,
+    open_pipeline,
 )
-from gads_etl.printing import Format
+from gads_etl.printing import Format, print_json, print_note, print_table
+from gads_etl.signals import interrupted_by_sigterm
+from gads_pipeline.work_request import require_days, require_order
 
-if TYPE_CHECKING:
-    from gads_consumer.consumer import Consumer
-    from gads_etl.configuration import Configuration
-
-app = group_of_commands("Read what the ledger vouches for.")
+app = group_of_commands("Read authoritative partitions.")
 
 ReportArgument = Annotated[str, typer.Argument(help="The report.")]
 AsOfOption = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="WHEN", help="A log position or an ISO-8601 time: what was vouched for then."),
+    typer.Option("--as-of", metavar="WHEN", help="A position or an ISO-8601 time: what was authoritative then."),
 ]
-
-UnifyOption = Annotated[bool, typer.Option("--unify", help="Read across schema versions: what is not there is null.")]
+UnifyOption = Annotated[
+    bool, typer.Option("--unify", help="Read across schema versions; columns that one lacks are null.")
+]
 
 _CHANGE_COLUMNS = (
     "position",
@@ -49,11 +48,6 @@ _CHANGE_COLUMNS = (
 )
 
 
-@app.callback()
-def _group() -> None:
-    """Read what the ledger vouches for."""
-
-
 @app.command("preview")
 def preview(
     report: ReportArgument,
@@ -64,15 +58,13 @@ def preview(
     as_of: AsOfOption = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
     unify: UnifyOption = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show the first rows of a report with the account, day and run that each is from."""
-    from gads_consumer.file_export import preview as first_rows
-    from gads_etl.configuration import load_configuration
-    from gads_etl.printing import print_json, print_table, say
+    from gads_consumer.file_export import preview as first_rows  # Arrow, which no help needs
 
     require_order(since, until)
-    with _consumer(load_configuration(config)) as consumer:
+    with open_pipeline(config).consumer() as consumer:
         snapshot = consumer.snapshot(report, since=since, until=until, customers=customer or None, as_of=_moment(as_of))
         table = first_rows(snapshot, rows, unify=unify)
         missing = len(snapshot.missing)
@@ -80,7 +72,7 @@ def preview(
         print_json(table.to_pylist())
     else:
         print_table("", table.column_names, (list(row.values()) for row in table.to_pylist()))
-    say(f"{len(snapshot.partitions):,} partitions as of {snapshot.cursor}; {missing:,} missing")
+    print_note(f"{len(snapshot.partitions):,} partitions as of {snapshot.cursor}; {missing:,} missing")
 
 
 @app.command("export")
@@ -94,26 +86,23 @@ def export(
     as_of: AsOfOption = None,
     complete: Annotated[
         bool,
-        typer.Option("--complete", help="Refuse if a day is missing of these accounts, or else of those configured."),
+        typer.Option("--complete", help="Refuse if a day is missing of the accounts named, or else configured."),
     ] = False,
     identity: Annotated[
         bool, typer.Option("--identity", help="Add _customer_id, _logical_date and _run_id to every row.")
     ] = False,
     unify: UnifyOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of that name.")] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print what was done.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Write a report's trusted rows to a file; it appears whole or not at all."""
+    """Write a report's authoritative rows to a file; it appears whole or not at all."""
     from gads_consumer.file_export import export as write_file
     from gads_consumer.file_export import manifest_path
-    from gads_etl.configuration import load_configuration
-    from gads_etl.ending import interrupted_by_sigterm
-    from gads_etl.printing import print_json, print_table
 
     require_order(since, until)
-    configuration = load_configuration(config)
-    named = customer or (configuration.google_ads.customer_ids if complete else None) or None
-    with interrupted_by_sigterm(), _consumer(configuration) as consumer:
+    pipeline = open_pipeline(config)
+    named = customer or (pipeline.configuration.google_ads.customer_ids if complete else None) or None
+    with interrupted_by_sigterm(), pipeline.consumer() as consumer:
         snapshot = consumer.snapshot(
             report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
         )
@@ -136,33 +125,23 @@ def export(
 def changes(
     config: ConfigOption = DEFAULT_FILE,
     after: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Where the last reading ended; from the beginning if left out.")
+        str | None, typer.Option(metavar="CURSOR", help="Where the last reading ended; by default the beginning.")
     ] = None,
     report: ReportOption = None,
     customer: CustomerOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many changes.")] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """List the moves of authority in order. The last cursor is where the next reading goes on."""
-    from gads_etl.configuration import load_configuration
-    from gads_etl.printing import print_json, print_table, say
-
-    with _consumer(load_configuration(config)) as consumer:
+    """List the changes of authority in order. The last cursor is where the next reading continues."""
+    with open_pipeline(config).consumer() as consumer:
         feed = consumer.changes(after=after, reports=report or None, customers=customer or None)
-        records: list[dict[str, Any]] = []
+        records = [change.to_record() for change in islice(feed, limit)]
         cursor = feed.cursor
-        for change in feed:
-            records.append(change.to_record())
-            cursor = feed.cursor
-            if limit is not None and len(records) == limit:
-                break
-        else:
-            cursor = feed.cursor
     if format_ is Format.JSON:
         print_json({"changes": records, "cursor": cursor})
     else:
         print_table("", _CHANGE_COLUMNS, ([record[name] for name in _CHANGE_COLUMNS] for record in records))
-        say(f"go on with --after {cursor}")
+        print_note(f"continue with --after {cursor}")
 
 
 @app.command("gaps")
@@ -172,24 +151,18 @@ def gaps(
     since: SinceOption = None,
     until: UntilOption = None,
     customer: CustomerOption = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Name every account, report and day that is not vouched for. Exit code 1 if there is one.
+    """List every account, report and day that is not authoritative. Exit code 1 if there is one.
 
     Reports and accounts are those of the configuration unless some are named.
     """
-    from gads_domain.errors import UsageError
-    from gads_etl.configuration import load_configuration
-    from gads_etl.exit_codes import ExitCode
-    from gads_etl.printing import print_json, print_table, say
-
-    if since is None or until is None:
-        raise UsageError("which days?", hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included")
-    require_order(since, until)
-    configuration = load_configuration(config)
-    names = [section.name for section in configuration.sections(report or [])]
-    with _consumer(configuration) as consumer:
-        answer = consumer.ready(names, day=until, since=since, customers=configuration.customers(customer or []))
+    first, last = require_days(since, until)
+    pipeline = open_pipeline(config)
+    names = [section.name for section in pipeline.configuration.sections(report or [])]
+    customers = pipeline.configuration.customers(customer or [])
+    with pipeline.consumer() as consumer:
+        answer = consumer.ready(names, day=last, since=first, customers=customers)
     rows = [
         {
             "customer_id": gap.customer_id,
@@ -200,33 +173,17 @@ def gaps(
         }
         for gap in answer.gaps
     ]
-    marks = {name: _iso(day) for name, day in answer.watermarks.items()}
+    watermarks = {name: day.isoformat() if day else None for name, day in answer.watermarks.items()}
     if format_ is Format.JSON:
-        print_json({"ready": bool(answer), "gaps": rows, "watermarks": marks, "position": answer.position})
+        print_json({"ready": bool(answer), "gaps": rows, "watermarks": watermarks, "position": answer.position})
     else:
-        print_table(str(answer), ["customer_id", "report", "logical_date", "status", "reason"], map(_values, rows))
-        for name, mark in marks.items():
-            say(f"{name}: nothing is missing up to {mark}" if mark else f"{name}: the first day is missing already")
+        columns = ["customer_id", "report", "logical_date", "status", "reason"]
+        print_table(str(answer), columns, (list(row.values()) for row in rows))
+        for name, day in watermarks.items():
+            print_note(f"{name}: complete up to {day}" if day else f"{name}: the first day is missing already")
     if not answer:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-@contextmanager
-def _consumer(configuration: Configuration) -> Iterator[Consumer]:
-    from gads_consumer.consumer import Consumer
-
-    storage = configuration.storage
-    with Consumer.open(state=storage.state, sink=storage.sink, base=configuration.base) as consumer:
-        yield consumer
-
-
 def _moment(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else text
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
-
-
-def _values(row: dict[str, Any]) -> list[Any]:
-    return list(row.values())

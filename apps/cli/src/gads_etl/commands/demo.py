@@ -4,69 +4,59 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gads_etl.printing import Format
+from gads_domain.adapters import sink_adapter, warehouse_adapter
+from gads_domain.errors import ConfigurationError
+from gads_etl.commands.warehouse import load_document, load_tables
+from gads_etl.options import FormatOption, open_pipeline
+from gads_etl.outcome_report import print_outcome
+from gads_etl.printing import Format, print_note, print_table
+from gads_etl.progress import RunProgress
+from gads_etl.signals import interrupted_by_sigterm
+from gads_pipeline import Pipeline, template
+from gads_pipeline.work_request import RunOptions
 
 _SEED = 7
 _ACCOUNTS = 3
 _DAYS = (date(2024, 5, 1), date(2024, 5, 14))
 _AGENCY_DAYS = (date(2024, 1, 1), date(2024, 12, 31))
 
+_SAMPLE_QUERY = """SELECT campaign_name, sum(clicks) AS clicks, sum(cost) AS cost,
+    round(sum(conversions), 1) AS conversions
+FROM reporting.campaign_daily
+GROUP BY campaign_name ORDER BY cost DESC LIMIT 5"""
+
 
 def demo(
     dir_: Annotated[Path, typer.Option("--dir", help="Folder of the demo; gets a gads.toml.")] = Path("gads-demo"),
     sink: Annotated[str, typer.Option(help="URL of the raw partitions.")] = "file:raw",
     state: Annotated[str, typer.Option(help="URL of the ledger.")] = "sqlite:state.db",
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Extract 3 accounts, 3 reports, 14 days from a local Google Ads API into DIR, validate them, load a warehouse."""
-    from gads_domain.adapters import sink_adapter, warehouse_adapter
-    from gads_domain.errors import ConfigurationError
-    from gads_emulator import SyntheticAgency
-    from gads_etl import template
-    from gads_etl.composition import new_run
-    from gads_etl.configuration import load_configuration
-    from gads_etl.embedded_emulator import synthetic_settings
-    from gads_etl.execution import execute_run
-    from gads_etl.printing import print_json, say
-    from gads_etl.run_report import print_run, run_document
-    from gads_etl.run_wish import RunOptions
-    from gads_etl.warehouse_access import print_sample, show_sample
-    from gads_gaql.catalogue import latest
+    """Run the whole pipeline on a synthetic agency, without credentials.
 
+    It extracts 3 accounts, 3 reports and 14 days from a local Google Ads API into DIR, validates them, and loads a
+    warehouse.
+    """
     path = dir_ / "gads.toml"
     if not path.exists():
-        agency = SyntheticAgency(
-            synthetic_settings(
-                {"seed": _SEED, "accounts": _ACCOUNTS, "first": _AGENCY_DAYS[0], "last": _AGENCY_DAYS[1]}
-            )
-        )
-        text = template.demo(sink, state, latest(), agency.client_ids, _SEED, _AGENCY_DAYS)
-        try:
-            dir_.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another --dir") from None
-    configuration = load_configuration(path)
-    sink_adapter(configuration.storage.sink)  # an extra that is missing is named before anything is extracted
-    warehouse_adapter(configuration.warehouse.url)
-    options = RunOptions(*_DAYS)
-    say("A local Google Ads API is started; the official client talks to it over TLS.")
-    result = execute_run(configuration, options, new_run("gads-etl demo"))
-    sample = None if result.exit_code else show_sample(configuration)
-    if format_ is Format.JSON:
-        folder = {"folder": str(dir_.absolute()), "configuration": str(path)}
-        print_json({**run_document(result), **folder, "warehouse": sample})
-    else:
-        print_run(result)
-        say("")
+        _write_configuration(path, sink, state)
+    pipeline = open_pipeline(path)
+    sink_adapter(pipeline.configuration.storage.sink)  # an extra that is missing is named before anything is extracted
+    warehouse_adapter(pipeline.configuration.warehouse.url)
+    print_note("Starting a local Google Ads API; the official client talks to it over TLS.")
+    with RunProgress() as progress, interrupted_by_sigterm():
+        outcome = pipeline.run(RunOptions(*_DAYS), observer=progress)
+    sample = _sample(pipeline) if outcome.is_whole else None
+    places = {"folder": str(dir_.absolute()), "configuration": str(path), "warehouse": sample}
+    code = print_outcome(outcome, format_, more=lambda: places)
+    if format_ is Format.TABLE:
         if sample is not None:
-            print_sample(sample)
-            say("")
-        say(f"Everything is in {dir_.absolute()}: sealed partitions, the ledger, tables, and {path.name}. Next:")
+            _print_sample(sample)
+        print_note(f"\n{dir_.absolute()} holds the sealed partitions, the ledger, the tables, and {path.name}. Next:")
         for command in (
             f"state inspect --config {path} --limit 5",
             f"run --config {path} --since 2024-05-01 --until 2024-05-31 --dry-run",
@@ -75,6 +65,38 @@ def demo(
             f"validate --config {path} --recheck",
             f"warehouse load --config {path}",
         ):
-            say(f"  gads-etl {command}")
-    if result.exit_code:
-        raise typer.Exit(int(result.exit_code))
+            print_note(f"  gads-etl {command}")
+    if code:
+        raise typer.Exit(int(code))
+
+
+def _write_configuration(path: Path, sink: str, state: str) -> None:
+    from gads_emulator import SyntheticAgency, SyntheticSettings  # an extra
+    from gads_gaql.catalogue import latest
+
+    first, last = _AGENCY_DAYS
+    agency = SyntheticAgency(SyntheticSettings(seed=_SEED, accounts=_ACCOUNTS, first=first, last=last))
+    text = template.demo(sink, state, latest(), agency.client_ids, _SEED, _AGENCY_DAYS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another --dir") from None
+
+
+def _sample(pipeline: Pipeline) -> dict[str, Any]:
+    """Load the warehouse; its load, a query and the query's rows as a document."""
+    report = load_tables(pipeline)
+    found = pipeline.query_warehouse(_SAMPLE_QUERY)
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    url = pipeline.configuration.warehouse.url
+    return {**load_document(report), "url": url, "query": _SAMPLE_QUERY, "rows": rows}
+
+
+def _print_sample(document: dict[str, Any]) -> None:
+    """The query on stderr, its rows on stdout."""
+    print_note(f"\n{document['url']} holds the tables, equal to the ledger. A query and its result:")
+    print_note(f"\n{document['query']}\n")
+    rows = document["rows"]
+    heads = [name if name == "campaign_name" else f"#{name}" for name in rows[0]] if rows else []
+    print_table("", heads, (list(row.values()) for row in rows))

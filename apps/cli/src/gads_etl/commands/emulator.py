@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gads_domain.errors import UsageError
 from gads_etl.command_group import group_of_commands
-from gads_etl.options import SinceOption, UntilOption, require_order
+from gads_etl.options import SinceOption, UntilOption
+from gads_etl.printing import print_note
+from gads_pipeline.work_request import require_order
 
 app = group_of_commands("A local Google Ads API for the official client.")
-
-
-@app.callback()
-def _group() -> None:
-    """A local Google Ads API for the official client."""
 
 
 @app.command("serve")
@@ -48,12 +46,9 @@ def serve(
     rest_port: Annotated[int, typer.Option(min=0, max=65535, help="Of REST over http; 0 takes a free one.")] = 0,
     rest_tls_port: Annotated[int, typer.Option(min=0, max=65535, help="Of REST over https; 0 takes a free one.")] = 0,
 ) -> None:
-    """Serve until Ctrl-C. The official client talks to it with nothing patched."""
-    from gads_domain.errors import UsageError
-    from gads_emulator import ServeSettings
+    """Serve until Ctrl-C. The official client works with it unchanged."""
+    from gads_emulator import ServeSettings, SyntheticSettings  # an extra
     from gads_emulator import serve as serve_until_signal
-    from gads_etl.embedded_emulator import synthetic_settings
-    from gads_etl.printing import say
 
     require_order(since, until)
     wanted = {
@@ -64,18 +59,17 @@ def serve(
         "last": until,
         "restated_for": restated_for,
     }
-    given = {name: value for name, value in wanted.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if given and not synthetic:
         raise UsageError(
-            "--seed, --accounts, --campaigns, --since, --until and --restated-for belong to --synthetic",
+            "--seed, --accounts, --campaigns, --since, --until and --restated-for need --synthetic",
             hint="add --synthetic, or serve --data as it was recorded",
         )
-    settings = synthetic_settings(given) if synthetic else None
     serve_until_signal(
         ServeSettings(
             config_dir,
             data=data,
-            synthetic=settings,
+            synthetic=SyntheticSettings(**given) if synthetic else None,
             host=host,
             port=port,
             rest_port=rest_port,
@@ -83,5 +77,5 @@ def serve(
             authority=authority,
             faults=faults,
         ),
-        say,
+        print_note,
     )

@@ -1,4 +1,4 @@
-"""`gads-etl init`: a commented `gads.toml` to begin with."""
+"""`gads-etl init`: a commented `gads.toml` to start with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
-from gads_etl.configuration_file import DEFAULT_FILE
+from gads_domain.errors import ConfigurationError
+from gads_etl.options import DEFAULT_FILE
+from gads_etl.printing import print_note
+from gads_pipeline import template
 
 
 def init(
@@ -18,11 +21,11 @@ def init(
     state: Annotated[str, typer.Option(help="URL of the ledger.")] = "sqlite:state.db",
     show: Annotated[bool, typer.Option("--print", help="Print it instead of writing a file.")] = False,
 ) -> None:
-    """Write a commented gads.toml for a real account. Never overwrites."""
-    from gads_domain.errors import ConfigurationError
-    from gads_etl import template
-    from gads_etl.printing import say
-    from gads_gaql.catalogue import latest
+    """Write a commented gads.toml for a real account.
+
+    A file that exists is never overwritten.
+    """
+    from gads_gaql.catalogue import latest  # the parser, which no help needs
 
     text = template.real_account(sink, state, latest())
     if show:
@@ -32,7 +35,7 @@ def init(
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigurationError(f"{path} is there already", hint="name another file, or edit that one") from None
+        raise ConfigurationError(f"{path} exists already", hint="name another file, or edit that one") from None
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
-    say(f"wrote {path}. Next: fill in google_ads, then gads-etl check --config {path}")
+    print_note(f"wrote {path}. Next: fill in google_ads, then run gads-etl check --config {path}")

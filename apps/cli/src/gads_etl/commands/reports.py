@@ -1,4 +1,4 @@
-"""`gads-etl reports`: which reports there are, and what is in them."""
+"""`gads-etl reports`: the reports that can be named, and their columns."""
 
 from __future__ import annotations
 
@@ -8,49 +8,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_domain.errors import UsageError
 from gads_etl.command_group import group_of_commands
-from gads_etl.configuration_file import DEFAULT_FILE
-from gads_etl.printing import Format
+from gads_etl.options import DEFAULT_FILE, FormatOption, open_pipeline
+from gads_etl.printing import Format, print_json, print_note, print_table
 
 if TYPE_CHECKING:
-    from gads_domain.report import ReportDefinition
+    from gads_pipeline.reports import KnownReport
 
 app = group_of_commands("The packaged reports, and your own.")
 
-_NO_BACKFILL = (
-    "how things are at the moment of asking: a day on which it was not read is lost, and none can be backfilled"
-)
+_NO_BACKFILL = "a snapshot report holds how things are when it is extracted: a day that was missed cannot be backfilled"
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help=f"Whose own reports count too. [{DEFAULT_FILE}, if it is there]")
+    Path | None,
+    typer.Option("--config", "-c", help=f"A configuration whose own reports count too. [{DEFAULT_FILE}, if it exists]"),
 ]
 
 
-@app.callback()
-def _group() -> None:
-    """The packaged reports, and your own."""
-
-
 @app.command("list")
-def list_(
-    config: ConfigOption = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
-) -> None:
-    """List every report that can be named in gads.toml; your own stand before packaged ones of their name."""
-    from gads_etl.printing import print_json, print_table
-    from gads_reports.description import resource, versions
+def list_(config: ConfigOption = None, format_: FormatOption = Format.TABLE) -> None:
+    """List every report that gads.toml can name; your own take the place of packaged ones of the same name."""
+    from gads_reports.description import resource, versions  # the parser, which no help needs
 
     rows = [
         {
-            "name": report.name,
-            "kind": report.kind.value,
-            "title": report.title,
-            "resource": resource(report),
-            "restatement_days": report.restatement_days if report.kind.has_history else None,
-            "versions": versions(report),
-            "origin": origin,
+            "name": known.report.name,
+            "kind": known.report.kind.value,
+            "title": known.report.title,
+            "resource": resource(known.report),
+            "restatement_days": known.report.restatement_days if known.report.kind.has_history else None,
+            "versions": versions(known.report),
+            "origin": known.origin,
         }
-        for report, origin in _known(config)
+        for known in _known(config)
     ]
     if format_ is Format.JSON:
         print_json(rows)
@@ -63,25 +54,24 @@ def list_(
 def show(
     name: Annotated[str, typer.Argument(help="The report.")],
     config: ConfigOption = None,
-    api_version: Annotated[str | None, typer.Option(metavar="vNN", help="Whose types; the newest if left out.")] = None,
-    gaql: Annotated[bool, typer.Option("--gaql", help="Print its text, to begin one of your own with.")] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    api_version: Annotated[
+        str | None, typer.Option(metavar="vNN", help="The version whose types are shown; by default the newest.")
+    ] = None,
+    gaql: Annotated[bool, typer.Option("--gaql", help="Print its text, to start your own from.")] = False,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show a report's grain, windows and columns."""
-    from gads_domain.errors import UsageError
-    from gads_etl.printing import print_json, print_table, say
     from gads_gaql.catalogue import latest, load
     from gads_reports.catalogue import resolve
     from gads_reports.description import describe, resource, versions
 
-    own = [report for report, origin in _known(config) if origin != "packaged"]
-    (report,) = resolve([name], own)
+    (report,) = resolve([name], [known.report for known in _known(config) if not known.is_packaged])
     if gaql:
         sys.stdout.write(report.query.rstrip() + "\n")
         return
     version = api_version or report.last_api_version or latest()
     if not report.supports(version):
-        raise UsageError(f"report {name} is not there in {version}", hint=f"it is there in {versions(report)}")
+        raise UsageError(f"report {name} does not exist in {version}", hint=f"it exists in {versions(report)}")
     columns = describe(report, load(version))
     facts = {
         "name": report.name,
@@ -108,21 +98,14 @@ def show(
     )
     for fact, value in facts.items():
         if fact not in ("name", "title") and value not in (None, []):
-            say(f"{fact}: {', '.join(value) if isinstance(value, list) else value}")
+            print_note(f"{fact}: {', '.join(value) if isinstance(value, list) else value}")
     if not report.kind.has_history:
-        say(_NO_BACKFILL)
+        print_note(_NO_BACKFILL)
 
 
-def _known(config: Path | None) -> list[tuple[ReportDefinition, str]]:
-    """Every report with where it comes from, in the order of their names."""
-    from gads_etl.configuration import load_configuration
-    from gads_reports.catalogue import builtin
+def _known(config: Path | None) -> tuple[KnownReport, ...]:
+    from gads_pipeline.reports import known_reports
 
-    known = {name: (report, "packaged") for name, report in builtin().items()}
-    if config is not None or DEFAULT_FILE.exists():
-        configuration = load_configuration(config or DEFAULT_FILE)
-        for section in configuration.report_sections:
-            if section.query is not None or section.file is not None:
-                origin = "own, instead of the packaged one" if section.name in known else "own"
-                known[section.name] = (configuration.report(section), origin)
-    return [known[name] for name in sorted(known)]
+    if config is None and not DEFAULT_FILE.exists():
+        return known_reports(None)
+    return open_pipeline(config or DEFAULT_FILE).reports()

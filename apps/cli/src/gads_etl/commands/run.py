@@ -1,21 +1,45 @@
-"""`gads-etl run`: extract, seal, validate."""
+"""`gads-etl run | plan | backfill | serve`: extract, seal, validate."""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_etl.commands.warehouse import load_tables, print_load
+from gads_etl.event_lines import EventLines
+from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
     CustomerOption,
+    DryRunOption,
+    EventsOption,
+    FormatOption,
     ReportOption,
     SinceOption,
     UntilOption,
+    WorkersOption,
+    YesOption,
+    confirm_above,
+    open_pipeline,
 )
-from gads_etl.printing import Format
+from gads_etl.outcome_report import print_forecast, print_outcome
+from gads_etl.printing import Format, print_note
+from gads_etl.progress import RunProgress
+from gads_etl.signals import interrupted_by_sigterm, stopped_by_signals
+from gads_pipeline.stop import Stop, Stopped
+from gads_pipeline.work_request import RunOptions
+
+if TYPE_CHECKING:
+    from gads_orchestrator.plan import WorkPlan
+    from gads_pipeline import Pipeline
+
+_MANY = 1000
+"""How many partitions are backfilled without confirmation."""
 
 
 def run(
@@ -25,44 +49,132 @@ def run(
     customer: CustomerOption = None,
     report: ReportOption = None,
     reprocess: Annotated[
-        bool, typer.Option("--reprocess", help="Take partitions that are success again, under a new run.")
+        bool, typer.Option("--reprocess", help="Extract partitions that are success again, under a new run.")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Order a retry of those that are failed; goes on record.")
+        bool, typer.Option("--retry-failed", help="Retry partitions that are failed; goes on record.")
     ] = False,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many at once.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked for, and ask for no report.")
-    ] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    workers: WorkersOption = None,
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Extract every account, report and day that is not success yet, and have each validated.
+    """Extract and validate every account, report and day that is not success yet.
 
-    A day is a day of the account's time zone, and only days that are over there are taken. Without --since and --until
-    these are the days that each report still restates, and today for a snapshot. What others on the same ledger are
-    at is left to them.
+    A day is a day of the account's time zone, and only days that are over there are extracted. Without --since and
+    --until these are the days that each report still restates, and today for a snapshot report. What another process
+    on the same ledger is working on is left to it.
     """
-    from gads_etl.checking import require_sound_reports
-    from gads_etl.composition import new_run
-    from gads_etl.configuration import load_configuration
-    from gads_etl.execution import execute_run, foresee
-    from gads_etl.printing import print_json
-    from gads_etl.run_report import plan_document, print_plan, print_run, run_document
-    from gads_etl.run_wish import RunOptions
-    from gads_etl.warehouse_access import load_warehouse, print_load
-
-    configuration = load_configuration(config)
+    pipeline = open_pipeline(config)
     options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()), reprocess, retry_failed)
-    require_sound_reports(configuration, options.reports)
     if dry_run:
-        plan = foresee(configuration, options)
-        print_json(plan_document(plan)) if format_ is Format.JSON else print_plan(plan)
+        print_forecast(pipeline.plan_run(options), format_)
         return
-    result = execute_run(configuration, options, new_run(" ".join(["gads-etl", *sys.argv[1:]])), workers)
-    print_json(run_document(result)) if format_ is Format.JSON else print_run(result)
-    if configuration.warehouse.load_after_run:
-        print_load(load_warehouse(configuration))
-    if result.credentials is not None:
-        raise result.credentials
-    if result.exit_code:
-        raise typer.Exit(int(result.exit_code))
+    with RunProgress() as progress, _stoppable(pipeline, workers) as stop:
+        outcome = pipeline.run(options, workers=workers, observer=progress, stop=stop)
+    _end(pipeline, print_outcome(outcome, format_))
+
+
+def plan(
+    config: ConfigOption = DEFAULT_FILE,
+    customer: CustomerOption = None,
+    report: ReportOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many requests.")] = 50,
+    all_: Annotated[bool, typer.Option("--all", help="Show every request.")] = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Show what serve would do now, in order, what it costs, and what it skips.
+
+    Changes nothing. The API lists the accounts, since a day is a day of the account's time zone; no report is
+    requested. Without --since it goes back to run.backfill_since of the configuration, or to what is still restated.
+    """
+    options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()))
+    print_forecast(open_pipeline(config).plan(options), format_, None if all_ else limit)
+
+
+def backfill(
+    config: ConfigOption = DEFAULT_FILE,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    customer: CustomerOption = None,
+    report: ReportOption = None,
+    workers: WorkersOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    format_: FormatOption = Format.TABLE,
+    events: EventsOption = False,
+) -> None:
+    """Extract every day of a range that is not success, newest first.
+
+    Held and terminal days are skipped. It may be interrupted and run again at any time, also beside other processes on
+    the same ledger. Exit code 1 if any partition that was attempted is not success, or one that is not was skipped;
+    the output names each.
+    """
+    pipeline = open_pipeline(config)
+    options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()))
+    if dry_run:
+        print_forecast(pipeline.plan_backfill(options), format_)
+        return
+
+    def confirm(plan: WorkPlan) -> None:
+        confirm_above(_MANY, plan.partitions, f"{plan.partitions:,} partitions, {plan.operations:,} requests", yes)
+
+    with stopped_by_signals() as stop:
+        outcome = pipeline.backfill(
+            options, workers=workers, observer=EventLines(as_json=events), stop=stop, confirm=confirm
+        )
+    _end(pipeline, print_outcome(outcome, format_))
+
+
+def serve(
+    config: ConfigOption = DEFAULT_FILE,
+    customer: CustomerOption = None,
+    report: ReportOption = None,
+    workers: WorkersOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end; for a scheduler.")] = False,
+    format_: FormatOption = Format.TABLE,
+    events: EventsOption = False,
+) -> None:
+    """Do whatever is due, for as long as it runs.
+
+    That is new days and restatements by schedule, retries, and backfills. SIGTERM and Ctrl-C end it within ten seconds.
+    Several may serve one ledger; they share the work. With --once it prints the outcome, and the exit code is 1 if
+    something that was due was not attempted, or is not success.
+    """
+    pipeline, lines = open_pipeline(config), EventLines(as_json=events)
+    options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
+    began = time.monotonic()
+    try:
+        with stopped_by_signals() as stop:
+            if not once:
+                pipeline.serve(options, workers=workers, observer=lines, stop=stop)
+                print_note(f"ended after {time.monotonic() - began:,.0f} s")
+                return
+            outcome = pipeline.serve_once(options, workers=workers, observer=lines, stop=stop)
+    except Stopped:
+        print_note("ended; a call that was awaited was dropped")
+        if once:
+            raise typer.Exit(int(ExitCode.INCOMPLETE)) from None
+        return
+    if code := print_outcome(outcome, format_, skipped=False):
+        raise typer.Exit(int(code))
+
+
+@contextmanager
+def _stoppable(pipeline: Pipeline, workers: int | None) -> Iterator[Stop]:
+    """A stop by signals; the one worker in this process cannot look at it while it waits, and is interrupted."""
+    if (workers or pipeline.configuration.run.workers) > 1:
+        with stopped_by_signals() as stop:
+            yield stop
+    else:
+        with interrupted_by_sigterm():
+            yield Stop()
+
+
+def _end(pipeline: Pipeline, code: ExitCode) -> None:
+    """Load the warehouse if that is configured, and exit with `code`."""
+    if pipeline.configuration.warehouse.load_after_run:
+        print_load(load_tables(pipeline))
+    if code:
+        raise typer.Exit(int(code))

@@ -1,24 +1,33 @@
-"""`gads-etl validate`: judge what is sealed."""
+"""`gads-etl validate`: validate what is sealed."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, Any
 
 import typer
 
+from gads_domain.errors import GadsError
+from gads_domain.ports.validation import PartitionValidation
+from gads_domain.state import PartitionStatus, ValidationOutcome
+from gads_domain.state_row import state_row
+from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
     CustomerOption,
+    FormatOption,
     ReportOption,
     SinceOption,
     UntilOption,
-    require_order,
+    open_pipeline,
 )
-from gads_etl.printing import Format
+from gads_etl.printing import Format, print_json_of_rows, print_note
 
-_KEYS_A_BATCH = 200
+_A_NOTE_EVERY = 10_000
 
 
 def validate(
@@ -28,62 +37,105 @@ def validate(
     since: SinceOption = None,
     until: UntilOption = None,
     recheck: Annotated[
-        bool, typer.Option("--recheck", help="Also read again what was judged before, to find later damage and loss.")
+        bool, typer.Option("--recheck", help="Also validate again what has a result, to find later damage and loss.")
     ] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Judge every sealed partition that was not judged yet, and move authority accordingly.
+    """Validate every sealed partition that has no result yet.
 
-    Exit code 1 if any partition that was looked at is not success, or its newest run was rejected.
+    Authority goes to the newest run that passes. Partitions that are not success are printed as they are found, and
+    the counts at the end. Exit code 1 if any partition that was validated is not success, or its newest run was
+    rejected.
     """
-    from gads_domain.ports.validation import PartitionValidation
-    from gads_domain.state import PartitionStatus, StateFilter, ValidationOutcome
-    from gads_domain.state_row import state_row
-    from gads_etl.composition import open_ledger_for_validator, open_sink_reader, validator_of
-    from gads_etl.configuration import load_configuration
-    from gads_etl.exit_codes import ExitCode
-    from gads_etl.printing import print_json, print_table, say
-    from gads_etl.validation_scope import keys_to_recheck, sealed_keys
-
-    require_order(since, until)
-    configuration = load_configuration(config)
-    names = [section.name for section in configuration.sections(report or [])] if report else []
-    reader = open_sink_reader(configuration)
-    wanted = StateFilter(customer_ids=tuple(customer or ()), reports=tuple(names), since=since, until=until)
-    validations: list[PartitionValidation] = []
-    with open_ledger_for_validator(configuration) as ledger:
-        judge = validator_of(configuration, reader, ledger)
-        keys = keys_to_recheck(reader, ledger, wanted) if recheck else sealed_keys(reader, wanted)
-        while batch := list(islice(keys, _KEYS_A_BATCH)):
-            validations += judge.validate(batch, recheck=recheck)
-    judged = [(validation, attempt) for validation in validations for attempt in validation.results]
-    rejected = [(v, a) for v, a in judged if a.outcome is not ValidationOutcome.PASSED]
-    unwell = [v for v in validations if v.after.status is not PartitionStatus.SUCCESS or v.after.last_error]
+    validations = open_pipeline(config).validate(
+        customers=customer or (), reports=report or (), since=since, until=until, recheck=recheck
+    )
+    tally = _Tally()
+    first = next(validations, None)  # what cannot begin at all prints an error alone
+    rest = tally.count(chain([] if first is None else [first], validations))
     if format_ is Format.JSON:
-        print_json(
-            {
-                "partitions": len(validations),
-                "validated_runs": len(judged),
-                "rejected_runs": [
-                    {
-                        **state_row(validation.after),
-                        "run_id": str(attempt.run_id),
-                        "failed_checks": [check.name for check in attempt.checks if not check.passed],
-                        "reason": str(attempt.failure),
-                    }
-                    for validation, attempt in rejected
-                ],
-                "not_success": [state_row(validation.after) for validation in unwell],
-                "moved": [state_row(validation.after) for validation in validations if validation.changed],
-            }
-        )
+        rows = (row for validation in rest if (row := _row(validation)) is not None)
+        print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
     else:
-        print_table(
-            f"{len(validations)} partitions looked at, {len(judged)} runs judged, {len(rejected)} rejected",
-            ["partition", "status", "believed run", "last error"],
-            [[v.after.key, v.after.status, v.after.current_run_id, v.after.last_error] for v in unwell],
-        )
-        if not validations:
-            say("nothing is sealed that matches")
-    if unwell:
+        _print(rest, tally)
+    if tally.not_success:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was validated so far; no result is kept."""
+
+    looked_at: int = 0
+    validated_runs: int = 0
+    rejected_runs: int = 0
+    not_success: int = 0
+    authority_changed: int = 0
+    error: GadsError | None = None
+
+    def count(self, validations: Iterator[PartitionValidation]) -> Iterator[PartitionValidation]:
+        """Hand on each of `validations`, counted, and note the error that ends them."""
+        try:
+            for validation in validations:
+                self.looked_at += 1
+                self.validated_runs += len(validation.results)
+                self.rejected_runs += sum(r.outcome is not ValidationOutcome.PASSED for r in validation.results)
+                self.not_success += _is_not_success(validation)
+                self.authority_changed += validation.changed
+                yield validation
+        except GadsError as error:
+            self.error = error
+            raise
+
+    def to_document(self) -> dict[str, Any]:
+        """The counts as JSON."""
+        error = self.error
+        return {
+            "looked_at": self.looked_at,
+            "validated_runs": self.validated_runs,
+            "rejected_runs": self.rejected_runs,
+            "not_success": self.not_success,
+            "authority_changed": self.authority_changed,
+            "error": None if error is None else {"code": error.code, "message": error.message, "hint": error.hint},
+        }
+
+
+def _is_not_success(validation: PartitionValidation) -> bool:
+    return validation.after.status is not PartitionStatus.SUCCESS or bool(validation.after.last_error)
+
+
+def _row(validation: PartitionValidation) -> dict[str, Any] | None:
+    """What JSON says of a partition; None of one that is success as before."""
+    rejected = [result for result in validation.results if result.outcome is not ValidationOutcome.PASSED]
+    if not (rejected or _is_not_success(validation) or validation.changed):
+        return None
+    return {
+        **state_row(validation.after),
+        "authority_changed": validation.changed,
+        "rejected_runs": [
+            {
+                "run_id": str(result.run_id),
+                "failed_checks": [check.name for check in result.checks if not check.passed],
+                "reason": str(result.failure),
+            }
+            for result in rejected
+        ],
+    }
+
+
+def _print(validations: Iterator[PartitionValidation], tally: _Tally) -> None:
+    try:
+        for validation in validations:
+            after = validation.after
+            if _is_not_success(validation):
+                run = f", authoritative run {after.current_run_id}" if after.current_run_id else ""
+                sys.stdout.write(f"not success: {after.key}: {after.status}{run}: {after.last_error or 'pending'}\n")
+            if tally.looked_at % _A_NOTE_EVERY == 0:
+                print_note(f"{tally.looked_at:,} partitions looked at")
+    finally:
+        sys.stdout.write(
+            f"{tally.looked_at:,} partitions looked at, {tally.validated_runs:,} runs validated, "
+            f"{tally.rejected_runs:,} rejected, {tally.not_success:,} partitions not success\n"
+        )
+    if not tally.looked_at:
+        print_note("no sealed partition matches")

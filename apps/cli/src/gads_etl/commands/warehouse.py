@@ -9,64 +9,43 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gads_etl.command_group import group_of_commands
-from gads_etl.options import DEFAULT_FILE, ConfigOption
-from gads_etl.printing import Format
+from gads_etl.exit_codes import ExitCode
+from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
+from gads_etl.printing import Format, print_json, print_note, print_table
+from gads_etl.signals import interrupted_by_sigterm
 
 if TYPE_CHECKING:
-    from gads_warehouse import Verification, WarehouseStatus
+    from gads_pipeline import Pipeline
+    from gads_warehouse import LoadReport, Verification, WarehouseStatus
 
 app = group_of_commands("Load authoritative partitions into tables.")
-
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
-
-
-@app.callback()
-def _group() -> None:
-    """Load authoritative partitions into tables."""
 
 
 @app.command("load")
 def load(
     config: ConfigOption = DEFAULT_FILE,
     reconcile: Annotated[
-        bool, typer.Option("--reconcile", help="Compare every partition with the ledger instead of following its log.")
+        bool, typer.Option("--reconcile", help="Compare every partition with the ledger; do not follow its feed.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done; do nothing.")] = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Bring the tables to where the ledger is. Run twice, the second changes nothing."""
-    from gads_etl.configuration import load_configuration
-    from gads_etl.printing import print_json
-    from gads_etl.warehouse_access import load_document, load_warehouse, print_load
-
-    report = load_warehouse(load_configuration(config), reconcile=reconcile, dry_run=dry_run)
+    report = load_tables(open_pipeline(config), reconcile=reconcile, dry_run=dry_run)
     print_json(load_document(report)) if format_ is Format.JSON else print_load(report)
 
 
 @app.command("status")
 def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """Show what is loaded, behind and orphaned, by report. Exits with 1 if the tables are not where the ledger is."""
-    from gads_etl.configuration import load_configuration
-    from gads_etl.exit_codes import ExitCode
-    from gads_etl.printing import print_json, print_table, say
-    from gads_etl.warehouse_access import warehouse_and_consumer
-    from gads_warehouse import status as compare
-
-    with warehouse_and_consumer(load_configuration(config)) as (warehouse, consumer):
-        found = compare(consumer, warehouse)
+    with interrupted_by_sigterm():
+        found = open_pipeline(config).warehouse_status()
     if format_ is Format.JSON:
         print_json(_status_document(found))
     else:
         columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
         print_table("", columns, (list(asdict(one).values()) for one in found.reports))
-        at = "nothing is loaded" if found.loaded is None else f"the tables are at position {found.loaded.position}"
-        if found.full_load is not None:
-            at = (
-                f"a full load to position {found.full_load.target.position} is incomplete: "
-                f"{found.full_load.done:,} partitions done, {found.full_load.remaining:,} to do; "
-                "gads-etl warehouse load resumes it"
-            )
-        say(f"{at}; the ledger is at position {found.ledger.position}")
+        print_note(f"{_position(found)}; the ledger is at position {found.ledger.position}")
         _print_invalid_identity(found.invalid_identity)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
@@ -75,21 +54,15 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
 @app.command("verify")
 def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """Compare rows and sums of all metrics with the sealed payloads, and name every difference. Changes nothing."""
-    from gads_etl.configuration import load_configuration
-    from gads_etl.exit_codes import ExitCode
-    from gads_etl.printing import print_json, print_table, say
-    from gads_etl.warehouse_access import warehouse_and_consumer
-    from gads_warehouse import verify as compare
-
-    with warehouse_and_consumer(load_configuration(config)) as (warehouse, consumer):
-        found = compare(consumer, warehouse)
+    with interrupted_by_sigterm():
+        found = open_pipeline(config).verify_warehouse()
     if format_ is Format.JSON:
         print_json(_verification_document(found))
     else:
         if found.differences:
             rows = [list(record.values()) for record in _differences(found)]
             print_table("", ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"], rows)
-        say(
+        print_note(
             f"{found.partitions:,} partitions with {found.rows:,} rows compared: {len(found.differences):,} differences"
         )
         _print_invalid_identity(found.invalid_identity)
@@ -97,11 +70,58 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-def _print_invalid_identity(counts: Mapping[str, int]) -> None:
-    from gads_etl.printing import say
+def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = False) -> LoadReport:
+    """Load with progress on stderr; SIGTERM ends it like Ctrl-C."""
+    with interrupted_by_sigterm():
+        return pipeline.load_warehouse(
+            reconcile=reconcile, dry_run=dry_run, progress=lambda count: print_note(f"{count:,} partitions loaded")
+        )
 
+
+def load_document(report: LoadReport) -> dict[str, Any]:
+    """A load as JSON."""
+    return {
+        "version": 2,
+        "mode": report.mode.value,
+        "resumed": report.resumed,
+        "dry_run": report.dry_run,
+        "changed": report.changed,
+        "position_before": None if report.before is None else report.before.position,
+        "position": report.after.position,
+        "steps": report.steps,
+        "added": report.added,
+        "replaced": report.replaced,
+        "removed": report.removed,
+        "rows": report.rows,
+        "strays": report.strays,
+    }
+
+
+def print_load(report: LoadReport) -> None:
+    """A load in one line on stderr."""
+    would = "would be " if report.dry_run else ""
+    counts = f"{report.added:,} {would}added, {report.replaced:,} {would}replaced, {report.removed:,} {would}removed"
+    strays = f"; {report.strays:,} rows or partitions of no known run {would}removed" if report.strays else ""
+    resumed = "; resumed an interrupted full load" if report.resumed else ""
+    print_note(
+        f"warehouse at position {report.after.position} of the ledger: {counts}; {report.rows:,} rows{strays}{resumed}"
+    )
+
+
+def _position(found: WarehouseStatus) -> str:
+    if found.full_load is not None:
+        return (
+            f"a full load to position {found.full_load.target.position} is incomplete: {found.full_load.done:,} "
+            f"partitions done, {found.full_load.remaining:,} to do; gads-etl warehouse load resumes it"
+        )
+    return "nothing is loaded" if found.loaded is None else f"the tables are at position {found.loaded.position}"
+
+
+def _print_invalid_identity(counts: Mapping[str, int]) -> None:
     for table, number in counts.items():
-        say(f"{number:,} rows of {table} have no valid identity; gads-etl warehouse load --reconcile removes them")
+        print_note(
+            f"{number:,} rows of {table} have no valid identity; gads-etl warehouse load --reconcile removes them"
+        )
 
 
 def _status_document(found: WarehouseStatus) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""How a command ends: the exit status and the error line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from gads_domain.errors import GadsError
+from gads_etl.exit_codes import ExitCode, exit_code_of
+
+_HELP_WANTED = "NoArgsIsHelpError"
+"""What typer raises if no command is given, with the help as its message; the class itself is not public."""
+
+_INTERRUPTED = 130
+
+_EXTRAS = {"gads_emulator": "emulator", "gads_warehouse_duckdb": "duckdb"}
+"""The extra that installs a package which the command line imports only where it is needed."""
+
+
+def guarded(action: Callable[[], object]) -> int:
+    """Run `action` and return the process's exit status, writing an error and its hint to stderr.
+
+    An unknown exception is a bug: its traceback is shown and the status is 70.
+    """
+    try:
+        status = action()
+    except typer.TyperException as error:
+        if type(error).__name__ == _HELP_WANTED:
+            sys.stderr.write(f"{error.format_message()}\n")
+            return error.exit_code
+        print_error(error.format_message(), "gads-etl COMMAND --help shows the arguments and options")
+        return error.exit_code
+    except typer.Abort:
+        print_error("not confirmed; nothing was changed")
+        return int(ExitCode.USAGE)
+    except GadsError as error:
+        print_error(error.message, error.hint)
+        return int(exit_code_of(error))
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except BrokenPipeError:
+        # Stdout has no reader any more: end quietly, without Python's own complaint when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.INCOMPLETE)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            return _report_bug(error)
+        print_error(f"this command needs gads-etl[{extra}]", f"pip install 'gads-etl[{extra}]'")
+        return int(ExitCode.USAGE)
+    except Exception as error:
+        return _report_bug(error)
+    # typer turns an interrupt into this status and prints nothing.
+    if status == _INTERRUPTED:
+        print_error("interrupted", "what was sealed is kept; run the same command again to continue")
+    return status if isinstance(status, int) else int(ExitCode.OK)
+
+
+def _report_bug(error: Exception) -> int:
+    traceback.print_exception(error)
+    print_error(f"a bug of gads-etl: {type(error).__name__}: {error}", "please report it with the lines above")
+    return int(ExitCode.BUG)
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """Write `error:` and, if there is one, `hint:` to stderr, a line each."""
+    line = " ".join(message.split())
+    sys.stderr.write(f"error: {line}\n")
+    if hint:
+        sys.stderr.write(f"hint: {' '.join(hint.split())}\n")

@@ -1,0 +1,174 @@
+"""How a plan, and the outcome of a run, a backfill or `serve --once`, is printed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from gads_domain.clock import iso_utc
+from gads_domain.state import PartitionStatus
+from gads_etl.error_handling import print_error
+from gads_etl.exit_codes import ExitCode, exit_code_of_stop
+from gads_etl.printing import Format, print_json, print_json_of_rows, print_note, print_table
+from gads_orchestrator.outcome import PartitionOutcome, joined
+from gads_orchestrator.selection import NOT_RETRIED
+from gads_pipeline.outcome import Tally, row
+
+if TYPE_CHECKING:
+    from gads_orchestrator.selection import Skipped
+    from gads_pipeline.execution import Forecast
+    from gads_pipeline.outcome import Outcome
+
+_LINES = 50
+_STATUSES = (PartitionStatus.SUCCESS, PartitionStatus.FAILED, PartitionStatus.PENDING)
+
+
+def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINES) -> None:
+    """The plan: what it costs, its slices in order (`most` of them in a table), what it skips and why."""
+    for note in forecast.notes:
+        print_note(note)
+    if format_ is Format.JSON:
+        print_json(_forecast_document(forecast))
+        return
+    plan, quota, limit = forecast.plan, forecast.quota, forecast.operations_per_day
+    print_table(
+        f"{plan.partitions:,} partitions in {plan.operations:,} requests; {plan.up_to_date:,} are up to date",
+        ["reason", "account", "report", "since", "until", "#days"],
+        (list(slice_.values()) for slice_ in islice(_slices(forecast), most)),
+    )
+    if most is not None and most < plan.operations:
+        print_note(f"… and {plan.operations - most:,} more requests; --format json lists them all")
+    skipped = [*plan.skipped, *plan.give_up]
+    for left in skipped[:_LINES]:
+        due = f", due {iso_utc(left.why.until)[:16]}Z" if left.why.until else ""
+        print_note(f"skipped: {left.customer_id} {left.report} {left.first}..{left.last}: {left.why.reason}{due}")
+    if len(skipped) > _LINES:
+        print_note(f"… and {len(skipped) - _LINES} more; --format json lists them all")
+    _print_not_retried(sum(len(left.keys) for left in skipped if left.why.code == NOT_RETRIED))
+    if limit is not None:
+        rest = 0 if quota.exhausted else max(limit - quota.spent, 0)
+        print_note(f"quota: {quota.spent:,} of {limit:,} operations spent today, {rest:,} left")
+
+
+def print_outcome(
+    outcome: Outcome, format_: Format, *, skipped: bool = True, more: Callable[[], dict[str, Any]] = dict
+) -> ExitCode:
+    """Print the outcome, its partitions as they are read from the ledger; returns the command's exit code.
+
+    With `skipped` also the partitions that were skipped and are not success. `more` makes further members of the JSON
+    document.
+    """
+    tally = Tally()
+    found = tally.count(chain(outcome.partitions(), outcome.skipped() if skipped else ()))
+    if format_ is Format.JSON:
+        print_json_of_rows(outcome.head(), "partitions", map(row, found), lambda: {**outcome.tail(tally), **more()})
+    else:
+        _print_table(outcome, found, tally)
+    if outcome.stopped_by is not None:
+        print_error(outcome.stopped_by.message, outcome.stopped_by.hint)
+        return exit_code_of_stop(outcome.stopped_by)
+    return ExitCode.OK if outcome.is_whole and not tally.failures else ExitCode.INCOMPLETE
+
+
+def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tally) -> None:
+    groups: dict[tuple[str, str], _Group] = {}
+    days = joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None)
+    shown = list(islice(days, _LINES))
+    more = sum(1 for _ in days)
+    print_table(
+        f"{', '.join(f'run {run_id}' for run_id in outcome.run_ids) or 'no run'}: "
+        f"{tally.summary[PartitionStatus.SUCCESS]:,} of {tally.summary.total():,} partitions are success "
+        f"({outcome.operations:,} requests); {outcome.up_to_date:,} were up to date",
+        ["account", "report", "days", "#success", "#failed", "#pending", "#rows"],
+        [
+            [*names, f"{group.first}..{group.last}", *(group.by_status[status] for status in _STATUSES), group.rows]
+            for names, group in sorted(groups.items())
+        ],
+    )
+    for one in shown:
+        first, last = one.first.logical_date, one.last.logical_date
+        span = f"{first}" if first == last else f"{first}..{last}"
+        print_note(f"not success: {one.first.customer_id} {one.first.report} {span}: {one.reason}")
+    if more:
+        print_note(f"… and {more:,} more; --format json lists them all")
+    told = "" if outcome.stopped_by is None else outcome.stopped_by.hint
+    for hint in outcome.hints(tally.failures):
+        if hint != told:
+            print_note(f"hint: {hint}")
+    _print_not_retried(tally.not_retried)
+    if outcome.ended != "done" and outcome.stopped_by is None:
+        print_note(f"ended early: {outcome.ended}")
+
+
+def _print_not_retried(count: int) -> None:
+    if count:
+        print_note(f"{count:,} failed earlier and were skipped; --retry-failed retries them")
+
+
+def _slices(forecast: Forecast) -> Iterator[dict[str, Any]]:
+    for planned in forecast.plan:
+        slice_ = planned.slice_
+        yield {
+            "reason": planned.reason.label,
+            "customer_id": slice_.customer_id,
+            "report": slice_.report.name,
+            "since": slice_.first.isoformat(),
+            "until": slice_.last.isoformat(),
+            "days": len(slice_.days),
+        }
+
+
+def _forecast_document(forecast: Forecast) -> dict[str, Any]:
+    plan, quota = forecast.plan, forecast.quota
+    return {
+        "version": 2,
+        "operations": plan.operations,
+        "partitions": plan.partitions,
+        "up_to_date": plan.up_to_date,
+        "by_reason": {reason.label: count for reason, count in sorted(plan.by_reason.items())},
+        "quota": {
+            "operations_per_day": forecast.operations_per_day,
+            "spent_today": quota.spent,
+            "exhausted": quota.exhausted,
+        },
+        "slices": list(_slices(forecast)),
+        "skipped": [_skipped(left) for left in [*plan.skipped, *plan.give_up]],
+        "notes": list(forecast.notes),
+    }
+
+
+def _skipped(left: Skipped) -> dict[str, Any]:
+    return {
+        "customer_id": left.customer_id,
+        "report": left.report,
+        "since": left.first.isoformat(),
+        "until": left.last.isoformat(),
+        "code": left.why.code,
+        "reason": left.why.reason,
+        "due_at": None if left.why.until is None else iso_utc(left.why.until),
+    }
+
+
+@dataclass(slots=True)
+class _Group:
+    """The partitions of one account and report."""
+
+    first: date
+    last: date
+    by_status: Counter[PartitionStatus] = field(default_factory=Counter)
+    rows: int = 0
+
+
+def _grouped(found: Iterable[PartitionOutcome], groups: dict[tuple[str, str], _Group]) -> Iterator[PartitionOutcome]:
+    """Hand on each of `found`, counted by account and report in `groups`."""
+    for one in found:
+        state, key = one.state, one.state.key
+        group = groups.setdefault((key.customer_id, key.report), _Group(key.logical_date, key.logical_date))
+        group.first, group.last = min(group.first, key.logical_date), max(group.last, key.logical_date)
+        group.by_status[state.status] += 1
+        group.rows += state.record_count or 0
+        yield one

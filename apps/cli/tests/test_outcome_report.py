@@ -1,0 +1,164 @@
+"""How an outcome is printed, and which exit code says what it came to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gads_conformance.ledger.samples import record_one, result_of, run_of
+from gads_domain.adapters import ledger_adapter
+from gads_domain.control import Mark
+from gads_domain.errors import (
+    ClockSkewError,
+    CredentialsError,
+    FailureReason,
+    QuotaExhaustedError,
+    StorageCredentialsError,
+    StorageFullError,
+)
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.ledger import ControlPlaneLedger, ValidatorLedger
+from gads_domain.report import ReportDefinition, ReportSlice
+from gads_domain.run import RunContext
+from gads_domain.state import OperatorAct, ValidationOutcome
+from gads_etl.outcome_report import print_forecast, print_outcome
+from gads_etl.printing import Format
+from gads_orchestrator.outcome import Ending, RunOutcome
+from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
+from gads_orchestrator.selection import SelectRequested
+from gads_pipeline.configuration import Configuration
+from gads_pipeline.execution import Forecast
+from gads_pipeline.outcome import Outcome
+
+DAY = date(2024, 6, 1)
+NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
+REPORT = ReportDefinition("campaign", "SELECT", max_days_per_request=2)
+
+
+def key(day: int) -> PartitionKey:
+    return PartitionKey("google_ads", "1", "campaign", DAY + timedelta(days=day))
+
+
+class Deployment:
+    """A ledger, a plan of five days and what came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.configuration = Configuration.of(
+            {"storage": {"sink": "file:raw", "state": "sqlite:state.db"}, "reports": [{"name": "campaign"}]},
+            folder / "gads.toml",
+        )
+        adapter, url = ledger_adapter("sqlite:x"), "sqlite:state.db"
+        self.ledger: ValidatorLedger = adapter.open_for_validator(url, folder)
+        self.control: ControlPlaneLedger = adapter.open_for_control_plane(url, folder)
+
+    def plan(self) -> WorkPlan:
+        last = DAY + timedelta(days=4)
+        request = WorkRequest((Account("1", "UTC"),), (REPORT,), NOW, SelectRequested(), DAY, last)
+        return plan_work(request, self.control)
+
+    def record(self, day: int, outcome: ValidationOutcome) -> None:
+        record_one(self.ledger, result_of(key(day), 1, outcome))
+
+    def outcome(self, *executions: RunOutcome) -> Outcome:
+        return Outcome(self.configuration, executions)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(tmp_path)
+    yield made
+    made.control.close()
+    made.ledger.close()
+
+
+def test_what_is_not_success_is_printed_by_range_with_its_reason_and_the_exit_code_says_so(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunOutcome(deployment.plan(), RunContext(run_of(1)), operations=3)
+    for day in range(3):
+        deployment.record(day, ValidationOutcome.PASSED)
+    for day in (3, 4):
+        deployment.record(day, ValidationOutcome.REJECTED)
+    run.unsuccessful = {key(3), key(4)}
+    assert print_outcome(deployment.outcome(run), Format.TABLE) == 1
+    printed = capsys.readouterr()
+    assert "3 of 5 partitions are success (3 requests)" in printed.out
+    (line,) = [line for line in printed.err.splitlines() if line.startswith("not success")]
+    assert line.startswith("not success: 1 campaign 2024-06-04..2024-06-05: rows_differ")
+
+
+def test_an_outcome_without_a_failure_is_0(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    run = RunOutcome(deployment.plan(), RunContext(run_of(1)))
+    for day in range(5):
+        deployment.record(day, ValidationOutcome.PASSED)
+    assert print_outcome(deployment.outcome(run), Format.JSON) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["summary"] == {"pending": 0, "success": 5, "failed": 0}
+    assert document == {**deployment.outcome(run).to_document()}
+    assert print_outcome(deployment.outcome(), Format.JSON) == 0, "nothing was due"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CredentialsError("refused"), 4),
+        (StorageCredentialsError("refused"), 4),
+        (ClockSkewError("ahead"), 2),
+        (QuotaExhaustedError("spent"), 1),
+        (StorageFullError("full"), 1),
+    ],
+)
+def test_what_stopped_it_is_the_last_word_and_decides_the_exit_code(
+    error: CredentialsError, code: int, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunOutcome(deployment.plan(), RunContext(run_of(1)), stopped_by=FailureReason.of(error))
+    assert print_outcome(deployment.outcome(run), Format.TABLE) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert f"error: {error.message}" in lines
+    assert "not success: 1 campaign 2024-06-01..2024-06-05: pending: not asked for; " in "\n".join(lines)
+    assert sum(line.startswith("hint: ") for line in lines) == bool(error.hint)
+
+
+@pytest.mark.parametrize("ending", [Ending.STOPPED])
+def test_what_was_planned_and_not_attempted_is_1(
+    ending: Ending, deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert print_outcome(deployment.outcome(RunOutcome(deployment.plan(), ending=ending)), Format.TABLE) == 1
+    assert "ended early: stopped" in capsys.readouterr().err
+    leased = RunOutcome(deployment.plan(), leased=[ReportSlice("1", REPORT, DAY, DAY)])
+    assert print_outcome(deployment.outcome(leased), Format.TABLE) == 1
+
+
+def test_of_several_executions_each_partition_is_told_once_by_the_last(deployment: Deployment) -> None:
+    first = RunOutcome(deployment.plan(), RunContext(run_of(1)), Ending.REPLAN, operations=1)
+    for day in range(4):
+        deployment.record(day, ValidationOutcome.PASSED)
+    second = RunOutcome(deployment.plan(), RunContext(run_of(2)), operations=2)
+    deployment.record(4, ValidationOutcome.PASSED)
+    outcome = deployment.outcome(first, second)
+    assert [found.state.key for found in outcome.partitions()] == [key(day) for day in range(5)]
+    assert (outcome.operations, outcome.ended, outcome.is_whole) == (3, "done", True)
+    assert deployment.outcome(first).ended == "done", "there was nothing left to plan"
+
+
+def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for day in (0, 1):
+        deployment.record(day, ValidationOutcome.REJECTED)
+    deployment.control.mark([key(2)], Mark.HELD, OperatorAct(NOW, "operator", "hold", "odd"))
+    run = RunOutcome(deployment.plan(), RunContext(run_of(1)))
+    print_outcome(deployment.outcome(run), Format.JSON)
+    rows = json.loads(capsys.readouterr().out)["partitions"]
+    skipped = {row["logical_date"]: row["skipped"]["code"] for row in rows if row["skipped"]}
+    assert skipped == {"2024-06-01": "failed", "2024-06-02": "failed", "2024-06-03": "held"}
+    quota = deployment.control.quota("default", NOW.date())
+    print_forecast(Forecast(deployment.plan(), quota, None), Format.TABLE)
+    printed = capsys.readouterr()
+    assert "2 partitions in 1 requests; 0 are up to date" in printed.out
+    assert "2 failed earlier and were skipped; --retry-failed retries them" in printed.err
+    assert "skipped: 1 campaign 2024-06-03..2024-06-03: held by an operator" in printed.err

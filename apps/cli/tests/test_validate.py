@@ -1,0 +1,64 @@
+"""An error in a late batch ends with the report on what was validated before it, and the error after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gads_conformance.ledger.samples import run_of
+from gads_domain.errors import StorageFullError
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.validation import PartitionValidation
+from gads_domain.state import PartitionState, PartitionStatus
+from gads_etl.main import run
+from gads_pipeline import Pipeline
+
+GOOD, BAD = (PartitionKey("google_ads", "1", "campaign", date(2024, 6, day)) for day in (1, 2))
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "gads.toml"
+    path.write_text('[storage]\nsink = "file:raw"\nstate = "sqlite:s.db"\n[[reports]]\nname = "campaign"\n')
+
+    def validate(_pipeline: Pipeline, **_wanted: Any) -> Iterator[PartitionValidation]:
+        good = PartitionState(GOOD, PartitionStatus.SUCCESS, run_of(1), 1, 0, "0" * 64)
+        yield PartitionValidation(good, good, ())
+        failed = PartitionState(BAD, PartitionStatus.FAILED, last_error="rows_differ: day 2")
+        yield PartitionValidation(PartitionState(BAD), failed, ())
+        raise StorageFullError("the disk is full")
+
+    monkeypatch.setattr(Pipeline, "validate", validate)
+    return path
+
+
+def _run(config: Path, *words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        run(["validate", "-c", str(config), *words])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_report_comes_first_and_the_error_after_it(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(config) == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        f"not success: {BAD}: failed: rows_differ: day 2",
+        "2 partitions looked at, 0 runs validated, 0 rejected, 1 partitions not success",
+    ]
+    assert printed.err.startswith("error: the disk is full\nhint: free space")
+
+
+def test_the_json_is_whole_and_has_the_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(config, "--format", "json") == 1
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert [row["logical_date"] for row in document["partitions"]] == ["2024-06-02"]
+    assert (document["looked_at"], document["not_success"], document["authority_changed"]) == (2, 1, 1)
+    assert document["error"]["code"] == "storage_full"
+    assert "error: the disk is full" in printed.err

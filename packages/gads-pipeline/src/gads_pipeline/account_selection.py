@@ -1,0 +1,176 @@
+"""Which accounts are meant, and which of them the API would refuse for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import gads_extractor
+from gads_domain.account import Account
+from gads_domain.errors import (
+    ApiError,
+    ConfigurationError,
+    FailureReason,
+    PermanentApiError,
+    QuotaExhaustedError,
+    TransientApiError,
+    UsageError,
+)
+from gads_pipeline.account_patterns import AccountPattern
+from gads_pipeline.composition import CountedStreams
+
+if TYPE_CHECKING:
+    from gads_domain.ports.accounts import AccountDirectory
+    from gads_extractor.connection import GoogleAdsConnection
+    from gads_extractor.report_source import SearchStreams
+    from gads_pipeline.configuration import Configuration
+
+_MANAGER = "a manager has no metrics of its own"
+_UNLISTED = "the accounts below {} cannot be listed"
+_LATER = "no report was requested yet; try again later"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedAccounts:
+    """The accounts that are selected, those that are not, and why.
+
+    - `accounts`: the selected accounts by id, in the order of the configuration or of the tree, refused ones included.
+    - `refused`: why the API would refuse a selected account for certain, so that no operation is spent on it.
+    - `skipped`: for each account that was listed and not selected, why.
+    - `listed`: all accounts that were listed, each after the manager above it.
+    - `unmatched`: patterns of the configuration that match no account.
+    """
+
+    accounts: Mapping[str, Account]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    listed: tuple[Account, ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> Mapping[str, FailureReason]:
+        """The reason for each selected account that the API would refuse for certain."""
+        reasons = {number: account.reason_not_to_ask for number, account in self.accounts.items()}
+        return {number: reason for number, reason in reasons.items() if reason is not None}
+
+
+def select_accounts(
+    configuration: Configuration,
+    connection: GoogleAdsConnection,
+    chosen: Sequence[str] = (),
+    *,
+    whole_tree: bool = False,
+    count: Callable[[], None] | None = None,
+) -> SelectedAccounts:
+    """Ask the API for the accounts that the configuration selects; `chosen` narrows them down.
+
+    With `google_ads.customer_ids`, or with `chosen` and no `accounts` section, exactly these accounts, managers
+    included; those that the API does not list are looked up one by one, so that the API itself says why. Otherwise all
+    clients below `accounts.root`, or below the login customer, that match the patterns. `whole_tree` also lists what
+    is not selected, which costs one request for each manager below the root. `count` is called before each request.
+
+    Raises `ConfigurationError` or `UsageError` if no account is selected, `PermanentApiError` if the root is refused,
+    `CredentialsError`, `TransientApiError` or `QuotaExhaustedError` if the list cannot be had.
+    """
+    directory = directory_of(configuration, connection if count is None else CountedStreams(connection, count))
+    section = configuration.accounts
+    root = section.root or connection.login_customer_id
+    if configuration.google_ads.customer_ids or (chosen and section.is_empty):
+        return _explicit(configuration.customers(chosen), directory, root, whole_tree=whole_tree)
+    if root is None:
+        raise ConfigurationError(
+            "no account is named",
+            hint=f"list google_ads.customer_ids in {configuration.path}, or name a manager as accounts.root or as the "
+            "client's login_customer_id",
+        )
+    patterns = bool(section.include or section.exclude)
+    try:
+        listed = directory.below(root, with_parents=patterns or whole_tree)
+    except (TransientApiError, QuotaExhaustedError) as error:
+        hint = _LATER if isinstance(error, TransientApiError) else error.hint
+        raise type(error)(f"{_UNLISTED.format(root)}: {error.message}", hint=hint) from error
+    if listed[0].refusal is not None and len(listed) == 1:
+        refusal = listed[0].refusal
+        raise PermanentApiError(f"{_UNLISTED.format(root)}: {refusal.message}", hint=refusal.hint)
+    return _narrowed(select(listed, section.include, section.exclude), chosen)
+
+
+def directory_of(configuration: Configuration, connection: SearchStreams) -> AccountDirectory:
+    """The API's own list of accounts, with the retries and the timeout that the configuration says."""
+    section = configuration.extraction
+    retry = gads_extractor.RetryPolicy(attempts=section.max_attempts)
+    return gads_extractor.GoogleAdsAccountDirectory(connection, retry=retry, idle_timeout=section.silence_seconds)
+
+
+def select(listed: Sequence[Account], include: Sequence[str], exclude: Sequence[str]) -> SelectedAccounts:
+    """The clients among `listed` that match a pattern of `include` (all for no patterns) and none of `exclude`.
+
+    A pattern that matches a manager means everything below it.
+    """
+    known = {account.customer_id: account for account in listed}
+    wanted = {text: AccountPattern.parse(text) for text in include}
+    unwanted = {text: AccountPattern.parse(text) for text in exclude}
+    accounts: dict[str, Account] = {}
+    skipped: dict[str, str] = {}
+    matched: set[str] = set()
+    for account in listed:
+        line = list(_line(account, known))
+        fitting = [text for text, pattern in wanted.items() if any(map(pattern.matches, line))]
+        against = [text for text, pattern in unwanted.items() if any(map(pattern.matches, line))]
+        matched.update(fitting, against)
+        if account.manager:
+            skipped[account.customer_id] = _MANAGER
+        elif against:
+            skipped[account.customer_id] = f"accounts.exclude has {against[0]}"
+        elif wanted and not fitting:
+            skipped[account.customer_id] = "matches nothing in accounts.include"
+        else:
+            accounts[account.customer_id] = account
+    unmatched = tuple(text for text in {**wanted, **unwanted} if text not in matched)
+    return SelectedAccounts(accounts, skipped, tuple(listed), unmatched)
+
+
+def _explicit(
+    customer_ids: Sequence[str], directory: AccountDirectory, root: str | None, *, whole_tree: bool
+) -> SelectedAccounts:
+    listed: list[Account] = []
+    if root is not None and (len(customer_ids) > 1 or whole_tree):
+        try:
+            listed = directory.below(root, with_parents=whole_tree)
+        except ApiError as error:
+            if not error.retryable:  # the accounts may still be reached one by one
+                raise
+    listed = [account for account in listed if account.refusal is None or len(listed) > 1]
+    known = {account.customer_id: account for account in listed}
+    more = directory.named([number for number in customer_ids if number not in known])
+    known |= {account.customer_id: account for account in more}
+    accounts = {number: known[number] for number in customer_ids}
+    skipped = {
+        account.customer_id: _MANAGER if account.manager else "not among google_ads.customer_ids"
+        for account in listed
+        if account.customer_id not in accounts
+    }
+    return SelectedAccounts(accounts, skipped, (*listed, *more))
+
+
+def _narrowed(selected: SelectedAccounts, chosen: Sequence[str]) -> SelectedAccounts:
+    for number in chosen:
+        if number not in selected.accounts:
+            why = selected.skipped.get(number, f"it is not below {selected.listed[0].customer_id}")
+            raise UsageError(f"customer {number} is not selected: {why}", hint="gads-etl accounts shows the tree")
+    if not selected.accounts:
+        raise UsageError(
+            "no account is selected", hint="gads-etl accounts shows the tree, and why each account is skipped"
+        )
+    if not chosen:
+        return selected
+    accounts = {number: selected.accounts[number] for number in dict.fromkeys(chosen)}
+    return SelectedAccounts(accounts, selected.skipped, selected.listed, selected.unmatched)
+
+
+def _line(account: Account, known: Mapping[str, Account]) -> Iterator[Account]:
+    """The account and the managers above it."""
+    above: Account | None = account
+    while above is not None:
+        yield above
+        above = known.get(above.parent_id) if above.parent_id is not None else None

@@ -1,0 +1,118 @@
+"""`[run]`, `[quota]`, `[retry]` and `[[schedules]]` of `gads.toml`: the settings of the control plane."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gads_domain.errors import GadsError, failure_codes
+from gads_orchestrator.budget import Budget
+from gads_orchestrator.plan import zone_of
+from gads_orchestrator.retry_policy import KEPT_DAYS, ErrorRule, RetryPolicy
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunSection(_Section):
+    """`[run]`: workers, how far back `plan` and `serve` go, how long a lease outlives a crash, how often to look."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    backfill_since: date | None = None
+    lease_seconds: float = Field(default=60, ge=5, le=3600)
+    look_seconds: float = Field(default=30, gt=0, le=3600)
+
+
+class QuotaSection(_Section):
+    """`[quota]`: the operations a day that all processes on this ledger may spend together."""
+
+    operations_per_day: int | None = Field(default=None, ge=1)
+    name: str = Field(default="default", min_length=1, max_length=100)
+    time_zone: str = "UTC"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            zone_of(name)
+        except GadsError as error:
+            raise ValueError(f"{error.message}: {error.hint}") from None
+        return name
+
+    @property
+    def budget(self) -> Budget:
+        """The budget that this describes."""
+        return Budget(self.name, self.operations_per_day, self.time_zone)
+
+
+class ErrorRuleSection(_Section):
+    """`[retry.errors.<code>]`: another rule for one code of failure."""
+
+    retry: bool | None = None
+    max_attempts: int | None = Field(default=None, ge=1)
+
+
+class RetrySection(_Section):
+    """`[retry]`: when a failed partition is attempted again."""
+
+    first_delay_minutes: float = Field(default=5, gt=0)
+    largest_delay_minutes: float = Field(default=360, gt=0)
+    jitter: float = Field(default=0.2, ge=0, le=1)
+    max_attempts: int = Field(default=8, ge=1)
+    max_age_days: int = Field(default=KEPT_DAYS, ge=1)
+    errors: dict[str, ErrorRuleSection] = Field(default_factory=dict)
+
+    @field_validator("errors")
+    @classmethod
+    def _known_codes(cls, rules: dict[str, ErrorRuleSection]) -> dict[str, ErrorRuleSection]:
+        known = sorted(failure_codes())
+        for code in rules:
+            if code not in known:
+                near = get_close_matches(code, known, n=1)
+                meant = f"; {near[0]} may be meant" if near else ""
+                raise ValueError(f"no failure has the code {code!r}{meant}; codes: {', '.join(known)}")
+        return rules
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RetrySection:
+        if self.largest_delay_minutes < self.first_delay_minutes:
+            raise ValueError("largest_delay_minutes is below first_delay_minutes")
+        return self
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """The policy that this describes."""
+        return RetryPolicy(
+            first_delay=timedelta(minutes=self.first_delay_minutes),
+            largest_delay=timedelta(minutes=self.largest_delay_minutes),
+            jitter=self.jitter,
+            max_attempts=self.max_attempts,
+            max_age_days=self.max_age_days,
+            rules={code: ErrorRule(rule.retry, rule.max_attempts) for code, rule in self.errors.items()},
+        )
+
+
+class ScheduleSection(_Section):
+    """`[[schedules]]`: when new days and restatements of some reports are started, in each account's own zone.
+
+    `cron` has five fields: minute, hour, day of the month, month, day of the week. Without `reports` it is for all
+    reports that no other schedule names.
+    """
+
+    cron: str
+    reports: tuple[str, ...] = ()
+
+    @field_validator("cron")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        try:
+            if len(text.split()) != 5:
+                raise CronSimError("it must have five fields")
+            next(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)))
+        except (CronSimError, StopIteration) as error:
+            raise ValueError(f"{text!r} is not a cron expression ({error}), such as '0 5 * * *'") from None
+        return text

@@ -1,0 +1,236 @@
+"""Plans and executes runs, backfills and the daemon: opens what they need, and closes it whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gads_domain.clock import SystemClock
+from gads_domain.errors import GadsError
+from gads_orchestrator.budget import counting
+from gads_orchestrator.daemon import Daemon
+from gads_orchestrator.events import Observer
+from gads_orchestrator.execution import Control, execute_plan
+from gads_orchestrator.outcome import Ending
+from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
+from gads_orchestrator.worker_pool import InThisProcess, SpawnedWorkers, Workers
+from gads_pipeline.account_selection import SelectedAccounts, select_accounts
+from gads_pipeline.composition import (
+    api_access,
+    api_files,
+    check_ledger,
+    connected,
+    new_run,
+    open_ledger_for_control_plane,
+    open_ledger_reader,
+    open_sink,
+    open_warehouse,
+)
+from gads_pipeline.events import Notice, WarehouseLoaded
+from gads_pipeline.outcome import Outcome
+from gads_pipeline.served_accounts import ServedAccounts
+from gads_pipeline.work_request import (
+    RunOptions,
+    backfill_request,
+    due_request,
+    needs_accounts,
+    planned_accounts,
+    requested,
+)
+from gads_pipeline.worker_setup import WorkerSetup, worker_context
+
+if TYPE_CHECKING:
+    from gads_domain.control import QuotaDay
+    from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_extractor.connection import GoogleAdsConnection
+    from gads_orchestrator.outcome import RunOutcome
+    from gads_pipeline.composition import ApiFiles
+    from gads_pipeline.configuration import Configuration
+    from gads_pipeline.stop import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A plan that was not executed, the quota of the day, and what the request does not cover."""
+
+    plan: WorkPlan
+    quota: QuotaDay
+    operations_per_day: int | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How plans are made and executed: for which configuration and command, by how many workers, seen by whom.
+
+    `workers` is by default what the configuration says. `command` goes on record with each run.
+    """
+
+    configuration: Configuration
+    command: str
+    observer: Observer
+    stop: Stop
+    workers: int | None = None
+
+    def forecast(self, options: RunOptions, *, backfill: bool) -> Forecast:
+        """What `execute` would do. Lists the accounts only if the days depend on their time zones."""
+        self._require_usable(options)
+        now, selected = SystemClock().now(), None
+        if needs_accounts(self.configuration, options, now):
+            with api_access(self.configuration) as connection:
+                selected = select_accounts(self.configuration, connection, options.customers)
+        request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
+        return self._planned(request, notes)
+
+    def forecast_due(self, options: RunOptions) -> Forecast:
+        """What the daemon would do now."""
+        self.configuration.sections(options.reports)
+        with api_access(self.configuration) as connection:
+            accounts, notes = planned_accounts(select_accounts(self.configuration, connection, options.customers))
+        since, now = options.since or self.configuration.run.backfill_since, SystemClock().now()
+        return self._planned(
+            due_request(self.configuration, accounts, options.reports, now, since, options.until), notes
+        )
+
+    def execute(self, options: RunOptions, confirm: Callable[[WorkPlan], None], *, backfill: bool) -> Outcome:
+        """Execute what `options` ask for, account by account in its own days.
+
+        A run with one worker works in this process; several workers, and those of a backfill, have processes of their
+        own. What the API would refuse for certain goes on record with its reason and is not requested. `confirm` gets
+        the plan before anything is requested; what it raises ends the execution.
+        """
+        self._require_usable(options)
+        with (
+            self._api_files() as files,
+            connected(self.configuration, files) as connection,
+            open_ledger_for_control_plane(self.configuration) as ledger,
+        ):
+            now, selected = SystemClock().now(), None
+            if needs_accounts(self.configuration, options, now):
+                selected = self._selected(ledger, connection, options.customers)
+            request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
+            for note in notes:
+                self._note(note)
+            plan = plan_work(request, ledger)
+            confirm(plan)
+            with ExitStack() as opened:
+                pool: Workers
+                if self._count == 1 and not backfill:
+                    context = worker_context(self.configuration, connection, selected, ledger)
+                    pool = InThisProcess(opened.enter_context(context), self.observer.on_events)
+                else:
+                    pool = SpawnedWorkers(WorkerSetup(self.configuration, files, selected), self._count)
+                    opened.callback(pool.close)
+                run, control = new_run(self.command, ledger), self._control(ledger, awaits_leases=True)
+                return Outcome(self.configuration, (execute_plan(plan, run, control, pool, self.stop.is_set),), notes)
+
+    def execute_due(self, options: RunOptions) -> Outcome:
+        """Execute what is due now, planning anew while there is more to do."""
+        executions: list[RunOutcome] = []
+        with self._daemon(options, awaits_leases=True) as daemon:
+            while (outcome := daemon.look()) is not None:
+                executions.append(outcome)
+                if outcome.ended != Ending.REPLAN:
+                    break
+        return Outcome(self.configuration, tuple(executions))
+
+    def serve(self, options: RunOptions) -> None:
+        """Execute what is due, again and again, until the stop is requested."""
+        with self._daemon(options, awaits_leases=False) as daemon:
+            daemon.serve()
+
+    @contextmanager
+    def _daemon(self, options: RunOptions, *, awaits_leases: bool) -> Iterator[Daemon]:
+        configuration, reports = self.configuration, self.configuration.reports(options.reports)
+        with self._api_files() as files, open_ledger_for_control_plane(configuration) as ledger:
+
+            def list_accounts() -> SelectedAccounts:
+                with self.stop.interrupting(), connected(configuration, files) as connection:
+                    return self._selected(ledger, connection, options.customers)
+
+            served = ServedAccounts(
+                list_accounts,
+                ledger,
+                SystemClock().now(),
+                lambda selected: pool.open_anew(WorkerSetup(configuration, files, selected)),
+                self._note,
+            )
+            pool = SpawnedWorkers(WorkerSetup(configuration, files, served.selected), self._count)
+            self._note(f"serving {len(served.selected.accounts)} accounts and {len(reports)} reports")
+
+            def request_at(now: datetime) -> WorkRequest:
+                since = configuration.run.backfill_since
+                return due_request(configuration, served.planned_at(now), options.reports, now, since)
+
+            try:
+                yield Daemon(
+                    request_at,
+                    lambda: new_run(self.command, ledger),
+                    self._control(ledger, awaits_leases=awaits_leases),
+                    pool,
+                    self.stop,
+                    look_seconds=configuration.run.look_seconds,
+                    ended=lambda _outcome: self._load_tables(),
+                )
+            finally:
+                pool.close()
+
+    @property
+    def _count(self) -> int:
+        return self.workers or self.configuration.run.workers
+
+    def _note(self, message: str) -> None:
+        self.observer.on_events(Notice(SystemClock().now(), "", message))
+
+    @contextmanager
+    def _api_files(self) -> Iterator[ApiFiles]:
+        """Try sink and ledger, so that no operation is spent on what could not be kept; then the API's files."""
+        open_sink(self.configuration).check()
+        check_ledger(self.configuration)
+        with api_files(self.configuration) as files:
+            yield files
+
+    def _selected(
+        self, ledger: ControlPlaneLedger, connection: GoogleAdsConnection, customers: Sequence[str]
+    ) -> SelectedAccounts:
+        """The selected accounts; each request is counted, and allowed whatever is left: no plan without it."""
+        count = counting(ledger, self.configuration.quota.budget, SystemClock())
+        return select_accounts(self.configuration, connection, customers, count=count)
+
+    def _control(self, ledger: ControlPlaneLedger, *, awaits_leases: bool) -> Control:
+        lease_length = timedelta(seconds=self.configuration.run.lease_seconds)
+        budget = self.configuration.quota.budget
+        return Control(
+            ledger, SystemClock(), budget, self.observer, lease_length=lease_length, awaits_leases=awaits_leases
+        )
+
+    def _planned(self, request: WorkRequest, notes: tuple[str, ...]) -> Forecast:
+        quota = self.configuration.quota
+        with open_ledger_reader(self.configuration) as ledger:
+            spent = ledger.quota(quota.name, quota.budget.day_of(request.now))
+            return Forecast(plan_work(request, ledger), spent, quota.operations_per_day, notes)
+
+    def _require_usable(self, options: RunOptions) -> None:
+        """Refuse a report that the API would refuse, and an account that is not configured."""
+        from gads_pipeline.check import require_sound_reports  # the parser, which reading the ledger does without
+
+        require_sound_reports(self.configuration, options.reports)
+        if self.configuration.google_ads.customer_ids:
+            self.configuration.customers(options.customers)
+
+    def _load_tables(self) -> None:
+        if not self.configuration.warehouse.load_after_run or self.stop.is_set():
+            return
+        from gads_warehouse import WarehouseLoader  # Arrow, which a daemon without a warehouse does without
+
+        try:
+            with self.stop.interrupting(), open_warehouse(self.configuration) as (warehouse, consumer):
+                report = WarehouseLoader(consumer, warehouse).load()
+        except GadsError as error:
+            self._note(f"warning: the warehouse was not loaded; the next run tries again: {error.message}")
+            return
+        counts = (report.added, report.replaced, report.removed, report.rows)
+        self.observer.on_events(WarehouseLoaded(SystemClock().now(), "", report.after.position, *counts))

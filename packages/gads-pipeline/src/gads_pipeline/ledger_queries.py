@@ -1,0 +1,165 @@
+"""Reads the ledger: the history of a partition, the gaps of a range; and refuses names that nothing knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from gads_domain.clock import iso_utc
+from gads_domain.control import SchedulingState
+from gads_domain.errors import UsageError
+from gads_domain.gaps import GapRange, expected_keys, find_gaps, gap_ranges, gap_reason
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.state import StateFilter
+from gads_domain.state_row import authority_change_row, state_row
+from gads_pipeline.composition import open_ledger_reader
+
+if TYPE_CHECKING:
+    from gads_domain.control import Mark
+    from gads_domain.ports.ledger import StateReader
+    from gads_domain.state import AuthorityChange, KeyHistory, RecordedAct, ValidationResult
+    from gads_pipeline.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionHistory:
+    """A partition's state, marks, validation results, authority changes and operators' acts, oldest first."""
+
+    key: PartitionKey
+    history: KeyHistory
+    marks: frozenset[Mark]
+    authority_changes: tuple[AuthorityChange, ...]
+    acts: tuple[RecordedAct, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """The history as JSON."""
+        return {
+            "version": 2,
+            "state": state_row(self.history.state),
+            "marks": sorted(mark.value for mark in self.marks),
+            "revoked": sorted(run.value for run in self.history.revoked),
+            "results": [_result_row(result) for result in self.history.results],
+            "authority_changes": [authority_change_row(change) for change in self.authority_changes],
+            "acts": [_act_row(act) for act in self.acts],
+        }
+
+
+def history_of(configuration: Configuration, key: PartitionKey) -> PartitionHistory:
+    """Read the history of `key`; raises `UsageError` if its account or report is unknown."""
+    with open_ledger_reader(configuration) as ledger:
+        require_known_keys(configuration, ledger, [key])
+        return PartitionHistory(
+            key,
+            ledger.history(key),
+            frozenset(ledger.marks(key)),
+            tuple(ledger.authority_changes_of(key)),
+            tuple(ledger.acts(key)),
+        )
+
+
+def _result_row(result: ValidationResult) -> dict[str, Any]:
+    return {
+        "run_id": result.run_id.value,
+        "outcome": result.outcome.value,
+        "validated_at": iso_utc(result.validated_at),
+        "record_count": result.record_count,
+        "schema_version": result.schema_version,
+        "reason": None if result.failure is None else str(result.failure),
+        "retryable": None if result.failure is None else result.failure.retryable,
+        "checks": [
+            {"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)} for c in result.checks
+        ],
+        "changes": None if result.changes is None else dict(result.changes),
+    }
+
+
+def _act_row(recorded: RecordedAct) -> dict[str, Any]:
+    act = recorded.act
+    return {
+        "kind": recorded.kind,
+        "at": iso_utc(act.at),
+        "actor": act.actor,
+        "by_policy": act.by_policy,
+        "command": act.command,
+        "filter": act.filter,
+        "reason": act.reason,
+        "before": recorded.before or recorded.status_before.value,
+        "after": recorded.after or recorded.status_after.value,
+    }
+
+
+def find_gap_ranges(
+    configuration: Configuration, since: date, until: date, customers: Sequence[str], reports: Sequence[str]
+) -> tuple[GapRange, ...]:
+    """The gaps from `since` to `until`, both included, of the reports named or else configured.
+
+    The accounts are those named, or else configured, or else those that the ledger knows. Raises `UsageError` for an
+    account or a report that neither configuration nor ledger knows.
+    """
+    names = list(dict.fromkeys(reports)) or [section.name for section in configuration.report_sections]
+    accounts = tuple(customers) or configuration.google_ads.customer_ids
+    with open_ledger_reader(configuration) as ledger:
+        require_known(configuration, ledger, accounts, names)
+        wanted = StateFilter(GOOGLE_ADS, accounts, tuple(names), since, until)
+        known = {state.key: state for state in ledger.scheduling_states(wanted)}
+    gaps = find_gaps(
+        expected_keys(GOOGLE_ADS, accounts or {key.customer_id for key in known}, names, since, until),
+        {key: state.status for key, state in known.items()},
+        {key: _reason(state) for key, state in known.items()},
+    )
+    return tuple(gap_ranges(gaps))
+
+
+def gap_row(gap: GapRange) -> dict[str, Any]:
+    """A range of gaps as JSON."""
+    return {
+        "customer_id": gap.first.customer_id,
+        "report": gap.first.report,
+        "since": gap.first.logical_date.isoformat(),
+        "until": gap.until.isoformat(),
+        "days": gap.days,
+        "status": gap.first.status.value,
+        "reason": gap.first.reason,
+    }
+
+
+def _reason(state: SchedulingState) -> str:
+    failure = f"{state.failure} (tries: {state.tries})" if state.failure else ""
+    return gap_reason(state.status if state.last_tried_at else None, state.marks, failure)
+
+
+def require_known(
+    configuration: Configuration, ledger: StateReader, customers: Iterable[str], reports: Iterable[str]
+) -> None:
+    """Raise `UsageError` for an account or a report that neither the configuration nor the ledger has."""
+    configured = {section.name for section in configuration.report_sections}
+    for name in dict.fromkeys(reports):
+        if name not in configured and name not in (recorded := ledger.reports(GOOGLE_ADS)):
+            raise UsageError(
+                f"no report is named {name!r} in {configuration.path} or in the ledger",
+                hint=f"known reports: {', '.join(sorted({*configured, *recorded}))}",
+            )
+    named = configuration.google_ads.customer_ids
+    for customer_id in dict.fromkeys(customers):
+        if customer_id not in named and not _has(ledger, customer_id):
+            raise UsageError(
+                f"the ledger has no partition of customer {customer_id}, and {configuration.path} does not name it",
+                hint="known customers: " + ", ".join(named[:10])
+                if named
+                else "gads-etl accounts lists them; accounts.exclude skips one for good",
+            )
+
+
+def require_known_keys(configuration: Configuration, ledger: StateReader, keys: Sequence[PartitionKey]) -> None:
+    """As `require_known`, of whole keys."""
+    for key in keys:
+        if key.source != GOOGLE_ADS:
+            raise UsageError(f"{key}: there is no source {key.source!r}", hint=f"write it as {GOOGLE_ADS}/…")
+    require_known(configuration, ledger, (key.customer_id for key in keys), (key.report for key in keys))
+
+
+def _has(ledger: StateReader, customer_id: str) -> bool:
+    account = StateFilter(source=GOOGLE_ADS, customer_ids=(customer_id,))
+    return any(True for _ in ledger.find(account, limit=1)) or any(True for _ in ledger.scheduling_states(account))

@@ -1,0 +1,174 @@
+"""What a run, a backfill or `serve --once` came to: contracts/outcome/v1."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from gads_domain.clock import iso_utc
+from gads_domain.errors import FailureReason
+from gads_domain.partition_key import PartitionKey
+from gads_domain.state import PartitionStatus
+from gads_domain.state_row import state_row
+from gads_orchestrator.outcome import (
+    MOST_LOOKUPS,
+    Ending,
+    PartitionOutcome,
+    RunOutcome,
+    generic_reason,
+    hints,
+    partitions,
+    skipped_partitions,
+)
+from gads_orchestrator.selection import NOT_RETRIED
+from gads_pipeline.composition import open_ledger_reader
+
+if TYPE_CHECKING:
+    from gads_pipeline.configuration import Configuration
+
+OUTCOME_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The executions that a request took, mostly one, and what they came to together.
+
+    The partitions are read from the ledger when they are asked for, and are not kept. `notes` are what the request did
+    not cover.
+    """
+
+    configuration: Configuration
+    executions: tuple[RunOutcome, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs that were begun, oldest first."""
+        return tuple(str(one.run.run_id) for one in self.executions if one.run is not None)
+
+    @property
+    def ended(self) -> str:
+        """`done`, `stopped` on request, or the scope of the failure that ended the last execution."""
+        ended = self.executions[-1].ended if self.executions else Ending.DONE
+        # After an execution that asked for a new plan there was nothing left to plan.
+        return Ending.DONE.value if ended == Ending.REPLAN else str(ended)
+
+    @property
+    def stopped_by(self) -> FailureReason | None:
+        """The failure that ended the last execution."""
+        return self.executions[-1].stopped_by if self.executions else None
+
+    @property
+    def operations(self) -> int:
+        """How many operations of the daily quota were spent."""
+        return sum(one.operations for one in self.executions)
+
+    @property
+    def up_to_date(self) -> int:
+        """How many partitions were asked for and are success already."""
+        return self.executions[-1].plan.up_to_date if self.executions else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was planned was attempted, and all of that is success."""
+        failed = any(
+            one.unsuccessful or one.interrupted or one.overtaken or one.stopped_accounts for one in self.executions
+        )
+        return self.ended == Ending.DONE and not failed and not (self.executions and self.executions[-1].leased)
+
+    def partitions(self) -> Iterator[PartitionOutcome]:
+        """Every partition that was planned, as it stands now, in key order."""
+        with open_ledger_reader(self.configuration) as ledger:
+            streams = [((found.state.key, found) for found in partitions(one, ledger)) for one in self.executions]
+            last: PartitionOutcome | None = None
+            # Of a partition that several executions planned, the last one says why it is not well.
+            for _, found in heapq.merge(*streams, key=lambda pair: pair[0]):
+                if last is not None and last.state.key != found.state.key:
+                    yield last
+                last = found
+            if last is not None:
+                yield last
+
+    def skipped(self) -> Iterator[PartitionOutcome]:
+        """Every partition that was skipped for a reason and is not success."""
+        if self.executions:
+            with open_ledger_reader(self.configuration) as ledger:
+                yield from skipped_partitions(self.executions[-1].plan, ledger)
+
+    def hints(self, failures: Mapping[PartitionKey, str]) -> tuple[str, ...]:
+        """What can be done about `failures` (reasons by partition) and about what stopped the execution."""
+        if not self.executions:
+            return ()
+        with open_ledger_reader(self.configuration) as ledger:
+            return hints(self.executions[-1], failures, ledger)
+
+    def head(self) -> dict[str, Any]:
+        """The members of the document before its `partitions`."""
+        accounts = {number: reason for one in self.executions for number, reason in one.stopped_accounts.items()}
+        return {
+            "outcome_version": OUTCOME_VERSION,
+            "run_ids": list(self.run_ids),
+            "ended": self.ended,
+            "stopped_by": None if self.stopped_by is None else _failure(self.stopped_by),
+            "stopped_accounts": {number: _failure(reason) for number, reason in sorted(accounts.items())},
+            "operations": self.operations,
+            "slices": sum(one.slices for one in self.executions),
+            "deferred": dict(sum((one.deferred for one in self.executions), Counter[str]())),
+            "attempted": sum(one.attempted for one in self.executions),
+            "recovered": sum(one.recovered for one in self.executions),
+            "changed": sum(one.changed for one in self.executions),
+            "given_up": sum(one.given_up for one in self.executions),
+            "up_to_date": self.up_to_date,
+            "notes": list(self.notes),
+        }
+
+    def tail(self, tally: Tally) -> dict[str, Any]:
+        """The members of the document after its `partitions`, all of which `tally` has counted."""
+        return {
+            "summary": {status.value: tally.summary[status] for status in PartitionStatus},
+            "hints": list(self.hints(tally.failures)),
+        }
+
+    def to_document(self) -> dict[str, Any]:
+        """The whole document in memory; of a million partitions, stream `head`, `row` and `tail` instead."""
+        tally = Tally()
+        rows = [row(found) for found in tally.count(chain(self.partitions(), self.skipped()))]
+        return {**self.head(), "partitions": rows, **self.tail(tally)}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of the partitions that go by; none of them is kept."""
+
+    summary: Counter[PartitionStatus] = field(default_factory=Counter)
+    not_retried: int = 0
+    failures: dict[PartitionKey, str] = field(default_factory=dict)
+    """A partition and its reason for each reason that reads like none before it, as many as hints look up."""
+    _known: set[str] = field(default_factory=set)
+
+    def count(self, found: Iterable[PartitionOutcome]) -> Iterator[PartitionOutcome]:
+        """Hand on each of `found`, counted."""
+        for one in found:
+            self.summary[one.state.status] += 1
+            self.not_retried += one.skipped is not None and one.skipped.why.code == NOT_RETRIED
+            if one.reason is not None and len(self.failures) < MOST_LOOKUPS:
+                text = generic_reason(one.state.key, one.reason)
+                if text not in self._known:
+                    self._known.add(text)
+                    self.failures[one.state.key] = one.reason
+            yield one
+
+
+def row(found: PartitionOutcome) -> dict[str, Any]:
+    """One partition of an outcome as JSON."""
+    why = None if found.skipped is None else found.skipped.why
+    skipped = None if why is None else {"code": why.code, "due_at": None if why.until is None else iso_utc(why.until)}
+    return {**state_row(found.state), "reason": found.reason, "skipped": skipped}
+
+
+def _failure(reason: FailureReason) -> dict[str, str]:
+    return {"scope": reason.scope.value, "code": reason.code, "message": reason.message, "hint": reason.hint}

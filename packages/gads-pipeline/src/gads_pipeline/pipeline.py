@@ -1,0 +1,306 @@
+"""The application: everything that the command line does, with typed results and without printing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gads_domain.clock import SystemClock
+from gads_domain.errors import ConfigurationError
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.sink import SweepableSink
+from gads_domain.state import OperatorAct, StateFilter
+from gads_orchestrator.events import NullObserver, Observer
+from gads_orchestrator.operator_actions import Operation
+from gads_pipeline import operator_acts
+from gads_pipeline.account_selection import select_accounts
+from gads_pipeline.composition import (
+    actor_name,
+    api_access,
+    open_consumer,
+    open_ledger_reader,
+    open_sink,
+    open_warehouse,
+)
+from gads_pipeline.execution import Execution
+from gads_pipeline.ledger_queries import find_gap_ranges, history_of, require_known
+from gads_pipeline.stop import Stop
+from gads_pipeline.validation import validate
+from gads_pipeline.work_request import RunOptions, require_days, require_order
+
+if TYPE_CHECKING:
+    from gads_consumer.consumer import Consumer
+    from gads_domain.gaps import GapRange
+    from gads_domain.ports.sink import Leftover
+    from gads_domain.ports.validation import PartitionValidation
+    from gads_domain.ports.warehouse import QueryResult
+    from gads_domain.run import RunId
+    from gads_domain.state import PartitionState, PartitionStatus
+    from gads_orchestrator.plan import WorkPlan
+    from gads_pipeline.account_selection import SelectedAccounts
+    from gads_pipeline.check import Finding
+    from gads_pipeline.configuration import Configuration
+    from gads_pipeline.execution import Forecast
+    from gads_pipeline.ledger_queries import PartitionHistory
+    from gads_pipeline.operator_acts import ActResult, PartitionSelection
+    from gads_pipeline.outcome import Outcome
+    from gads_pipeline.reports import KnownReport
+    from gads_warehouse import LoadReport, Verification, WarehouseStatus
+
+_SILENT = NullObserver()
+
+ALL = RunOptions()
+"""Every account, every report, and the days that each report still restates."""
+
+
+class Pipeline:
+    """One configuration and what can be done with it. Open it with `Pipeline.open`.
+
+    Methods return values or iterators and print nothing; what happens meanwhile goes to the `observer` that they take.
+    Every method raises a `GadsError` whose `scope` says what it is about and whose `hint` says what to do next.
+    `command` goes on record with runs and operators' acts.
+    """
+
+    def __init__(self, configuration: Configuration, *, command: str = "gads_pipeline") -> None:
+        self.configuration = configuration
+        self.command = command
+
+    @classmethod
+    def open(cls, source: Path | str | Configuration, *, command: str = "gads_pipeline") -> Pipeline:
+        """The pipeline of a configuration or of the path of a `gads.toml`; opens nothing but that file.
+
+        Raises `ConfigurationError` that names the key of each fault.
+        """
+        from gads_pipeline.configuration import Configuration  # pydantic, which `--help` does without
+
+        configuration = source if isinstance(source, Configuration) else Configuration.load(Path(source))
+        return cls(configuration, command=command)
+
+    def accounts(self) -> SelectedAccounts:
+        """The accounts below the login customer: which are selected, which are not, and why."""
+        with api_access(self.configuration) as access:
+            return select_accounts(self.configuration, access, whole_tree=True)
+
+    def check(self, *, offline: bool = False) -> Iterator[Finding]:
+        """Check configuration, reports, sink, ledger and, unless `offline`, the API, which costs one operation."""
+        from gads_pipeline.check import findings
+
+        return findings(self.configuration, offline=offline)
+
+    def compare_api_versions(self, api_versions: Sequence[str]) -> Iterator[Finding]:
+        """Check the reports in each of `api_versions`, and what a change from one to the next would break."""
+        from gads_pipeline.check import version_findings
+
+        return version_findings(self.configuration, api_versions)
+
+    def reports(self) -> tuple[KnownReport, ...]:
+        """Every report that the configuration can name, by name."""
+        from gads_pipeline.reports import known_reports
+
+        return known_reports(self.configuration)
+
+    def plan(self, options: RunOptions = ALL) -> Forecast:
+        """What `serve` would do now, in order, what it costs, and what it skips and why; either day may be given."""
+        return self._execution().forecast_due(options)
+
+    def plan_run(self, options: RunOptions = ALL) -> Forecast:
+        """What `run` would do; the accounts are listed only if the days depend on their time zones."""
+        options.require_both_days_or_none()
+        return self._execution().forecast(options, backfill=False)
+
+    def plan_backfill(self, options: RunOptions) -> Forecast:
+        """What `backfill` would do."""
+        require_days(options.since, options.until)
+        return self._execution().forecast(options, backfill=True)
+
+    def run(
+        self,
+        options: RunOptions = ALL,
+        *,
+        workers: int | None = None,
+        observer: Observer = _SILENT,
+        stop: Stop | None = None,
+    ) -> Outcome:
+        """Extract and validate every account, report and day of `options` that is not success yet.
+
+        A request to `stop` ends it within seconds, with nothing half-done; a single worker looks at it between two
+        slices.
+        """
+        options.require_both_days_or_none()
+        return self._execution(observer, stop, workers).execute(options, _accept, backfill=False)
+
+    def backfill(
+        self,
+        options: RunOptions,
+        *,
+        workers: int | None = None,
+        observer: Observer = _SILENT,
+        stop: Stop | None = None,
+        confirm: Callable[[WorkPlan], None] | None = None,
+    ) -> Outcome:
+        """Extract every day of `options` that was never attempted or is due for a retry, newest first.
+
+        `confirm` gets the plan before anything is requested; what it raises ends the backfill.
+        """
+        require_days(options.since, options.until)
+        return self._execution(observer, stop, workers).execute(options, confirm or _accept, backfill=True)
+
+    def serve_once(
+        self,
+        options: RunOptions = ALL,
+        *,
+        workers: int | None = None,
+        observer: Observer = _SILENT,
+        stop: Stop | None = None,
+    ) -> Outcome:
+        """Do what is due now, of the accounts and reports of `options`: new days, restatements, retries, backfills."""
+        return self._execution(observer, stop, workers).execute_due(options)
+
+    def serve(
+        self,
+        options: RunOptions = ALL,
+        *,
+        workers: int | None = None,
+        observer: Observer = _SILENT,
+        stop: Stop | None = None,
+    ) -> None:
+        """Do whatever is due, again and again, until `stop` is requested."""
+        self._execution(observer, stop, workers).serve(options)
+
+    def _execution(
+        self, observer: Observer = _SILENT, stop: Stop | None = None, workers: int | None = None
+    ) -> Execution:
+        return Execution(self.configuration, self.command, observer, stop or Stop(), workers)
+
+    def validate(
+        self,
+        *,
+        customers: Iterable[str] = (),
+        reports: Sequence[str] = (),
+        since: date | None = None,
+        until: date | None = None,
+        recheck: bool = False,
+    ) -> Iterator[PartitionValidation]:
+        """Validate every sealed partition that has no validation result yet; with `recheck` the others too.
+
+        Yields each partition as soon as its result is on the ledger. An error ends the iteration and undoes nothing.
+        """
+        require_order(since, until)
+        names = tuple(section.name for section in self.configuration.sections(reports)) if reports else ()
+        wanted = StateFilter(customer_ids=tuple(customers), reports=names, since=since, until=until)
+        return validate(self.configuration, wanted, recheck=recheck)
+
+    def states(
+        self,
+        *,
+        customers: Sequence[str] = (),
+        reports: Sequence[str] = (),
+        since: date | None = None,
+        until: date | None = None,
+        statuses: Sequence[PartitionStatus] = (),
+        limit: int | None = None,
+    ) -> Iterator[PartitionState]:
+        """The ledger's rows that match, in key order; a partition without a row is pending and not among them."""
+        require_order(since, until)
+        with open_ledger_reader(self.configuration) as ledger:
+            require_known(self.configuration, ledger, customers, reports)
+            wanted = StateFilter(GOOGLE_ADS, tuple(customers), tuple(reports), since, until, tuple(statuses))
+            yield from ledger.find(wanted, limit=limit)
+
+    def gaps(
+        self, since: date | None, until: date | None, *, customers: Sequence[str] = (), reports: Sequence[str] = ()
+    ) -> tuple[GapRange, ...]:
+        """The days from `since` to `until` that are not success, and why.
+
+        Of the accounts named, or else configured, or else those that the ledger knows.
+        """
+        return find_gap_ranges(self.configuration, *require_days(since, until), customers, reports)
+
+    def history(self, key: PartitionKey) -> PartitionHistory:
+        """All that is on record of one partition."""
+        return history_of(self.configuration, key)
+
+    def select(
+        self, operation: Operation, selection: PartitionSelection, run_id: RunId | None = None
+    ) -> tuple[PartitionKey, ...]:
+        """The partitions that `selection` means for `operation`; a revocation needs the `run_id` to revoke."""
+        return operator_acts.selected_keys(self.configuration, operation, selection, run_id)
+
+    def act(
+        self,
+        operation: Operation,
+        keys: Sequence[PartitionKey],
+        reason: str = "",
+        *,
+        selection: PartitionSelection | None = None,
+        run_id: RunId | None = None,
+        dry_run: bool = False,
+        observer: Observer = _SILENT,
+    ) -> ActResult:
+        """Retry, hold, release, give up or revoke `keys`, on record with `reason` and with the `selection` they are of.
+
+        Raises `UsageError` if the operation needs a reason and there is none.
+        """
+        operator_acts.require_reason(operation, reason)
+        if dry_run:
+            return operator_acts.dry_run(self.configuration, operation, keys)
+        selected = f"keys={len(keys)}" if selection is None else str(selection)
+        record = OperatorAct(SystemClock().now(), actor_name(), self.command, reason, selected)
+        return operator_acts.act(self.configuration, operation, keys, record, observer, run_id)
+
+    def sweep_sink(self, older_than: timedelta, *, dry_run: bool = False) -> tuple[Leftover, ...]:
+        """Remove what killed writers left behind and last touched longer ago than `older_than`; returns what it was.
+
+        Nothing that is sealed, or could still be sealed, is touched. Raises `ConfigurationError` for a sink that
+        cannot tell.
+        """
+        sink = open_sink(self.configuration)
+        if not isinstance(sink, SweepableSink):
+            raise ConfigurationError(
+                f"{self.configuration.storage.sink} cannot be swept",
+                hint="its adapter leaves nothing behind, or cannot tell what is left",
+            )
+        return tuple(sink.sweep(older_than, dry_run=dry_run))
+
+    def consumer(self) -> AbstractContextManager[Consumer]:
+        """The read contract over authoritative partitions, open for a `with` statement."""
+        return open_consumer(self.configuration)
+
+    def load_warehouse(
+        self, *, reconcile: bool = False, dry_run: bool = False, progress: Callable[[int], None] | None = None
+    ) -> LoadReport:
+        """Bring the warehouse's tables to where the ledger is; `progress` gets the number of partitions loaded so far.
+
+        `reconcile` compares every partition with the ledger instead of following its change feed.
+        """
+        from gads_warehouse import WarehouseLoader
+
+        with open_warehouse(self.configuration) as (warehouse, consumer):
+            loader = WarehouseLoader(consumer, warehouse, progress=progress)
+            return loader.load(reconcile=reconcile, dry_run=dry_run)
+
+    def warehouse_status(self) -> WarehouseStatus:
+        """What is loaded, behind and orphaned, by report."""
+        from gads_warehouse import status
+
+        with open_warehouse(self.configuration) as (warehouse, consumer):
+            return status(consumer, warehouse)
+
+    def verify_warehouse(self) -> Verification:
+        """Compare rows and sums of all metrics with the sealed payloads; changes nothing."""
+        from gads_warehouse import verify
+
+        with open_warehouse(self.configuration) as (warehouse, consumer):
+            return verify(consumer, warehouse)
+
+    def query_warehouse(self, sql: str) -> QueryResult:
+        """The rows of one query against the warehouse."""
+        with open_warehouse(self.configuration) as (warehouse, _):
+            return warehouse.query(sql)
+
+
+def _accept(_plan: WorkPlan) -> None:
+    return None

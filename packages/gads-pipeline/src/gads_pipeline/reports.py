@@ -1,0 +1,36 @@
+"""The reports that a configuration can name: its own and the packaged ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gads_domain.report import ReportDefinition
+from gads_reports.catalogue import builtin
+
+if TYPE_CHECKING:
+    from gads_pipeline.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReport:
+    """A report and where it comes from."""
+
+    report: ReportDefinition
+    origin: str
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether it is one of the packaged reports."""
+        return self.origin == "packaged"
+
+
+def known_reports(configuration: Configuration | None) -> tuple[KnownReport, ...]:
+    """Every report that can be named, by name; a configuration's own reports take the place of packaged ones."""
+    known = {name: KnownReport(report, "packaged") for name, report in builtin().items()}
+    if configuration is not None:
+        for section in configuration.report_sections:
+            if section.query is not None or section.file is not None:
+                origin = "own, instead of the packaged one" if section.name in known else "own"
+                known[section.name] = KnownReport(configuration.report(section), origin)
+    return tuple(known[name] for name in sorted(known))

@@ -1,0 +1,120 @@
+"""The text of a new `gads.toml`, every key with a comment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+
+_REPORTS = '''
+# A packaged report by its name alone: `gads-etl reports list` lists them, `gads-etl reports show NAME` shows one.
+[[reports]]
+name = "campaign"
+# Checks of the rows of every day, in addition to those of every partition. Also: min_rows, unique.
+checks = { not_null = ["campaign.id"], non_negative = ["metrics.impressions", "metrics.clicks"] }
+
+[[reports]]
+name = "ad_group"
+
+[[reports]]
+name = "keyword"
+
+# Your own. Without a condition on segments.date: each run adds its days. `file = "own.gaql"` takes it from
+# a file; the name of a packaged report puts yours in its place. Raise schema_version when the rows change their shape
+# or their meaning.
+# [[reports]]
+# name = "campaign_by_device"
+# schema_version = 1
+# query = """
+# SELECT customer.id, campaign.id, segments.date, segments.device, metrics.clicks, metrics.cost_micros
+# FROM campaign
+# """
+'''
+
+_STORAGE = """
+[storage]
+# Where raw partitions are written. The scheme names the adapter; a relative path starts at this file's folder.
+sink = {sink}
+# The ledger: which run of each partition is authoritative.
+state = {state}
+
+[extraction]
+# Adjacent days of one report of one account are one request, which is one operation of the daily quota.
+max_days_per_request = 31
+# How often one request is tried within a run, and after how many seconds a silent stream is given up.
+max_attempts = 5
+silence_seconds = 300
+
+[warehouse]
+# Tables that gads-etl warehouse load keeps equal to the authoritative partitions; with load_after_run each run,
+# backfill and round of serve does too.
+url = "duckdb:warehouse.duckdb"
+load_after_run = false
+
+[run]
+# Worker processes; how long a lease outlives a killed process, and how often `gads-etl serve` looks for work.
+workers = 1
+lease_seconds = 60
+look_seconds = 30
+# How far back `plan` and `serve` fill gaps; without it, as far as each report's restatement window.
+# backfill_since = 2024-01-01
+
+[quota]
+# Operations a day, from midnight to midnight, for all processes on this ledger together; without it, no limit.
+# operations_per_day = 15000
+time_zone = "UTC"
+
+[retry]
+# When a failed partition is attempted again: the delay doubles with each failure; then it is given up, on record.
+first_delay_minutes = 5
+largest_delay_minutes = 360
+max_attempts = 8
+max_age_days = 1130
+
+# When `plan` and `serve` start new days and restatements, in each account's zone; without one, once they are due.
+# [[schedules]]
+# cron = "0 5 * * *"
+# reports = ["campaign"]
+"""
+
+
+def real_account(sink: str, state: str, api_version: str) -> str:
+    """A configuration for a real account, to be filled in."""
+    head = f"""# gads-etl: what is extracted, from which accounts, and where to. Secrets do not belong here.
+
+[google_ads]
+# The official client's own file: developer token, OAuth client, refresh token or service account, login customer.
+# Leave it out to use the client's GOOGLE_ADS_* environment variables.
+configuration = "google-ads.yaml"
+# Google supports a version for about a year; `gads-etl check` says what a change would break.
+api_version = {json.dumps(api_version)}
+# The accounts to extract, digits alone; an empty list means every account below the login customer.
+customer_ids = []
+
+# Without customer_ids: below which manager, and which of the accounts there. `gads-etl accounts` draws the tree.
+# A pattern is an id, a name with * and ?, or label:NAME; one that matches a manager means everything below it.
+# [accounts]
+# root = "1234567890"
+# include = ["Acme *", "label:priority"]
+# exclude = ["123-456-7890"]
+"""
+    return head + _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + _REPORTS
+
+
+def demo(
+    sink: str, state: str, api_version: str, customer_ids: Sequence[str], seed: int, days: tuple[date, date]
+) -> str:
+    """A configuration whose API is a local emulator of a synthetic agency."""
+    head = f"""# gads-etl on a synthetic agency: every command that needs the API starts a local one while it runs.
+
+[google_ads]
+api_version = {json.dumps(api_version)}
+customer_ids = {json.dumps(list(customer_ids))}
+
+[google_ads.emulator]
+seed = {seed}
+accounts = {len(customer_ids)}
+since = {days[0]}
+until = {days[1]}
+"""
+    return head + _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + _REPORTS

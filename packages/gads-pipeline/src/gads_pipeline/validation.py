@@ -1,0 +1,78 @@
+"""Validates what is sealed, a batch at a time; a recheck also covers what is authoritative and no longer sealed."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from gads_domain.errors import ConfigurationError
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.ledger import StateReader
+from gads_domain.ports.sink import RawReader
+from gads_domain.ports.validation import PartitionValidation
+from gads_domain.state import PartitionStatus, StateFilter
+from gads_pipeline.composition import open_ledger_for_validator, open_sink_reader, validator_of
+
+if TYPE_CHECKING:
+    from gads_pipeline.configuration import Configuration
+
+_KEYS_A_BATCH = 200
+
+
+def validate(configuration: Configuration, wanted: StateFilter, *, recheck: bool) -> Iterator[PartitionValidation]:
+    """Validate every sealed partition that matches; yields each as soon as the ledger has its result.
+
+    With `recheck` also reads again what was validated before. An error ends the iteration; what was yielded before it
+    is on the ledger.
+    """
+    reader = open_sink_reader(configuration)
+    with open_ledger_for_validator(configuration) as ledger:
+        validator = validator_of(configuration, reader, ledger)
+        keys = keys_to_recheck(reader, ledger, wanted) if recheck else sealed_keys(reader, wanted)
+        while batch := list(islice(keys, _KEYS_A_BATCH)):
+            yield from validator.validate(batch, recheck=recheck)
+
+
+def sealed_keys(reader: RawReader, wanted: StateFilter) -> Iterator[PartitionKey]:
+    """The keys that have a sealed run and match, in order, each once; no other account is listed."""
+    last: PartitionKey | None = None
+    for key in _listed(reader, wanted):
+        if key == last or (wanted.reports and key.report not in wanted.reports):
+            continue
+        if (wanted.since and key.logical_date < wanted.since) or (wanted.until and key.logical_date > wanted.until):
+            continue
+        last = key
+        yield key
+
+
+def keys_to_recheck(reader: RawReader, ledger: StateReader, wanted: StateFilter) -> Iterator[PartitionKey]:
+    """The same, and the keys that have an authoritative run: a seal that is gone is in no listing.
+
+    Raises `ConfigurationError` if nothing at all is sealed while a partition is authoritative: that is another sink, or
+    one that is not mounted, and no reason to withdraw all authority.
+    """
+    authoritative = (state.key for state in ledger.find(replace(wanted, statuses=(PartitionStatus.SUCCESS,))))
+    first = next(authoritative, None)
+    if first is None:
+        yield from sealed_keys(reader, wanted)
+        return
+    if next(reader.sealed(), None) is None:
+        raise ConfigurationError(
+            f"nothing is sealed in the sink, and the ledger has an authoritative run of {first}",
+            hint="point storage.sink at the partitions of this ledger, or mount the storage; nothing was changed",
+        )
+    last: PartitionKey | None = None
+    for key in heapq.merge(sealed_keys(reader, wanted), [first], authoritative):
+        if key != last:
+            last = key
+            yield key
+
+
+def _listed(reader: RawReader, wanted: StateFilter) -> Iterator[PartitionKey]:
+    if not wanted.customer_ids:
+        yield from (key for key, _ in reader.sealed())
+    for customer_id in sorted(set(wanted.customer_ids)):
+        yield from (key for key, _ in reader.sealed(source=GOOGLE_ADS, customer_id=customer_id))

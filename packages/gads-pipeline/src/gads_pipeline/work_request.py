@@ -1,0 +1,186 @@
+"""What is asked of a run, and the request for a plan that comes of it: a day is a day of the account's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, last_complete_day, report_days, zone_named
+from gads_domain.errors import GadsError, UsageError
+from gads_domain.report import ReportDefinition
+from gads_orchestrator.plan import Account, WorkRequest, always_open
+from gads_orchestrator.selection import ALL_BY_POLICY, Reason, SelectDue, SelectRequested
+from gads_pipeline.schedule import opened_by
+
+if TYPE_CHECKING:
+    from gads_pipeline.account_selection import SelectedAccounts
+    from gads_pipeline.configuration import Configuration
+
+
+def require_order(since: date | None, until: date | None) -> None:
+    """Raise `UsageError` if the days are reversed."""
+    if since is not None and until is not None and until < since:
+        raise UsageError(f"the days are reversed: {since} is after {until}", hint="give the earlier day as --since")
+
+
+def require_days(since: date | None, until: date | None) -> tuple[date, date]:
+    """Both days; raises `UsageError` if one is missing or they are reversed."""
+    if since is None or until is None:
+        raise UsageError("which days?", hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included")
+    require_order(since, until)
+    return since, until
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The days, accounts and reports of a run; no accounts or reports means all.
+
+    `reprocess` extracts partitions that are success again, `retry_failed` those that are failed. Raises `UsageError`
+    for days that are reversed.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    customers: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
+    reprocess: bool = False
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        require_order(self.since, self.until)
+
+    def require_both_days_or_none(self) -> None:
+        """Raise `UsageError` if one day is given without the other."""
+        if (self.since is None) != (self.until is None):
+            raise UsageError(
+                "which days?",
+                hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included, or neither for the days that each "
+                "report still restates",
+            )
+
+    @property
+    def days(self) -> DayRange | None:
+        """The days; None for those that each report still restates."""
+        return None if self.since is None or self.until is None else DayRange(self.since, self.until)
+
+
+def needs_accounts(configuration: Configuration, options: RunOptions, now: datetime) -> bool:
+    """Whether the API has to list the accounts before a plan can be made.
+
+    Not if accounts and days are given and the days are over in every time zone.
+    """
+    named = bool(configuration.google_ads.customer_ids) or (bool(options.customers) and configuration.accounts.is_empty)
+    dated = options.until is not None and options.until <= last_complete_day(LAST_TO_END, now)
+    historic = all(report.kind.has_history for report in configuration.reports(options.reports))
+    return not (named and dated and historic)
+
+
+def planned_accounts(selected: SelectedAccounts) -> tuple[tuple[Account, ...], tuple[str, ...]]:
+    """The selected accounts with the time zones of their days, and a warning for each zone that is unknown here.
+
+    An account whose zone is unknown, or not told by the API, is taken to be in the zone where a day ends last: its days
+    are extracted some hours later than they could be, and no other account waits.
+    """
+    accounts, notes = [], []
+    for number, account in selected.accounts.items():
+        zone = account.time_zone or LAST_TO_END
+        try:
+            zone_named(zone)
+        except GadsError as error:
+            why = f"{error.message}; its days are extracted when they are over in every zone"
+            notes.append(f"warning: account {number}: {why}")
+            zone = LAST_TO_END
+        accounts.append(Account(number, zone))
+    notes += [f"warning: no account matches {pattern!r} of the accounts section" for pattern in selected.unmatched]
+    return tuple(accounts), tuple(notes)
+
+
+def requested(
+    configuration: Configuration, options: RunOptions, selected: SelectedAccounts | None, now: datetime
+) -> tuple[WorkRequest, tuple[str, ...]]:
+    """The request for what a run is asked for, account by account in its own days, and notes.
+
+    Without days in the options these are the days that are over and that the report still restates; with days, those of
+    them that are over. `selected` is None where the zones do not matter: see `needs_accounts`. Raises `UsageError` if
+    no day is left.
+    """
+    accounts, notes = _accounts(configuration, options, selected)
+    reports = configuration.reports(options.reports)
+    chosen: dict[tuple[str, str], DayRange] = {}
+    cut: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for report in reports:
+        for account in accounts:
+            days = _days_of(report, account.time_zone, now, options.days)
+            if days is not None:
+                chosen[account.customer_id, report.name] = days
+            if why := _what_is_cut(report, options.days, days):
+                names, numbers = cut.setdefault(why, ({}, {}))
+                names[report.name] = numbers[account.customer_id] = None
+    skipped = (f"skipped: {why}: {_some(names)} of {_some(numbers)}" for why, (names, numbers) in cut.items())
+    notes = (*notes, *skipped)
+    if not chosen:
+        raise UsageError("none of these days can be requested yet", hint="; ".join(notes[:3]))
+    selection = SelectRequested(options.reprocess, options.retry_failed)
+    most = configuration.extraction.max_days_per_request
+    return WorkRequest(accounts, reports, now, selection, max_days_per_request=most, chosen=chosen), notes
+
+
+def backfill_request(
+    configuration: Configuration, options: RunOptions, selected: SelectedAccounts | None, now: datetime
+) -> tuple[WorkRequest, tuple[str, ...]]:
+    """The request for every day of the options that was never attempted or is due for a retry, and notes."""
+    accounts, notes = _accounts(configuration, options, selected)
+    reasons = frozenset(Reason) - {Reason.RESTATEMENT, Reason.REQUESTED}
+    request = due_request(configuration, accounts, options.reports, now, options.since, options.until, reasons)
+    return replace(request, opened_at=always_open), notes
+
+
+def due_request(
+    configuration: Configuration,
+    accounts: Sequence[Account],
+    reports: Sequence[str],
+    now: datetime,
+    since: date | None = None,
+    until: date | None = None,
+    reasons: frozenset[Reason] = ALL_BY_POLICY,
+) -> WorkRequest:
+    """The request for what is due by schedule and policy, from `since` on or as far back as reports are restated."""
+    return WorkRequest(
+        tuple(accounts),
+        configuration.reports(reports),
+        now,
+        SelectDue(configuration.retry.policy, reasons),
+        since,
+        until,
+        configuration.extraction.max_days_per_request,
+        opened_by(configuration),
+    )
+
+
+def _accounts(
+    configuration: Configuration, options: RunOptions, selected: SelectedAccounts | None
+) -> tuple[tuple[Account, ...], tuple[str, ...]]:
+    if selected is not None:
+        return planned_accounts(selected)
+    # Every day is over in every zone, so that any zone will do.
+    return tuple(Account(number, LAST_TO_END) for number in configuration.customers(options.customers)), ()
+
+
+def _days_of(report: ReportDefinition, zone: str, now: datetime, wanted: DayRange | None) -> DayRange | None:
+    return report_days(report, zone, now).window if wanted is None else askable_days(report, zone, now, wanted)
+
+
+def _what_is_cut(report: ReportDefinition, wanted: DayRange | None, days: DayRange | None) -> str | None:
+    if wanted is None or days == wanted:
+        return None
+    if not report.kind.has_history:
+        return f"{wanted} except today, since a snapshot report has no backfill"
+    rest = wanted if days is None else DayRange(days.last + timedelta(days=1), wanted.last)
+    return f"{rest}, not over yet in the account's time zone"
+
+
+def _some(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")

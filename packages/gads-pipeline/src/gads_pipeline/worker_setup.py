@@ -1,0 +1,116 @@
+"""What a worker needs, opened from the configuration by value, and the slices that it need not request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gads_domain.clock import SystemClock
+from gads_domain.errors import FailureReason
+from gads_domain.ports.report_source import OperationQuota, ReportSource, RowProgress, SliceResult, Unsealed
+from gads_domain.ports.sink import RawSink
+from gads_domain.report import ReportSlice
+from gads_domain.run import RunContext
+from gads_orchestrator.budget import QuotaGate
+from gads_orchestrator.worker import WorkerContext
+from gads_pipeline.composition import (
+    ApiFiles,
+    connected,
+    open_ledger_for_control_plane,
+    open_ledger_for_validator,
+    open_sink,
+    report_source,
+    validator_of,
+)
+
+if TYPE_CHECKING:
+    from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_extractor.report_source import SearchStreams
+    from gads_pipeline.account_selection import SelectedAccounts
+    from gads_pipeline.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """Opens a worker's context; it can be pickled, so that it can be sent to a worker process.
+
+    What `selected` refuses is not requested.
+    """
+
+    configuration: Configuration
+    files: ApiFiles
+    selected: SelectedAccounts | None = None
+
+    def __call__(self) -> AbstractContextManager[WorkerContext]:
+        """The context, open for a `with` statement."""
+        return self._open()
+
+    @contextmanager
+    def _open(self) -> Iterator[WorkerContext]:
+        with (
+            open_ledger_for_control_plane(self.configuration) as control,
+            connected(self.configuration, self.files) as connection,
+            worker_context(self.configuration, connection, self.selected, control) as context,
+        ):
+            yield context
+
+
+@contextmanager
+def worker_context(
+    configuration: Configuration,
+    connection: SearchStreams,
+    selected: SelectedAccounts | None,
+    control: ControlPlaneLedger,
+) -> Iterator[WorkerContext]:
+    """The context of a worker that uses `connection`; `control` counts its operations."""
+    sink, source = open_sink(configuration), report_source(configuration, connection)
+    with open_ledger_for_validator(configuration) as ledger:
+        yield WorkerContext(
+            source if selected is None else PreflightSource(source, selected),
+            sink,
+            validator_of(configuration, sink, ledger),
+            QuotaGate(control, configuration.quota.budget, SystemClock()),
+            SystemClock(),
+        )
+
+
+_MANAGER_HAS_NO_METRICS = FailureReason(
+    "api_permanent",
+    "REQUESTED_METRICS_FOR_MANAGER: the account is a manager",
+    retryable=False,
+    hint="a manager has no metrics of its own; name the accounts below it, or leave customer_ids empty",
+)
+
+
+def refusal_of(selected: SelectedAccounts, slice_: ReportSlice) -> FailureReason | None:
+    """Why the API would refuse the slice for certain: its account is gone or not shared, or has no metrics."""
+    if (reason := selected.refused.get(slice_.customer_id)) is not None:
+        return reason
+    account = selected.accounts.get(slice_.customer_id)
+    if account is not None and account.manager and "metrics." in slice_.report.query:
+        return _MANAGER_HAS_NO_METRICS
+    return None
+
+
+class PreflightSource:
+    """A `ReportSource` that hands to another one only the slices that the list of accounts does not refuse."""
+
+    def __init__(self, inner: ReportSource, selected: SelectedAccounts) -> None:
+        self._inner = inner
+        self._selected = selected
+
+    def extract(
+        self,
+        slice_: ReportSlice,
+        run: RunContext,
+        sink: RawSink,
+        quota: OperationQuota | None = None,
+        progress: RowProgress | None = None,
+    ) -> SliceResult:
+        """The refusal for each day if there is one, at no cost; otherwise what the other source makes of the slice."""
+        refusal = refusal_of(self._selected, slice_)
+        if refusal is None:
+            return self._inner.extract(slice_, run, sink, quota, progress)
+        return SliceResult(tuple(Unsealed(key, refusal) for key in slice_.keys))

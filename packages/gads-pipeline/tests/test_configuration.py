@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gads_domain.errors import ConfigurationError, GadsError, UsageError
+from gads_pipeline.configuration import Configuration
+from gads_pipeline.template import real_account
+
+WHOLE = real_account("file:raw", "sqlite:state.db", "v26")
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "gads.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_template_is_a_configuration(tmp_path: Path) -> None:
+    configuration = Configuration.load(_written(tmp_path, WHOLE))
+    assert [report.name for report in configuration.reports()] == ["campaign", "ad_group", "keyword"]
+    assert configuration.storage.sink == "file:raw"
+    assert configuration.base == tmp_path
+
+
+def test_what_the_template_says_of_the_control_plane_is_what_holds_without_it(tmp_path: Path) -> None:
+    head, rest = WHOLE.split("\n[run]\n")
+    reports = rest[rest.index("\n# A packaged report") :]
+    assert "[quota]" not in head + reports
+    without = Configuration.load(_written(tmp_path, head + reports))
+    whole = Configuration.load(_written(tmp_path, WHOLE))
+    for section in ("run", "quota", "retry", "schedules"):
+        assert getattr(whole, section) == getattr(without, section)
+
+
+def test_what_the_template_has_as_a_comment_may_be_used(tmp_path: Path) -> None:
+    text = WHOLE
+    for line in ("backfill_since = 2024-01-01", "operations_per_day = 15000"):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    text = text.replace(
+        '# [[schedules]]\n# cron = "0 5 * * *"\n# reports', '[[schedules]]\ncron = "0 5 * * *"\nreports'
+    )
+    sections = Configuration.load(_written(tmp_path, text))
+    assert sections.cron_of("campaign") == "0 5 * * *"
+    assert sections.quota.operations_per_day == 15000
+    assert sections.run.backfill_since is not None
+
+
+def test_customer_ids_may_have_dashes_and_are_chosen_exactly(tmp_path: Path) -> None:
+    text = WHOLE.replace("customer_ids = []", 'customer_ids = ["123-456-7890", "2223334444"]')
+    configuration = Configuration.load(_written(tmp_path, text))
+    assert configuration.customers([]) == ("1234567890", "2223334444")
+    assert configuration.customers(["2223334444"]) == ("2223334444",)
+    with pytest.raises(UsageError, match="123 is not among"):
+        configuration.customers(["123"])
+
+
+def test_no_account_is_a_fault_of_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no account is named"):
+        Configuration.load(_written(tmp_path, WHOLE)).customers([])
+
+
+def test_a_query_may_stand_in_a_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "own.gaql").write_text("SELECT campaign.id, segments.date FROM campaign")
+    text = WHOLE[: WHOLE.index("[[reports]]")] + '[[reports]]\nname = "own"\nfile = "own.gaql"\n'
+    (report,) = Configuration.load(_written(tmp_path, text)).reports()
+    assert report.query.startswith("SELECT campaign.id")
+    (tmp_path / "own.gaql").unlink()
+    with pytest.raises(ConfigurationError, match=r"report own: cannot read"):
+        Configuration.load(tmp_path / "gads.toml").reports()
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("[extraction]", "[extraction]\nmax_attempts = 0"), "extraction"),
+        (('name = "ad_group"', 'name = "ad_group"\nschema_version = 0'), "reports[1].schema_version"),
+        (('name = "ad_group"', 'name = "ad_group"\nschema_version = 2'), "its own; leave it out"),
+        (('name = "ad_group"', 'name = "ad_group"\nquery = "x"\nfile = "y"'), "either query or file"),
+        (('name = "ad_group"', 'name = "campaign"'), "two reports are named campaign"),
+        (("[storage]", "[storage]\nsecret = 1"), "storage.secret"),
+        (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "retry.errors"),
+        (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "api_permanent may be meant"),
+        (("[google_ads]", "[google_ads]\nemulator = { accounts = 0 }"), "google_ads.emulator.accounts"),
+        (("[google_ads]", "[google_ads]\nemulator = {}"), "either configuration or an emulator"),
+    ],
+)
+def test_each_fault_names_its_key(tmp_path: Path, change: tuple[str, str], key: str) -> None:
+    text = WHOLE.replace("max_attempts = 5\n", "").replace(*change, 1)
+    with pytest.raises(ConfigurationError) as raised:
+        Configuration.load(_written(tmp_path, text))
+    assert key in raised.value.message
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "code", ["api_permanent", "api_quota", "check_failed", "internal", "storage_full", "worker_lost"]
+)
+def test_each_code_of_a_failure_can_have_a_rule(tmp_path: Path, code: str) -> None:
+    text = WHOLE.replace("[quota]", f"[retry.errors.{code}]\nretry = true\n[quota]", 1)
+    rules = Configuration.load(_written(tmp_path, text)).retry.policy.rules
+    assert rules[code].retry
+
+
+@given(data=st.binary(max_size=400))
+def test_garbage_is_a_configuration_error_and_nothing_else(
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("garbage") / "gads.toml"
+    path.write_bytes(data)
+    with pytest.raises(GadsError):
+        Configuration.load(path)
+
+
+def test_each_fault_is_said_once_in_words_of_the_file(tmp_path: Path) -> None:
+    text = '[google_ads]\nextra = 1\n[storage]\nsink = "file:raw"\n[[reports]]\nname = "x"\nschema_version = 0\n'
+    path = _written(tmp_path, text)
+    with pytest.raises(ConfigurationError) as caught:
+        Configuration.load(path)
+    assert caught.value.message.removeprefix(f"{path}: ").split("; ") == [
+        "google_ads.extra: there is no such key",
+        "storage.state: is missing",
+        "reports[0].schema_version: Input should be greater than or equal to 1",
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "gads.toml"
+    query = "SELECT customer.id, segments.date FROM customer"
+    text = WHOLE[: WHOLE.index("[[reports]]")] + '[[reports]]\nname = "own"\nfile = "own.gaql"\n'
+    path.write_text(text, encoding="utf-8-sig")
+    (tmp_path / "own.gaql").write_text(query, encoding="utf-8-sig")
+    (report,) = Configuration.load(path).reports(())
+    assert report.query == query
