@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from gads_domain.control import Mark, Spending
-from gads_domain.errors import FailureReason
+from gads_domain.errors import FailureReason, StorageFullError
+from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.validation import UnsealedRun
-from gads_domain.report import ReportSlice
+from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext
 from gads_orchestrator.daemon import Daemon
-from gads_orchestrator.events import PartitionRecovered, RunPlanned
+from gads_orchestrator.events import PartitionRecovered, RunPlanned, ServePaused, ServeResumed
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.plan import Account, plan_work
 from gads_orchestrator.selection import SelectRequested
@@ -28,6 +29,8 @@ from gads_testing.simulated_deployment import (
     FAILED,
     KEY,
     NOON,
+    ONE_DAY,
+    PENDING,
     REPORT,
     SUCCESS,
     YESTERDAY,
@@ -299,3 +302,52 @@ def test_an_unsealed_run_is_a_try(deployment: SimulatedDeployment) -> None:
     reason = FailureReason("api_transient", "m", retryable=True)
     deployment.validator.validate([KEY], unsealed={KEY: UnsealedRun(run, reason)})
     assert (deployment.scheduling(KEY).tries, deployment.scheduling(KEY).failure) == (1, reason)
+
+
+def test_r41_a_failure_wider_than_a_partition_ends_the_run_and_fails_nothing_untried(
+    deployment: SimulatedDeployment,
+) -> None:
+    accounts = tuple(Account(str(n)) for n in range(1, 5))
+    deployment.trouble.quota_days = {NOON.date(): 1}
+    result = deployment.cycle(ONE_DAY, accounts=accounts)
+    assert (result.ended, result.operations, len(deployment.api.calls)) == ("source", 2, 2)
+    reached = deployment.api.calls[0].customer_id
+    keys = [key_of(YESTERDAY, account.customer_id) for account in accounts]
+    statuses = {state.key.customer_id: state.status for state in deployment.control.get_many(keys)}
+    assert statuses == {account.customer_id: PENDING for account in accounts} | {reached: SUCCESS}
+
+
+def test_r42_a_refused_account_is_requested_once_in_a_run(deployment: SimulatedDeployment) -> None:
+    deployment.trouble.denied = {"1": (NOON - timedelta(days=1), NOON + timedelta(days=1))}
+    other = ReportDefinition("account", "SELECT", restatement_days=1)
+    result = deployment.cycle(ONE_DAY, other, accounts=(Account("1"), Account("2")))
+    assert sorted(call.customer_id for call in deployment.api.calls) == ["1", "2", "2"]
+    assert (result.ended, set(result.stopped_accounts), result.deferred["account"]) == ("done", {"1"}, 1)
+    keys = [key_of(YESTERDAY, "1", report) for report in ("campaign", "account")]
+    assert sorted(state.status for state in deployment.control.get_many(keys)) == [FAILED, PENDING]
+
+
+def test_r43_a_daemon_outlives_what_passes_and_says_so_once(deployment: SimulatedDeployment) -> None:
+    tries: list[PartitionKey] = []
+
+    def full_twice(key: PartitionKey) -> None:
+        tries.append(key)
+        if len(tries) <= 2:
+            raise StorageFullError("no space is left")
+
+    deployment.before_seal = full_twice
+    stop = Event()
+    daemon = Daemon(
+        lambda _now: deployment.request(ONE_DAY),
+        lambda: RunContext(deployment.run_ids.new_run_id(deployment.control.newest_run()), "simulated", "serve"),
+        Control(deployment.control, deployment.clock, deployment.budget, deployment),
+        InThisProcess(deployment.context),
+        stop,
+        look_seconds=0.01,
+        ended=lambda outcome: stop.set() if outcome.stopped_by is None else None,
+    )
+    daemon.serve()
+    assert deployment.control.get(KEY).status is SUCCESS
+    paused = [event for event in deployment.events if isinstance(event, ServePaused)]
+    assert [(event.scope, event.code) for event in paused] == [("storage", "storage_full")]
+    assert sum(isinstance(event, ServeResumed) for event in deployment.events) == 1

@@ -40,15 +40,15 @@ def test_a_day_that_is_sealed_already_stays_and_the_others_go_on(
 
 
 class _FullWriter:
-    """Takes `room` bytes."""
+    """Takes `space` bytes."""
 
-    def __init__(self, inner: PartitionWriter, room: int) -> None:
+    def __init__(self, inner: PartitionWriter, space: int) -> None:
         self._inner = inner
-        self._room = room
+        self._space = space
 
     def write(self, data: bytes | memoryview) -> int:
-        self._room -= len(data)
-        if self._room < 0:
+        self._space -= len(data)
+        if self._space < 0:
             raise StorageFullError("no space is left")
         return self._inner.write(data)
 
@@ -59,30 +59,30 @@ class _FullWriter:
 class _FillingSink:
     """A sink that is full for one day."""
 
-    def __init__(self, inner: RawSink, day: date, room: int) -> None:
+    def __init__(self, inner: RawSink, day: date, space: int) -> None:
         self._inner = inner
         self._day = day
-        self._room = room
+        self._space = space
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> Any:
         writer = self._inner.open_writer(key, run_id)
-        return _FullWriter(writer, self._room) if key.logical_date == self._day else writer
+        return _FullWriter(writer, self._space) if key.logical_date == self._day else writer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-@pytest.mark.parametrize("room", [0, 100, 400])
+@pytest.mark.parametrize("space", [0, 100, 400])
 def test_a_full_disk_stops_and_fails_no_day(
-    room: int, source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, tmp_path: Path
+    space: int, source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, tmp_path: Path
 ) -> None:
-    full: Any = _FillingSink(sink, date(2024, 2, 4), room)
+    full: Any = _FillingSink(sink, date(2024, 2, 4), space)
     result = source.extract(slice_, run, full)
     assert [type(outcome) for outcome in result.days] == [Sealed] * 4
     assert result.stopped_by is not None
     assert (result.stopped_by.code, result.stopped_by.scope) == ("storage_full", FailureScope.STORAGE)
     assert sink.runs(slice_.keys[3]) == []
-    # nothing is left open or half-written: the same run seals the day when there is room
+    # nothing is left open or half-written: the same run seals the day when there is space
     day = ReportSlice(slice_.customer_id, REPORT, date(2024, 2, 4), date(2024, 2, 4))
     all_sealed(list(source.extract(day, run, sink).days))
 
