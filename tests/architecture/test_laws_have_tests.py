@@ -11,11 +11,11 @@ import gads_conformance
 from gads_conformance import laws_of
 
 ROOT = Path(__file__).parents[2]
-PORTS = sorted((ROOT / "packages/gads-domain/src/gads_domain/ports").glob("*.py"))
+DOMAIN = ROOT / "packages/gads-domain/src/gads_domain"
 
 
 def _numbered_laws() -> Iterator[tuple[str, int]]:
-    for file in PORTS:
+    for file in sorted(DOMAIN.rglob("*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 laws = (ast.get_docstring(node) or "").partition("Laws:")[2]
@@ -27,10 +27,6 @@ def _tested_laws() -> Iterator[tuple[str, int]]:
         suite = getattr(gads_conformance, name)
         if name.endswith("Laws"):
             yield from laws_of(suite)
-            # These suites are marked next.
-            port = {"ValidatorLaws": "PartitionValidator", "ReportSourceLaws": "ReportSource"}.get(name)
-            if port:
-                yield from ((port, int(n)) for test in dir(suite) for n in re.findall(r"^test_law_(\d+)_", test))
 
 
 def test_each_law_has_a_test_and_each_marked_test_its_law() -> None:

@@ -86,8 +86,8 @@ def test_every_state_that_the_state_machine_reaches_fits_the_schema(
             history = KeyHistory(retry(history.state, attempt.validated_at), history.results)
             assert faults("state-row", state_row(history.state)) == []
         if orders and history.state.current_run_id is not None:
-            withdrawn = KeyHistory(history.state, history.results, frozenset({history.state.current_run_id}))
-            assert faults("state-row", state_row(settle(withdrawn, None, attempt.validated_at))) == []
+            revoked = KeyHistory(history.state, history.results, frozenset({history.state.current_run_id}))
+            assert faults("state-row", state_row(settle(revoked, None, attempt.validated_at))) == []
 
 
 def test_a_ledgers_log_fits_the_schema_and_is_a_chain(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def test_a_backfill_and_what_operators_do_to_it(
     def ask(*words: str) -> Any:
         return gads_etl(*words, "-c", config, "--format", "json")
 
-    foreseen = ask("backfill", *DAYS, "--dry-run")
-    assert (foreseen.code, foreseen.json["operations"], foreseen.json["partitions"]) == (0, 2, 6)
+    planned = ask("backfill", *DAYS, "--dry-run")
+    assert (planned.code, planned.json["operations"], planned.json["partitions"]) == (0, 2, 6)
     assert not (config.parent / "state.db").exists()
     assert not (config.parent / "raw").exists()
     done = ask("backfill", *DAYS)

@@ -87,7 +87,7 @@ def _check(scene: Scene, kills: int) -> tuple[int, int]:
     sealed = list(reader.sealed())
     with ledger_adapter(LEDGER).open_reader(LEDGER, scene.base) as ledger:
         for key, run in sealed:
-            assert run in {attempt.run_id for attempt in ledger.history(key).results}, "sealed and never judged"
+            assert run in {attempt.run_id for attempt in ledger.history(key).results}, "sealed and never validated"
     assert Counter(key for key, _run in sealed) == Counter(scene.all_keys()), "a day was sealed by two runs"
     asked = Counter[str]()
     for customer_id, report, first, last, _run in scene.lines("calls"):

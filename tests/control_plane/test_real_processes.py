@@ -95,12 +95,12 @@ class ServedDeployment:
         return {s.key: f"{s.status} {s.last_error}" for s in states if s.status is not PartitionStatus.SUCCESS}
 
     def check(self) -> None:
-        """Nothing was asked again once it was sealed, nothing sealed is unjudged, and no day has two runs."""
+        """No sealed day was requested again, every sealed day is validated, and no day has two runs."""
         assert self.api.again == []
         sealed = list(self.api.reader.sealed())
         with ledger_adapter("sqlite:x").open_reader("sqlite:state.db", self.api.folder) as ledger:
             for key, run in sealed:
-                assert run in {attempt.run_id for attempt in ledger.history(key).results}, "sealed and never judged"
+                assert run in {attempt.run_id for attempt in ledger.history(key).results}, "sealed and never validated"
         assert Counter(key for key, _ in sealed) == Counter(self.keys)
 
 

@@ -80,7 +80,7 @@ def test_r5_r6_r8_a_revoked_run_gives_way_to_the_one_before_and_never_wins_again
     first = deployment.control.get(KEY).current_run_id
     run = RunContext(deployment.run_ids.new_run_id())
     deployment.sink.seal(KEY, run.run_id, "other rows")
-    assert deployment.control.revoke([(KEY, run.run_id)], deployment.act()) == [False], "not judged yet"
+    assert deployment.control.revoke([(KEY, run.run_id)], deployment.act()) == [False], "not validated yet"
     deployment.validator.validate([KEY])
     assert deployment.control.get(KEY).current_run_id == run.run_id
     assert deployment.control.revoke([(KEY, run.run_id)], deployment.act()) == [True]
@@ -97,7 +97,7 @@ def test_r5_r6_r8_a_revoked_run_gives_way_to_the_one_before_and_never_wins_again
     assert deployment.control.get(KEY).current_run_id not in (None, first, run.run_id)
 
 
-def test_r7_a_decision_from_before_an_order_is_refused(deployment: SimulatedDeployment) -> None:
+def test_r7_a_change_from_before_a_revocation_is_refused(deployment: SimulatedDeployment) -> None:
     deployment.cycle(ONE_DAY)
     run = deployment.control.get(KEY).current_run_id
     assert run is not None
@@ -106,7 +106,7 @@ def test_r7_a_decision_from_before_an_order_is_refused(deployment: SimulatedDepl
     assert deployment.ledger.record([late]) == [False]
 
 
-def test_r9_marks_are_no_statuses_and_make_no_rows(deployment: SimulatedDeployment) -> None:
+def test_r9_marks_are_not_statuses_and_create_no_rows(deployment: SimulatedDeployment) -> None:
     assert {status.value for status in PartitionStatus}.isdisjoint({mark.value for mark in Mark})
     assert {"held", "terminal", "marks"}.isdisjoint(ROW_FIELDS)
     deployment.control.mark([KEY], Mark.HELD, deployment.act())
@@ -116,7 +116,7 @@ def test_r9_marks_are_no_statuses_and_make_no_rows(deployment: SimulatedDeployme
 
 @pytest.mark.parametrize("mark", list(Mark))
 @pytest.mark.parametrize("selection", [SelectDue(POLICY), SelectRequested(reprocess=True, retry_failed=True)])
-def test_r10_r28_a_marked_day_is_skipped_by_name_whoever_asks(
+def test_r10_r28_a_marked_day_is_skipped_even_if_it_is_requested(
     deployment: SimulatedDeployment, mark: Mark, selection: SelectDue
 ) -> None:
     deployment.control.mark([KEY], mark, deployment.act())

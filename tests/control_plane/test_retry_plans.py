@@ -56,7 +56,7 @@ def test_r16_the_wait_doubles_to_a_cap_and_jitter_shortens_it_alike_for_adjacent
     assert (left.first, left.last, left.why.code) == (YESTERDAY - timedelta(days=2), YESTERDAY, "wait")
 
 
-def test_r17_r28_waiting_is_counted_from_the_record_by_whoever_comes(deployment: SimulatedDeployment) -> None:
+def test_r17_r28_every_instance_counts_the_wait_from_the_record(deployment: SimulatedDeployment) -> None:
     deployment.start_outage()
     deployment.cycle(ONE_DAY)
     tried_at = deployment.control.history(KEY).results[0].validated_at
@@ -147,7 +147,7 @@ def test_r23_a_call_repeated_within_a_run_is_an_operation_and_no_try(deployment:
     assert deployment.scheduling(KEY).tries == 1
 
 
-def test_r24_a_plan_is_in_the_order_of_purposes(deployment: SimulatedDeployment) -> None:
+def test_r24_a_plan_is_in_the_order_of_reasons(deployment: SimulatedDeployment) -> None:
     since = date(2024, 5, 1)
     deployment.trouble.outages = [(NOON, NOON + timedelta(hours=1), frozenset({"1"}))]
     deployment.cycle(since=since, until=date(2024, 5, 2))

@@ -107,7 +107,7 @@ def test_r32_the_apis_own_refusal_holds_for_the_day(deployment: SimulatedDeploym
     assert {state.status for state in states} == {SUCCESS}
 
 
-def test_r32_a_refusal_of_what_was_asked_by_name_holds_for_nobody_else(deployment: SimulatedDeployment) -> None:
+def test_r32_a_refusal_of_a_requested_day_concerns_no_other_run(deployment: SimulatedDeployment) -> None:
     deployment.trouble.quota_days = {NOON.date(): 0}
     assert deployment.cycle(selection=SelectRequested(), since=YESTERDAY, until=YESTERDAY).ended == "source"
     assert not deployment.control.quota("t", NOON.date()).exhausted
@@ -125,7 +125,7 @@ def test_r33_r35_two_instances_with_one_plan_ask_for_each_slice_once(deployment:
         seen.append(str(key))
         if len(seen) == 4:
             result = other.execute(theirs)
-            assert result.deferred["leased"] == 1, "the slice in hand is somebody's"
+            assert result.deferred["leased"] == 1, "the other instance holds its slice"
 
     deployment.before_seal = meanwhile
     result = deployment.execute(mine)
@@ -151,7 +151,7 @@ def test_r34_who_has_lost_a_lease_spends_nothing(deployment: SimulatedDeployment
     assert deployment.control.spend("t", NOON.date(), 1, None, later, end - timedelta(seconds=1)) is Spending.GRANTED
 
 
-def test_r36_what_is_sealed_and_not_judged_is_judged_and_not_asked_for_again(deployment: SimulatedDeployment) -> None:
+def test_r36_a_sealed_day_is_validated_and_not_requested_again(deployment: SimulatedDeployment) -> None:
     dead = RunContext(deployment.run_ids.new_run_id())
     for days in (0, 1):
         deployment.sink.seal(key_of(YESTERDAY - timedelta(days=days)), dead.run_id, "rows")
@@ -277,7 +277,7 @@ def test_a_stopped_run_begins_nothing_more(deployment: SimulatedDeployment) -> N
     assert deployment.control.leases(deployment.clock.now()) == []
 
 
-def test_a_stop_ends_a_plan_in_the_making_and_one_that_somebody_else_has_done(deployment: SimulatedDeployment) -> None:
+def test_a_stop_ends_planning_and_a_plan_that_another_instance_has_executed(deployment: SimulatedDeployment) -> None:
     accounts = tuple(Account(str(n)) for n in range(1, 9))
     looked: list[str] = []
 

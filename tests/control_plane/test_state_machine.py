@@ -147,7 +147,7 @@ class Story(RuleBasedStateMachine):
             assert (history.state.status, history.state.current_run_id) == (status, run)
             assert history.revoked == self.revoked.get(key, set())
             won = winner(history.results, history.revoked)
-            # An order that the validator has not carried out yet is the one thing that may stand between.
+            # Only a revocation that the validator has not settled yet may make a difference.
             if not history.revoked:
                 assert run == (won.run_id if won else None)
 
@@ -177,11 +177,11 @@ def _tell(examples: int, steps: int) -> None:
     )
 
 
-def test_r1_no_move_outside_the_table_is_reachable() -> None:
+def test_r1_no_change_outside_the_table_is_reachable() -> None:
     _tell(examples=15, steps=20)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_r1_no_move_outside_the_table_is_reachable_in_long_stories() -> None:
+def test_r1_no_change_outside_the_table_is_reachable_in_long_stories() -> None:
     _tell(examples=300, steps=50)

@@ -1,4 +1,4 @@
-"""From the API's wire to a trusted partition, as an operator sees it."""
+"""From the API's wire to an authoritative partition, as an operator sees it."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Job:
         outcome = Pipeline.open(self.configuration).run(options)
         return Result(outcome, {found.state.key: found for found in (*outcome.partitions(), *outcome.skipped())})
 
-    def trusted(self) -> Rows:
+    def authoritative_rows(self) -> Rows:
         """The rows of every authoritative partition, sorted."""
         found: Rows = {}
         sink = open_sink_reader(self.configuration)
@@ -170,7 +170,7 @@ def expected(server: EmulatorServer, client: Path, tmp_path_factory: pytest.Temp
         job = job_at(tmp_path_factory.mktemp("good"), client, list(agency.client_ids), patching, silence=30)
         result = job.run()
     assert result.exit_code == 0
-    rows = job.trusted()
+    rows = job.authoritative_rows()
     assert len(rows) == 3 * 2 * DAYS
     assert sum(map(len, rows.values())) > 50
     return rows
@@ -236,11 +236,11 @@ def test_a_fault_of_one_account_stays_that_account_s(
     for key, state in result.states.items():
         assert key.customer_id == hit or state.status is PartitionStatus.SUCCESS
         assert (hits.reason in (state.last_error or "")) is (state.status is PartitionStatus.FAILED)
-    assert job.trusted() == {key: rows for key, rows in expected.items() if key.customer_id != hit}
+    assert job.authoritative_rows() == {key: rows for key, rows in expected.items() if key.customer_id != hit}
 
     server.faults.clear()
     assert job.run(AGAIN).exit_code == 0
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected
 
 
 PASSING: dict[str, dict[str, Any]] = {
@@ -269,7 +269,7 @@ def test_a_fault_that_passes_leaves_no_trace_in_the_rows(
         assert all(7 <= nap <= 8 for nap in job.naps), "the API's own delay is kept, and a little more"
     assert (result.exit_code, result.failures) == (0, {})
     assert {state.attempt_count for state in result.states.values()} == {1}
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected
 
 
 def test_a_slow_account_is_waited_for(server: EmulatorServer, job: Job, customers: list[str], expected: Rows) -> None:
@@ -277,7 +277,7 @@ def test_a_slow_account_is_waited_for(server: EmulatorServer, job: Job, customer
     result = job.run()
     assert server.faults.struck() == (2,)
     assert (result.exit_code, job.naps) == (0, [])
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected
 
 
 @dataclass(frozen=True)
@@ -325,14 +325,14 @@ def test_a_fault_of_everybody_keeps_what_was_done_before_it(
     assert all(meant.said in reason for reason in result.failures.values())
     assert all(reason.startswith("pending: not asked for") for reason in result.failures.values())
     assert {result.states[key].status for key in result.failures} == {PartitionStatus.PENDING}
-    assert job.trusted() == {key: rows for key, rows in expected.items() if key in good}
+    assert job.authoritative_rows() == {key: rows for key, rows in expected.items() if key in good}
     assert result.outcome.stopped_by is not None
     assert meant.hint in result.outcome.stopped_by.hint
     assert server.faults.struck() == (1,), "nothing more is requested"
 
     server.faults.clear()
     assert job.run(AGAIN).exit_code == 0
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected
 
 
 AT_THE_START = {
@@ -350,10 +350,10 @@ def test_a_token_that_is_refused_at_the_start_leaves_nothing(
     with pytest.raises(CredentialsError, match=oauth_error) as caught:
         job.run()
     assert blamed in caught.value.hint
-    assert job.trusted() == {}
+    assert job.authoritative_rows() == {}
     server.faults.clear()
     assert job.run().exit_code == 0
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected
 
 
 def test_an_account_that_the_list_calls_cancelled_is_on_record_without_being_asked(
@@ -368,7 +368,7 @@ def test_an_account_that_the_list_calls_cancelled_is_on_record_without_being_ask
     assert len(result.failures) == 2 * DAYS
     assert {key.customer_id for key in result.failures} == {gone}
     assert all("CUSTOMER_NOT_ENABLED" in reason and "CANCELED" in reason for reason in result.failures.values())
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected
 
 
 def test_the_guide_has_a_row_for_each_fault() -> None:
@@ -390,4 +390,4 @@ def test_all_of_it_at_once(
         if start().exit_code == 0:
             break
     assert sum(server.faults.struck()) > 3
-    assert job.trusted() == expected
+    assert job.authoritative_rows() == expected

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gads_conformance.clock_laws import ClockLaws, RunIdMakerLaws
+from gads_conformance import ClockLaws, RunIdMakerLaws
 from gads_domain.clock import Clock, RandomRunIds, RunIdMaker, SystemClock
 
 

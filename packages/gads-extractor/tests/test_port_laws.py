@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamResponse
 
-from gads_conformance.report_source_laws import PlayedApi, ReportSourceLaws
+from gads_conformance.report_source import PlayedApi, ReportSourceLaws
 from gads_domain.adapters import sink_adapter
 from gads_domain.ports.report_source import ReportSource
 from gads_domain.ports.sink import RawSink

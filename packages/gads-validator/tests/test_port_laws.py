@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.validator_laws import Content, OpenLedger, OpenValidator, Ruin, Seal, ValidatorLaws
+from gads_conformance.validator import Content, OpenLedger, OpenValidator, Ruin, Seal, ValidatorLaws
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import SystemClock
 from gads_domain.layout import partition_prefix

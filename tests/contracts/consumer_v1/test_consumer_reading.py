@@ -36,11 +36,11 @@ from gads_testing.local_deployment import (
 # What is read
 
 
-def test_c1_what_is_not_vouched_for_does_not_exist(deployment: LocalDeployment, consumer: Consumer) -> None:
-    good, unjudged, rejected, lost, gone = (key_of(1, number) for number in range(5))
+def test_c1_what_is_not_authoritative_does_not_exist(deployment: LocalDeployment, consumer: Consumer) -> None:
+    good, unvalidated, rejected, lost, gone = (key_of(1, number) for number in range(5))
     deployment.make_authoritative(good, 1)
     deployment.seal(good, 9)
-    deployment.seal(unjudged, 1)
+    deployment.seal(unvalidated, 1)
     deployment.seal_invalid(rejected, 1)
     deployment.make_authoritative(lost, 3)
     deployment.seal(lost, 2, 7)

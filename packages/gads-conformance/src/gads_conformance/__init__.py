@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gads_conformance.accounts import AccountDirectoryLaws as AccountDirectoryLaws
-    from gads_conformance.clock_laws import ClockLaws as ClockLaws
-    from gads_conformance.clock_laws import RunIdMakerLaws as RunIdMakerLaws
+    from gads_conformance.clock import ClockLaws as ClockLaws
+    from gads_conformance.clock import RunIdMakerLaws as RunIdMakerLaws
     from gads_conformance.law import law as law
     from gads_conformance.law import laws_of as laws_of
     from gads_conformance.ledger.laws import LedgerLaws as LedgerLaws
-    from gads_conformance.report_source_laws import ReportSourceLaws as ReportSourceLaws
+    from gads_conformance.report_source import ReportSourceLaws as ReportSourceLaws
     from gads_conformance.sink.laws import SinkLaws as SinkLaws
     from gads_conformance.sink.optional_laws import JointSealLaws as JointSealLaws
     from gads_conformance.sink.optional_laws import SweepAhead as SweepAhead
     from gads_conformance.sink.optional_laws import SweepLaws as SweepLaws
     from gads_conformance.sink.suite import Backdoor as Backdoor
     from gads_conformance.sink.suite import SinkSuite as SinkSuite
-    from gads_conformance.validator_laws import ValidatorLaws as ValidatorLaws
+    from gads_conformance.validator import ValidatorLaws as ValidatorLaws
     from gads_conformance.warehouse.laws import WarehouseLaws as WarehouseLaws
 
 _MODULES = {
     "accounts": ("AccountDirectoryLaws",),
-    "clock_laws": ("ClockLaws", "RunIdMakerLaws"),
+    "clock": ("ClockLaws", "RunIdMakerLaws"),
     "law": ("law", "laws_of"),
     "ledger.laws": ("LedgerLaws",),
-    "report_source_laws": ("ReportSourceLaws",),
+    "report_source": ("ReportSourceLaws",),
     "sink.laws": ("SinkLaws",),
     "sink.optional_laws": ("JointSealLaws", "SweepAhead", "SweepLaws"),
     "sink.suite": ("Backdoor", "SinkSuite"),
-    "validator_laws": ("ValidatorLaws",),
+    "validator": ("ValidatorLaws",),
     "warehouse.laws": ("WarehouseLaws",),
 }
 

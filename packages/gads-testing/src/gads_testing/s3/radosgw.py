@@ -3,8 +3,8 @@
     python -m gads_testing.s3.radosgw STATE [--store memstore|bluestore] [--megabytes N]
 
 unpacks the distribution's packages once (Debian or Ubuntu, no root needed), starts the three daemons, writes
-STATE/ready.json (endpoint, keys of the owner and of a guest without rights) and serves until nobody holds a shared lock
-on STATE/users any more, or until SIGTERM. Whoever dies lets go of its lock, so the server never outlives its users.
+STATE/ready.json (endpoint, keys of the owner and of a guest without rights) and serves until no process holds a shared
+lock on STATE/users, or until SIGTERM. A process that dies releases its lock, so the server never outlives its users.
 
 Packages are kept in $GADS_TEST_CACHE, or in ~/.cache/gads-etl.
 """

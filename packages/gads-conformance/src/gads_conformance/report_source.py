@@ -1,7 +1,4 @@
-"""The laws of `ReportSource`, each test named by its number in the port.
-
-A source's tests subclass `ReportSourceLaws` and give `source`, `sink`, `slice_`, `other_slice` and `api`.
-"""
+"""The laws of `ReportSource`."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from gads_conformance.failing_sink import FailingSink, Step, WatchedSink
+from gads_conformance.law import law, required
+from gads_conformance.sink.failing_sink import FailingSink, Step, WatchedSink
 from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
@@ -20,18 +18,18 @@ from gads_domain.run import RunContext, RunId
 
 
 class PlayedApi(Protocol):
-    """The other side of the source, which answers well until it is told otherwise."""
+    """The API of the source under test; it answers well until one of these methods is called."""
 
     def answer_nothing(self) -> None:
-        """From now on every stream ends well and has no row."""
+        """Let every later stream end well, without rows."""
         ...
 
     def break_off(self, customer_id: str) -> None:
-        """From now on every stream of this account sends rows of several days and then breaks, however often asked."""
+        """Let every later stream of this account send rows of several days and then break."""
         ...
 
     def refuse_login(self) -> None:
-        """From now on nobody is signed in."""
+        """Refuse every later login."""
         ...
 
 
@@ -44,49 +42,31 @@ RUN, NEXT_RUN = new_run(1), new_run(2)
 
 
 class Operations:
-    """A quota of so many operations."""
+    """A quota of `limit` operations."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.taken = 0
 
     def take(self) -> None:
-        """One operation, while there are any."""
+        """Take one operation; raises `BudgetSpentError` if none is left."""
         if self.taken >= self.limit:
             raise BudgetSpentError("the operations of the day are spent")
         self.taken += 1
 
 
 class ReportSourceLaws:
-    """Every law of a report source."""
+    """Every law of `ReportSource`. A subclass gives `source`, `sink`, `slice_`, `other_slice` and `api`."""
 
-    @pytest.fixture
-    def source(self) -> ReportSource:
-        """The source to be held to them; it must not sleep between its tries."""
-        raise NotImplementedError("the suite of a source gives the fixture source")
+    source = required("The source under test; it must not sleep between its tries.")
+    sink = required("An empty sink.")
+    slice_ = required("A slice of at least three days, of which two or more have rows.")
+    other_slice = required("A slice of another account, with rows.")
+    api = required("The API that the source calls, as a PlayedApi.")
 
-    @pytest.fixture
-    def sink(self) -> RawSink:
-        """An empty sink."""
-        raise NotImplementedError("the suite of a source gives the fixture sink")
-
-    @pytest.fixture
-    def slice_(self) -> ReportSlice:
-        """At least three days of which two or more have rows."""
-        raise NotImplementedError("the suite of a source gives the fixture slice")
-
-    @pytest.fixture
-    def other_slice(self) -> ReportSlice:
-        """A slice of another account that has rows too."""
-        raise NotImplementedError("the suite of a source gives the fixture other_slice")
-
-    @pytest.fixture
-    def api(self) -> PlayedApi:
-        """What the source asks."""
-        raise NotImplementedError("the suite of a source gives the fixture api")
-
-    def test_law_1_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, slice_: ReportSlice) -> None:
-        """What is said to be sealed is sealed, as it is said to be."""
+    @law("ReportSource", 1)
+    def test_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, slice_: ReportSlice) -> None:
+        """A day that is reported as sealed is sealed, with the metadata that are reported."""
         outcomes = source.extract(slice_, RUN, sink).days
         assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         for outcome in outcomes:
@@ -94,10 +74,11 @@ class ReportSourceLaws:
             assert decode_metadata(sink.metadata_bytes(outcome.key, RUN.run_id)) == outcome.metadata
         assert sum(isinstance(one, Sealed) and one.metadata.facts.record_count > 0 for one in outcomes) > 1
 
-    def test_law_1_a_failure_of_the_api_is_an_outcome_of_each_day(
+    @law("ReportSource", 1)
+    def test_a_failure_of_the_api_is_an_outcome_of_each_day(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """With a reason for people and one for programs, and no exception."""
+        """A failure is an outcome with a code and a message, and not an exception."""
         api.break_off(slice_.customer_id)
         outcomes = source.extract(slice_, RUN, sink).days
         assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
@@ -106,13 +87,14 @@ class ReportSourceLaws:
             assert outcome.reason.code
             assert outcome.reason.message
 
+    @law("ReportSource", 1)
     @pytest.mark.parametrize("step", list(Step))
     @pytest.mark.parametrize("after", [0, 1])
     @pytest.mark.parametrize("error", [StorageFullError("the storage is full"), OSError("of no kind that is known")])
-    def test_law_1_a_failure_of_the_sink_is_an_outcome(
+    def test_a_failure_of_the_sink_is_an_outcome(
         self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        """Whatever it fails at, and however; what was sealed before is an outcome, and all else is not sealed."""
+        """Whatever call fails, the days sealed before are outcomes, and no other day is sealed."""
         failing = FailingSink(sink, step, after, error)
         result = source.extract(slice_, RUN, failing)
         assert failing.failed
@@ -127,18 +109,20 @@ class ReportSourceLaws:
             assert result.stopped_by is None
             assert sorted(outcome.key for outcome in result.days) == sorted(slice_.keys)
 
-    def test_law_2_a_stream_that_breaks_seals_nothing(
+    @law("ReportSource", 2)
+    def test_a_stream_that_breaks_seals_nothing(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """Not even the days whose rows all came before it broke."""
+        """A stream that breaks seals no day, not even one whose rows all came before."""
         api.break_off(slice_.customer_id)
         source.extract(slice_, RUN, sink)
         assert list(sink.sealed()) == []
 
-    def test_law_2_a_day_without_rows_is_sealed_with_none(
+    @law("ReportSource", 2)
+    def test_a_day_without_rows_is_sealed_with_none(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """Proof of absence, not absence of proof."""
+        """A day without rows in a whole stream is sealed with zero rows."""
         api.answer_nothing()
         outcomes = source.extract(slice_, RUN, sink).days
         assert [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes] == [0] * len(
@@ -146,10 +130,11 @@ class ReportSourceLaws:
         )
         assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(slice_.keys)]
 
-    def test_law_3_every_byte_is_written_under_the_run(
+    @law("ReportSource", 3)
+    def test_every_byte_is_written_under_the_run(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        """The same slice in a new run is sealed beside the first, and the first stays as it was."""
+        """The same slice in a new run is sealed beside the first run, which stays as it is."""
         watched = WatchedSink(sink)
         source.extract(slice_, RUN, watched)
         assert set(watched.opened) == {(key, RUN.run_id) for key in slice_.keys}
@@ -158,10 +143,11 @@ class ReportSourceLaws:
         assert {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys} == before
         assert all(sink.runs(key) == [RUN.run_id, NEXT_RUN.run_id] for key in slice_.keys)
 
-    def test_law_4_one_slice_s_failure_changes_nothing_for_another(
+    @law("ReportSource", 4)
+    def test_a_failure_of_one_slice_changes_nothing_for_another(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, other_slice: ReportSlice, api: PlayedApi
     ) -> None:
-        """Neither before nor after it."""
+        """Another slice is sealed before the failure and after it."""
         api.break_off(slice_.customer_id)
         before = source.extract(other_slice, RUN, sink).days
         failed = source.extract(slice_, RUN, sink).days
@@ -170,10 +156,11 @@ class ReportSourceLaws:
         assert all(isinstance(outcome, Sealed) for outcome in [*before, *after])
         assert [one.key for one in before] == [one.key for one in after]
 
-    def test_law_5_refused_credentials_stop_and_fail_no_day(
+    @law("ReportSource", 5)
+    def test_refused_credentials_stop_and_fail_no_day(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """No other account would fare better, and no day was tried."""
+        """Refused credentials stop the source, and no day is tried or failed."""
         api.refuse_login()
         watched = WatchedSink(sink)
         result = source.extract(slice_, RUN, watched)
@@ -183,10 +170,11 @@ class ReportSourceLaws:
         assert watched.opened == []
         assert list(sink.sealed()) == []
 
-    def test_law_6_an_operation_is_taken_before_each_call(
+    @law("ReportSource", 6)
+    def test_an_operation_is_taken_before_each_call(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """A repeated call takes one too, and a call that is not granted is not made."""
+        """A repeated call takes an operation too, and a call that is not granted is not made."""
         granted = Operations(100)
         assert source.extract(slice_, RUN, sink, granted).operations == granted.taken > 0
         api.break_off(slice_.customer_id)

@@ -1,4 +1,4 @@
-"""Every fact that the orchestrator documents is told when it happens."""
+"""Every event that the orchestrator documents is emitted when it happens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _leaves(kind: type[Event]) -> Iterator[type[Event]]:
         yield kind
 
 
-def test_every_fact_is_told_when_it_happens(deployment: SimulatedDeployment) -> None:
+def test_every_event_is_emitted_when_it_happens(deployment: SimulatedDeployment) -> None:
     _runs_of_every_kind(deployment)
     _acts_of_every_kind(deployment)
     told = {type(event) for event in deployment.events}
@@ -74,7 +74,7 @@ def _runs_that_end_early(deployment: SimulatedDeployment) -> None:
     def refuse(slice_: ReportSlice, *_asked: object) -> SliceResult:
         return failed_slice(slice_, CredentialsError("who is this?"), 1)
 
-    deployment.api.extract = refuse  # type: ignore[method-assign, assignment]  # an API that knows nobody
+    deployment.api.extract = refuse  # type: ignore[method-assign, assignment]  # an API that refuses every login
     deployment.pass_time(days=1)
     deployment.cycle(ONE_DAY, accounts=(Account("3"),))
     deployment.api.extract = extract  # type: ignore[method-assign]  # as before

@@ -1,4 +1,4 @@
-"""The laws of `Clock` and `RunIdMaker`; whoever replaces one of them subclasses its class."""
+"""The laws of `Clock` and `RunIdMaker`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from gads_conformance.law import law, required
 from gads_domain.clock import MAX_AHEAD, Clock, RunIdMaker
 from gads_domain.errors import ClockSkewError
 from gads_domain.run import RunId
@@ -16,12 +17,9 @@ MAKERS, IDS_OF_EACH = 8, 500
 
 
 class ClockLaws:
-    """The law of a clock; a subclass gives `clock`."""
+    """The law of `Clock`. A subclass gives `clock`."""
 
-    @pytest.fixture
-    def clock(self) -> Clock:
-        """The clock to be held to it."""
-        raise NotImplementedError("the suite of a clock gives the fixture clock")
+    clock = required("The clock under test.")
 
     def test_now_is_aware_and_in_utc(self, clock: Clock) -> None:
         """`now()` is aware and in UTC."""
@@ -29,15 +27,13 @@ class ClockLaws:
 
 
 class RunIdMakerLaws:
-    """The law of a maker of run ids; a subclass gives `new_run_ids`."""
+    """Every law of `RunIdMaker`. A subclass gives `new_run_ids`."""
 
-    @pytest.fixture
-    def new_run_ids(self) -> Callable[[], RunIdMaker]:
-        """Makes a maker as another process would have it, sharing nothing with the one before."""
-        raise NotImplementedError("the suite of a maker of run ids gives the fixture new_run_ids")
+    new_run_ids = required("Returns a maker as another process has it, which shares nothing with the one before.")
 
-    def test_law_1_no_two_calls_return_the_same_id(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
-        """Neither of one maker nor of several at the same moment."""
+    @law("RunIdMaker", 1)
+    def test_no_two_calls_return_the_same_id(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
+        """Neither one maker nor several at the same moment make an id twice."""
 
         def made(maker: RunIdMaker) -> list[RunId]:
             return [maker.new_run_id() for _ in range(IDS_OF_EACH)]
@@ -46,15 +42,17 @@ class RunIdMakerLaws:
             found = [run_id for some in pool.map(made, [new_run_ids() for _ in range(MAKERS)]) for run_id in some]
         assert len(set(found)) == MAKERS * IDS_OF_EACH
 
-    def test_law_2_an_id_is_later_than_the_one_it_follows(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
-        """Also where that was made by a machine whose clock is some minutes ahead."""
+    @law("RunIdMaker", 2)
+    def test_an_id_is_later_than_the_one_it_follows(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
+        """An id is later even than one that a machine made whose clock is some minutes ahead."""
         maker = new_run_ids()
         ahead = RunId.compose(maker.new_run_id().started_at + timedelta(minutes=3), b"\xff" * 4)
         later = maker.new_run_id(after=ahead)
         assert ahead < later < maker.new_run_id(after=later)
 
-    def test_law_2_a_run_that_is_far_ahead_is_refused(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
-        """With the run and what to do."""
+    @law("RunIdMaker", 2)
+    def test_a_run_that_is_far_ahead_is_refused(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
+        """The error names the run, and says what to do."""
         maker = new_run_ids()
         ahead = RunId.compose(maker.new_run_id().started_at + 2 * MAX_AHEAD, b"\xff" * 4)
         with pytest.raises(ClockSkewError, match=str(ahead)) as caught:

@@ -1,4 +1,4 @@
-"""Sinks round a real one: one that watches what is opened, one that fails where it is told to."""
+"""Sinks around a real one: one lists the writers that are opened, one fails at a chosen call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gads_domain.run import RunId
 
 
 class Step(Enum):
-    """What a sink is asked to do for a writer."""
+    """A call that a sink gets for a partition."""
 
     OPEN = auto()
     WRITE = auto()
@@ -22,42 +22,42 @@ class Step(Enum):
 
 
 class WatchedSink:
-    """A sink that remembers which writers were opened, in order."""
+    """Passes everything on to a sink; `opened` lists the writers that were opened, in order."""
 
     def __init__(self, inner: RawSink) -> None:
         self._inner = inner
         self.opened: list[tuple[PartitionKey, RunId]] = []
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
-        """As the sink within."""
+        """Pass it on."""
         self.opened.append((key, run_id))
         return self._inner.open_writer(key, run_id)
 
     def check(self) -> None:
-        """As the sink within."""
+        """Pass it on."""
         self._inner.check()
 
     def runs(self, key: PartitionKey) -> list[RunId]:
-        """As the sink within."""
+        """Pass it on."""
         return self._inner.runs(key)
 
     def sealed(
         self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
     ) -> Iterator[tuple[PartitionKey, RunId]]:
-        """As the sink within."""
+        """Pass it on."""
         return self._inner.sealed(source=source, customer_id=customer_id, report=report)
 
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
-        """As the sink within."""
+        """Pass it on."""
         return self._inner.metadata_bytes(key, run_id)
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
-        """As the sink within."""
+        """Pass it on."""
         return self._inner.open_payload(key, run_id, payload_name)
 
 
 class FailingSink(WatchedSink):
-    """A sink that raises `error` at each `step` once `after` of them went well; `failed` says that it did."""
+    """A sink that raises `error` at each `step` after the first `after` of them; `failed` says that it did."""
 
     def __init__(self, inner: RawSink, step: Step, after: int, error: Exception) -> None:
         super().__init__(inner)
@@ -67,7 +67,7 @@ class FailingSink(WatchedSink):
         self.failed = False
 
     def take(self, step: Step) -> None:
-        """Raises the error if `step` is what fails, and its time has come."""
+        """Raise the error if `step` is the one that fails, and enough of them went well."""
         if step is not self._step:
             return
         if self._left == 0:
@@ -76,7 +76,7 @@ class FailingSink(WatchedSink):
         self._left -= 1
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
-        """As the sink within, until it fails."""
+        """Pass it on, unless it fails."""
         self.take(Step.OPEN)
         return _FailingWriter(super().open_writer(key, run_id), self)
 
