@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PLANTS = {
     "layers": {"gads_domain.planted_layer": "gads_etl"},
     "adapters": {"gads_etl.planted_adapter": "gads_state_sqlite"},
-    "application": {"gads_warehouse.planted_part": "gads_validator"},
+    "application": {"gads_etl.planted_part": "gads_validator"},
+    "command-line": {"gads_warehouse.planted_plan": "gads_orchestrator"},
     "consumer": {"gads_warehouse_duckdb.planted_consumer": "gads_consumer"},
     "payload": {"gads_warehouse.planted_payload": "gads_payload"},
     "queries": {"gads_consumer.planted_query": "gads_gaql"},
