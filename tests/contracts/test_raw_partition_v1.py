@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -30,6 +30,9 @@ from gads_domain.run import RunId
 CONTRACT = Path(__file__).parents[2] / "contracts" / "raw-partition" / "v1"
 VALID = sorted((CONTRACT / "examples" / "valid").glob("*.json"))
 LATER = sorted((CONTRACT / "examples" / "later-minor").glob("*.json"))
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine fails no test of values."""
 INVALID = sorted((CONTRACT / "examples" / "invalid").glob("*.json"))
 SCHEMA: dict[str, Any] = json.loads((CONTRACT / "metadata.schema.json").read_bytes())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -160,6 +163,7 @@ METADATA = st.builds(
 )
 
 
+@UNHURRIED
 @given(METADATA)
 def test_whatever_can_be_sealed_fits_the_schema_and_round_trips(metadata: PartitionMetadata) -> None:
     data = encode_metadata(metadata)
@@ -170,6 +174,7 @@ def test_whatever_can_be_sealed_fits_the_schema_and_round_trips(metadata: Partit
     assert data.count(b"\n") == 1
 
 
+@UNHURRIED
 @given(
     st.one_of(
         st.binary(),
