@@ -1,4 +1,4 @@
-"""Holds the prose to the code: links lead somewhere, and the modules that a page names exist."""
+"""Holds the prose to the code: links lead somewhere, modules exist, and retired words stay away."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+RETIRED = re.compile(
+    r"\b(stretch|stretches|judge[ds]?|verdicts?|vouche?[ds]?|wish|fulfil|foresee|rooms?|believe[ds]?)\b", re.IGNORECASE
+)
+PROSE = {".gaql", ".json", ".md", ".py", ".sql", ".toml"}
 
 
 def _anchors(text: str) -> set[str]:
@@ -58,3 +62,18 @@ def test_modules_that_the_architecture_names_exist() -> None:
 def test_the_architecture_names_every_package() -> None:
     members = {path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")}
     assert {name for name in members if f"`{name}`" not in ARCHITECTURE} == set()
+
+
+def test_retired_words_stay_away() -> None:
+    found = []
+    for top in ("packages", "apps", "docs", "contracts", "README.md"):
+        top_path = ROOT / top
+        for path in [top_path] if top_path.is_file() else sorted(top_path.rglob("*")):
+            if path.suffix in PROSE and path.is_file():
+                lines = path.read_text(encoding="utf-8").splitlines()
+                found += [
+                    f"{path.relative_to(ROOT)}:{number}: {match[0]}"
+                    for number, line in enumerate(lines, 1)
+                    for match in RETIRED.finditer(line)
+                ]
+    assert found == []
