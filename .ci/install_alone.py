@@ -93,6 +93,8 @@ def main() -> int:
     folders = members()
     failed = []
     for name, folder in folders.items():
+        if "Private :: Do Not Upload" in project_of(folder)["classifiers"]:
+            continue  # it is only ever installed in the workspace
         for extra in [None, *project_of(folder).get("optional-dependencies", {})]:
             extras = [] if extra is None else [extra]
             if not stands_alone(name, extras, folders):

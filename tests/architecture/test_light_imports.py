@@ -43,3 +43,8 @@ def test_inspecting_state_does_not_import_the_client() -> None:
         "    run(['state', 'inspect', '--config', 'nowhere.toml'])"
     )
     assert found.isdisjoint({"google", "grpc", "pyarrow", "ptars", "lark"})
+
+
+def test_the_suites_are_imported_when_they_are_used() -> None:
+    assert _imported("import gads_conformance").isdisjoint({"pytest", "hypothesis", "gads_domain.ports.sink"})
+    assert "gads_conformance.ledger.laws" not in _imported("from gads_conformance import SinkLaws")
