@@ -8,21 +8,10 @@ from datetime import date
 from gads_domain.errors import InvalidValueError
 from gads_emulator.agency import Account
 from gads_emulator.synthetic.activity import draw
+from gads_emulator.tables import read_tables
 
-_NAMES = (
-    "Nordlicht Fahrräder", "Café Soleil", "Книжный двор", "青空書店", "Harbour Tools", "Ελαιώνας",
-    "Pão e Mel", "Zielona Łąka", "Blue Kettle", "متجر النخيل", "Snøhvit Sport", "Garden & Gravel",
-)  # fmt: skip
-_PLACES = (
-    ("USD", "America/New_York"),
-    ("EUR", "Europe/Berlin"),
-    ("GBP", "Europe/London"),
-    ("JPY", "Asia/Tokyo"),
-    ("BRL", "America/Sao_Paulo"),
-    ("AUD", "Australia/Sydney"),
-    ("PLN", "Europe/Warsaw"),
-    ("USD", "America/Los_Angeles"),
-)
+_NAMES: list[str] = read_tables("synthetic/agency.toml")["accounts"]["names"]
+_PLACES: list[tuple[str, str]] = read_tables("synthetic/agency.toml")["accounts"]["places"]
 
 
 @dataclass(frozen=True)

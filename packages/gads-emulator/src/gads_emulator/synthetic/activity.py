@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
@@ -59,6 +59,7 @@ class Activity(NamedTuple):
     viewable: int
 
 
+IN_HUNDREDTHS = frozenset({"conversions", "conversions_value", "all_conversions"})
 NOTHING = Activity(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -74,7 +75,7 @@ class Profile:
     conversion_rate: float
     value_per_conversion: float
     video_rate: float
-    weekday: tuple[float, ...]
+    weekday: Sequence[float]
     """Monday to Sunday, 1 being usual."""
     first: date
     last: date
@@ -184,30 +185,3 @@ def bounds_of(weights: Sequence[float]) -> list[int]:
     """Return the cumulative bounds of weights; the last is ONE."""
     total = sum(weights)
     return [*(int(running / total * ONE) for running in list(accumulate(weights))[:-1]), ONE]
-
-
-METRICS: Mapping[str, Callable[[Activity], float]] = {
-    "metrics.impressions": lambda a: a.impressions,
-    "metrics.clicks": lambda a: a.clicks,
-    "metrics.cost_micros": lambda a: a.cost_micros,
-    "metrics.conversions": lambda a: a.conversions / 100,
-    "metrics.conversions_value": lambda a: a.conversions_value / 100,
-    "metrics.all_conversions": lambda a: a.all_conversions / 100,
-    "metrics.all_conversions_value": lambda a: a.conversions_value / 100,
-    "metrics.conversions_by_conversion_date": lambda a: a.conversions / 100,
-    "metrics.view_through_conversions": lambda a: a.view_through,
-    "metrics.interactions": lambda a: a.clicks + a.video_views,
-    "metrics.engagements": lambda a: a.video_views,
-    "metrics.video_views": lambda a: a.video_views,
-    "metrics.video_trueview_views": lambda a: a.video_views,
-    "metrics.active_view_impressions": lambda a: a.viewable,
-    "metrics.active_view_measurable_impressions": lambda a: a.impressions,
-    "metrics.active_view_measurable_cost_micros": lambda a: a.cost_micros,
-    "metrics.search_impression_share": lambda a: round(0.1 + a.impressions % 83 / 100, 4) if a.impressions else 0.0,
-    "metrics.search_budget_lost_impression_share": lambda a: round(a.impressions % 17 / 100, 4),
-    "metrics.search_rank_lost_impression_share": lambda a: round(a.clicks % 29 / 100, 4),
-}
-"""The metrics with a model; ratios are computed from them by `gads_emulator.metrics.ratio`.
-
-All but the shares are linear in the activity, so that the parts of a division add up to the whole.
-"""

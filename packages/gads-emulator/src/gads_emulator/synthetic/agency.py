@@ -13,9 +13,9 @@ from gads_emulator.schema import Row, Schema
 from gads_emulator.synthetic.accounts import SyntheticSettings, make_accounts
 from gads_emulator.synthetic.activity import NOTHING, Activity, activity_of, add, bounds_of, divide, known_at
 from gads_emulator.synthetic.campaigns import OWN_LEVELS, Campaign, make_campaigns, parents
+from gads_emulator.synthetic.descriptions import has_pattern
 from gads_emulator.synthetic.events import change_events, change_statuses, clicks
 from gads_emulator.synthetic.metrics import reader_of
-from gads_emulator.synthetic.resource_names import has_pattern
 from gads_emulator.synthetic.resources import account_rows, entities, level_of
 from gads_emulator.synthetic.segments import Split, parts_of, paths_of, splits_of
 from gads_emulator.synthetic.values import missing_values, within

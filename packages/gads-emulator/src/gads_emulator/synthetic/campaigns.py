@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,54 +10,28 @@ from gads_emulator.agency import Account
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.accounts import SyntheticSettings
 from gads_emulator.synthetic.activity import Profile, bounds_of, draw
+from gads_emulator.synthetic.descriptions import TABLES, describer
 
 
 @dataclass(frozen=True)
 class _Channel:
-    """A campaign type: its weekdays (Monday to Sunday), rates of impressions, and networks with their weights."""
+    """A campaign type; see `channels` in `agency.toml`."""
 
     name: str
-    ad_group_type: str | None
-    """None for a campaign that has asset groups instead of ad groups."""
-    weekday: tuple[float, ...]
+    weekday: Sequence[float]
     click_rate: float
     cost_per_click: float
-    """In micros."""
-    video_rate: float
     networks: Mapping[str, float]
+    video_rate: float = 0.0
+    ad_group_type: str | None = None
 
 
-_CHANNELS = (
-    _Channel(
-        "SEARCH", "SEARCH_STANDARD", (1.1, 1.15, 1.1, 1.05, 0.95, 0.8, 0.85),
-        0.06, 900_000.0, 0.0, {"SEARCH": 0.82, "SEARCH_PARTNERS": 0.18},
-    ),
-    _Channel(
-        "PERFORMANCE_MAX", None, (1.0, 1.0, 1.0, 1.0, 1.05, 0.95, 1.0),
-        0.02, 500_000.0, 0.02, {"MIXED": 1.0},
-    ),
-    _Channel(
-        "DISPLAY", "DISPLAY_STANDARD", (0.9, 0.9, 0.95, 1.0, 1.0, 1.1, 1.15),
-        0.006, 300_000.0, 0.0, {"CONTENT": 1.0},
-    ),
-    _Channel(
-        "SHOPPING", "SHOPPING_PRODUCT_ADS", (0.9, 0.9, 0.95, 0.95, 1.0, 1.1, 1.2),
-        0.012, 400_000.0, 0.0, {"SEARCH": 0.9, "SEARCH_PARTNERS": 0.1},
-    ),
-    _Channel(
-        "VIDEO", "VIDEO_TRUE_VIEW_IN_STREAM", (0.85, 0.85, 0.9, 0.95, 1.1, 1.2, 1.15),
-        0.004, 250_000.0, 0.25, {"YOUTUBE": 1.0},
-    ),
-    _Channel(
-        "DEMAND_GEN", "UNSPECIFIED", (0.95, 0.95, 1.0, 1.0, 1.05, 1.05, 1.0),
-        0.009, 350_000.0, 0.1, {"YOUTUBE": 0.55, "GMAIL": 0.2, "CONTENT": 0.25},
-    ),
-)  # fmt: skip
-_THEMES = ("Brand", "Generic", "Sommer-Aktion", "Распродажа", "新規顧客", "Été", "Retargeting", "Clearance", "Local")
-_WORDS = ("buy online", "near me", "günstig kaufen", "best price", "отзывы", "reviews", "送料無料", "sale", "delivery")
+_CHANNELS = [_Channel(**channel) for channel in TABLES["channels"]]
+_THEMES: list[str] = TABLES["words"]["themes"]
+_LABELS: list[tuple[str, str]] = TABLES["words"]["labels"]
 _ASSET_GROUPS = 2
 """Asset groups of a Performance Max campaign, which has no ad groups."""
-_LABELS = (("Seasonal", "#E993EB"), ("Évergreen", "#8BCBD2"), ("Тест", "#8266C9"))
+_DESCRIBERS = {name: describer(entity["attributes"]) for name, entity in TABLES["entities"].items()}
 
 
 @dataclass(frozen=True)
@@ -92,18 +66,11 @@ def label_names(owner: Row) -> list[str]:
 
 def make_labels(customer: Row) -> list[Row]:
     """Return the labels of an account, given its `customer` attributes."""
-    return [
-        {
-            **customer,
-            "label.resource_name": resource_name,
-            "label.id": int(resource_name.rpartition("/")[2]),
-            "label.name": name,
-            "label.status": "ENABLED",
-            "label.text_label.background_color": color,
-            "label.text_label.description": f"{name} campaigns",
-        }
-        for resource_name, (name, color) in zip(label_names(customer), _LABELS, strict=True)
+    variables = [
+        {"resource_name": own_name, "id": int(own_name.rpartition("/")[2]), "name": name, "color": color}
+        for own_name, (name, color) in zip(label_names(customer), _LABELS, strict=True)
     ]
+    return [{**customer, **_DESCRIBERS["label"](label)} for label in variables]
 
 
 def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Campaign:
@@ -128,130 +95,65 @@ def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Cam
         last=last,
         quiet_days=0.02 if number % 5 else 0.15,
     )
-    attributes = _campaign_attributes(account, number, key, profile, channel.name, paused=early_end)
+    campaign_id, amount = _id("campaign", key), profile.impressions * profile.click_rate * profile.cost_per_click * 1.5
+    variables: Row = {
+        **account.attributes(),
+        "number": number,
+        "n": number + 1,
+        "id": campaign_id,
+        "budget_id": _id("budget", key),
+        "theme": _THEMES[number % len(_THEMES)],
+        "channel": channel.name,
+        "channel_title": channel.name.title().replace("_", " "),
+        "status": "PAUSED" if early_end else "ENABLED",
+        "first": first.isoformat(),
+        "score": round(0.4 + campaign_id % 60 / 100, 2),
+        "amount": max(int(amount) // 10_000 * 10_000, 1_000_000),
+    }
+    attributes = {**account.attributes(), **_DESCRIBERS["campaign"](variables)}
+    if number % 2:
+        attributes["campaign.maximize_conversions.target_cpa_micros"] = 10_000 * (500 + campaign_id % 2_000)
+    else:
+        attributes["campaign.target_spend.cpc_bid_ceiling_micros"] = 10_000 * (50 + campaign_id % 300)
     entity = Entity(attributes)
     if channel.ad_group_type is None:
-        entity.below["asset_group"] = [_asset_group(attributes, key, n) for n in range(_ASSET_GROUPS)]
+        entity.below["asset_group"] = [
+            _entity("asset_group", attributes, n, ("asset group", key, n), (key, "asset group", n))
+            for n in range(_ASSET_GROUPS)
+        ]
     else:
-        entity.below["ad_group"] = [_ad_group(settings, attributes, key, channel, n) for n in range(settings.ad_groups)]
+        entity.below["ad_group"] = [
+            _ad_group(settings, attributes, f"{key}/{n}", channel, n) for n in range(settings.ad_groups)
+        ]
     return Campaign(profile, entity, tuple(channel.networks), tuple(bounds_of(list(channel.networks.values()))))
 
 
-def _campaign_attributes(
-    account: Account, number: int, key: str, profile: Profile, channel: str, *, paused: bool
-) -> Row:
-    owner = f"customers/{account.customer_id}"
-    campaign_id, budget_id = _id("campaign", key), _id("budget", key)
-    amount = int(profile.impressions * profile.click_rate * profile.cost_per_click * 1.5) // 10_000 * 10_000
-    name = f"{_THEMES[number % len(_THEMES)]} | {channel.title().replace('_', ' ')} {number + 1}"
-    return {
-        **account.attributes(),
-        "campaign.resource_name": f"{owner}/campaigns/{campaign_id}",
-        "campaign.id": campaign_id,
-        "campaign.name": name,
-        "campaign.status": "PAUSED" if paused else "ENABLED",
-        "campaign.serving_status": "SERVING",
-        "campaign.advertising_channel_type": channel,
-        "campaign.bidding_strategy_type": "MAXIMIZE_CONVERSIONS" if number % 2 else "TARGET_SPEND",
-        **(
-            {"campaign.maximize_conversions.target_cpa_micros": 10_000 * (500 + campaign_id % 2_000)}
-            if number % 2
-            else {"campaign.target_spend.cpc_bid_ceiling_micros": 10_000 * (50 + campaign_id % 300)}
-        ),
-        "campaign.start_date": profile.first.isoformat(),
-        "campaign.start_date_time": f"{profile.first.isoformat()} 00:00:00",
-        "campaign.campaign_budget": f"{owner}/campaignBudgets/{budget_id}",
-        "campaign.payment_mode": "CLICKS",
-        "campaign.experiment_type": "BASE",
-        "campaign.optimization_score": round(0.4 + campaign_id % 60 / 100, 2),
-        "campaign_budget.resource_name": f"{owner}/campaignBudgets/{budget_id}",
-        "campaign_budget.id": budget_id,
-        "campaign_budget.name": f"Budget {number + 1}",
-        "campaign_budget.amount_micros": max(amount, 1_000_000),
-        "campaign_budget.delivery_method": "STANDARD",
-        "campaign_budget.explicitly_shared": False,
-        "campaign_budget.period": "DAILY",
-        "campaign_budget.status": "ENABLED",
-        "campaign_budget.type": "STANDARD",
-        "campaign_budget.reference_count": 1,
-    }
-
-
 def _ad_group(settings: SyntheticSettings, campaign: Row, key: str, channel: _Channel, number: int) -> Entity:
-    key = f"{key}/{number}"
-    owner = campaign["customer.resource_name"]
-    group_id = _id("ad group", key)
-    attributes = {
-        **campaign,
-        "ad_group.resource_name": f"{owner}/adGroups/{group_id}",
-        "ad_group.id": group_id,
-        "ad_group.name": f"{_THEMES[(group_id + number) % len(_THEMES)]} – {number + 1}",
-        "ad_group.status": "ENABLED",
-        "ad_group.type": channel.ad_group_type,
-        "ad_group.campaign": campaign["campaign.resource_name"],
-        "ad_group.cpc_bid_micros": 10_000 * (10 + group_id % 200),
-    }
-    weight = draw("weight", key).between(0.2, 1.8)
-    entity = Entity(attributes, weight)
-    entity.below["ad_group_ad"] = [_ad(attributes, key, n) for n in range(settings.ads)]
+    group = _entity("ad_group", campaign, number, ("ad group", key), (key,), ad_group_type=channel.ad_group_type)
+    below = {"ad_group_ad": ("ad", settings.ads)}
     if channel.name == "SEARCH":
-        entity.below["keyword_view"] = [_keyword(attributes, key, n) for n in range(settings.keywords)]
-    return entity
+        below["keyword_view"] = ("keyword", settings.keywords)
+    for level, (name, count) in below.items():
+        group.below[level] = [_entity(level, group.attributes, n, (name, key, n), (key, name, n)) for n in range(count)]
+    return group
 
 
-def _asset_group(campaign: Row, key: str, number: int) -> Entity:
-    group_id = _id("asset group", key, number)
-    attributes = {
-        **campaign,
-        "asset_group.resource_name": f"{campaign['customer.resource_name']}/assetGroups/{group_id}",
-        "asset_group.id": group_id,
-        "asset_group.name": f"{_THEMES[(group_id + number) % len(_THEMES)]} assets {number + 1}",
-        "asset_group.campaign": campaign["campaign.resource_name"],
-        "asset_group.status": "ENABLED",
-        "asset_group.primary_status": "ELIGIBLE",
-        "asset_group.ad_strength": ("GOOD", "EXCELLENT")[number % 2],
-        "asset_group.final_urls": (f"https://shop.example/landing/{group_id % 97}",),
+def _entity(
+    level: str, parent: Row, number: int, id_key: Sequence[object], weight_key: Sequence[object], **more: object
+) -> Entity:
+    own_id = _id(*id_key)
+    variables = {
+        **parent,
+        **more,
+        "id": own_id,
+        "number": number,
+        "n": number + 1,
+        "theme": _THEMES[(own_id + number) % len(_THEMES)],
+        "page": own_id % 97,
+        "bid": 10_000 * (10 + own_id % 200),
     }
-    return Entity(attributes, draw("weight", key, "asset group", number).between(0.4, 1.6))
-
-
-def _ad(ad_group: Row, key: str, number: int) -> Entity:
-    ad_id = _id("ad", key, number)
-    owner, group_id = ad_group["customer.resource_name"], ad_group["ad_group.id"]
-    attributes = {
-        **ad_group,
-        "ad_group_ad.resource_name": f"{owner}/adGroupAds/{group_id}~{ad_id}",
-        "ad_group_ad.ad_group": ad_group["ad_group.resource_name"],
-        "ad_group_ad.status": "ENABLED",
-        "ad_group_ad.ad_strength": ("POOR", "AVERAGE", "GOOD", "EXCELLENT")[ad_id % 4],
-        "ad_group_ad.policy_summary.approval_status": "APPROVED",
-        "ad_group_ad.policy_summary.review_status": "REVIEWED",
-        "ad_group_ad.ad.resource_name": f"{owner}/ads/{ad_id}",
-        "ad_group_ad.ad.id": ad_id,
-        "ad_group_ad.ad.name": f"Ad {number + 1}",
-        "ad_group_ad.ad.type": "RESPONSIVE_SEARCH_AD",
-        "ad_group_ad.ad.final_urls": (f"https://shop.example/landing/{ad_id % 97}",),
-    }
-    return Entity(attributes, draw("weight", key, "ad", number).between(0.3, 1.7))
-
-
-def _keyword(ad_group: Row, key: str, number: int) -> Entity:
-    criterion_id = _id("keyword", key, number)
-    owner, group_id = ad_group["customer.resource_name"], ad_group["ad_group.id"]
-    attributes = {
-        **ad_group,
-        "keyword_view.resource_name": f"{owner}/keywordViews/{group_id}~{criterion_id}",
-        "ad_group_criterion.resource_name": f"{owner}/adGroupCriteria/{group_id}~{criterion_id}",
-        "ad_group_criterion.criterion_id": criterion_id,
-        "ad_group_criterion.ad_group": ad_group["ad_group.resource_name"],
-        "ad_group_criterion.status": "ENABLED",
-        "ad_group_criterion.type": "KEYWORD",
-        "ad_group_criterion.negative": False,
-        "ad_group_criterion.keyword.text": f"{_WORDS[criterion_id % len(_WORDS)]} {number + 1}",
-        "ad_group_criterion.keyword.match_type": ("EXACT", "PHRASE", "BROAD")[criterion_id % 3],
-        "ad_group_criterion.quality_info.quality_score": 1 + criterion_id % 10,
-    }
-    return Entity(attributes, draw("weight", key, "keyword", number).between(0.1, 1.9))
+    low, high = TABLES["entities"][level]["weight"]
+    return Entity({**parent, **_DESCRIBERS[level](variables)}, draw("weight", *weight_key).between(low, high))
 
 
 def _id(*key: object) -> int:

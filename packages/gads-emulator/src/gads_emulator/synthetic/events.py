@@ -11,13 +11,12 @@ from gads_emulator.agency import Account
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.activity import Activity, draw
 from gads_emulator.synthetic.campaigns import Campaign
+from gads_emulator.synthetic.descriptions import TABLES
 from gads_emulator.synthetic.segments import Split, chosen
 
 STATUS_DAYS = 90
 """How far back `change_status` goes."""
 _CHANGES_A_DAY = 5
-_USERS = ("anna", "björn", "chidi")
-_CLIENTS = ("GOOGLE_ADS_WEB_CLIENT", "GOOGLE_ADS_EDITOR", "GOOGLE_ADS_API", "GOOGLE_ADS_RECOMMENDATIONS")
 
 
 def clicks(customer_id: str, row: Row, day: date, activity: Activity, splits: Sequence[Split]) -> Iterator[Row]:
@@ -109,8 +108,8 @@ def _change(account: Account, campaigns: Sequence[Campaign], day: date, second: 
         "change_event.change_resource_name": name,
         "change_event.resource_change_operation": "UPDATE",
         "change_event.changed_fields": field,
-        "change_event.client_type": numbers.choose(_CLIENTS),
-        "change_event.user_email": f"{numbers.choose(_USERS)}@agency.example",
+        "change_event.client_type": numbers.choose(TABLES["words"]["clients"]),
+        "change_event.user_email": f"{numbers.choose(TABLES['words']['users'])}@agency.example",
         "change_event.old_resource": {root: {"resource_name": name, field: old}},
         "change_event.new_resource": {root: {"resource_name": name, field: new}},
     }

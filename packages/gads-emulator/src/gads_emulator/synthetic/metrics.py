@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 
 from gads_emulator.metrics import is_summed, ratio
 from gads_emulator.schema import Field, Row, Schema
-from gads_emulator.synthetic.activity import METRICS, Activity
+from gads_emulator.synthetic.activity import IN_HUNDREDTHS, Activity
+from gads_emulator.synthetic.descriptions import TABLES
 from gads_emulator.synthetic.values import known_values
 
 Reader = Callable[[Activity], Row]
 _Read = Callable[[Activity], object]
+_TABLES = TABLES["metrics"]
+
+
+def _member(name: str) -> _Read:
+    member = attrgetter(name)
+    return (lambda a: member(a) / 100) if name in IN_HUNDREDTHS else member
+
+
+METRICS: dict[str, _Read] = {
+    **{f"metrics.{name}": _member(member) for name, member in _TABLES["modelled"].items()},
+    "metrics.interactions": lambda a: a.clicks + a.video_views,
+    "metrics.search_impression_share": lambda a: round(0.1 + a.impressions % 83 / 100, 4) if a.impressions else 0.0,
+    "metrics.search_budget_lost_impression_share": lambda a: round(a.impressions % 17 / 100, 4),
+    "metrics.search_rank_lost_impression_share": lambda a: round(a.clicks % 29 / 100, 4),
+}
+"""The metrics with a model; ratios are computed from them by `gads_emulator.metrics.ratio`."""
 
 
 def reader_of(schema: Schema, metrics: frozenset[str]) -> Reader:
@@ -59,17 +77,7 @@ def _made(schema: Schema, path: str) -> _Read | None:
 def _counted(found: Field) -> _Read:
     """Return a reader that is linear in the activity, so that parts add up; an integer for an integer metric."""
     words = set(found.path.removeprefix("metrics.").split("_"))
-    whole = found.kind == "int"
-    if "micros" in words:
-        return lambda a: a.cost_micros
-    if words & {"value", "revenue", "profit"}:
-        return (lambda a: a.conversions_value // 1) if whole else (lambda a: a.conversions_value / 100)
-    if words & {"conversions", "conversion", "orders", "sold", "downloads", "leads"}:
-        return (lambda a: a.view_through) if whole else (lambda a: a.conversions / 100)
-    if "impressions" in words:
-        return lambda a: a.impressions
-    if words & {"views", "plays", "engagements", "reach"}:
-        return lambda a: a.video_views
-    if words & {"clicks", "visits", "interactions", "calls"} and "invalid" not in words:
-        return lambda a: a.clicks
-    return (lambda a: a.view_through) if whole else (lambda a: a.conversions / 100)
+    for rule in _TABLES["by_word"]:
+        if words.intersection(rule["words"]) and rule.get("not") not in words:
+            return attrgetter(rule["whole"]) if found.kind == "int" else _member(rule["fraction"])
+    return attrgetter("view_through") if found.kind == "int" else _member("conversions")

@@ -9,31 +9,15 @@ from gads_emulator.calendar_segments import DERIVED
 from gads_emulator.schema import Field, Row, Schema
 from gads_emulator.synthetic.activity import Activity, bounds_of, divide
 from gads_emulator.synthetic.campaigns import Campaign
-from gads_emulator.synthetic.resource_names import has_pattern, parameters_of, resource_name
+from gads_emulator.synthetic.descriptions import TABLES, has_pattern, parameters_of, resource_name
 from gads_emulator.synthetic.resources import account_rows
 from gads_emulator.synthetic.values import known_values
 
-_DEVICES = ("MOBILE", "DESKTOP", "TABLET", "CONNECTED_TV")
-_DEVICE_BOUNDS = bounds_of((0.55, 0.37, 0.06, 0.02))
-_HOUR_BOUNDS = bounds_of([1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6, 6, 7, 7, 6, 6, 6, 7, 8, 8, 7, 5, 3, 2])
-_OTHER_BOUNDS = bounds_of((0.6, 0.3, 0.1))
-_MEMBERS = len(_OTHER_BOUNDS)
+_TABLES = TABLES["segments"]
+_DEVICE_BOUNDS = bounds_of(list(_TABLES["devices"].values()))
+_HOUR_BOUNDS = bounds_of(_TABLES["hours"])
+_OTHER_BOUNDS = bounds_of(_TABLES["others"])
 _MODELLED = frozenset({"segments.date", "segments.device", "segments.ad_network_type", "segments.hour", *DERIVED})
-_FAMILIES = (
-    "conversion_action", "product_sold_", "product_", "geo_target_", "keyword.", "sk_ad_network_",
-    "asset_interaction_target.", "hotel_", "budget_campaign_association_status.",
-)  # fmt: skip
-"""Segments with the same prefix describe the same thing, so that they divide a day together."""
-_TEXTS = {
-    "segments.product_item_id": "sku-{}",
-    "segments.product_sold_item_id": "sku-{}",
-    "segments.product_title": "Thing {}",
-    "segments.product_brand": "Brand {}",
-    "segments.product_country": "geoTargetConstants/284{}",
-    "segments.product_language": "languageConstants/100{}",
-}
-_CLICK_TYPES = ("URL_CLICKS", "SITELINKS", "CALLS")
-_SLOTS = ("SEARCH_TOP", "SEARCH_OTHER", "CONTENT")
 
 Split = tuple[tuple[str, ...], Sequence[tuple[Any, ...]], Sequence[int]]
 """Paths that divide a day together, the values of each part, and the cumulative bounds of the parts' shares."""
@@ -42,7 +26,7 @@ Split = tuple[tuple[str, ...], Sequence[tuple[Any, ...]], Sequence[int]]
 def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> list[Split]:
     """Return how the requested segments divide a campaign's day. Dates divide nothing."""
     modelled: Sequence[tuple[str, Sequence[Any], Sequence[int]]] = (
-        ("segments.device", _DEVICES, _DEVICE_BOUNDS),
+        ("segments.device", tuple(_TABLES["devices"]), _DEVICE_BOUNDS),
         ("segments.ad_network_type", campaign.network_names, campaign.network_bounds),
         ("segments.hour", range(24), _HOUR_BOUNDS),
     )
@@ -56,7 +40,7 @@ def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> l
             families.setdefault(_family(path), []).append(found)
     for members in families.values():
         paths = tuple(member.path for member in members)
-        values = [tuple(_value(member, campaign, n) for member in members) for n in range(_MEMBERS)]
+        values = [tuple(_value(member, campaign, n) for member in members) for n in range(len(_OTHER_BOUNDS))]
         splits.append((paths, values, _OTHER_BOUNDS))
     return splits
 
@@ -89,7 +73,7 @@ def chosen(splits: Sequence[Split], numbers: Iterator[int]) -> Row:
 
 def _family(path: str) -> str:
     rest = path.removeprefix("segments.")
-    return next((family for family in _FAMILIES if rest.startswith(family)), rest)
+    return next((family for family in _TABLES["families"] if rest.startswith(family)), rest)
 
 
 def _value(field: Field, campaign: Campaign, number: int) -> Any:
@@ -100,10 +84,8 @@ def _value(field: Field, campaign: Campaign, number: int) -> Any:
         attribute = path.removeprefix("segments.conversion_action").removeprefix("_") or "resource_name"
         if f"conversion_action.{attribute}" in action:
             return action[f"conversion_action.{attribute}"]
-    if path == "segments.click_type":
-        return _CLICK_TYPES[number]
-    if path == "segments.slot":
-        return _SLOTS[number]
+    if path in _TABLES["values"]:
+        return _TABLES["values"][path][number]
     if field.kind == "enum":
         names = known_values(field)
         return names[number % len(names)]
@@ -113,8 +95,6 @@ def _value(field: Field, campaign: Campaign, number: int) -> Any:
 
 def _text(path: str, row: Row, number: int) -> str:
     last = path.rpartition(".")[2]
-    if path in _TEXTS:
-        return _TEXTS[path].format(number + 1)
     if last.startswith("geo_target_"):
         return f"geoTargetConstants/{9_000_000 + sum(map(ord, last)) * 10 + number}"
     if f"customer.{last}" in row:

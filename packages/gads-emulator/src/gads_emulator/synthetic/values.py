@@ -11,22 +11,11 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gads_emulator.schema import Field, Row, Schema, field_of
 from gads_emulator.synthetic.campaigns import label_names
-from gads_emulator.synthetic.resource_names import has_pattern, parameters_of, resource_name
+from gads_emulator.synthetic.descriptions import TABLES, has_pattern, parameters_of, resource_name
 
-_WORDS = (
-    "Aurora", "Birch", "Cedar", "Delta", "Ember", "Fjord",
-    "Grove", "Heron", "Iris", "Juniper", "Kestrel", "Lärche",
-)  # fmt: skip
-_PLACEHOLDERS = ("UNSPECIFIED", "UNKNOWN")
-_USUAL = ("ENABLED", "ELIGIBLE", "APPROVED", "REVIEWED")
-_TEXTS = {
-    "currency_code": "USD",
-    "time_zone": "Europe/Berlin",
-    "country_code": "US",
-    "language_code": "en",
-    "feed_label": "US",
-    "mime_type": "text/html",
-}
+_NOUNS: list[str] = TABLES["words"]["nouns"]
+_STATUSES: list[str] = TABLES["words"]["statuses"]
+_TEXTS: dict[str, str] = TABLES["words"]["texts"]
 _DEPTH = 2
 
 
@@ -70,7 +59,7 @@ def within(field: Field, value: int) -> int:
 
 def known_values(field: Field) -> tuple[str, ...]:
     """Return the names of an enum's values, without UNSPECIFIED and UNKNOWN."""
-    names = tuple(name for name in field.enum.values_by_name if name not in _PLACEHOLDERS)
+    names = tuple(name for name in field.enum.values_by_name if name not in ("UNSPECIFIED", "UNKNOWN"))
     return names or ("UNKNOWN",)
 
 
@@ -79,7 +68,7 @@ def _scalar(field: Field, last: str, number: int, row: Row) -> Any:
         return bool(number & 1)
     if field.kind == "enum":
         names = known_values(field)
-        usual = next((name for name in _USUAL if name in names), None)
+        usual = next((name for name in _STATUSES if name in names), None)
         return usual if usual is not None and "status" in last else names[number % len(names)]
     if field.kind == "int":
         return within(field, _whole(last, number))
@@ -103,8 +92,10 @@ def _whole(last: str, number: int) -> int:
 
 
 def _text(path: str, last: str, number: int, row: Row) -> str:
+    if last == "currency_code":
+        return str(row.get("customer.currency_code", "USD"))
     if last in _TEXTS:
-        return str(row.get("customer.currency_code", "USD")) if last == "currency_code" else _TEXTS[last]
+        return _TEXTS[last]
     if f"{last}.resource_name" in row and last != path.partition(".")[0]:
         return str(row[f"{last}.resource_name"])
     if last != path.partition(".")[0] and has_pattern(last):
@@ -118,10 +109,10 @@ def _text(path: str, last: str, number: int, row: Row) -> str:
     if last.endswith("date"):
         return f"2024-{1 + number % 12:02}-{1 + number % 28:02}"
     if "url" in last.split("_") or "urls" in last.split("_"):
-        return f"https://shop.example/{_WORDS[number % len(_WORDS)].lower()}/{number % 10_000}"
+        return f"https://shop.example/{_NOUNS[number % len(_NOUNS)].lower()}/{number % 10_000}"
     if "email" in last:
-        return f"{_WORDS[number % len(_WORDS)].lower()}@agency.example"
-    return f"{_WORDS[number % len(_WORDS)]} {number % 10_000}"
+        return f"{_NOUNS[number % len(_NOUNS)].lower()}@agency.example"
+    return f"{_NOUNS[number % len(_NOUNS)]} {number % 10_000}"
 
 
 def _message(descriptor: FieldDescriptor, key: str, depth: int) -> Any:
