@@ -23,7 +23,7 @@ from gads_domain.errors import GadsError
 from gads_emulator.agency import Account, Agency, ancestors
 from gads_emulator.api_versions import ApiVersion, Method, installed_versions, load_version
 from gads_emulator.evaluation import evaluate
-from gads_emulator.failures import ApiFailureError, CutConnectionError
+from gads_emulator.failures import ApiFailureError, CutConnectionError, refusal
 from gads_emulator.field_service import get_field, search_fields
 from gads_emulator.page_cache import PageCache
 from gads_emulator.page_encoder import PageEncoder
@@ -117,36 +117,32 @@ class Api:
     def _admit(self, call: Call) -> None:
         policy = self._policy
         if call.version.name in policy.sunset_versions:
-            raise unsupported_version(call.version.name)
+            raise refusal("UNSUPPORTED_VERSION", version=call.version.name)
         token = call.metadata.get("authorization", "")
         if (token or policy.require_oauth) and not token.startswith(f"Bearer {TOKEN_PREFIX}"):
-            raise _refused("authentication", "OAUTH_TOKEN_INVALID", "OAuth token in the header is not valid.")
+            raise refusal("OAUTH_TOKEN_INVALID")
         developer_token = call.metadata.get("developer-token")
         if not developer_token:
-            raise _refused("request", "DEVELOPER_TOKEN_PARAMETER_MISSING", "developer-token parameter is missing.")
+            raise refusal("DEVELOPER_TOKEN_PARAMETER_MISSING")
         if policy.developer_tokens is not None and developer_token not in policy.developer_tokens:
-            raise _refused("authentication", "DEVELOPER_TOKEN_INVALID", "The developer token is not valid.")
+            raise refusal("DEVELOPER_TOKEN_INVALID")
 
     def _account(self, call: Call) -> Account:
         """Return the account of the call's customer if the login may reach it."""
         customer_id = call.customer_id
         if not (customer_id.isascii() and customer_id.isdigit()):
-            raise _refused("request", "INVALID_CUSTOMER_ID", f"Invalid customer ID '{customer_id}'.", customer_id)
+            raise refusal("INVALID_CUSTOMER_ID", customer_id)
         accounts = self._agency.accounts
         account = accounts.get(customer_id)
         login = call.metadata.get("login-customer-id")
         if account is None or (login is not None and login not in accounts):
-            raise _permission_denied()
+            raise refusal("USER_PERMISSION_DENIED")
         above = list(ancestors(accounts, customer_id))
         # Without a login customer, a user reaches only the accounts at the top.
         if login not in (customer_id, *above) and not (login is None and not above):
-            raise _permission_denied()
+            raise refusal("USER_PERMISSION_DENIED")
         if account.status != "ENABLED":
-            raise _refused(
-                "authorization",
-                "CUSTOMER_NOT_ENABLED",
-                "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
-            )
+            raise refusal("CUSTOMER_NOT_ENABLED")
         return account
 
     def _list_accessible_customers(self, call: Call) -> Iterator[bytes]:
@@ -184,7 +180,7 @@ class Api:
         account = self._account(call)
         request = call.request
         if request.page_size:
-            raise _refused("request", "PAGE_SIZE_NOT_SUPPORTED", "Setting the page size is not supported.")
+            raise refusal("PAGE_SIZE_NOT_SUPPORTED")
         plan = self._plan(call, account)
         response = call.version.search_response()
         if request.validate_only:
@@ -198,7 +194,7 @@ class Api:
             encoded = page.encoded if index == number else encoded
             count, total = index + 1, total + page.count
         if number and number >= count:
-            raise _invalid_page_token(request.page_token)
+            raise refusal("INVALID_PAGE_TOKEN", request.page_token)
         if number + 1 < count:
             response.next_page_token = _make_page_token(number + 1, call)
         if request.search_settings.return_total_results_count:
@@ -242,25 +238,6 @@ def _encoder(columns: tuple[Field, ...]) -> PageEncoder:
     return PageEncoder(columns)
 
 
-def unsupported_version(name: str) -> ApiFailureError:
-    """Return the refusal of a version that no longer exists, or does not yet."""
-    message = f"Version {name} is deprecated. Requests to this version will be blocked."
-    return _refused("request", "UNSUPPORTED_VERSION", message)
-
-
-def _refused(group: str, code: str, message: str, trigger: str = "") -> ApiFailureError:
-    return ApiFailureError(f"{group}_error", code, message, trigger=trigger)
-
-
-def _permission_denied() -> ApiFailureError:
-    return _refused(
-        "authorization",
-        "USER_PERMISSION_DENIED",
-        "User doesn't have permission to access customer. Note: If you're accessing a client customer, the manager's "
-        "customer id must be set in the 'login-customer-id' header.",
-    )
-
-
 def _query_digest(call: Call) -> str:
     return hashlib.sha256(f"{call.customer_id}\n{call.request.query}".encode()).hexdigest()[:16]
 
@@ -274,14 +251,10 @@ def _read_page_token(token: str, call: Call) -> int:
     try:
         number, digest = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, binascii.Error):
-        raise _invalid_page_token(token) from None
+        raise refusal("INVALID_PAGE_TOKEN", token) from None
     if digest != _query_digest(call) or not isinstance(number, int) or number < 1:
-        raise _invalid_page_token(token)
+        raise refusal("INVALID_PAGE_TOKEN", token)
     return number
-
-
-def _invalid_page_token(token: str) -> ApiFailureError:
-    return _refused("request", "INVALID_PAGE_TOKEN", "Next page token specified in user request is invalid.", token)
 
 
 def start_call(
@@ -296,20 +269,16 @@ def start_call(
 
     def responses() -> Iterator[bytes]:
         if not served:
-            raise unsupported_version(version_name)
+            raise refusal("UNSUPPORTED_VERSION", version=version_name)
         try:
             yield from answer(replace(call, request=read(method.request_class(call.version))))
         except (ApiFailureError, CutConnectionError):
             raise
         except GadsError as error:
             _log.error("%s", error)
-            raise _internal(error.message) from None
+            raise refusal("INTERNAL_ERROR", message=error.message) from None
         except Exception:
             _log.exception("%s failed", method.name)
-            raise _internal("An internal error has occurred.") from None
+            raise refusal("INTERNAL_ERROR", message="An internal error has occurred.") from None
 
     return call, responses()
-
-
-def _internal(message: str) -> ApiFailureError:
-    return ApiFailureError("internal_error", "INTERNAL_ERROR", message)

@@ -10,6 +10,9 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from gads_emulator.tables import read_tables
+
+_TABLES = read_tables("api.toml")
 _NAME = re.compile(r"v\d+")
 _loaded: dict[str, ApiVersion] = {}
 _loading = threading.Lock()
@@ -40,28 +43,6 @@ class ApiVersion:
         return f"google.ads.googleads.{self.name}.errors.googleadsfailure-bin"
 
 
-_CLASSES = {
-    "services.types.google_ads_service": {
-        "row": "GoogleAdsRow",
-        "search_request": "SearchGoogleAdsRequest",
-        "search_response": "SearchGoogleAdsResponse",
-        "stream_request": "SearchGoogleAdsStreamRequest",
-        "stream_response": "SearchGoogleAdsStreamResponse",
-    },
-    "services.types.customer_service": {
-        "accessible_request": "ListAccessibleCustomersRequest",
-        "accessible_response": "ListAccessibleCustomersResponse",
-    },
-    "services.types.google_ads_field_service": {
-        "field_request": "GetGoogleAdsFieldRequest",
-        "fields_request": "SearchGoogleAdsFieldsRequest",
-        "fields_response": "SearchGoogleAdsFieldsResponse",
-    },
-    "resources.types.google_ads_field": {"field_resource": "GoogleAdsField"},
-    "errors.types.errors": {"failure": "GoogleAdsFailure", "quota_details": "QuotaErrorDetails"},
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method of the API; `request` and `response` name fields of `ApiVersion`."""
@@ -70,6 +51,9 @@ class Method:
     name: str
     request: str
     response: str
+    verb: str
+    path: str
+    """The path of REST after the version, as a regular expression that binds fields of the request."""
     streams: bool = False
 
     def request_class(self, version: ApiVersion) -> Any:
@@ -81,16 +65,7 @@ class Method:
         return getattr(version, self.response)
 
 
-METHODS = {
-    method.name: method
-    for method in (
-        Method("GoogleAdsService", "SearchStream", "stream_request", "stream_response", streams=True),
-        Method("GoogleAdsService", "Search", "search_request", "search_response"),
-        Method("CustomerService", "ListAccessibleCustomers", "accessible_request", "accessible_response"),
-        Method("GoogleAdsFieldService", "GetGoogleAdsField", "field_request", "field_resource"),
-        Method("GoogleAdsFieldService", "SearchGoogleAdsFields", "fields_request", "fields_response"),
-    )
-}
+METHODS = {table["name"]: Method(**table) for table in _TABLES["methods"]}
 """The methods that the emulator serves, by name; no two services have one of the same name."""
 
 
@@ -129,7 +104,7 @@ def _import(name: str) -> ApiVersion:
     base = f"google.ads.googleads.{name}"
     classes = {
         field: getattr(importlib.import_module(f"{base}.{module}"), class_name).pb()
-        for module, fields in _CLASSES.items()
+        for module, fields in _TABLES["classes"].items()
         for field, class_name in fields.items()
     }
     return ApiVersion(name, **classes)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any, TypeAlias
 
 from gads_emulator.calendar_segments import during
-from gads_emulator.failures import query_failure
+from gads_emulator.failures import refusal
 from gads_emulator.schema import Field
 from gads_gaql.syntax import PERIODS, Condition
 
@@ -36,9 +36,7 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
     """
     name, values = condition.operator, condition.values
     if field.kind == "message":
-        raise query_failure(
-            "PROHIBITED_FIELD_IN_WHERE_CLAUSE", f"Error in query: '{field.path}' cannot be filtered on.", field.path
-        )
+        raise refusal("PROHIBITED_FIELD_IN_WHERE_CLAUSE", field.path)
     if name == "IS NULL":
         return lambda value: value is None
     if name == "IS NOT NULL":
@@ -87,7 +85,7 @@ def read_date(text: str) -> date:
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise query_failure("INVALID_DATE_FORMAT", f"Invalid date format '{text}'. Expected 'YYYY-MM-DD'.", trigger=text)
+    raise refusal("INVALID_DATE_FORMAT", text)
 
 
 def _day_bounds(condition: Condition, today: date) -> tuple[date | None, date | None]:
@@ -124,11 +122,11 @@ def _range(field: Field, name: str, values: tuple[str, ...], today: date) -> tup
             raise _mismatch(field, name)
         low, high = _value(field, values[0]), _value(field, values[1])
         if field.path in _DATES and low > high:
-            raise query_failure("DATE_RANGE_TOO_NARROW", f"The range {low} to {high} ends before it starts.")
+            raise refusal("DATE_RANGE_TOO_NARROW", low=low, high=high)
         return low, high
     days = during(values[0], today)
     if days is None:
-        raise query_failure("INVALID_VALUE_WITH_DURING_OPERATOR", f"'{values[0]}' is not a date range.", values[0])
+        raise refusal("INVALID_VALUE_WITH_DURING_OPERATOR", values[0])
     # Metrics by conversion date have names that end like a date's, but are numbers.
     if field.path not in _DATES and not (field.kind == "str" and field.path.endswith(("date", "date_time"))):
         raise _mismatch(field, name)
@@ -171,7 +169,7 @@ def _regexp(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error as error:
-        raise query_failure("BAD_VALUE", f"Invalid regular expression: {error}.", trigger=pattern) from None
+        raise refusal("BAD_VALUE", pattern, message=f"Invalid regular expression: {error}") from None
 
 
 def _value(field: Field, text: str) -> Any:
@@ -181,25 +179,23 @@ def _value(field: Field, text: str) -> Any:
             try:
                 return int(text) if field.kind == "int" else float(text)
             except ValueError:
-                raise query_failure("BAD_NUMBER", f"'{text}' is not a number for {field.path}.", text) from None
+                raise refusal("BAD_NUMBER", text, field=field.path) from None
         case "bool":
             if text.upper() in ("TRUE", "FALSE"):
                 return text.upper() == "TRUE"
-            raise query_failure("BAD_VALUE", f"'{text}' is not TRUE or FALSE for {field.path}.", text)
+            raise refusal("BAD_VALUE", text, message=f"'{text}' is not TRUE or FALSE for {field.path}")
         case "enum":
             if text in field.enum.values_by_name:
                 return text
-            raise query_failure("BAD_ENUM_CONSTANT", f"Invalid enum constant '{text}' for {field.path}.", text)
+            raise refusal("BAD_ENUM_CONSTANT", text, field=field.path)
     if field.path in _DATES:
         day = read_date(text)
         if field.path in PERIODS and PERIODS[field.path](day) != day:
-            raise query_failure("MISALIGNED_DATE_FOR_FILTER", f"No period of {field.path} begins on {text}.", text)
+            raise refusal("MISALIGNED_DATE_FOR_FILTER", text, field=field.path)
         return day.isoformat()
     # A plain str, since a Literal is a subclass.
     return str(text)
 
 
 def _mismatch(field: Field, name: str) -> Exception:
-    return query_failure(
-        "OPERATOR_FIELD_MISMATCH", f"The operator {name} cannot be applied to {field.path}.", field.path
-    )
+    return refusal("OPERATOR_FIELD_MISMATCH", field.path, operator=name)

@@ -7,14 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from gads_emulator.api_versions import ApiVersion
+from gads_emulator.tables import read_tables
 
-_STATUS_OF_GROUP = {
-    "authentication_error": "UNAUTHENTICATED",
-    "authorization_error": "PERMISSION_DENIED",
-    "quota_error": "RESOURCE_EXHAUSTED",
-    "internal_error": "INTERNAL",
-    "database_error": "INTERNAL",
-}
+_TABLES = read_tables("api.toml")
+_GROUPS = {code: (group, text) for group, codes in _TABLES["refusals"].items() for code, text in codes.items()}
 
 
 @dataclass(eq=False)
@@ -36,7 +32,7 @@ class ApiFailureError(Exception):
     @property
     def status_name(self) -> str:
         """The gRPC status, such as `INVALID_ARGUMENT`."""
-        return self.status or _STATUS_OF_GROUP.get(self.group, "INVALID_ARGUMENT")
+        return self.status or _TABLES["group_statuses"].get(self.group, "INVALID_ARGUMENT")
 
     def to_message(self, version: ApiVersion, request_id: str) -> Any:
         """Build the `GoogleAdsFailure` of `version`; a code that version lacks becomes its group's UNKNOWN."""
@@ -64,6 +60,7 @@ class CutConnectionError(Exception):
     message: bytes
 
 
-def query_failure(code: str, message: str, trigger: str = "") -> ApiFailureError:
-    """Return the refusal of a query; `code` is a name of `QueryErrorEnum`."""
-    return ApiFailureError("query_error", code, message, trigger=trigger)
+def refusal(code: str, trigger: str = "", **details: object) -> ApiFailureError:
+    """Return the refusal with a code of `api.toml`, whose message the trigger and `details` complete."""
+    group, text = _GROUPS[code]
+    return ApiFailureError(group, code, text.format(trigger=trigger, **details), trigger=trigger)

@@ -6,12 +6,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 from gads_emulator.api import Call, Selection
 from gads_emulator.api_versions import METHODS, ApiVersion
-from gads_emulator.failures import ApiFailureError, CutConnectionError
+from gads_emulator.failures import ApiFailureError, CutConnectionError, refusal
 from gads_emulator.fault_plan import TOKEN, FaultPlan, FaultRule
 
 _FROM = re.compile(r"\bFROM\s+(\w+)", re.IGNORECASE)
@@ -107,12 +108,7 @@ class Faults:
                 return
         midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
         seconds = int((midnight - now).total_seconds()) + 1
-        raise ApiFailureError(
-            "quota_error",
-            "RESOURCE_EXHAUSTED",
-            f"Too many requests. Retry in {seconds} seconds.",
-            retry_delay=timedelta(seconds=seconds),
-        )
+        raise replace(refusal("RESOURCE_EXHAUSTED", seconds=seconds), retry_delay=timedelta(seconds=seconds))
 
     def _play(self, rule: FaultRule, call: Call, messages: Iterator[bytes]) -> Iterator[bytes]:
         self._stopping.wait(rule.delay)

@@ -11,27 +11,15 @@ from typing import Any
 from gads_domain.errors import QueryError
 from gads_emulator.api_versions import ApiVersion, load_version
 from gads_emulator.conditions import Test, compile_condition
-from gads_emulator.failures import ApiFailureError, query_failure
+from gads_emulator.failures import refusal
 from gads_emulator.schema import Field, Row, field_of
+from gads_emulator.tables import read_tables
 from gads_gaql.catalogue import FieldCatalogue, FieldType, load
 from gads_gaql.parser import parse
 from gads_gaql.resource_rules import can_have_metrics
 from gads_gaql.syntax import Query
 
 _CATEGORIES = {"metrics": "METRIC", "segments": "SEGMENT"}
-_TYPES = {
-    "int32": "INT32",
-    "uint32": "INT32",
-    "int64": "INT64",
-    "uint64": "UINT64",
-    "double": "DOUBLE",
-    "float": "FLOAT",
-    "bool": "BOOLEAN",
-    "string": "STRING",
-    "bytes": "STRING",
-    "enum": "ENUM",
-    "message": "MESSAGE",
-}
 _SELECTED_WHOLE = ("change_event.old_resource", "change_event.new_resource")
 _CLAUSE = re.compile(r"""('[^']*'|"[^"]*")|\b(WHERE|ORDER\s+BY|LIMIT|PARAMETERS)\b""", re.IGNORECASE)
 _PREFIX = "googleAdsFields/"
@@ -41,13 +29,7 @@ def get_field(version: ApiVersion, resource_name: str) -> Any:
     """Return the `GoogleAdsField` of a name such as `googleAdsFields/campaign.id`. Raises `ApiFailureError`."""
     found = _by_name(version.name).get(resource_name.removeprefix(_PREFIX))
     if found is None or not resource_name.startswith(_PREFIX):
-        raise ApiFailureError(
-            "request_error",
-            "RESOURCE_NAME_MALFORMED",
-            f"'{resource_name}' is not the name of a field.",
-            "",
-            resource_name,
-        )
+        raise refusal("RESOURCE_NAME_MALFORMED", resource_name)
     return _message(version, found, found.keys())
 
 
@@ -79,13 +61,13 @@ def _parse(text: str) -> Query:
     try:
         return parse(text)
     except QueryError as error:
-        raise query_failure("UNEXPECTED_INPUT", f"Error in query: {error.message}.") from None
+        raise refusal("UNEXPECTED_INPUT", message=error.message) from None
 
 
 def _column(version: ApiVersion, name: str) -> Field:
     descriptor = version.field_resource.DESCRIPTOR.fields_by_name.get(name)
     if descriptor is None:
-        raise query_failure("UNRECOGNIZED_FIELD", f"Error in query: unrecognized field in the query: '{name}'.", name)
+        raise refusal("UNRECOGNIZED_FIELD", name, names=f"'{name}'")
     return field_of(name, (descriptor,))
 
 
@@ -186,4 +168,8 @@ def _data_type(catalogue: FieldCatalogue, kind: FieldType) -> str:
     last = kind.path.rpartition(".")[2]
     if kind.kind == "string" and (last == "resource_name" or last in catalogue.resources()):
         return "RESOURCE_NAME"
-    return "DATE" if kind.is_date and not kind.path.endswith("date_time") else _TYPES[kind.kind]
+    return (
+        "DATE"
+        if kind.is_date and not kind.path.endswith("date_time")
+        else read_tables("api.toml")["data_types"][kind.kind]
+    )

@@ -6,44 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gads_emulator.schema import Field, Row
+from gads_emulator.tables import read_tables
 
 IMPRESSIONS = "metrics.impressions"
 
-_RATIOS: dict[str, tuple[str, str, float]] = {
-    "ctr": ("clicks", "impressions", 1),
-    "average_cpc": ("cost_micros", "clicks", 1),
-    "average_cpm": ("cost_micros", "impressions", 1000),
-    "average_cost": ("cost_micros", "interactions", 1),
-    "average_cpe": ("cost_micros", "engagements", 1),
-    "average_cpv": ("cost_micros", "video_views", 1),
-    "trueview_average_cpv": ("cost_micros", "video_trueview_views", 1),
-    "video_view_rate": ("video_views", "impressions", 1),
-    "video_trueview_view_rate": ("video_trueview_views", "impressions", 1),
-    "interaction_rate": ("interactions", "impressions", 1),
-    "engagement_rate": ("engagements", "impressions", 1),
-    "conversions_from_interactions_rate": ("conversions", "interactions", 1),
-    "all_conversions_from_interactions_rate": ("all_conversions", "interactions", 1),
-    "conversions_from_interactions_value_per_interaction": ("conversions_value", "interactions", 1),
-    "all_conversions_from_interactions_value_per_interaction": ("all_conversions_value", "interactions", 1),
-    "cost_per_conversion": ("cost_micros", "conversions", 1),
-    "cost_per_all_conversions": ("cost_micros", "all_conversions", 1),
-    "value_per_conversion": ("conversions_value", "conversions", 1),
-    "value_per_all_conversions": ("all_conversions_value", "all_conversions", 1),
-    "conversions_value_per_cost": ("conversions_value", "cost_micros", 1_000_000),
-    "all_conversions_value_per_cost": ("all_conversions_value", "cost_micros", 1_000_000),
-    "active_view_ctr": ("clicks", "active_view_impressions", 1),
-    "active_view_cpm": ("active_view_measurable_cost_micros", "active_view_impressions", 1000),
-    "active_view_measurability": ("active_view_measurable_impressions", "impressions", 1),
-    "active_view_viewability": ("active_view_impressions", "active_view_measurable_impressions", 1),
-    "invalid_click_rate": ("invalid_clicks", "clicks", 1),
-    "phone_through_rate": ("phone_calls", "phone_impressions", 1),
-}
-
-_AVERAGED = frozenset(
-    {"share", "rate", "percent", "percentage", "average", "ctr", "cpm", "cpc", "per", "roas", "margin"}
-)
-_LATEST = frozenset({"historical", "score", "unique", "bound", "estimate"})
-"""Words in the name of a metric that cannot be summed."""
+_TABLES = read_tables("api.toml")
+_RATIOS: dict[str, tuple[str, str, float]] = _TABLES["ratios"]
+_AVERAGED = frozenset(_TABLES["unsummed_words"]["averaged"])
+_LATEST = frozenset(_TABLES["unsummed_words"]["latest"])
 
 
 def parts_of(path: str) -> tuple[str, ...]:

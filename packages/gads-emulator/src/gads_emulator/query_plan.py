@@ -10,18 +10,17 @@ from gads_domain.errors import QueryError
 from gads_emulator.agency import RowRequest
 from gads_emulator.calendar_segments import DERIVED
 from gads_emulator.conditions import Test, compile_condition, date_bounds
-from gads_emulator.failures import ApiFailureError, query_failure
+from gads_emulator.failures import ApiFailureError, refusal
 from gads_emulator.metrics import parts_of
 from gads_emulator.schema import Field, Schema
+from gads_emulator.tables import read_tables
 from gads_gaql.parser import parse
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 
 _PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
 _ONE_DAY_RESOURCES = frozenset({"click_view"})
 _MAX_CHANGES = 10_000
-CHANGE_TIMES = {"change_event": "change_event.change_date_time", "change_status": "change_status.last_change_date_time"}
-"""The resources that are changes, with the attribute of their time."""
-_CHANGE_DAYS = {"change_event": 30, "change_status": 90}
+_TABLES = read_tables("api.toml")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def parse_query(text: str) -> Query:
     try:
         return parse(text)
     except QueryError as error:
-        raise _refused(_syntax_code(text, error.message), f"{error.message}.") from None
+        raise refusal(_syntax_code(text, error.message), message=error.message) from None
 
 
 def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[], date]) -> Plan:
@@ -57,20 +56,16 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[]
     `manager` says whether the account is a manager; `today` returns the account's day. Raises `ApiFailureError`.
     """
     if not schema.has_resource(query.resource):
-        raise _refused(
-            "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", f"'{query.resource}' is not a valid resource name.", query.resource
-        )
+        raise refusal("BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", query.resource)
     fields = _resolve(schema, query)
     _check_parameters(query)
     if manager and any(field.is_metric for field in fields.values()):
-        raise query_failure(
-            "REQUESTED_METRICS_FOR_MANAGER",
-            "Metrics cannot be requested for a manager account. To retrieve metrics, issue separate requests against "
-            "each client account under the manager account.",
-        )
+        raise refusal("REQUESTED_METRICS_FOR_MANAGER")
     day = today()
     tests = [(c.field.name, compile_condition(fields[c.field.name], c, day)) for c in query.conditions]
-    first, last = date_bounds(query.conditions, day, CHANGE_TIMES.get(query.resource, "segments.date"))
+    first, last = date_bounds(
+        query.conditions, day, _TABLES["changes"].get(query.resource, {}).get("time", "segments.date")
+    )
     _check_changes(query, first, last, day)
     _check_segments(query, fields, first, last)
     columns = _columns(schema, query, fields)
@@ -91,10 +86,6 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[]
     )
 
 
-def _refused(code: str, message: str, trigger: str = "") -> ApiFailureError:
-    return query_failure(code, f"Error in query: {message}", trigger)
-
-
 def _resolve(schema: Schema, query: Query) -> dict[str, Field]:
     found: dict[str, Field] = {}
     unknown: list[str] = []
@@ -106,7 +97,7 @@ def _resolve(schema: Schema, query: Query) -> dict[str, Field]:
             found[reference.name] = field
     if unknown:
         names = ", ".join(f"'{name}'" for name in dict.fromkeys(unknown))
-        raise _refused("UNRECOGNIZED_FIELD", f"unrecognized field in the query: {names}.", unknown[0])
+        raise refusal("UNRECOGNIZED_FIELD", unknown[0], names=names)
     return found
 
 
@@ -126,9 +117,9 @@ def _check_parameters(query: Query) -> None:
     for parameter in query.parameters:
         name, value = parameter.name, parameter.value
         if name not in _PARAMETERS:
-            raise _refused("BAD_PARAMETER_NAME", f"unknown parameter '{name}'.", trigger=name)
+            raise refusal("BAD_PARAMETER_NAME", name)
         if value.lower() not in ("true", "false"):
-            raise _refused("BAD_PARAMETER_VALUE", f"'{value}' is not a value of '{name}'.", trigger=value)
+            raise refusal("BAD_PARAMETER_VALUE", value, parameter=name)
 
 
 def _check_segments(query: Query, fields: dict[str, Field], first: date | None, last: date | None) -> None:
@@ -136,52 +127,41 @@ def _check_segments(query: Query, fields: dict[str, Field], first: date | None, 
     for condition in query.conditions:
         name = condition.field.name
         if fields[name].is_segment and name not in selected and name not in CORE_DATE_SEGMENTS:
-            raise _missing_in_select("WHERE", name)
+            raise refusal("EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", name, clause="WHERE")
     resources = {query.resource, *(fields[name].resource for name in selected)}
     for ordering in query.orderings:
         name = ordering.field.name
         field = fields[name]
         if field.repeated or field.kind == "message":
-            raise _refused("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", f"rows cannot be ordered by '{name}'.", name)
+            raise refusal("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", name)
         if name not in selected and (field.is_segment or field.is_metric or field.resource not in resources):
-            raise _missing_in_select("ORDER BY", name)
+            raise refusal("EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", name, clause="ORDER BY")
     if query.resource in _ONE_DAY_RESOURCES and (first is None or first != last):
-        raise _refused(
-            "EXPECTED_FILTERS_ON_DATE_RANGE",
-            f"{query.resource} needs a filter on segments.date that leaves exactly one day.",
-        )
+        message = f"{query.resource} needs a filter on segments.date that leaves exactly one day"
+        raise refusal("EXPECTED_FILTERS_ON_DATE_RANGE", message=message)
     dated = [reference.name for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
     if dated and not _has_finite_range(query, first, last):
-        raise _refused(
-            "EXPECTED_FILTERS_ON_DATE_RANGE",
-            f"{dated[0]} is asked for, so WHERE must bound the days on both sides.",
-            dated[0],
-        )
+        message = f"{dated[0]} is asked for, so WHERE must bound the days on both sides"
+        raise refusal("EXPECTED_FILTERS_ON_DATE_RANGE", dated[0], message=message)
 
 
 def _check_changes(query: Query, first: date | None, last: date | None, today: date) -> None:
-    """Check the range and the LIMIT of changes as the API does.
-
-    Source: https://developers.google.com/google-ads/api/docs/change-event and change-status.
-    """
-    path = CHANGE_TIMES.get(query.resource)
-    if path is None:
+    """Check the range and the LIMIT of changes as the API does."""
+    change = _TABLES["changes"].get(query.resource)
+    if change is None:
         return
-
-    def refused(code: str, message: str) -> ApiFailureError:
-        return ApiFailureError(f"{query.resource}_error", code, message)
-
-    if query.limit is None:
-        raise refused("LIMIT_NOT_SPECIFIED", "The LIMIT clause is missing; it must be between 1 and 10,000.")
-    if query.limit > _MAX_CHANGES:
-        raise refused("INVALID_LIMIT_CLAUSE", "The LIMIT clause must be between 1 and 10,000.")
-    if first is None or last is None:
-        raise refused("CHANGE_DATE_RANGE_INFINITE", f"The filter on {path} must be a finite range.")
-    if last < first:
-        raise refused("CHANGE_DATE_RANGE_NEGATIVE", f"The range of {path} ends before it starts.")
-    days = _CHANGE_DAYS[query.resource]
-    if first < today - timedelta(days=days):
-        raise refused("START_DATE_TOO_OLD", f"The start of {path} must be within the past {days} days.")
+    oldest = today - timedelta(days=change["days"])
+    refusals = {
+        "LIMIT_NOT_SPECIFIED": query.limit is None,
+        "INVALID_LIMIT_CLAUSE": query.limit is not None and query.limit > _MAX_CHANGES,
+        "CHANGE_DATE_RANGE_INFINITE": first is None or last is None,
+        "CHANGE_DATE_RANGE_NEGATIVE": first is not None and last is not None and last < first,
+        "START_DATE_TOO_OLD": first is not None and first < oldest,
+    }
+    for code, applies in refusals.items():
+        if applies:
+            message = _TABLES["change_refusals"][code].format(path=change["time"], days=change["days"])
+            raise ApiFailureError(f"{query.resource}_error", code, message)
 
 
 def _has_finite_range(query: Query, first: date | None, last: date | None) -> bool:
@@ -190,12 +170,6 @@ def _has_finite_range(query: Query, first: date | None, last: date | None) -> bo
     others = [c for c in query.conditions if c.field.name in DERIVED and c.field.name in CORE_DATE_SEGMENTS]
     operators = {condition.operator[0] for condition in others}
     return any(c.operator in ("=", "IN", "BETWEEN", "DURING") for c in others) or operators >= {"<", ">"}
-
-
-def _missing_in_select(clause: str, name: str) -> ApiFailureError:
-    return _refused(
-        "EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", f"'{name}' is used in {clause} and must be selected.", name
-    )
 
 
 def _syntax_code(text: str, message: str) -> str:

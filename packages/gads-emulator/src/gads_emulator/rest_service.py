@@ -1,7 +1,4 @@
-"""The API over REST: JSON in camelCase, as the API itself writes it.
-
-Source: https://developers.google.com/google-ads/api/rest/overview
-"""
+"""The API over REST: JSON in camelCase, as the API itself writes it."""
 
 from __future__ import annotations
 
@@ -18,37 +15,10 @@ from google.protobuf import json_format
 from gads_emulator.api import Selection, start_call
 from gads_emulator.api_versions import METHODS, ApiVersion, Method
 from gads_emulator.failures import ApiFailureError, CutConnectionError
+from gads_emulator.tables import read_tables
 
-_ROUTES: tuple[tuple[str, re.Pattern[str], str], ...] = (
-    ("POST", re.compile(r"/(v\d+)/customers/(?P<customer_id>[^/:]+)/googleAds:searchStream"), "SearchStream"),
-    ("POST", re.compile(r"/(v\d+)/customers/(?P<customer_id>[^/:]+)/googleAds:search"), "Search"),
-    ("GET", re.compile(r"/(v\d+)/customers:listAccessibleCustomers"), "ListAccessibleCustomers"),
-    ("POST", re.compile(r"/(v\d+)/googleAdsFields:search"), "SearchGoogleAdsFields"),
-    ("GET", re.compile(r"/(v\d+)/(?P<resource_name>googleAdsFields/[^/:]+)"), "GetGoogleAdsField"),
-)
-_HTTP_STATUS = {
-    400: ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"),
-    401: ("UNAUTHENTICATED",),
-    403: ("PERMISSION_DENIED",),
-    404: ("NOT_FOUND",),
-    409: ("ALREADY_EXISTS", "ABORTED"),
-    429: ("RESOURCE_EXHAUSTED",),
-    499: ("CANCELLED",),
-    501: ("UNIMPLEMENTED",),
-    503: ("UNAVAILABLE",),
-    504: ("DEADLINE_EXCEEDED",),
-}
-"""The gRPC statuses of each HTTP status; all others are 500."""
-_MESSAGES = {
-    "INVALID_ARGUMENT": "Request contains an invalid argument.",
-    "UNAUTHENTICATED": "Request is missing required authentication credential. Expected OAuth 2 access token, login "
-    "cookie or other valid authentication credential.",
-    "PERMISSION_DENIED": "The caller does not have permission",
-    "RESOURCE_EXHAUSTED": "Resource has been exhausted (e.g. check quota).",
-    "INTERNAL": "Internal error encountered.",
-    "UNAVAILABLE": "The service is currently unavailable.",
-    "DEADLINE_EXCEEDED": "The request's deadline has expired.",
-}
+_TABLES = read_tables("api.toml")
+_ROUTES = [(method, re.compile(r"/(v\d+)" + method.path)) for method in METHODS.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +42,11 @@ class RestService:
 
         The parts raise `CutConnectionError` when the connection must break.
         """
-        for wanted, pattern, name in _ROUTES:
+        for method, pattern in _ROUTES:
             found = pattern.fullmatch(path)
-            if found is not None and verb == wanted:
+            if found is not None and verb == method.verb:
                 bound = {key: unquote(value) for key, value in found.groupdict().items()}
-                return self._call(METHODS[name], found[1], bound, headers, body)
+                return self._call(method, found[1], bound, headers, body)
         return None
 
     def _call(
@@ -115,8 +85,8 @@ def error_body(failure: ApiFailureError, version: ApiVersion, request_id: str) -
     """Return the JSON of a failure, with its `GoogleAdsFailure` among the details."""
     status = failure.status_name
     error: dict[str, Any] = {
-        "code": next((code for code, names in _HTTP_STATUS.items() if status in names), 500),
-        "message": _MESSAGES.get(status, failure.message) if failure.group else failure.message,
+        "code": _TABLES["http_statuses"].get(status, 500),
+        "message": _TABLES["http_messages"].get(status, failure.message) if failure.group else failure.message,
         "status": status,
     }
     if failure.group:
