@@ -125,19 +125,11 @@ def client_rows(accounts: Mapping[str, Account], manager_id: str) -> Iterator[Ro
         chain = [account.customer_id, *ancestors(accounts, account.customer_id)]
         if manager_id not in chain:
             continue
-        level = chain.index(manager_id)
-        path = f"customers/{account.customer_id}"
         yield {
             **accounts[manager_id].attributes(),
+            **{path.replace("customer", "customer_client"): value for path, value in account.attributes().items()},
             "customer_client.resource_name": f"customers/{manager_id}/customerClients/{account.customer_id}",
-            "customer_client.client_customer": path,
-            "customer_client.id": int(account.customer_id),
-            "customer_client.level": level,
-            "customer_client.manager": account.manager,
+            "customer_client.client_customer": f"customers/{account.customer_id}",
+            "customer_client.level": chain.index(manager_id),
             "customer_client.hidden": False,
-            "customer_client.test_account": account.test_account,
-            "customer_client.descriptive_name": account.name,
-            "customer_client.currency_code": account.currency,
-            "customer_client.time_zone": account.time_zone,
-            "customer_client.status": account.status,
         }

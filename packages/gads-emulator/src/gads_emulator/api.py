@@ -28,7 +28,7 @@ from gads_emulator.field_service import get_field, search_fields
 from gads_emulator.page_cache import PageCache
 from gads_emulator.page_encoder import PageEncoder
 from gads_emulator.query_plan import Plan, make_plan, parse_query
-from gads_emulator.schema import Field, load_schema
+from gads_emulator.schema import load_schema
 
 _log = logging.getLogger(__name__)
 
@@ -233,9 +233,7 @@ class Api:
             yield RowPage(encoder.encode(page), len(page))
 
 
-@lru_cache(maxsize=256)
-def _encoder(columns: tuple[Field, ...]) -> PageEncoder:
-    return PageEncoder(columns)
+_encoder = lru_cache(maxsize=256)(PageEncoder)
 
 
 def _query_digest(call: Call) -> str:
@@ -271,7 +269,7 @@ def start_call(
         if not served:
             raise refusal("UNSUPPORTED_VERSION", version=version_name)
         try:
-            yield from answer(replace(call, request=read(method.request_class(call.version))))
+            yield from answer(replace(call, request=read(getattr(call.version, method.request))))
         except (ApiFailureError, CutConnectionError):
             raise
         except GadsError as error:

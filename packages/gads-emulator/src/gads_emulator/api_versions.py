@@ -14,7 +14,6 @@ from gads_emulator.tables import read_tables
 
 _TABLES = read_tables("api.toml")
 _NAME = re.compile(r"v\d+")
-_loaded: dict[str, ApiVersion] = {}
 _loading = threading.Lock()
 
 
@@ -37,11 +36,6 @@ class ApiVersion:
     failure: Any
     quota_details: Any
 
-    @property
-    def failure_key(self) -> str:
-        """The key of the failure in the trailing metadata, as this version's client expects it."""
-        return f"google.ads.googleads.{self.name}.errors.googleadsfailure-bin"
-
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -56,14 +50,6 @@ class Method:
     """The path of REST after the version, as a regular expression that binds fields of the request."""
     streams: bool = False
 
-    def request_class(self, version: ApiVersion) -> Any:
-        """Return the class of the request in a version."""
-        return getattr(version, self.request)
-
-    def response_class(self, version: ApiVersion) -> Any:
-        """Return the class of the response, or of each message of a stream, in a version."""
-        return getattr(version, self.response)
-
 
 METHODS = {table["name"]: Method(**table) for table in _TABLES["methods"]}
 """The methods that the emulator serves, by name; no two services have one of the same name."""
@@ -76,20 +62,21 @@ def installed_versions() -> tuple[str, ...]:
     return tuple(sorted((name for name in found if _NAME.fullmatch(name)), key=lambda name: int(name[1:])))
 
 
+@functools.cache
 def load_version(name: str) -> ApiVersion:
     """Import the classes of version `name` (about a second the first time).
 
     Raises `KeyError` when the installed client does not have it.
     """
-    known = _loaded.get(name)
-    if known is not None:
-        return known
     if name not in installed_versions():
         raise KeyError(name)
     with _loading:
-        if name not in _loaded:
-            _loaded[name] = _import(name)
-    return _loaded[name]
+        classes = {
+            field: getattr(importlib.import_module(f"google.ads.googleads.{name}.{module}"), class_name).pb()
+            for module, fields in _TABLES["classes"].items()
+            for field, class_name in fields.items()
+        }
+    return ApiVersion(name, **classes)
 
 
 @functools.cache
@@ -98,13 +85,3 @@ def error_codes(name: str) -> frozenset[str]:
     failure = load_version(name).failure.DESCRIPTOR
     groups = failure.fields_by_name["errors"].message_type.fields_by_name["error_code"].message_type.fields
     return frozenset(f"{group.name}.{code}" for group in groups for code in group.enum_type.values_by_name)
-
-
-def _import(name: str) -> ApiVersion:
-    base = f"google.ads.googleads.{name}"
-    classes = {
-        field: getattr(importlib.import_module(f"{base}.{module}"), class_name).pb()
-        for module, fields in _TABLES["classes"].items()
-        for field, class_name in fields.items()
-    }
-    return ApiVersion(name, **classes)

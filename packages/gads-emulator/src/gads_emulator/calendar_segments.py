@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
+from gads_emulator.tables import read_tables
 from gads_gaql.syntax import PERIODS
 
-DAYS_OF_WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
-_MONTHS = (
-    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE",
-    "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
-)  # fmt: skip
+_TABLES = read_tables("api.toml")["calendar"]
 
 DERIVED: dict[str, Callable[[date], str | int]] = {
-    "segments.day_of_week": lambda day: DAYS_OF_WEEK[day.weekday()],
+    "segments.day_of_week": lambda day: _TABLES["days"][day.weekday()],
     "segments.week": lambda day: PERIODS["segments.week"](day).isoformat(),
     "segments.month": lambda day: PERIODS["segments.month"](day).isoformat(),
-    "segments.month_of_year": lambda day: _MONTHS[day.month - 1],
+    "segments.month_of_year": lambda day: _TABLES["months"][day.month - 1],
     "segments.quarter": lambda day: PERIODS["segments.quarter"](day).isoformat(),
     "segments.year": lambda day: day.year,
 }

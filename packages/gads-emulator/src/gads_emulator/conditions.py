@@ -154,15 +154,10 @@ def _matches(field: Field, name: str, pattern: re.Pattern[str]) -> Test:
 
 def _like(pattern: str) -> re.Pattern[str]:
     """Compile a LIKE pattern: `%` is any text, `_` any character; brackets escape, as in `[%]`, `[_]` and `[[]`."""
-    parts = []
-    for token in re.findall(r"\[[%_\[\]]\]|.", pattern, re.DOTALL):
-        if token == "%":
-            parts.append(".*")
-        elif token == "_":
-            parts.append(".")
-        else:
-            parts.append(re.escape(token[1] if len(token) == 3 else token))
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    tokens = re.findall(r"\[[%_\[\]]\]|.", pattern, re.DOTALL)
+    text = "".join(wild.get(token) or re.escape(token[1] if len(token) == 3 else token) for token in tokens)
+    return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
 def _regexp(pattern: str) -> re.Pattern[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache, lru_cache
 from typing import Any
@@ -71,18 +71,8 @@ def _column(version: ApiVersion, name: str) -> Field:
     return field_of(name, (descriptor,))
 
 
-def _message(version: ApiVersion, row: Row, names: Any) -> Any:
-    message = version.field_resource()
-    for name in names:
-        value = row.get(name)
-        if value is None:
-            continue
-        descriptor = message.DESCRIPTOR.fields_by_name[name]
-        if descriptor.is_repeated:
-            getattr(message, name).extend(value)
-        else:
-            setattr(message, name, descriptor.enum_type.values_by_name[value].number if descriptor.enum_type else value)
-    return message
+def _message(version: ApiVersion, row: Row, names: Iterable[str]) -> Any:
+    return version.field_resource(**{name: row[name] for name in names if row.get(name) is not None})
 
 
 @cache
@@ -168,8 +158,6 @@ def _data_type(catalogue: FieldCatalogue, kind: FieldType) -> str:
     last = kind.path.rpartition(".")[2]
     if kind.kind == "string" and (last == "resource_name" or last in catalogue.resources()):
         return "RESOURCE_NAME"
-    return (
-        "DATE"
-        if kind.is_date and not kind.path.endswith("date_time")
-        else read_tables("api.toml")["data_types"][kind.kind]
-    )
+    if kind.is_date and not kind.path.endswith("date_time"):
+        return "DATE"
+    return str(read_tables("api.toml")["data_types"][kind.kind])

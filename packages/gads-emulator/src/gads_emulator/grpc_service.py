@@ -87,7 +87,7 @@ def _fail(context: grpc.ServicerContext, call: Call, name: str, failure: ApiFail
         packed = AnyMessage()
         packed.Pack(body)
         rich = Status(code=status.value[0], message=message, details=[packed])
-        key = version.failure_key.replace(version.name, name)
+        key = f"google.ads.googleads.{name}.errors.googleadsfailure-bin"
         trailing += [(key, body.SerializeToString()), ("grpc-status-details-bin", rich.SerializeToString())]
     context.set_trailing_metadata(tuple(trailing))
     context.abort(status, message)

@@ -154,10 +154,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self._started = True
+        self._head(status, {**headers, "transfer-encoding": "chunked"})
+
+    def _head(self, status: int, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("transfer-encoding", "chunked")
         self.end_headers()
 
     def _cut(self, message: bytes) -> None:
@@ -173,11 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(status, {"content-type": "application/json"}, json.dumps(body).encode())
 
     def _write(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
+        self._head(status, {**headers, "content-length": str(len(body))})
         self.wfile.write(body)
         self.wfile.flush()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from gads_domain.errors import QueryError
 from gads_emulator.agency import RowRequest
@@ -63,10 +64,10 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[]
         raise refusal("REQUESTED_METRICS_FOR_MANAGER")
     day = today()
     tests = [(c.field.name, compile_condition(fields[c.field.name], c, day)) for c in query.conditions]
-    first, last = date_bounds(
-        query.conditions, day, _TABLES["changes"].get(query.resource, {}).get("time", "segments.date")
-    )
-    _check_changes(query, first, last, day)
+    change = _TABLES["changes"].get(query.resource)
+    first, last = date_bounds(query.conditions, day, change["time"] if change else "segments.date")
+    if change:
+        _check_changes(query, change, first, last, day)
     _check_segments(query, fields, first, last)
     columns = _columns(schema, query, fields)
     selected = frozenset(column.path for column in columns)
@@ -145,11 +146,7 @@ def _check_segments(query: Query, fields: dict[str, Field], first: date | None, 
         raise refusal("EXPECTED_FILTERS_ON_DATE_RANGE", dated[0], message=message)
 
 
-def _check_changes(query: Query, first: date | None, last: date | None, today: date) -> None:
-    """Check the range and the LIMIT of changes as the API does."""
-    change = _TABLES["changes"].get(query.resource)
-    if change is None:
-        return
+def _check_changes(query: Query, change: Mapping[str, Any], first: date | None, last: date | None, today: date) -> None:
     oldest = today - timedelta(days=change["days"])
     refusals = {
         "LIMIT_NOT_SPECIFIED": query.limit is None,

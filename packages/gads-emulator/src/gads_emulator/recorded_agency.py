@@ -46,20 +46,15 @@ class RecordedAgency:
         self._typed: dict[tuple[str, str], dict[str, list[Row]]] = {}
         self._warned: set[tuple[str, str]] = set()
         self._typing = threading.Lock()
-        self._accounts = self._find_accounts()
-
-    @property
-    def accounts(self) -> Mapping[str, Account]:
-        """The customers that have rows."""
-        return self._accounts
+        self.accounts: Mapping[str, Account] = self._find_accounts()
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
         """Return the customer's rows in the order of the file. Raises `ConfigurationError` for invalid values."""
         resource = request.resource
         if resource not in self._lines:
             if resource == "customer":
-                return Rows(iter([self._accounts[customer_id].attributes()]))
-            return Rows(client_rows(self._accounts, customer_id) if resource == "customer_client" else iter(()))
+                return Rows(iter([self.accounts[customer_id].attributes()]))
+            return Rows(client_rows(self.accounts, customer_id) if resource == "customer_client" else iter(()))
         key = schema.version.name, resource
         with self._typing:
             if key not in self._typed:

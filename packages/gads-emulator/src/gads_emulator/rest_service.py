@@ -58,7 +58,7 @@ class RestService:
             return error_body(failure, call.version, call.request_id)
 
         reply = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id}
-        responses = _as_json(method.response_class(call.version), encoded)
+        responses = _as_json(getattr(call.version, method.response), encoded)
         try:
             first = next(responses, None)
         except ApiFailureError as failure:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache, partial
 from typing import Any
 
 from gads_emulator.agency import Account, RowRequest, Rows, client_rows
@@ -17,7 +17,7 @@ from gads_emulator.synthetic.descriptions import has_pattern
 from gads_emulator.synthetic.events import change_events, change_statuses, clicks
 from gads_emulator.synthetic.metrics import reader_of
 from gads_emulator.synthetic.resources import account_rows, entities, level_of
-from gads_emulator.synthetic.segments import Split, parts_of, paths_of, splits_of
+from gads_emulator.synthetic.segments import Split, parts_of, splits_of
 from gads_emulator.synthetic.values import missing_values, within
 from gads_gaql.resource_rules import can_have_metrics
 
@@ -42,58 +42,34 @@ class SyntheticAgency:
 
     def __init__(self, settings: SyntheticSettings | None = None) -> None:
         self.settings = settings or SyntheticSettings()
-        self._accounts = make_accounts(self.settings)
-        self._campaigns: OrderedDict[str, list[Campaign]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    @property
-    def accounts(self) -> Mapping[str, Account]:
-        """Every account, managers first."""
-        return self._accounts
-
-    @property
-    def login_customer_id(self) -> str:
-        """The top manager."""
-        return next(iter(self._accounts))
-
-    @property
-    def changes_with_time(self) -> bool:
-        """Whether days are restated."""
-        return self.settings.restated_for > 0
+        self.accounts: Mapping[str, Account] = make_accounts(self.settings)
+        self.login_customer_id: str = next(iter(self.accounts))
+        self.changes_with_time: bool = self.settings.restated_for > 0
+        self._campaigns = lru_cache(maxsize=_KEPT_ACCOUNTS)(partial(make_campaigns, self.settings))
 
     @property
     def client_ids(self) -> tuple[str, ...]:
         """The enabled client accounts, in the order of creation."""
-        return tuple(a.customer_id for a in self._accounts.values() if not a.manager and a.status == "ENABLED")
+        return tuple(a.customer_id for a in self.accounts.values() if not a.manager and a.status == "ENABLED")
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
         """Return a resource's rows: by day, then in the account's order."""
-        account = self._accounts[customer_id]
+        account = self.accounts[customer_id]
         resource = request.resource
         if resource == "customer_client":
-            return Rows(_completed(schema, request, client_rows(self._accounts, customer_id)))
+            return Rows(_completed(schema, request, client_rows(self.accounts, customer_id)))
         if account.manager:
             own = [account.attributes()] if resource == "customer" else []
             return Rows(_completed(schema, request, iter(own)))
-        campaigns = self._of(account)
+        campaigns = self._campaigns(account)
         if resource in ("change_event", "change_status"):
             return Rows(self._changes(account, campaigns, request), distinct=True)
         if resource == "click_view":
             return Rows(self._clicks(schema, account, campaigns, request), distinct=_DATE in request.segments)
         return self._measured(schema, request, _groups(resource, account, campaigns))
 
-    def _of(self, account: Account) -> list[Campaign]:
-        key = account.customer_id
-        with self._lock:
-            if key not in self._campaigns:
-                self._campaigns[key] = make_campaigns(self.settings, account)
-                if len(self._campaigns) > _KEPT_ACCOUNTS:
-                    self._campaigns.popitem(last=False)
-            self._campaigns.move_to_end(key)
-            return self._campaigns[key]
-
     def _measured(self, schema: Schema, request: RowRequest, groups: list[_Group]) -> Rows:
-        groups = [group.cut_to(schema, request) for group in groups]
+        groups = [_Group(g.campaigns, list(_completed(schema, request, iter(g.rows))), g.bounds) for g in groups]
         resource = request.resource
         unmeasured = resource in _CRITERIA or not can_have_metrics(resource)
         if unmeasured or not (request.segments or request.metrics):
@@ -110,9 +86,9 @@ class SyntheticAgency:
             for group in groups:
                 for row in group.rows:
                     yield {**row, **read(NOTHING)}
-        known = self._known(request)
+        known = partial(self._known, request)
         for group in groups:
-            group.divide_by(schema, request.segments)
+            group.splits = [splits_of(schema, campaign, request.segments) for campaign in group.campaigns]
         for day in self._days(request):
             day_text = day.isoformat()
             for group in groups:
@@ -126,21 +102,16 @@ class SyntheticAgency:
             last = min(last, request.today)
         return (first + timedelta(days=offset) for offset in range((last - first).days + 1))
 
-    def _known(self, request: RowRequest) -> _Known:
-        restated_for, today = self.settings.restated_for, request.today
-        if not restated_for or today is None:
-            return lambda campaign, day: activity_of(campaign.profile, day)
-
-        def known(campaign: Campaign, day: date) -> Activity:
-            whole = activity_of(campaign.profile, day)
-            return known_at(whole, campaign.profile, day, (today - day).days, restated_for)
-
-        return known
+    def _known(self, request: RowRequest, campaign: Campaign, day: date) -> Activity:
+        whole = activity_of(campaign.profile, day)
+        if not self.settings.restated_for or request.today is None:
+            return whole
+        return known_at(whole, campaign.profile, day, (request.today - day).days, self.settings.restated_for)
 
     def _clicks(
         self, schema: Schema, account: Account, campaigns: list[Campaign], request: RowRequest
     ) -> Iterator[Row]:
-        known = self._known(request)
+        known = partial(self._known, request)
         wanted = [path for path in request.fields if not path.startswith(("metrics.", "segments."))]
         for day in self._days(request):
             for campaign in campaigns:
@@ -161,38 +132,29 @@ class SyntheticAgency:
         return change_statuses(account, campaigns, request.first or date.min, last, today)
 
 
+@dataclass
 class _Group:
-    """Entities that share the activity of some campaigns."""
+    """Entities that share the activity of some campaigns, by the cumulative bounds of their weights."""
 
-    def __init__(self, campaigns: list[Campaign], rows: list[Row], bounds: list[int]) -> None:
-        self._campaigns = campaigns
-        self.rows = rows
-        self._bounds = bounds
-        self._splits: list[list[Split]] = []
-        self._names: tuple[str, ...] = ()
-
-    def cut_to(self, schema: Schema, request: RowRequest) -> _Group:
-        """Return the group with only the requested attributes, each with a value."""
-        return _Group(self._campaigns, list(_completed(schema, request, iter(self.rows))), self._bounds)
-
-    def divide_by(self, schema: Schema, segments: frozenset[str]) -> None:
-        """Set the segments that divide every day."""
-        self._splits = [splits_of(schema, campaign, segments) for campaign in self._campaigns]
-        self._names = paths_of(self._splits[0]) if self._splits else ()
+    campaigns: list[Campaign]
+    rows: list[Row]
+    bounds: list[int]
+    splits: list[list[Split]] = field(default_factory=list)
 
     def on(self, day: date, known: _Known) -> Iterator[tuple[Row, Row, Activity]]:
         """Yield each entity that had activity, with the values of its segments and the activity."""
         parts: dict[tuple[Any, ...], Activity] = {}
-        for campaign, splits in zip(self._campaigns, self._splits, strict=True):
+        for campaign, splits in zip(self.campaigns, self.splits, strict=True):
             whole = known(campaign, day)
             if whole is NOTHING:
                 continue
             for values, activity in parts_of(whole, splits):
                 before = parts.get(values)
                 parts[values] = activity if before is None else add(before, activity)
+        names = [path for paths, _, _ in self.splits[0] for path in paths] if self.splits else []
         for values, activity in parts.items():
-            segment_values = dict(zip(self._names, values, strict=True))
-            shares = divide(activity, self._bounds) if len(self.rows) > 1 else [activity]
+            segment_values = dict(zip(names, values, strict=True))
+            shares = divide(activity, self.bounds) if len(self.rows) > 1 else [activity]
             for row, share in zip(self.rows, shares, strict=True):
                 if any(share):
                     yield row, segment_values, share

@@ -37,17 +37,14 @@ def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> l
     for path in sorted(segments - _MODELLED):
         found = schema.field(path)
         if found is not None and found.kind != "message" and not found.repeated:
-            families.setdefault(_family(path), []).append(found)
+            rest = path.removeprefix("segments.")
+            family = next((family for family in _TABLES["families"] if rest.startswith(family)), rest)
+            families.setdefault(family, []).append(found)
     for members in families.values():
         paths = tuple(member.path for member in members)
         values = [tuple(_value(member, campaign, n) for member in members) for n in range(len(_OTHER_BOUNDS))]
         splits.append((paths, values, _OTHER_BOUNDS))
     return splits
-
-
-def paths_of(splits: Sequence[Split]) -> tuple[str, ...]:
-    """Return the paths of all splits, in the order of `parts_of`'s values."""
-    return tuple(path for paths, _, _ in splits for path in paths)
 
 
 def parts_of(whole: Activity, splits: Sequence[Split]) -> Iterator[tuple[tuple[Any, ...], Activity]]:
@@ -69,11 +66,6 @@ def chosen(splits: Sequence[Split], numbers: Iterator[int]) -> Row:
         index = next(index for index, bound in enumerate(bounds) if number < bound)
         row.update(zip(paths, values[index], strict=True))
     return row
-
-
-def _family(path: str) -> str:
-    rest = path.removeprefix("segments.")
-    return next((family for family in _TABLES["families"] if rest.startswith(family)), rest)
 
 
 def _value(field: Field, campaign: Campaign, number: int) -> Any:
