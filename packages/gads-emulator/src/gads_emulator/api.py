@@ -203,9 +203,8 @@ class Api:
 
     def _plan(self, call: Call, account: Account) -> Plan:
         query = parse_query(call.request.query)
-        return make_plan(
-            load_schema(call.version.name), query, manager=account.manager, today=lambda: self._today(account)
-        )
+        schema = load_schema(call.version.name)
+        return make_plan(schema, query, manager=account.manager, today=self._today(account))
 
     def _today(self, account: Account) -> date:
         try:

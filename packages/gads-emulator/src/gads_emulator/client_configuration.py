@@ -19,35 +19,37 @@ CA_NAME = "ca.pem"
 ADDRESSES_NAME = "emulator.json"
 """The file with every address, for other clients and for tests in other processes."""
 KEY_NAME = "service-account.json"
+_SERVICE_ACCOUNT = {
+    "type": "service_account",
+    "project_id": "gads-emulator",
+    "private_key_id": "1",
+    "client_email": "emulator@gads-emulator.invalid",
+    "client_id": "1",
+}
 
 
 def write_client_configuration(
-    directory: Path,
-    *,
-    endpoint: str,
-    token_url: str,
-    ca_pem: bytes,
-    login_customer_id: str | None,
-    addresses: Mapping[str, object],
+    directory: Path, *, ca_pem: bytes, login_customer_id: str | None, addresses: Mapping[str, object]
 ) -> Path:
     """Write `ca.pem`, `service-account.json`, `emulator.json` and, last, `google-ads.yaml`; return its path.
 
-    Each file appears complete. The client signs in as a service account, with a token from the endpoint that the
-    key file names. `impersonated_email` keeps google-auth offline: without a subject it looks up the account's
-    region at a Google host.
+    `addresses` is the content of `emulator.json`, with `grpc` and `token_url`. Each file appears complete. The client
+    signs in as a service account, with a token from the endpoint that the key file names. `impersonated_email` keeps
+    google-auth offline: without a subject it looks up the account's region at a Google host.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
     key_file = directory / KEY_NAME
+    own = {"private_key": service_account_key(), "token_uri": addresses["token_url"]}
     _replace(directory / CA_NAME, ca_pem)
-    _replace(key_file, json.dumps(_service_account(token_url), indent=2).encode())
+    _replace(key_file, json.dumps(_SERVICE_ACCOUNT | own, indent=2).encode())
     document = {**addresses, "ca": str(directory / CA_NAME), "login_customer_id": login_customer_id}
     _replace(directory / ADDRESSES_NAME, json.dumps(document, indent=2).encode())
     lines = [
         "# Written by gads-emulator. Set the variable below before the client's first call.",
         f"# export {CA_VARIABLE}={json.dumps(str(directory / CA_NAME))}",
         "developer_token: emulator-developer-token",
-        f"endpoint: {endpoint}",
+        f"endpoint: {addresses['grpc']}",
         f"json_key_file_path: {json.dumps(str(key_file))}",
         "impersonated_email: reports@emulator.invalid",
         "use_proto_plus: True",
@@ -57,18 +59,6 @@ def write_client_configuration(
     configuration = directory / CONFIGURATION_NAME
     _replace(configuration, ("\n".join(lines) + "\n").encode())
     return configuration
-
-
-def _service_account(token_url: str) -> dict[str, str]:
-    return {
-        "type": "service_account",
-        "project_id": "gads-emulator",
-        "private_key_id": "1",
-        "private_key": service_account_key(),
-        "client_email": "emulator@gads-emulator.invalid",
-        "client_id": "1",
-        "token_uri": token_url,
-    }
 
 
 def _replace(path: Path, content: bytes) -> None:

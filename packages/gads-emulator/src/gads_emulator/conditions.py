@@ -17,14 +17,20 @@ Test: TypeAlias = Callable[[Any], bool]
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
-    "!=": operator.ne,
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
     "<=": operator.le,
 }
 _DATES = frozenset({"segments.date", "segments.week", "segments.month", "segments.quarter"})
-_ORDERED = frozenset({"int", "float", "str"})
+_NEGATIONS = {
+    "!=": "=",
+    "IS NOT NULL": "IS NULL",
+    "NOT IN": "IN",
+    "NOT LIKE": "LIKE",
+    "NOT REGEXP_MATCH": "REGEXP_MATCH",
+    "CONTAINS NONE": "CONTAINS ANY",
+}
 
 
 def compile_condition(field: Field, condition: Condition, today: date) -> Test:
@@ -34,30 +40,58 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
     case-sensitive, `LIKE` is not. Raises `ApiFailureError` for what the API refuses.
     Source: https://developers.google.com/google-ads/api/docs/query/case-sensitivity
     """
-    name, values = condition.operator, condition.values
     if field.kind == "message":
         raise refusal("PROHIBITED_FIELD_IN_WHERE_CLAUSE", field.path)
+    negated = _NEGATIONS.get(condition.operator)
+    test = _test(field, condition, negated or condition.operator, today)
+    return (lambda value: not test(value)) if negated else test
+
+
+def _test(field: Field, condition: Condition, name: str, today: date) -> Test:
+    values = condition.values
+    mismatch = refusal("OPERATOR_FIELD_MISMATCH", field.path, operator=condition.operator)
     if name == "IS NULL":
         return lambda value: value is None
-    if name == "IS NOT NULL":
-        return lambda value: value is not None
-    if name.startswith("CONTAINS"):
-        return _contains(field, name, values)
-    if field.repeated:
-        raise _mismatch(field, name)
-    if name in ("IN", "NOT IN"):
+    if name.startswith("CONTAINS") != field.repeated:
+        raise mismatch
+    if name == "IN" or field.repeated:
         wanted = frozenset(_value(field, text) for text in values)
-        return (lambda v: v in wanted) if name == "IN" else (lambda v: v not in wanted)
-    if name.endswith("LIKE"):
-        return _matches(field, name, _like(values[0]))
-    if name.endswith("REGEXP_MATCH"):
-        return _matches(field, name, _regexp(values[0]))
-    if name in ("BETWEEN", "DURING"):
-        low, high = _range(field, name, values, today)
-        # A date with a time is compared by its day, so that a range includes its last day.
-        cut = 10 if isinstance(high, str) and len(high) == 10 else None
-        return lambda v: v is not None and low <= (v[:cut] if cut else v) <= high
-    return _comparison(field, name, _value(field, values[0]))
+        if name == "CONTAINS ALL":
+            return lambda value: wanted <= frozenset(value or ())
+        if name == "CONTAINS ANY":
+            return lambda value: not wanted.isdisjoint(value or ())
+        return lambda value: value in wanted
+    if name in ("LIKE", "REGEXP_MATCH"):
+        pattern = _like(values[0]) if name == "LIKE" else _regexp(values[0])
+        if field.kind != "str":
+            raise mismatch
+        return lambda value: value is not None and pattern.fullmatch(value) is not None
+    if name == "DURING":
+        days = during(values[0], today)
+        if days is None:
+            raise refusal("INVALID_VALUE_WITH_DURING_OPERATOR", values[0])
+        # Metrics by conversion date have names that end like a date's, but are numbers.
+        if field.path not in _DATES and not (field.kind == "str" and field.path.endswith(("date", "date_time"))):
+            raise mismatch
+        return _between(days[0].isoformat(), days[1].isoformat())
+    ordered = field.kind in ("int", "float", "str")
+    if name == "BETWEEN" and not ordered:
+        raise mismatch
+    operands = [_value(field, text) for text in values]
+    if name == "BETWEEN":
+        if field.path in _DATES and operands[0] > operands[1]:
+            raise refusal("DATE_RANGE_TOO_NARROW", low=operands[0], high=operands[1])
+        return _between(operands[0], operands[1])
+    if name != "=" and not ordered:
+        raise mismatch
+    operand, compare = operands[0], _COMPARE[name]
+    return lambda value: value is not None and bool(compare(value, operand))
+
+
+def _between(low: Any, high: Any) -> Test:
+    # A date with a time is compared by its day, so that a range includes its last day.
+    cut = 10 if isinstance(high, str) and len(high) == 10 else None
+    return lambda value: value is not None and low <= (value[:cut] if cut else value) <= high
 
 
 def date_bounds(
@@ -105,53 +139,6 @@ def _day_bounds(condition: Condition, today: date) -> tuple[date | None, date | 
     return None, days[0] - (one if name == "<" else timedelta())
 
 
-def _comparison(field: Field, name: str, wanted: Any) -> Test:
-    compare = _COMPARE[name]
-    if name == "=":
-        return lambda value: bool(value == wanted)
-    if name == "!=":
-        return lambda value: bool(value != wanted)
-    if field.kind not in _ORDERED:
-        raise _mismatch(field, name)
-    return lambda value: value is not None and compare(value, wanted)
-
-
-def _range(field: Field, name: str, values: tuple[str, ...], today: date) -> tuple[Any, Any]:
-    if name == "BETWEEN":
-        if field.kind not in _ORDERED:
-            raise _mismatch(field, name)
-        low, high = _value(field, values[0]), _value(field, values[1])
-        if field.path in _DATES and low > high:
-            raise refusal("DATE_RANGE_TOO_NARROW", low=low, high=high)
-        return low, high
-    days = during(values[0], today)
-    if days is None:
-        raise refusal("INVALID_VALUE_WITH_DURING_OPERATOR", values[0])
-    # Metrics by conversion date have names that end like a date's, but are numbers.
-    if field.path not in _DATES and not (field.kind == "str" and field.path.endswith(("date", "date_time"))):
-        raise _mismatch(field, name)
-    return days[0].isoformat(), days[1].isoformat()
-
-
-def _contains(field: Field, name: str, values: tuple[str, ...]) -> Test:
-    if not field.repeated:
-        raise _mismatch(field, name)
-    wanted = frozenset(_value(field, text) for text in values)
-    if name == "CONTAINS ALL":
-        return lambda value: wanted <= frozenset(value or ())
-    if name == "CONTAINS ANY":
-        return lambda value: not wanted.isdisjoint(value or ())
-    return lambda value: wanted.isdisjoint(value or ())
-
-
-def _matches(field: Field, name: str, pattern: re.Pattern[str]) -> Test:
-    if field.kind != "str":
-        raise _mismatch(field, name)
-    if name.startswith("NOT"):
-        return lambda value: value is None or pattern.fullmatch(value) is None
-    return lambda value: value is not None and pattern.fullmatch(value) is not None
-
-
 def _like(pattern: str) -> re.Pattern[str]:
     """Compile a LIKE pattern: `%` is any text, `_` any character; brackets escape, as in `[%]`, `[_]` and `[[]`."""
     wild = {"%": ".*", "_": "."}
@@ -190,7 +177,3 @@ def _value(field: Field, text: str) -> Any:
         return day.isoformat()
     # A plain str, since a Literal is a subclass.
     return str(text)
-
-
-def _mismatch(field: Field, name: str) -> Exception:
-    return refusal("OPERATOR_FIELD_MISMATCH", field.path, operator=name)

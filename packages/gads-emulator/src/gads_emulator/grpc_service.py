@@ -78,17 +78,15 @@ def _filler() -> bytes:
 
 def _fail(context: grpc.ServicerContext, call: Call, name: str, failure: ApiFailureError) -> NoReturn:
     """End the call with the failure under the key of version `name`, and as rich status for other clients."""
-    version, request_id = call.version, call.request_id
     status = grpc.StatusCode[failure.status_name]
-    trailing: list[tuple[str, Any]] = [("request-id", request_id)]
-    message = failure.message
+    trailing: list[tuple[str, Any]] = [("request-id", call.request_id)]
     if failure.group:
-        body = failure.to_message(version, request_id)
+        body = failure.to_message(call.version, call.request_id)
         packed = AnyMessage()
         packed.Pack(body)
-        rich = Status(code=status.value[0], message=message, details=[packed])
+        rich = Status(code=status.value[0], message=failure.message, details=[packed])
         key = f"google.ads.googleads.{name}.errors.googleadsfailure-bin"
         trailing += [(key, body.SerializeToString()), ("grpc-status-details-bin", rich.SerializeToString())]
     context.set_trailing_metadata(tuple(trailing))
-    context.abort(status, message)
+    context.abort(status, failure.message)
     raise AssertionError("abort always raises")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socketserver
-import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,12 +12,12 @@ from itertools import chain
 from typing import Any, cast
 
 from gads_domain.errors import ConfigurationError
-from gads_emulator.api import Policy
-from gads_emulator.certificates import GOOGLE_NAMES
+from gads_emulator.api import Policy, Selection
+from gads_emulator.certificates import GOOGLE_NAMES, Authority
 from gads_emulator.failures import CutConnectionError
 from gads_emulator.fault_plan import fault_plan_as_json, fault_plan_from
 from gads_emulator.faults import Faults
-from gads_emulator.rest_service import RestResponse, RestService
+from gads_emulator.rest_service import RestResponse, respond
 from gads_emulator.token_endpoint import give_token
 
 FAULTS_PATH = "/_faults"
@@ -27,7 +26,7 @@ _MAX_BODY = 16 * 1024 * 1024
 
 
 class HttpServer(ThreadingHTTPServer):
-    """One listening port. `context` makes it speak TLS; `google_context` is for clients that use it as their proxy.
+    """One listening port, for clients of the API, with or without TLS, and for those that use it as their proxy.
 
     Raises `ConfigurationError` when the port is taken.
     """
@@ -40,20 +39,22 @@ class HttpServer(ThreadingHTTPServer):
         self,
         host: str,
         port: int,
-        rest: RestService,
+        answer: Selection,
         policy: Policy,
         faults: Faults,
+        authority: Authority,
         *,
-        context: ssl.SSLContext | None,
-        google_context: ssl.SSLContext,
+        tls: bool,
     ) -> None:
         try:
             super().__init__((host, port), _Handler)
         except OSError:
             raise port_taken(host, port) from None
-        self.rest, self.policy, self.faults, self.google_context = rest, policy, faults, google_context
-        if context is not None:
+        self.answer, self.policy, self.faults = answer, policy, faults
+        self.google_context = authority.tls_context(*GOOGLE_NAMES)
+        if tls:
             # The handshake belongs to the connection's own thread, at its first read.
+            context = authority.tls_context()
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._loop = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
@@ -133,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {key.lower(): value for key, value in self.headers.items()}
         try:
-            response = server.rest.respond(verb, path, headers, body)
+            response = respond(server.answer, verb, path, headers, body)
             if response is None:
                 self._reply(404, _error(404, f"The requested URL {path} was not found on this server."))
             else:

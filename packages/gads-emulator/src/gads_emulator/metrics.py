@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gads_emulator.schema import Field, Row
@@ -57,12 +57,12 @@ def combine(metric: Field, rows: Sequence[Row]) -> Any:
         return present[-1][path]
     if parts_of(path):
         return _average(path, rows, present)
-    return _sum(row[path] for row in present)
+    return sum(row[path] for row in present)
 
 
 def _average(path: str, rows: Sequence[Row], present: Sequence[Row]) -> Any:
-    summed = {part: _sum(row[part] for row in rows if part in row) for part in parts_of(path)}
-    made = ratio(path, {part: value for part, value in summed.items() if value is not None})
+    known = {part: [row[part] for row in rows if part in row] for part in parts_of(path)}
+    made = ratio(path, {part: sum(values) for part, values in known.items() if values})
     if made is not None:
         return made
     weights = [row.get(IMPRESSIONS, 0) for row in present]
@@ -70,13 +70,6 @@ def _average(path: str, rows: Sequence[Row], present: Sequence[Row]) -> Any:
         weights = [1] * len(present)
     value = sum(row[path] * weight for row, weight in zip(present, weights, strict=True)) / sum(weights)
     return type(present[0][path])(value)
-
-
-def _sum(values: Iterable[Any]) -> Any:
-    total = None
-    for value in values:
-        total = value if total is None else total + value
-    return total
 
 
 def _is_averaged(path: str) -> bool:

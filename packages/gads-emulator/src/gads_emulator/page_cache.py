@@ -17,13 +17,9 @@ class PageCache(Generic[Page]):
         self._capacity = capacity
         self._size = size
         self._answers: OrderedDict[Hashable, tuple[Page, ...]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    @property
-    def held_bytes(self) -> int:
+        self.held_bytes = 0
         """The size of what is kept now."""
-        return self._bytes
+        self._lock = threading.Lock()
 
     def through(self, key: Hashable, make: Callable[[], Iterator[Page]]) -> Iterator[Page]:
         """Yield the pages of an answer: cached ones, or new ones, which are cached when the caller takes them all."""
@@ -51,7 +47,7 @@ class PageCache(Generic[Page]):
             if key in self._answers:
                 return
             self._answers[key] = pages
-            self._bytes += size
-            while self._bytes > self._capacity:
+            self.held_bytes += size
+            while self.held_bytes > self._capacity:
                 _, evicted = self._answers.popitem(last=False)
-                self._bytes -= sum(self._size(page) for page in evicted)
+                self.held_bytes -= sum(self._size(page) for page in evicted)

@@ -102,7 +102,8 @@ def _declare(file: descriptor_pb2.FileDescriptorProto, name: str, node: _Node) -
             name=field_name,
             number=column.steps[-1].number,
             label=_FIELD.LABEL_REPEATED if column.repeated else _FIELD.LABEL_OPTIONAL,
-            type=_wire_type(column),
+            # A message and its bytes are the same on the wire.
+            type={"enum": _FIELD.TYPE_INT32, "message": _FIELD.TYPE_BYTES}.get(column.kind, column.steps[-1].type),
         )
         if column.repeated and column.kind in ("int", "float", "bool", "enum"):
             declared.options.packed = True
@@ -116,11 +117,6 @@ def _declare(file: descriptor_pb2.FileDescriptorProto, name: str, node: _Node) -
             type_name=f".page.{type_name}",
         )
         _declare(file, type_name, inner)
-
-
-def _wire_type(column: Field) -> Any:
-    # A message and its bytes are the same on the wire.
-    return {"enum": _FIELD.TYPE_INT32, "message": _FIELD.TYPE_BYTES}.get(column.kind, column.steps[-1].type)
 
 
 def _mask(value: Any) -> bytes:

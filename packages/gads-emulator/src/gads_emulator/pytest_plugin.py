@@ -45,10 +45,21 @@ def google_ads_emulator() -> Iterator[StartEmulator]:
     with ExitStack() as running:
 
         def start(agency: Agency | Path | str | None = None, **options: Any) -> EmulatorServer:
-            from gads_emulator import EmulatorServer, trust_process_authority
+            from gads_emulator import (
+                EmulatorServer,
+                RecordedAgency,
+                SyntheticAgency,
+                SyntheticSettings,
+                trust_process_authority,
+            )
 
             trust_process_authority()
-            return running.enter_context(EmulatorServer(_agency(agency, options), **options))
+            if agency is None:
+                names = SyntheticSettings.__dataclass_fields__.keys() & options.keys()
+                agency = SyntheticAgency(SyntheticSettings(**{name: options.pop(name) for name in names}))
+            elif isinstance(agency, str | Path):
+                agency = RecordedAgency(Path(agency))
+            return running.enter_context(EmulatorServer(agency, **options))
 
         yield start
 
@@ -67,13 +78,3 @@ def google_ads_client(
         return GoogleAdsClient.load_from_storage(str(path), version=version)
 
     return make
-
-
-def _agency(given: Agency | Path | str | None, options: dict[str, Any]) -> Agency:
-    """Return the agency to serve, and remove its settings from the options."""
-    from gads_emulator import RecordedAgency, SyntheticAgency, SyntheticSettings
-
-    if given is None:
-        names = SyntheticSettings.__dataclass_fields__.keys() & options.keys()
-        return SyntheticAgency(SyntheticSettings(**{name: options.pop(name) for name in names}))
-    return RecordedAgency(Path(given)) if isinstance(given, str | Path) else given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,7 +19,6 @@ from gads_gaql.parser import parse
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 
 _PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
-_ONE_DAY_RESOURCES = frozenset({"click_view"})
 _MAX_CHANGES = 10_000
 _TABLES = read_tables("api.toml")
 
@@ -51,10 +50,10 @@ def parse_query(text: str) -> Query:
         raise refusal(_syntax_code(text, error.message), message=error.message) from None
 
 
-def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[], date]) -> Plan:
+def make_plan(schema: Schema, query: Query, *, manager: bool, today: date) -> Plan:
     """Check a query as the API does, and plan it.
 
-    `manager` says whether the account is a manager; `today` returns the account's day. Raises `ApiFailureError`.
+    `manager` says whether the account is a manager; `today` is the account's day. Raises `ApiFailureError`.
     """
     if not schema.has_resource(query.resource):
         raise refusal("BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", query.resource)
@@ -62,12 +61,11 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[]
     _check_parameters(query)
     if manager and any(field.is_metric for field in fields.values()):
         raise refusal("REQUESTED_METRICS_FOR_MANAGER")
-    day = today()
-    tests = [(c.field.name, compile_condition(fields[c.field.name], c, day)) for c in query.conditions]
+    tests = [(c.field.name, compile_condition(fields[c.field.name], c, today)) for c in query.conditions]
     change = _TABLES["changes"].get(query.resource)
-    first, last = date_bounds(query.conditions, day, change["time"] if change else "segments.date")
+    first, last = date_bounds(query.conditions, today, change["time"] if change else "segments.date")
     if change:
-        _check_changes(query, change, first, last, day)
+        _check_changes(query, change, first, last, today)
     _check_segments(query, fields, first, last)
     columns = _columns(schema, query, fields)
     selected = frozenset(column.path for column in columns)
@@ -75,7 +73,7 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: Callable[[]
     wanted = {*fields, *selected}
     wanted.update(part for path in list(wanted) if path.startswith("metrics.") for part in parts_of(path))
     return Plan(
-        request=RowRequest(query.resource, frozenset(wanted), first, last, day),
+        request=RowRequest(query.resource, frozenset(wanted), first, last, today),
         selected=tuple(dict.fromkeys(query.field_names)),
         columns=columns,
         row_tests=tuple((path, test) for path, test in tests if not fields[path].is_metric),
@@ -137,7 +135,7 @@ def _check_segments(query: Query, fields: dict[str, Field], first: date | None, 
             raise refusal("PROHIBITED_FIELD_IN_ORDER_BY_CLAUSE", name)
         if name not in selected and (field.is_segment or field.is_metric or field.resource not in resources):
             raise refusal("EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", name, clause="ORDER BY")
-    if query.resource in _ONE_DAY_RESOURCES and (first is None or first != last):
+    if query.resource == "click_view" and (first is None or first != last):
         message = f"{query.resource} needs a filter on segments.date that leaves exactly one day"
         raise refusal("EXPECTED_FILTERS_ON_DATE_RANGE", message=message)
     dated = [reference.name for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]

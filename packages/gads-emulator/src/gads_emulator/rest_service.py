@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from google.protobuf import json_format
 
 from gads_emulator.api import Selection, start_call
-from gads_emulator.api_versions import METHODS, ApiVersion, Method
+from gads_emulator.api_versions import METHODS, ApiVersion
 from gads_emulator.failures import ApiFailureError, CutConnectionError
 from gads_emulator.tables import read_tables
 
@@ -31,43 +31,32 @@ class RestResponse:
     streams: bool = False
 
 
-class RestService:
-    """Answers HTTP requests about the API. Safe for use by many threads."""
+def respond(answer: Selection, verb: str, path: str, headers: Mapping[str, str], body: bytes) -> RestResponse | None:
+    """Answer an HTTP request about the API; None for an unknown path. `headers` have lower-case keys.
 
-    def __init__(self, answer: Selection) -> None:
-        self._answer = answer
-
-    def respond(self, verb: str, path: str, headers: Mapping[str, str], body: bytes) -> RestResponse | None:
-        """Answer a request; None for an unknown path. `headers` have lower-case keys.
-
-        The parts raise `CutConnectionError` when the connection must break.
-        """
-        for method, pattern in _ROUTES:
-            found = pattern.fullmatch(path)
-            if found is not None and verb == method.verb:
-                bound = {key: unquote(value) for key, value in found.groupdict().items()}
-                return self._call(method, found[1], bound, headers, body)
+    The parts raise `CutConnectionError` when the connection must break.
+    """
+    found = next(((m, match) for m, route in _ROUTES if m.verb == verb and (match := route.fullmatch(path))), None)
+    if found is None:
         return None
+    method, match = found
+    bound = {key: unquote(value) for key, value in match.groupdict().items()}
+    call, encoded = start_call(answer, match[1], method, headers, lambda kind: _read(kind, bound, body))
 
-    def _call(
-        self, method: Method, name: str, bound: Mapping[str, str], headers: Mapping[str, str], body: bytes
-    ) -> RestResponse:
-        call, encoded = start_call(self._answer, name, method, headers, lambda kind: _read(kind, bound, body))
+    def error_of(failure: ApiFailureError) -> dict[str, Any]:
+        return error_body(failure, call.version, call.request_id)
 
-        def error_of(failure: ApiFailureError) -> dict[str, Any]:
-            return error_body(failure, call.version, call.request_id)
-
-        reply = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id}
-        responses = _as_json(getattr(call.version, method.response), encoded)
-        try:
-            first = next(responses, None)
-        except ApiFailureError as failure:
-            error = error_of(failure)
-            # A stream is a list, even if an error is all that is in it.
-            return RestResponse(error["error"]["code"], reply, iter([_dump([error] if method.streams else error)]))
-        if not method.streams:
-            return RestResponse(200, reply, iter([_dump(first)]))
-        return RestResponse(200, reply, _as_list(first, responses, error_of), streams=True)
+    reply = {"content-type": "application/json; charset=UTF-8", "request-id": call.request_id}
+    responses = _as_json(getattr(call.version, method.response), encoded)
+    try:
+        first = next(responses, None)
+    except ApiFailureError as failure:
+        error = error_of(failure)
+        # A stream is a list, even if an error is all that is in it.
+        return RestResponse(error["error"]["code"], reply, iter([_dump([error] if method.streams else error)]))
+    if not method.streams:
+        return RestResponse(200, reply, iter([_dump(first)]))
+    return RestResponse(200, reply, _as_list(first, responses, error_of), streams=True)
 
 
 def _as_json(response_class: Any, encoded: Iterator[bytes]) -> Iterator[dict[str, Any]]:

@@ -10,20 +10,17 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gads_emulator.api_versions import ApiVersion, load_version
+from gads_emulator.tables import read_tables
 
 Row: TypeAlias = dict[str, Any]
 """A flat row: GAQL path to value. Enums are names (or numbers without a known name), int64 are ints, repeated fields
 are tuples, messages are JSON-like dicts. A missing path is unset."""
 
-_TYPES = {
-    "int": ("INT32", "INT64", "UINT32", "UINT64"),
-    "float": ("DOUBLE", "FLOAT"),
-    "bool": ("BOOL",),
-    "enum": ("ENUM",),
-    "str": ("STRING",),
-    "message": ("MESSAGE",),
+_KINDS = {
+    getattr(FieldDescriptor, f"CPPTYPE_{name}"): kind
+    for kind, names in read_tables("api.toml")["kinds"].items()
+    for name in names
 }
-_KINDS = {getattr(FieldDescriptor, f"CPPTYPE_{name}"): kind for kind, names in _TYPES.items() for name in names}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import grpc
@@ -15,13 +14,12 @@ from gads_domain.errors import ConfigurationError
 from gads_emulator.agency import Agency
 from gads_emulator.api import DEFAULT_CACHE_BYTES, Api, Policy, Selection
 from gads_emulator.api_versions import installed_versions
-from gads_emulator.certificates import GOOGLE_NAMES, Authority, process_authority
+from gads_emulator.certificates import Authority, process_authority
 from gads_emulator.client_configuration import write_client_configuration
 from gads_emulator.fault_plan import FaultPlan
 from gads_emulator.faults import Faults
 from gads_emulator.grpc_service import GoogleAdsHandler
 from gads_emulator.http_server import FAULTS_PATH, TOKEN_PATH, HttpServer, port_taken
-from gads_emulator.rest_service import RestService
 
 _WORKERS = 64
 _OPTIONS = [
@@ -120,17 +118,11 @@ class EmulatorServer:
             )
         except RuntimeError:
             raise port_taken(self._host, self._wanted_port) from None
-        rest = RestService(self._answer)
         try:
             for tls in (False, True):
+                port = self._wanted_http[tls]
                 self._http[tls] = HttpServer(
-                    self._host,
-                    self._wanted_http[tls],
-                    rest,
-                    self._policy,
-                    self.faults,
-                    context=self._authority.tls_context() if tls else None,
-                    google_context=self._authority.tls_context(*GOOGLE_NAMES),
+                    self._host, port, self._answer, self._policy, self.faults, self._authority, tls=tls
                 )
         except ConfigurationError:
             server.stop(None)
@@ -158,17 +150,13 @@ class EmulatorServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def write_client_configuration(self, directory: Path) -> Path:
         """Write a client's files into `directory` and return the path of `google-ads.yaml`; call it after `start`."""
         return write_client_configuration(
             directory,
-            endpoint=self.address,
-            token_url=self.token_url,
             ca_pem=self.ca_pem,
             login_customer_id=self.agency.login_customer_id,
             addresses={

@@ -166,13 +166,11 @@ def parents(campaign: Campaign, level: str) -> list[Entity]:
     Levels: `campaign`, `ad_group`, `asset_group`, `ad_group_ad`, `keyword_view`, and `leaf`: the ad groups, or the
     campaign if it has none.
     """
-    if level == "campaign":
-        return [campaign.entity]
     groups = campaign.entity.below.get("ad_group", [])
-    if level == "ad_group" or (level == "leaf" and groups):
-        return groups
-    if level == "leaf":
+    if level == "campaign" or (level == "leaf" and not groups):
         return [campaign.entity]
+    if level in ("ad_group", "leaf"):
+        return groups
     if level == "asset_group":
         return campaign.entity.below.get("asset_group", [])
     return [
@@ -183,12 +181,5 @@ def parents(campaign: Campaign, level: str) -> list[Entity]:
     ]
 
 
-OWN_LEVELS: Mapping[str, str] = {
-    "campaign": "campaign",
-    "campaign_budget": "campaign",
-    "ad_group": "ad_group",
-    "asset_group": "asset_group",
-    "ad_group_ad": "ad_group_ad",
-    "keyword_view": "keyword_view",
-}
+OWN_LEVELS: Mapping[str, str] = TABLES["own_levels"]
 """The resources of this module, with their levels; `gads_emulator.synthetic.resources` has all others."""

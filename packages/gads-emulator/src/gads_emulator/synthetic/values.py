@@ -127,18 +127,14 @@ def _message(descriptor: FieldDescriptor, key: str, depth: int) -> Any:
     taken: set[str] = set()
     for inner in message.fields:
         oneof = inner.containing_oneof
-        if oneof is not None and oneof.name in taken:
+        if (oneof is not None and oneof.name in taken) or inner.type == FieldDescriptor.TYPE_BYTES:
             continue
         if inner.message_type is not None:
             value = _message(inner, f"{key}/{inner.name}", depth + 1) if depth < _DEPTH else None
         else:
-            path = f"{descriptor.name}.{inner.name.rstrip('_')}"
-            field = field_of(path, (inner,))
-            value = (
-                None
-                if field.steps[-1].type == FieldDescriptor.TYPE_BYTES
-                else _scalar(field, path.rpartition(".")[2], zlib.crc32(f"{key}/{path}".encode()), {})
-            )
+            last = inner.name.rstrip("_")
+            path = f"{descriptor.name}.{last}"
+            value = _scalar(field_of(path, (inner,)), last, zlib.crc32(f"{key}/{path}".encode()), {})
         if value is not None:
             values[inner.name] = [value] if inner.is_repeated else value
             if oneof is not None:
