@@ -37,7 +37,6 @@ class AccountDirectoryLaws:
     @law("AccountDirectory", 1)
     @pytest.mark.parametrize("with_parents", [True, False])
     def test_nothing_is_silently_absent(self, with_parents: bool, directory: AccountDirectory, tree: KnownTree) -> None:
-        """Every account of the tree is listed with its status, hidden and cancelled ones too."""
         found = {account.customer_id: account for account in directory.below(tree.root, with_parents=with_parents)}
         assert set(found) == set(tree.parents)
         assert {number for number, account in found.items() if account.hidden} == tree.hidden
@@ -47,7 +46,6 @@ class AccountDirectoryLaws:
 
     @law("AccountDirectory", 1)
     def test_a_refused_root_is_listed_alone_with_the_reason(self, directory: AccountDirectory, tree: KnownTree) -> None:
-        """A root that the API refuses is one account with a refusal, and not an error."""
         (account,) = directory.below(tree.refused)
         assert account.customer_id == tree.refused
         assert account.refusal is not None
@@ -58,7 +56,6 @@ class AccountDirectoryLaws:
     def test_each_once_and_after_its_manager(
         self, with_parents: bool, directory: AccountDirectory, tree: KnownTree
     ) -> None:
-        """Each account is listed once, after its manager, with its level below the root."""
         seen: set[str] = set()
         for account in directory.below(tree.root, with_parents=with_parents):
             assert account.customer_id not in seen
@@ -70,7 +67,6 @@ class AccountDirectoryLaws:
 
     @law("AccountDirectory", 3)
     def test_one_refusal_concerns_one_account(self, directory: AccountDirectory, tree: KnownTree) -> None:
-        """The other accounts come in their order, as if the refused one had not been named."""
         good = [number for number in tree.parents if number not in tree.statuses and number != tree.refused][:2]
         alone = directory.named(good)
         among = directory.named([good[0], tree.refused, good[1]])
@@ -83,7 +79,6 @@ class AccountDirectoryLaws:
     def test_no_metrics_are_queried(
         self, directory: AccountDirectory, tree: KnownTree, queries_asked: Callable[[], list[str]]
     ) -> None:
-        """Listing queries no metrics, which the API refuses to manager accounts."""
         directory.below(tree.root)
         directory.named([tree.root])
         queries = queries_asked()

@@ -22,7 +22,6 @@ class ClockLaws:
     clock = required("The clock under test.")
 
     def test_now_is_aware_and_in_utc(self, clock: Clock) -> None:
-        """`now()` is aware and in UTC."""
         assert clock.now().utcoffset() == timedelta(0)
 
 
@@ -33,7 +32,6 @@ class RunIdMakerLaws:
 
     @law("RunIdMaker", 1)
     def test_no_two_calls_return_the_same_id(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
-        """Neither one maker nor several at the same moment make an id twice."""
 
         def made(maker: RunIdMaker) -> list[RunId]:
             return [maker.new_run_id() for _ in range(IDS_OF_EACH)]
@@ -44,7 +42,6 @@ class RunIdMakerLaws:
 
     @law("RunIdMaker", 2)
     def test_an_id_is_later_than_the_one_it_follows(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
-        """An id is later even than one that a machine made whose clock is some minutes ahead."""
         maker = new_run_ids()
         ahead = RunId.compose(maker.new_run_id().started_at + timedelta(minutes=3), b"\xff" * 4)
         later = maker.new_run_id(after=ahead)
@@ -52,7 +49,6 @@ class RunIdMakerLaws:
 
     @law("RunIdMaker", 2)
     def test_a_run_that_is_far_ahead_is_refused(self, new_run_ids: Callable[[], RunIdMaker]) -> None:
-        """The error names the run, and says what to do."""
         maker = new_run_ids()
         ahead = RunId.compose(maker.new_run_id().started_at + 2 * MAX_AHEAD, b"\xff" * 4)
         with pytest.raises(ClockSkewError, match=str(ahead)) as caught:

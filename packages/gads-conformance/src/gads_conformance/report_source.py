@@ -66,7 +66,6 @@ class ReportSourceLaws:
 
     @law("ReportSource", 1)
     def test_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, slice_: ReportSlice) -> None:
-        """A day that is reported as sealed is sealed, with the metadata that are reported."""
         outcomes = source.extract(slice_, RUN, sink).days
         assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
         for outcome in outcomes:
@@ -78,7 +77,6 @@ class ReportSourceLaws:
     def test_a_failure_of_the_api_is_an_outcome_of_each_day(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """A failure is an outcome with a code and a message, and not an exception."""
         api.break_off(slice_.customer_id)
         outcomes = source.extract(slice_, RUN, sink).days
         assert sorted(outcome.key for outcome in outcomes) == sorted(slice_.keys)
@@ -94,7 +92,6 @@ class ReportSourceLaws:
     def test_a_failure_of_the_sink_is_an_outcome(
         self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        """Whatever call fails, the days sealed before are outcomes, and no other day is sealed."""
         failing = FailingSink(sink, step, after, error)
         result = source.extract(slice_, RUN, failing)
         assert failing.failed
@@ -113,7 +110,6 @@ class ReportSourceLaws:
     def test_a_stream_that_breaks_seals_nothing(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """A stream that breaks seals no day, not even one whose rows all came before."""
         api.break_off(slice_.customer_id)
         source.extract(slice_, RUN, sink)
         assert list(sink.sealed()) == []
@@ -122,7 +118,6 @@ class ReportSourceLaws:
     def test_a_day_without_rows_is_sealed_with_none(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """A day without rows in a whole stream is sealed with zero rows."""
         api.answer_nothing()
         outcomes = source.extract(slice_, RUN, sink).days
         assert [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes] == [0] * len(
@@ -134,7 +129,6 @@ class ReportSourceLaws:
     def test_every_byte_is_written_under_the_run(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        """The same slice in a new run is sealed beside the first run, which stays as it is."""
         watched = WatchedSink(sink)
         source.extract(slice_, RUN, watched)
         assert set(watched.opened) == {(key, RUN.run_id) for key in slice_.keys}
@@ -147,7 +141,6 @@ class ReportSourceLaws:
     def test_a_failure_of_one_slice_changes_nothing_for_another(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, other_slice: ReportSlice, api: PlayedApi
     ) -> None:
-        """Another slice is sealed before the failure and after it."""
         api.break_off(slice_.customer_id)
         before = source.extract(other_slice, RUN, sink).days
         failed = source.extract(slice_, RUN, sink).days
@@ -160,7 +153,6 @@ class ReportSourceLaws:
     def test_refused_credentials_stop_and_fail_no_day(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """Refused credentials stop the source, and no day is tried or failed."""
         api.refuse_login()
         watched = WatchedSink(sink)
         result = source.extract(slice_, RUN, watched)
@@ -174,7 +166,6 @@ class ReportSourceLaws:
     def test_an_operation_is_taken_before_each_call(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
-        """A repeated call takes an operation too, and a call that is not granted is not made."""
         granted = Operations(100)
         assert source.extract(slice_, RUN, sink, granted).operations == granted.taken > 0
         api.break_off(slice_.customer_id)

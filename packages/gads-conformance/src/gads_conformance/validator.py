@@ -62,7 +62,6 @@ class ValidatorLaws:
     def test_a_seal_means_nothing_until_it_is_validated(
         self, content: Content, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
     ) -> None:
-        """A sealed partition stays `pending`; only the validator makes it `success` or `failed`."""
         seal(KEY, run(1), content)
         with open_ledger() as ledger:
             assert ledger.get(KEY).status is PartitionStatus.PENDING
@@ -76,7 +75,6 @@ class ValidatorLaws:
 
     @law("PartitionValidator", 1)
     def test_a_key_without_seals_gets_no_row(self, open_ledger: OpenLedger, open_validator: OpenValidator) -> None:
-        """Validating a key without seals records nothing."""
         with open_validator() as validator:
             (validation,) = validator.validate([KEY])
         assert not validation.changed
@@ -88,7 +86,6 @@ class ValidatorLaws:
     def test_validating_again_changes_nothing(
         self, recheck: bool, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
     ) -> None:
-        """A second validation changes neither rows, results nor the change feed."""
         seal(KEY, run(1), Content.SOUND)
         seal(KEY, run(2), Content.UNSOUND)
         with open_ledger() as ledger, open_validator() as validator:
@@ -103,7 +100,6 @@ class ValidatorLaws:
     def test_many_validators_at_once_agree(
         self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
     ) -> None:
-        """Validators in different orders validate each run once, and agree on the authority."""
         for key in KEYS:
             seal(key, run(1), Content.SOUND)
             seal(key, run(2), Content.RESTATED)
@@ -127,7 +123,6 @@ class ValidatorLaws:
     def test_a_run_validated_late_does_not_win_over_a_newer_one(
         self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
     ) -> None:
-        """The order of the runs counts, not the order of their validation."""
         seal(KEY, run(2), Content.RESTATED)
         with open_ledger() as ledger, open_validator() as validator:
             validator.validate([KEY])
@@ -141,7 +136,6 @@ class ValidatorLaws:
     def test_a_failed_restatement_leaves_the_authority(
         self, sealed: bool, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
     ) -> None:
-        """The failure is on record as a result, and the authority stays with the run before."""
         seal(KEY, run(1), Content.SOUND)
         with open_ledger() as ledger, open_validator() as validator:
             validator.validate([KEY])
@@ -161,7 +155,6 @@ class ValidatorLaws:
     def test_every_sealed_run_is_validated_and_a_damaged_one_rejected(
         self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal, ruin: Ruin
     ) -> None:
-        """A damaged run is rejected whether or not a newer run passes."""
         for number in (1, 2):
             seal(KEY, run(number), Content.SOUND)
             seal(KEYS[1], run(number), Content.SOUND)
@@ -182,7 +175,6 @@ class ValidatorLaws:
     def test_a_recheck_finds_later_damage(
         self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal, ruin: Ruin
     ) -> None:
-        """Authority goes back to the run before, which still passes."""
         seal(KEY, run(1), Content.SOUND)
         seal(KEY, run(2), Content.RESTATED)
         with open_ledger() as ledger, open_validator() as validator:
@@ -193,7 +185,6 @@ class ValidatorLaws:
             assert ledger.get(KEY).current_run_id == run(1)
 
     def test_validations_come_in_the_order_of_the_keys(self, open_validator: OpenValidator, seal: Seal) -> None:
-        """There is one validation for each key, in the order of the keys."""
         seal(KEYS[2], run(1), Content.SOUND)
         asked = [KEYS[3], KEYS[2], KEYS[0]]
         with open_validator() as validator:

@@ -44,7 +44,6 @@ class RetryLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 1)
     def test_retry_makes_failed_partitions_pending_and_nothing_else(self, ledger: LedgerUnderTest) -> None:
-        """Status, time and version of a failed row change, with an act and a change on record; no other row changes."""
         failed, passed, absent = key_of(1), key_of(2), key_of(3)
         ledger.record(result_of(failed, 1, REJECTED))
         ledger.record(result_of(passed, 1))
@@ -68,7 +67,6 @@ class RetryLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 1)
     def test_a_second_retry_changes_nothing(self, ledger: LedgerUnderTest) -> None:
-        """The second of two equal retries is reported as without effect, and leaves no act."""
         key = key_of()
         ledger.record(result_of(key, 1, UNSEALED))
         assert ledger.control.retry([key], act_of(1)) == [True]
@@ -78,7 +76,6 @@ class RetryLaws(LedgerSuite):
         assert ledger.everything([key]) == before
 
     def test_a_retry_makes_a_validators_change_stale(self, ledger: LedgerUnderTest) -> None:
-        """A retry between a validator's read and its record makes the record fail."""
         key = key_of()
         ledger.record(result_of(key, 1, REJECTED))
         change = change_of(ledger.validator.history(key), result_of(key, 2, REJECTED))
@@ -91,7 +88,6 @@ class RetryLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 2)
     def test_a_partition_can_succeed_after_a_retry(self, ledger: LedgerUnderTest) -> None:
-        """Results stay on record, and the next run is validated on top of them."""
         key = key_of()
         ledger.record(result_of(key, 1, REJECTED))
         ledger.control.retry([key], act_of())
@@ -106,7 +102,6 @@ class MarkLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 3)
     def test_a_mark_changes_itself_and_nothing_else(self, ledger: LedgerUnderTest) -> None:
-        """A mark is set and removed once, with an act each; rows, results and the change feed stay as they are."""
         good, failed, absent = key_of(1), key_of(2), key_of(3)
         ledger.record(result_of(good, 1))
         ledger.record(result_of(failed, 1, REJECTED))
@@ -126,7 +121,6 @@ class MarkLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 3)
     def test_a_mark_creates_no_row(self, ledger: LedgerUnderTest) -> None:
-        """A partition without results stays at version 0, held or not."""
         key = key_of()
         before = ledger.everything([key])
         ledger.control.mark([key], Mark.HELD, act_of())
@@ -136,7 +130,6 @@ class MarkLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 5)
     def test_an_act_is_recorded_whole(self, ledger: LedgerUnderTest) -> None:
-        """Actor, time, command, filter and reason come back as they were given, with the state before and after."""
         key = key_of()
         ledger.record(result_of(key, 1, REJECTED))
         act = replace(act_of(), filter="customer=1 report=campaign")
@@ -155,7 +148,6 @@ class MarkLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 1)
     def test_policy_does_not_retry_marked_partitions(self, ledger: LedgerUnderTest) -> None:
-        """A mark stops a retry by policy, and does not stop an operator's."""
         keys = [key_of(n) for n in (1, 2, 3)]
         for key in keys:
             ledger.record(result_of(key, 1, UNSEALED))
@@ -171,7 +163,6 @@ class RevocationLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 4)
     def test_a_revocation_takes_effect_when_it_is_settled(self, ledger: LedgerUnderTest) -> None:
-        """A revocation leaves status and authority; settling gives them to the run before, and never back."""
         key = key_of()
         for run in (1, 2):
             ledger.record(result_of(key, run))
@@ -192,7 +183,6 @@ class RevocationLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 4)
     def test_a_change_from_before_a_revocation_is_stale(self, ledger: LedgerUnderTest) -> None:
-        """A validator that read before the revocation cannot record what followed from it."""
         key = key_of()
         ledger.record(result_of(key, 1))
         late = change_of(ledger.validator.history(key), result_of(key, 2, REJECTED))
@@ -205,7 +195,6 @@ class SchedulingLaws(LedgerSuite):
 
     @law("StateReader", 7)
     def test_scheduling_states_show_rows_and_marks_in_key_order(self, ledger: LedgerUnderTest) -> None:
-        """Each partition with a row or a mark comes once, filtered as by `find`; a mark that was removed is none."""
         keys = [key_of(customer, day) for customer in (1, 10, 2) for day in (0, 1)]
         assert list(ledger.reader.scheduling_states(StateFilter())) == []
         ledger.record(result_of(keys[0], 1))
@@ -230,7 +219,6 @@ class SchedulingLaws(LedgerSuite):
 
     @law("StateReader", 7)
     def test_tries_are_counted_from_the_last_success_or_operators_retry(self, ledger: LedgerUnderTest) -> None:
-        """Tries go on after a retry by policy; they start again after an operator's retry, or a run that passed."""
         key = key_of()
         failure = result_of(key, 1, REJECTED).failure
         ledger.record(result_of(key, 1, UNSEALED, second=50))
@@ -261,7 +249,6 @@ class SchedulingLaws(LedgerSuite):
 
     @law("StateReader", 7)
     def test_changes_of_a_key_are_its_own(self, ledger: LedgerUnderTest) -> None:
-        """`authority_changes_of` returns the entries of its key, in order, and no others."""
         mine, other = key_of(1), key_of(2)
         for run in (1, 2):
             for key in (mine, other):
@@ -279,7 +266,6 @@ class LeaseLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 6)
     def test_one_owner_a_scope_at_a_time(self, ledger: LedgerUnderTest) -> None:
-        """A scope that is held is not leased to another owner; after expiry or release it is, with a higher number."""
         with ledger.open_for_control_plane() as other:
             a, b = ledger.control.take_leases(["a", "b"], "one", moment(0), moment(60))
             assert a is not None
@@ -307,7 +293,6 @@ class LeaseLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 6)
     def test_leases_given_back_are_released(self, ledger: LedgerUnderTest) -> None:
-        """A lease that is given back is released even if none is taken, unless another owner holds it by now."""
         with ledger.open_for_control_plane() as other:
             a, b = ledger.control.take_leases(["a", "b"], "one", moment(0), moment(60))
             assert a is not None
@@ -327,7 +312,6 @@ class LeaseLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 7)
     def test_what_is_granted_never_exceeds_the_limit(self, ledger: LedgerUnderTest) -> None:
-        """A budget of a day grants all operations or none, is shared by all connections, and is kept."""
         with ledger.open_for_control_plane() as other:
             spend = ledger.control.spend
             assert spend("t", _DAY, 3, 5, None, moment(0)) is Spending.GRANTED
@@ -347,7 +331,6 @@ class LeaseLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 6)
     def test_a_lost_lease_spends_nothing(self, ledger: LedgerUnderTest) -> None:
-        """A lease that has expired spends nothing, even if no other owner has taken its scope."""
         (lease,) = ledger.control.take_leases(["a"], "one", moment(0), moment(60))
         assert lease is not None
         assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(59)) is Spending.GRANTED

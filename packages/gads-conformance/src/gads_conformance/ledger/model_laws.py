@@ -52,7 +52,6 @@ class ModelLaws(LedgerSuite):
     """Any story, through two connections of each port, against a model."""
 
     def test_any_story_agrees_with_the_model(self, ledger: LedgerUnderTest, effort: Effort) -> None:
-        """After each step every connection reads what the model holds."""
         check_against_model(ledger, examples=effort.examples, steps=effort.steps)
 
 

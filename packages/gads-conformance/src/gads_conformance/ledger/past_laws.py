@@ -25,7 +25,6 @@ class PastLaws(LedgerSuite):
 
     @law("StateReader", 6)
     def test_the_past_is_the_changes_up_to_the_position(self, ledger: LedgerUnderTest) -> None:
-        """As of a position, a partition is as its last change up to there left it, in key order, for each filter."""
         expected_at: list[dict[PartitionKey, AuthorityChange]] = [{}]
         seen: dict[int, list[AuthorityChange]] = {}
         for number, (customer, day, report, run, outcome) in enumerate(_CHANGES, start=1):
@@ -48,7 +47,6 @@ class PastLaws(LedgerSuite):
 
     @law("StateReader", 6)
     def test_as_of_the_end_is_what_the_rows_say(self, ledger: LedgerUnderTest) -> None:
-        """As of the last position, status and authority are those of the rows."""
         for number, (customer, day, report, run, outcome) in enumerate(_CHANGES, start=1):
             if outcome is not None:
                 ledger.record(result_of(key_of(customer, day, report), run, outcome, second=number))
@@ -64,7 +62,6 @@ class PastLaws(LedgerSuite):
 
     @law("StateReader", 3)
     def test_the_past_is_of_one_moment(self, ledger: LedgerUnderTest) -> None:
-        """A read that began before a change does not show it, even as of a position that is reached meanwhile."""
         ledger.record(result_of(key_of(1), 1))
         ledger.record(result_of(key_of(2), 1))
         rest = ledger.reader.as_of(StateFilter(), 100)
@@ -74,7 +71,6 @@ class PastLaws(LedgerSuite):
 
     @law("StateReader", 5)
     def test_a_time_names_a_position(self, ledger: LedgerUnderTest) -> None:
-        """A time names the last change at or before it, by the times in the change feed."""
         assert ledger.reader.position_at(moment(0)) == 0
         for number, second in enumerate((50, 10, 90, 20, 90, 120, 121), start=1):
             ledger.record(result_of(key_of(number), number, second=second))
@@ -86,7 +82,6 @@ class PastLaws(LedgerSuite):
                         assert each.position_at(asked) == max(reached, default=0)
 
     def test_the_reports_are_those_with_a_row(self, ledger: LedgerUnderTest) -> None:
-        """Each report of the source that has a row is listed once, sorted, whatever its status."""
         assert ledger.reader.reports("google_ads") == []
         for number, (customer, report, source, outcome) in enumerate(
             [

@@ -23,13 +23,11 @@ class ProcessLaws(LedgerSuite):
     """Several processes at once on one ledger."""
 
     def test_creation_by_many_processes_makes_one_ledger(self, ledger: LedgerUnderTest) -> None:
-        """Processes that create it at once all get the same ledger."""
         with _workers("create", ledger, 4) as workers:
             assert len({name for worker in workers for name in worker.finish()}) == 1
 
     @law("ValidatorLedger", 1)
     def test_of_competing_changes_exactly_one_wins_a_version(self, ledger: LedgerUnderTest, effort: Effort) -> None:
-        """Of all processes one wins a version of a row, and no version that was won is lost."""
         with _workers("compete", ledger, 8, effort.competing_rounds) as workers:
             won = [(key, version) for worker in workers for key, version in worker.finish()]
         assert won, "no change was recorded"
@@ -40,7 +38,6 @@ class ProcessLaws(LedgerSuite):
 
     @law("StateReader", 4)
     def test_a_follower_of_the_changes_misses_nothing(self, ledger: LedgerUnderTest, effort: Effort) -> None:
-        """A process that polls by cursor while others commit reads every authority change once, in order."""
         with (
             _workers("follow", ledger, 2) as followers,
             _workers("write", ledger, effort.writers, effort.written_rounds) as writers,
@@ -55,7 +52,6 @@ class ProcessLaws(LedgerSuite):
 
     @law("ValidatorLedger", 2)
     def test_a_killed_writer_leaves_all_of_a_batch_or_nothing(self, ledger: LedgerUnderTest, effort: Effort) -> None:
-        """SIGKILL loses nothing that was acknowledged, and leaves no part of a batch that was not."""
         moments = random.Random(20240601)
         acknowledged: set[int] = set()
         for kill in range(effort.kills):

@@ -42,7 +42,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 1)
     def test_no_row_is_pending_at_version_0(self, ledger: LedgerUnderTest) -> None:
-        """A partition without a row is `pending` at version 0, with nothing else set."""
         ledger.record(result_of(key_of(1), 1))
         for each in ledger.all:
             absent = key_of(2)
@@ -53,7 +52,6 @@ class ReaderLaws(LedgerSuite):
             assert each.acts(absent) == []
 
     def test_a_check_of_the_adapter_leaves_no_trace(self, ledger: LedgerUnderTest) -> None:
-        """The adapter's `check` creates no ledger and changes none."""
         ledger.adapter.check(ledger.url, ledger.base)
         with ledger.open_reader() as reader:
             assert reader.ledger_id() is None
@@ -65,7 +63,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 2)
     def test_an_absent_ledger_reads_as_empty_and_is_not_created(self, ledger: LedgerUnderTest) -> None:
-        """A ledger that does not exist reads as empty and is not created."""
         key = key_of()
         assert ledger.reader.ledger_id() is None
         assert ledger.reader.get_many([key]) == [PartitionState(key)]
@@ -78,7 +75,6 @@ class ReaderLaws(LedgerSuite):
             assert another.ledger_id() is None
 
     def test_a_reader_sees_a_ledger_that_was_created_later(self, ledger: LedgerUnderTest) -> None:
-        """A reader that was opened before the ledger existed sees it once it does."""
         assert ledger.reader.position() == 0
         with ledger.open_for_validator() as validator:
             record_one(validator, result_of(key_of(), 1))
@@ -88,7 +84,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 2)
     def test_reading_changes_nothing(self, ledger: LedgerUnderTest) -> None:
-        """Whatever is read, the ledger holds the same afterwards."""
         keys = [key_of(n) for n in range(1, 4)]
         ledger.record(result_of(keys[0], 1, REJECTED))
         before = everything(ledger.validator, keys)
@@ -102,7 +97,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 3)
     def test_find_is_of_one_moment(self, ledger: LedgerUnderTest) -> None:
-        """`find` returns the states of the moment when it began, whatever is recorded meanwhile."""
         keys = [key_of(customer, day) for customer in (1, 2, 3) for day in range(1_000)]
         changes = [change_of(ledger.validator.history(keys[0]), result_of(keys[0], 1))]
         changes += [StateChange(PartitionState(k), replace(changes[0].after, key=k), None) for k in keys[1:]]
@@ -117,7 +111,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 3)
     def test_many_keys_are_read_at_one_moment(self, ledger: LedgerUnderTest) -> None:
-        """`get_many` and `histories` never show a part of what one call recorded."""
         keys = [key_of(customer, day) for customer in (1, 2) for day in range(0, 40, 2)]
 
         def record_together() -> None:
@@ -140,7 +133,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 4, 5)
     def test_changes_come_in_order(self, ledger: LedgerUnderTest) -> None:
-        """Sequence numbers grow, a cursor gets exactly the rest, and `at` never goes back although clocks do."""
         for number, second in enumerate((50, 10, 90, 20), start=1):
             ledger.record(result_of(key_of(number), number, REJECTED, second=second))
         ledger.control.retry([key_of(3)], act_of(second=5))
@@ -156,7 +148,6 @@ class ReaderLaws(LedgerSuite):
 
     @law("StateReader", 8)
     def test_the_newest_run_is_the_latest_that_is_not_revoked(self, ledger: LedgerUnderTest) -> None:
-        """The latest by its id, not by when it was validated; a revocation concerns its own partition only."""
         first, second = key_of(1), key_of(2)
 
         def newest() -> RunId | None:
@@ -186,7 +177,6 @@ class ReaderLaws(LedgerSuite):
         assert newest() == run_of(4, entropy=1)
 
     def test_states_come_in_the_order_of_the_keys(self, ledger: LedgerUnderTest) -> None:
-        """`get_many` returns one state for each key, in the order of the keys, repeated ones included."""
         keys = [key_of(n) for n in (3, 1, 2)]
         for number, key in enumerate(keys, start=1):
             ledger.record(result_of(key, number))
@@ -196,7 +186,6 @@ class ReaderLaws(LedgerSuite):
         assert ledger.reader.get_many([]) == []
 
     def test_histories_hold_what_belongs_to_each_key(self, ledger: LedgerUnderTest) -> None:
-        """`histories` come in the order of the keys, repeated ones included, and hold nothing of other keys."""
         keys = [
             key_of(customer, day, report, source)
             for source in ("google_ads", "other")
@@ -224,7 +213,6 @@ class ReaderLaws(LedgerSuite):
                 assert each.history(key) == one
 
     def test_find_matches_exactly_and_in_key_order(self, ledger: LedgerUnderTest) -> None:
-        """All members of a filter have to match; an empty one matches all, bounds are included, a limit cuts off."""
         keys = [
             key_of(customer, day, report, source)
             for source in ("google_ads", "other")
@@ -261,7 +249,6 @@ class ReaderLaws(LedgerSuite):
                 assert list(ledger.reader.find(wanted, limit=limit)) == expected[:limit]
 
     def test_the_ledger_id_never_changes(self, ledger: LedgerUnderTest) -> None:
-        """The ledger has one id for every connection, now and later."""
         with ledger.open_for_validator() as each:
             name = each.ledger_id()
         assert name
@@ -271,7 +258,6 @@ class ReaderLaws(LedgerSuite):
             assert reader.ledger_id() == name
 
     def test_a_closed_ledger_is_an_error(self, ledger: LedgerUnderTest) -> None:
-        """Using a ledger after `close` is an error; closing it again is not."""
         for opened in (
             ledger.open_for_validator(),
             ledger.open_for_control_plane(),
@@ -285,7 +271,6 @@ class ReaderLaws(LedgerSuite):
                 list(opened.find(StateFilter()))
 
     def test_each_port_has_its_own_methods_only(self, ledger: LedgerUnderTest) -> None:
-        """No port has a method of another one."""
         assert not hasattr(ledger.reader, "record")
         assert not hasattr(ledger.reader, "retry")
         assert not hasattr(ledger.validator, "retry")

@@ -31,7 +31,6 @@ class ValidatorLaws(LedgerSuite):
     """What the validator may record."""
 
     def test_what_was_recorded_is_read_back_as_it_was(self, ledger: LedgerUnderTest) -> None:
-        """State, results in the order of recording, and pin come back equal."""
         key = key_of()
         recorded = (result_of(key, 2), result_of(key, 1, REJECTED), result_of(key, 3, UNSEALED), result_of(key, 3))
         for result in recorded:
@@ -43,7 +42,6 @@ class ValidatorLaws(LedgerSuite):
 
     @law("ValidatorLedger", 1)
     def test_a_stale_change_is_not_recorded(self, ledger: LedgerUnderTest) -> None:
-        """A change of a row that another writer changed records nothing, and is reported so."""
         key = key_of()
         with ledger.open_for_validator() as other:
             mine, theirs = ledger.validator.history(key), other.history(key)
@@ -62,7 +60,6 @@ class ValidatorLaws(LedgerSuite):
 
     @law("ValidatorLedger", 1)
     def test_changes_of_one_call_are_independent(self, ledger: LedgerUnderTest) -> None:
-        """A conflict in the middle of a call affects no other change."""
         keys = [key_of(n) for n in range(1, 5)]
         ledger.record(result_of(keys[1], 1))
         fresh = [change_of(ledger.validator.history(key), result_of(key, 2)) for key in keys]
@@ -75,7 +72,6 @@ class ValidatorLaws(LedgerSuite):
 
     @law("ValidatorLedger", 1)
     def test_a_schema_is_fixed_once(self, ledger: LedgerUnderTest) -> None:
-        """A change whose pin contradicts the schema of its version records nothing."""
         first, second, third, fourth = (key_of(n) for n in range(1, 5))
         fixed, other = pin_of(first, "clicks"), pin_of(first, "clicks", "cost")
         changes = [
@@ -96,7 +92,6 @@ class ValidatorLaws(LedgerSuite):
 
     @law("ValidatorLedger", 3)
     def test_the_feed_grows_exactly_when_status_or_authority_changes(self, ledger: LedgerUnderTest) -> None:
-        """There is an entry for each change of status or authority, with its values, and no other entry."""
         key = key_of()
         results = [
             (result_of(key, 1, UNSEALED), True),
@@ -126,7 +121,6 @@ class ValidatorLaws(LedgerSuite):
 
     @law("ValidatorLedger", 4)
     def test_failed_to_pending_is_refused(self, ledger: LedgerUnderTest) -> None:
-        """Validation cannot make a failed partition pending, even if the change claims another state before."""
         failed, passed, fresh = key_of(1), key_of(2), key_of(3)
         ledger.record(result_of(failed, 1, REJECTED))
         ledger.record(result_of(passed, 1))
@@ -142,7 +136,6 @@ class ValidatorLaws(LedgerSuite):
         assert ledger.everything([failed, passed, fresh]) == before
 
     def test_times_come_back_in_utc_to_the_microsecond(self, ledger: LedgerUnderTest) -> None:
-        """Times come back aware, in UTC, to the microsecond."""
         key = key_of()
         result = replace(result_of(key, 1), validated_at=datetime(2024, 2, 29, 23, 59, 59, 1, tzinfo=UTC))
         ledger.record(result)

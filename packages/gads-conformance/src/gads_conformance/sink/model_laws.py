@@ -143,7 +143,6 @@ class ModelLaws(SinkSuite):
     """All laws at once, in any order of events."""
 
     def test_a_sink_behaves_as_its_model(self, sink_url: str, base: Path, effort: Effort) -> None:
-        """Whatever the order of events, readers see what was sealed and nothing else."""
         run_sink_machine(sink_url, base, settings_of(effort))
 
 

@@ -46,7 +46,6 @@ class SweepLaws(SinkSuite):
     def test_a_sweep_takes_only_what_no_seal_can_name(
         self, sink: RawSink, backdoor: Backdoor, sweep_ahead: SweepAhead
     ) -> None:
-        """What a seal names, what lies beside a damaged seal, and files outside the layout stay."""
         sealed, damaged, dead = (partition_prefix(sample_key(number), sample_run()) for number in range(3))
         for number in (0, 1):
             seal(sink, sample_key(number), sample_run(), [b"sealed"])
@@ -65,7 +64,6 @@ class SweepLaws(SinkSuite):
 
     @law("SweepableSink", 2)
     def test_a_dry_run_finds_the_same_and_takes_nothing(self, backdoor: Backdoor, sweep_ahead: SweepAhead) -> None:
-        """A dry run finds what a sweep takes; what is younger is neither found nor taken."""
         backdoor.put(f"{partition_prefix(sample_key(), sample_run())}/{ORPHAN}", b"left over")
         before = backdoor.names()
         assert sweep_ahead(YOUNGER, True) == sweep_ahead(YOUNGER, False) == []
@@ -77,14 +75,12 @@ class SweepLaws(SinkSuite):
 
     @law("SweepableSink", 2)
     def test_too_small_an_age_is_refused_at_once(self, sink: RawSink) -> None:
-        """An age at which a writer may still be at work is refused before anything is listed."""
         assert isinstance(sink, SweepableSink)
         with pytest.raises(InvalidValueError):
             sink.sweep(YOUNGER, dry_run=True)
 
     @law("SweepableSink", 3)
     def test_a_sweep_disturbs_neither_writers_nor_readers(self, sink: RawSink) -> None:
-        """During a sweep a writer goes on, and a sealed partition reads as before."""
         assert isinstance(sink, SweepableSink)
         seal(sink, sample_key(1), sample_run(), [b"sealed"])
         payload = sample_payload(1, 100_000)
@@ -98,7 +94,6 @@ class SweepLaws(SinkSuite):
 
     @law("SweepableSink", 3)
     def test_several_sweeps_at_once_take_all(self, backdoor: Backdoor, sweep_ahead: SweepAhead) -> None:
-        """A sweep does not fail on a file that another one has removed."""
         for number in range(8):
             backdoor.put(f"{partition_prefix(sample_key(number), sample_run())}/{ORPHAN}", b"left over")
         with ThreadPoolExecutor(3) as pool:
@@ -112,7 +107,6 @@ class JointSealLaws(SinkSuite):
 
     @law("SealsTogether", 1)
     def test_each_is_answered_with_its_own_seal(self, sink: RawSink, reader: RawReader) -> None:
-        """Answers come in the order of the writers, for payloads of any size."""
         assert isinstance(sink, SealsTogether)
         payloads = [sample_payload(number, (0, 10, 400_000)[number % 3]) for number in range(_MANY)]
         writers = [_begun(sink, number, payload) for number, payload in enumerate(payloads)]
@@ -127,7 +121,6 @@ class JointSealLaws(SinkSuite):
 
     @law("SealsTogether", 1)
     def test_one_failure_concerns_no_other(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
-        """A writer that lost a race, has ended, or is one of two for a partition fails alone and leaves nothing."""
         assert isinstance(sink, SealsTogether)
         writers = [_begun(sink, number, b"mine") for number in range(_MANY)]
         lost, ended, twin = (3, 17), 30, 9
@@ -149,14 +142,12 @@ class JointSealLaws(SinkSuite):
 
     @law("SealsTogether", 1)
     def test_without_writers_nothing_happens(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """Without writers there are no answers, and nothing is written."""
         assert isinstance(sink, SealsTogether)
         assert sink.finalize_together([]) == []
         assert list(backdoor.names()) == []
 
     @law("SealsTogether", 2)
     def test_joint_seals_outlive_the_process_of_their_writer(self, sink_url: str, base: Path) -> None:
-        """Another process reads the partitions although their writer was killed."""
         partitions = [SamplePartition(sample_key(number), _RUN, seed=number, size=1000) for number in range(5)]
         with SinkWorker(sink_url, base) as writer:
             assert writer.do("seal_together", *partitions) == {"done": [PartitionMetadata.__name__] * len(partitions)}

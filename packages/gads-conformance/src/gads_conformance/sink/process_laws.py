@@ -29,7 +29,6 @@ class RaceLaws(SinkSuite):
     def test_of_racing_processes_one_seals(
         self, sink_url: str, base: Path, reader: RawReader, backdoor: Backdoor, effort: Effort
     ) -> None:
-        """Of all writers of one `(key, run_id)`, in any process, exactly one seals."""
         race(sink_url, base, reader, backdoor, effort.races, effort.racing_processes)
 
 
@@ -40,7 +39,6 @@ class CrashLaws(SinkSuite):
     def test_a_killed_writer_leaves_no_trace(
         self, sink_url: str, base: Path, sink: RawSink, reader: RawReader, effort: Effort
     ) -> None:
-        """A reader sees no trace of a process that died, and the same run may write the partition again."""
         kill_writers(sink_url, base, sink, reader, effort.kills)
 
 

@@ -58,19 +58,16 @@ class ReaderLaws(SinkSuite):
 
     @law("RawReader", 1)
     def test_an_empty_storage_reads_as_empty(self, reader: RawReader, backdoor: Backdoor) -> None:
-        """An empty storage has no partitions, and reading creates nothing."""
         assert_invisible(reader, _KEY, _RUN)
         assert backdoor.names() == []
 
     @law("RawReader", 1)
     def test_a_payload_without_a_seal_does_not_exist(self, reader: RawReader, backdoor: Backdoor) -> None:
-        """A partition without a seal is neither listed nor readable."""
         backdoor.put(f"{_PREFIX}/{_PAYLOAD}", b"left by a dead writer")
         assert_invisible(reader, _KEY, _RUN)
 
     @law("RawReader", 1)
     def test_another_run_of_a_sealed_key_does_not_exist(self, sink: RawSink, reader: RawReader) -> None:
-        """A run without a seal is not readable, although another run of the key is sealed."""
         metadata = seal(sink, _KEY, _RUN)
         for key, run_id in [(_KEY, sample_run(1)), (sample_key(1), _RUN)]:
             with pytest.raises(NotSealedError):
@@ -80,7 +77,6 @@ class ReaderLaws(SinkSuite):
 
     @law("RawReader", 2)
     def test_two_reads_give_the_same_bytes(self, sink: RawSink, reader: RawReader) -> None:
-        """Two reads give the same bytes, whatever is written meanwhile."""
         payload = sample_payload(1, 300_000)
         metadata = seal(sink, _KEY, _RUN, [payload])
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
@@ -96,7 +92,6 @@ class ReaderLaws(SinkSuite):
 
     @law("RawReader", 2)
     def test_a_payload_is_seekable(self, sink: RawSink, reader: RawReader) -> None:
-        """A payload can be read from any position."""
         metadata = seal(sink, _KEY, _RUN, [b"0123456789"])
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
             assert stream.readable()
@@ -112,7 +107,6 @@ class ReaderLaws(SinkSuite):
     def test_a_damaged_seal_is_listed_and_returned(
         self, sink: RawSink, reader: RawReader, backdoor: Backdoor, damage: bytes
     ) -> None:
-        """A damaged seal is listed, and its bytes are returned as they are."""
         metadata = seal(sink, _KEY, _RUN)
         backdoor.put(f"{_PREFIX}/{METADATA_NAME}", damage)
         assert reader.runs(_KEY) == [_RUN]
@@ -123,7 +117,6 @@ class ReaderLaws(SinkSuite):
 
     @law("RawReader", 3)
     def test_a_damaged_payload_is_returned(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
-        """A damaged payload is returned as it is stored."""
         metadata = seal(sink, _KEY, _RUN)
         backdoor.put(f"{_PREFIX}/{metadata.payload_name}", b"flipped")
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
@@ -131,7 +124,6 @@ class ReaderLaws(SinkSuite):
 
     @law("RawReader", 3)
     def test_a_missing_payload_is_damage(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
-        """A payload that is absent raises `DamagedPartitionError`."""
         metadata = seal(sink, _KEY, _RUN)
         backdoor.remove(f"{_PREFIX}/{metadata.payload_name}")
         assert reader.runs(_KEY) == [_RUN]
@@ -156,13 +148,11 @@ class ReaderLaws(SinkSuite):
         ],
     )
     def test_only_payload_names_are_opened(self, sink: RawSink, reader: RawReader, name: str) -> None:
-        """Any name that is not a payload's raises `InvalidValueError`."""
         seal(sink, _KEY, _RUN)
         with pytest.raises(InvalidValueError):
             reader.open_payload(_KEY, _RUN, name)
 
     def test_partitions_are_listed_in_key_and_run_order(self, sink: RawSink, reader: RawReader) -> None:
-        """Partitions are listed in key and run order, the runs of a key oldest first."""
         keys = [
             PartitionKey(source, customer_id, report, date(2024, month, 1))
             for source in ("google_ads", "other")
@@ -195,12 +185,10 @@ class ReaderLaws(SinkSuite):
         ],
     )
     def test_a_listing_is_narrowed_from_the_left_only(self, reader: RawReader, narrowing: dict[str, str]) -> None:
-        """A report needs a customer and a customer a source; anything else raises `InvalidValueError`."""
         with pytest.raises(InvalidValueError):
             list(reader.sealed(**narrowing))
 
     def test_files_outside_the_layout_are_ignored(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
-        """Files that do not follow the layout are ignored."""
         for path in FOREIGN_PATHS:
             backdoor.put(path, b"{}")
         assert_invisible(reader, _KEY, _RUN)
@@ -210,7 +198,6 @@ class ReaderLaws(SinkSuite):
         assert set(FOREIGN_PATHS) <= set(backdoor.names())
 
     def test_a_reader_cannot_write(self, reader: RawReader) -> None:
-        """A storage that is opened for reading has no method that writes."""
         public = {name for name in dir(reader) if not name.startswith("_")}
         assert public == {"runs", "sealed", "metadata_bytes", "open_payload"}
 
@@ -220,7 +207,6 @@ class StorageLaws(SinkSuite):
 
     @law("RawSink", 1)
     def test_a_sealed_partition_is_not_opened_again(self, sink: RawSink, sink_url: str, base: Path) -> None:
-        """`open_writer` of a sealed partition raises `AlreadySealedError` at once, in any process."""
         seal(sink, _KEY, _RUN)
         with pytest.raises(AlreadySealedError):
             sink.open_writer(_KEY, _RUN)
@@ -231,7 +217,6 @@ class StorageLaws(SinkSuite):
 
     @law("RawSink", 1)
     def test_damage_does_not_open_a_partition_again(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """`open_writer` of a partition with a damaged seal raises `AlreadySealedError` too."""
         seal(sink, _KEY, _RUN)
         backdoor.put(f"{_PREFIX}/{METADATA_NAME}", b"")
         with pytest.raises(AlreadySealedError):
@@ -239,7 +224,6 @@ class StorageLaws(SinkSuite):
 
     @law("RawSink", 2)
     def test_writers_never_see_each_others_bytes(self, sink: RawSink, reader: RawReader) -> None:
-        """Any number of writers may be open, for one partition or for many, and their bytes never mix."""
         keys = [sample_key(day) for day in range(120)]
         writers = [sink.open_writer(key, _RUN) for key in keys]
         rivals = [sink.open_writer(keys[0], _RUN) for _ in range(10)]
@@ -256,7 +240,6 @@ class StorageLaws(SinkSuite):
 
     @law("RawSink", 2)
     def test_threads_may_share_a_sink(self, sink: RawSink, reader: RawReader) -> None:
-        """Threads may each use a writer of the same sink."""
         partitions = [SamplePartition(sample_key(n), _RUN, seed=n, size=n * 20_000) for n in range(24)]
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(lambda one: seal(sink, one.key, one.run_id, [one.payload]), partitions))
@@ -264,7 +247,6 @@ class StorageLaws(SinkSuite):
 
     @law("RawSink", 3)
     def test_nothing_sealed_is_changed_or_removed(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """The sink changes and removes nothing that is sealed."""
         rival = sink.open_writer(_KEY, _RUN)
         rival.write(b"too late")
         seal(sink, _KEY, _RUN)
@@ -280,7 +262,6 @@ class StorageLaws(SinkSuite):
         assert files_of(backdoor, _KEY, _RUN) == before
 
     def test_check_leaves_nothing(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """`check` leaves nothing in the storage."""
         sink.check()
         assert backdoor.names() == []
         seal(sink, _KEY, _RUN)

@@ -66,7 +66,6 @@ class WriterLaws(SinkSuite):
     @law("PartitionWriter", 1)
     @pytest.mark.parametrize("size", [0, 10, _MANY])
     def test_nothing_is_visible_before_finalize_returns(self, sink: RawSink, reader: RawReader, size: int) -> None:
-        """No reader sees the partition before `finalize` returns."""
         with sink.open_writer(_KEY, _RUN) as writer:
             writer.write(sample_payload(1, size))
             assert_invisible(reader, _KEY, _RUN)
@@ -76,7 +75,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 1)
     def test_the_partition_is_its_payload_and_its_seal(self, sink: RawSink, backdoor: Backdoor) -> None:
-        """The partition is its payload and its seal, where the layout puts them, and nothing else is left."""
         metadata = seal(sink, _KEY, _RUN)
         assert set(files_of(backdoor, _KEY, _RUN)) == {"metadata.json", metadata.payload_name}
         assert len(backdoor.names()) == 2
@@ -98,7 +96,6 @@ class WriterLaws(SinkSuite):
     def test_finalize_seals_exactly_the_bytes_that_were_written(
         self, sink: RawSink, reader: RawReader, backdoor: Backdoor, chunks: list[bytes]
     ) -> None:
-        """`finalize` seals exactly the bytes that were written and returns the metadata as sealed."""
         payload = b"".join(chunks)
         with sink.open_writer(_KEY, _RUN) as writer:
             assert [writer.write(chunk) for chunk in chunks] == [len(chunk) for chunk in chunks]
@@ -109,7 +106,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 2)
     def test_takes_memoryviews_and_does_not_keep_them(self, sink: RawSink, reader: RawReader) -> None:
-        """`finalize` seals the bytes as they were written, though the caller reuses the buffer."""
         buffer = bytearray(b"before")
         with sink.open_writer(_KEY, _RUN) as writer:
             assert writer.write(memoryview(buffer)) == 6
@@ -120,7 +116,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 2)
     def test_size_sum_and_name_are_the_sinks_own(self, sink: RawSink) -> None:
-        """The sink determines the size, the sha256 and the payload's name; the other facts are the caller's."""
         facts = replace(sample_facts(), record_count=99, request_ids=("a", "b"))
         with sink.open_writer(_KEY, _RUN) as writer:
             writer.write(b"four")
@@ -132,13 +127,11 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 2)
     def test_no_two_writers_use_one_payload_name(self, sink: RawSink) -> None:
-        """Each writer has a payload name of its own."""
         names = {seal(sink, _KEY, sample_run(n)).payload_name for n in range(5)}
         assert len(names) == 5
 
     @law("PartitionWriter", 3)
     def test_of_two_open_writers_one_seals(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
-        """One writer seals, and the `finalize` of the other raises `AlreadySealedError`."""
         with sink.open_writer(_KEY, _RUN) as first, sink.open_writer(_KEY, _RUN) as second:
             first.write(b"first")
             second.write(sample_payload(2, _MANY))
@@ -156,7 +149,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 3)
     def test_two_runs_of_one_key_both_seal(self, sink: RawSink, reader: RawReader) -> None:
-        """Another run of the same key is another partition."""
         with sink.open_writer(_KEY, sample_run(1)) as one, sink.open_writer(_KEY, sample_run(2)) as two:
             one.write(b"one")
             two.write(b"two")
@@ -168,10 +160,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 4)
     def test_a_seal_outlives_the_process_of_its_writer(self, sink_url: str, base: Path) -> None:
-        """After `finalize`, another process reads the partition although its writer was killed.
-
-        That it survives a crash of the machine is for the adapter's own tests.
-        """
         one = SamplePartition(_KEY, _RUN, seed=1, size=100_000)
         with SinkWorker(sink_url, base) as writer:
             assert "done" in writer.do("seal", one)
@@ -185,7 +173,6 @@ class WriterLaws(SinkSuite):
     def test_giving_up_leaves_no_trace_and_the_run_may_begin_again(
         self, sink: RawSink, reader: RawReader, size: int, give_up: Callable[[PartitionWriter], None]
     ) -> None:
-        """A writer that gives up leaves no trace, and the same run may write the partition again."""
         writer = sink.open_writer(_KEY, _RUN)
         writer.write(sample_payload(1, size))
         give_up(writer)
@@ -197,14 +184,12 @@ class WriterLaws(SinkSuite):
     @law("PartitionWriter", 5)
     @pytest.mark.parametrize("size", [0, 10, _MANY])
     def test_abort_takes_away_what_was_written(self, sink: RawSink, backdoor: Backdoor, size: int) -> None:
-        """`abort` removes what was written."""
         with sink.open_writer(_KEY, _RUN) as writer:
             writer.write(sample_payload(1, size))
         assert backdoor.names() == []
 
     @law("PartitionWriter", 5)
     def test_abort_again_does_nothing(self, sink: RawSink, reader: RawReader) -> None:
-        """`abort` does nothing the second time, or after `finalize`."""
         aborted = sink.open_writer(_KEY, _RUN)
         aborted.write(b"gone")
         aborted.abort()
@@ -218,7 +203,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 6)
     def test_an_aborted_writer_writes_no_more(self, sink: RawSink, reader: RawReader) -> None:
-        """After `abort`, `write` and `finalize` raise `StorageError`."""
         writer = sink.open_writer(_KEY, _RUN)
         writer.abort()
         with pytest.raises(StorageError):
@@ -229,7 +213,6 @@ class WriterLaws(SinkSuite):
 
     @law("PartitionWriter", 6)
     def test_a_writer_that_has_sealed_writes_no_more(self, sink: RawSink, reader: RawReader) -> None:
-        """After `finalize`, `write` and `finalize` raise `StorageError`."""
         writer = sink.open_writer(_KEY, _RUN)
         writer.write(b"sealed")
         writer.finalize(sample_facts())

@@ -34,7 +34,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 3)
     def test_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
-        """The tables show what was applied, over several reports, and after replacements and removals."""
         first = [story.replacement(key_of(day), 1, day) for day in range(4)]
         other = [story.replacement(key_of(0, 2, "account"), 1)]
         done = warehouse.apply(step(None, position_of(5), [*first, *other], mode=LoadMode.RECONCILE))
@@ -51,7 +50,6 @@ class WarehouseLaws(ModelLaws):
         assert warehouse.position() == position_of(9)
 
     def test_removing_what_is_not_shown_is_not_an_error(self, story: Story, warehouse: Warehouse) -> None:
-        """A partition that comes and goes between two steps is removed without ever being shown."""
         done = warehouse.apply(step(None, position_of(2), [], [key_of(1)]))
         assert done == LoadedStep(0, 0, 0, 0)
         assert warehouse.position() == position_of(2)
@@ -60,7 +58,6 @@ class WarehouseLaws(ModelLaws):
     def test_an_error_in_the_middle_changes_nothing(
         self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """No rows, pointers or tables of a step that failed stay."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(3), first)
         later = [
@@ -77,7 +74,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 1)
     def test_an_error_in_the_first_step_leaves_an_empty_warehouse(self, story: Story, warehouse: Warehouse) -> None:
-        """A warehouse whose first step failed can be loaded as if it were new."""
         one = story.replacement(key_of(1), 1)
         with pytest.raises(BrokenOffError):
             warehouse.apply(step(None, position_of(8), Observed([one], broken_off_after(1))))
@@ -97,7 +93,6 @@ class WarehouseLaws(ModelLaws):
         warehouse_url: str,
         base: Path,
     ) -> None:
-        """After SIGKILL between two payloads the next process finds the state before the step, and can apply it."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(3), first)
         later = [story.replacement(key_of(1), 2), story.replacement(key_of(4), 2, schema=CHANGED, version=2)]
@@ -111,7 +106,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 2)
     def test_a_step_from_elsewhere_is_refused(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
-        """A step from a position that is passed, absent or not reached is refused; a repeated step is one of them."""
         with pytest.raises(LedgerConflictError):
             warehouse.apply(step(position_of(1), position_of(2), [story.replacement(key_of(0), 1)]))
         first = step(None, position_of(3), [story.replacement(key_of(0), 1)])
@@ -125,7 +119,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 2)
     def test_a_step_of_another_ledger_or_source_is_refused(self, story: Story, warehouse: Warehouse) -> None:
-        """Tables belong to one ledger and one source."""
         warehouse.apply(step(None, position_of(3), [story.replacement(key_of(0), 1)]))
         with pytest.raises(UsageError):
             warehouse.apply(step(position_of(3), position_of(5, "ledger-b")))
@@ -137,7 +130,6 @@ class WarehouseLaws(ModelLaws):
     def test_pointers_come_and_go_with_their_rows(
         self, story: Story, warehouse: Warehouse, read_rows: ReadRows
     ) -> None:
-        """After each step no pointer is without its rows, and no row without its pointer."""
 
         def of_each() -> list[tuple[date, str]]:
             return [(one.key.logical_date, one.run_id.value) for one in sorted(warehouse.pointers("campaign"))]
@@ -160,7 +152,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 5)
     def test_reading_an_absent_warehouse_creates_nothing(self, warehouse: Warehouse, base: Path) -> None:
-        """An absent warehouse reads as empty, and stays absent."""
         before = sorted(base.rglob("*"))
         assert warehouse.position() is None
         assert warehouse.reports() == []
@@ -176,7 +167,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 5)
     def test_reading_changes_no_byte(self, story: Story, warehouse: Warehouse, base: Path) -> None:
-        """No read changes a byte."""
         one = story.replacement(key_of(0), 1)
         warehouse.apply(step(None, position_of(3), [one]))
         before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
@@ -191,7 +181,6 @@ class WarehouseLaws(ModelLaws):
     def test_added_columns_share_the_table(
         self, order: tuple[int, int], story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """Versions that only add columns share a table, whichever comes first."""
         at = None
         for number, version in enumerate(order, start=1):
             one = story.replacement(key_of(number), 1, schema=NARROW if version == 1 else WIDE, version=version)
@@ -207,7 +196,6 @@ class WarehouseLaws(ModelLaws):
     def test_what_changed_does_not_share_the_table(
         self, schema: object, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """Versions that do not extend each other never share a table, even in one step or of one partition."""
         changed = CHANGED if schema is CHANGED else NARROW
         both = [story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=changed, version=2)]
         story.apply(None, position_of(2), both)
@@ -221,7 +209,6 @@ class WarehouseLaws(ModelLaws):
     def test_one_version_with_two_schemas_is_refused(
         self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """One version with two schemas is refused, in one step or in two."""
         one, two = story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=WIDE)
         with pytest.raises(UsageError):
             warehouse.apply(step(None, position_of(2), [one, two]))
@@ -232,7 +219,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 7)
     def test_contents_equal_what_was_measured(self, story: Story, warehouse: Warehouse) -> None:
-        """`contents` equals `measure`, whatever else is in the tables; other rows have another digest."""
         several = [
             story.replacement(key_of(0), 1, 4),
             story.replacement(key_of(1), 1, 2, schema=WIDE, version=2),
@@ -253,7 +239,6 @@ class WarehouseLaws(ModelLaws):
     def test_another_number_of_rows_is_refused(
         self, counts: list[int], story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """Too many rows are refused, and too few, even if another payload makes up for them."""
         good = story.replacement(key_of(0), 1)
         story.apply(None, position_of(1), [good])
         wrong = [story.replacement(key_of(day), 2, 3, record_count=count) for day, count in enumerate(counts)]
@@ -263,7 +248,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 9)
     def test_a_reader_in_the_middle_sees_what_was_before(self, story: Story, warehouse: Warehouse) -> None:
-        """During a step over several tables a reader sees the position and contents from before it."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         warehouse.apply(step(None, position_of(3), first))
         before = list(warehouse.contents("campaign"))
@@ -286,7 +270,6 @@ class WarehouseLaws(ModelLaws):
     def test_an_invalid_identity_is_counted_apart_and_removed_on_request(
         self, story: Story, warehouse: Warehouse, require_shown: Check, plant_invalid: Callable[[], None]
     ) -> None:
-        """An invalid identity is in neither pointers nor contents, and stays until a step discards it."""
         first = [story.replacement(key_of(day), 1) for day in range(2)]
         story.apply(None, position_of(2), first)
         before = warehouse.pointers("campaign"), sorted(warehouse.contents("campaign"), key=lambda one: one.key)
@@ -302,7 +285,6 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 11)
     def test_a_query_reads(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
-        """A query returns rows and column names; statements that write, several ones and invalid ones are refused."""
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(2), first)
         found = warehouse.query("SELECT campaign_id AS number, count(*) AS days FROM campaign GROUP BY 1 ORDER BY 1")
@@ -324,7 +306,6 @@ class WarehouseLaws(ModelLaws):
     def test_a_full_load_has_no_position_until_it_ends(
         self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """A full load starts from an empty or a loaded warehouse, and its target may change on the way."""
         at: WarehousePosition | FullLoad | None = None
         for load in (1, 2):
             target, later = position_of(load * 10), position_of(load * 10 + 5)
@@ -343,7 +324,6 @@ class WarehouseLaws(ModelLaws):
     def test_a_step_that_does_not_continue_the_full_load_is_refused(
         self, story: Story, warehouse: Warehouse, require_shown: Check
     ) -> None:
-        """A step from elsewhere than the last step of the full load, or of another ledger, is refused."""
         one = [story.replacement(key_of(0), 1)]
         earlier, now = FullLoad(position_of(9), 1, 2), FullLoad(position_of(9), 2, 1)
         warehouse.apply(step(None, earlier, one))

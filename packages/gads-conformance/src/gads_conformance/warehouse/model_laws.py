@@ -151,6 +151,5 @@ class ModelLaws(WarehouseSuite):
         write_payload: WritePayload,
         effort: tuple[int, int],
     ) -> None:
-        """After each step the warehouse shows what the model holds."""
         scheme, (examples, steps) = warehouse_url.partition(":")[0], effort
         check_against_model(adapter, base, write_payload, scheme=scheme, examples=examples, steps=steps)
