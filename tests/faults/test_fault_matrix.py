@@ -303,8 +303,11 @@ OF_EVERYBODY = {
     "token refused": OfEverybody(
         {"error": "authentication_error.OAUTH_TOKEN_REVOKED"}, 4, "OAUTH_TOKEN_REVOKED", "refresh_token"
     ),
-    "developer token refused": OfEverybody(
-        {"error": "authentication_error.DEVELOPER_TOKEN_INVALID"}, 4, "DEVELOPER_TOKEN_INVALID", "developer_token"
+    "Cloud project refused": OfEverybody(
+        {"error": "authorization_error.CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION"},
+        4,
+        "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION",
+        "apply for Explorer, Basic or Standard access",
     ),
     "version sunset": OfEverybody({"error": "request_error.UNSUPPORTED_VERSION"}, 1, "UNSUPPORTED_VERSION"),
 }

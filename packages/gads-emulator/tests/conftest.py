@@ -77,7 +77,7 @@ def ask(folder: Path) -> Ask:
     def asker(query: str, customer_id: str = "1234567890", version_name: str = "v26") -> list[Any]:
         version = load_version(version_name)
         request = version.stream_request(customer_id=customer_id, query=query)
-        call = Call(version, "SearchStream", request, {"developer-token": "any"})
+        call = Call(version, "SearchStream", request, {})
         pages = Api(RecordedAgency(folder)).answer(call)
         return [row for page in pages for row in version.stream_response.FromString(page).results]
 

@@ -18,7 +18,7 @@ Ask = Callable[..., list[Any]]
 def _ask(api: Api, agency: SyntheticAgency, query: str, customer: int = 0) -> list[Any]:
     version = load_version("v26")
     request = version.stream_request(customer_id=agency.client_ids[customer], query=query)
-    metadata = {"developer-token": "any", "login-customer-id": agency.login_customer_id}
+    metadata = {"login-customer-id": agency.login_customer_id}
     pages = api.answer(Call(version, "SearchStream", request, metadata))
     return [row for page in pages for row in version.stream_response.FromString(page).results]
 
@@ -76,7 +76,7 @@ def test_a_customer_id_that_is_not_a_number_is_refused(agency: SyntheticAgency) 
     version = load_version("v26")
     request = version.stream_request(customer_id="123-456-7890", query="SELECT customer.id FROM customer")
     with pytest.raises(ApiFailureError) as caught:
-        list(Api(agency).answer(Call(version, "SearchStream", request, {"developer-token": "any"})))
+        list(Api(agency).answer(Call(version, "SearchStream", request, {})))
     assert caught.value.code == "INVALID_CUSTOMER_ID"
 
 

@@ -239,7 +239,7 @@ def test_the_token_endpoint_refuses_by_rule(
 
 class TestOverRest:
     def _post(self, url: str, body: object) -> Any:
-        headers = {"developer-token": "x", "content-type": "application/json"}
+        headers = {"content-type": "application/json"}
         return urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers))
 
     def test_another_process_sets_reads_and_clears_the_plan(self, server: EmulatorServer) -> None:
@@ -260,7 +260,7 @@ class TestOverRest:
     def test_a_rest_body_breaks_off(self, server: EmulatorServer, agency: SyntheticAgency) -> None:
         _play(server, FaultRule(mid_message=True, customers=(agency.client_ids[0],)))
         url = f"{server.rest_url}/v26/customers/{agency.client_ids[0]}/googleAds:searchStream"
-        headers = {"developer-token": "x", "login-customer-id": agency.login_customer_id}
+        headers = {"login-customer-id": agency.login_customer_id}
         request = urllib.request.Request(url, json.dumps({"query": SMALL}).encode(), headers)
         with urllib.request.urlopen(request) as response, pytest.raises(http.client.IncompleteRead):
             response.read()
@@ -268,7 +268,7 @@ class TestOverRest:
     def test_an_error_after_rows_is_the_last_element(self, server: EmulatorServer, agency: SyntheticAgency) -> None:
         _play(server, FaultRule(after_rows=1, error="internal_error.INTERNAL_ERROR"))
         url = f"{server.rest_url}/v26/customers/{agency.client_ids[0]}/googleAds:searchStream"
-        headers = {"developer-token": "x", "login-customer-id": agency.login_customer_id}
+        headers = {"login-customer-id": agency.login_customer_id}
         request = urllib.request.Request(url, json.dumps({"query": SMALL}).encode(), headers)
         with urllib.request.urlopen(request) as response:
             page, error = json.load(response)

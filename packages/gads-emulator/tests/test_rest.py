@@ -23,7 +23,7 @@ Post = Callable[..., tuple[int, Any]]
 
 def call(url: str, body: object | None = None, *, raw: bytes | None = None, **headers: str) -> tuple[int, Any]:
     data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-    said = {"developer-token": "any", "content-type": "application/json"}
+    said = {"content-type": "application/json"}
     said.update({key.replace("_", "-"): value for key, value in headers.items()})
     request = urllib.request.Request(url, data, {key: value for key, value in said.items() if value})
     try:
@@ -102,7 +102,6 @@ def test_every_version_answers(post: Post, version: str) -> None:
         ("searchStream", {"query": "SELECT FROM"}, 400, None),
         ("search", {"customer": "1"}, 403, {"authorizationError": "USER_PERMISSION_DENIED"}),
         ("search", {"version": "v3"}, 400, {"requestError": "UNSUPPORTED_VERSION"}),
-        ("search", {"headers": {"developer_token": ""}}, 400, {"requestError": "DEVELOPER_TOKEN_PARAMETER_MISSING"}),
         ("search", {"headers": {"authorization": "x"}}, 401, {"authenticationError": "OAUTH_TOKEN_INVALID"}),
     ],
 )
@@ -152,9 +151,7 @@ def test_accessible_customers_are_listed(emulator: EmulatorServer, agency: Synth
 
 def test_it_is_served_with_tls_too(emulator: EmulatorServer) -> None:
     context = ssl.create_default_context(cadata=emulator.ca_pem.decode())
-    request = urllib.request.Request(
-        f"{emulator.rest_tls_url}/v26/customers:listAccessibleCustomers", headers={"developer-token": "any"}
-    )
+    request = urllib.request.Request(f"{emulator.rest_tls_url}/v26/customers:listAccessibleCustomers")
     with urllib.request.urlopen(request, context=context) as response:
         assert json.load(response)["resourceNames"]
 
@@ -172,7 +169,7 @@ class TestAsAProxy:
     def test_it_answers_for_google(self, emulator: EmulatorServer) -> None:
         connection = self._connection(emulator, "googleads.googleapis.com")
         for _ in range(2):
-            connection.request("GET", "/v26/customers:listAccessibleCustomers", headers={"developer-token": "any"})
+            connection.request("GET", "/v26/customers:listAccessibleCustomers")
             with connection.getresponse() as response:
                 assert json.load(response)["resourceNames"]
         connection.close()

@@ -34,7 +34,7 @@ def make_ask(agency: SyntheticAgency, today: Callable[[], date] = lambda: TODAY)
     def ask(query: str, version_name: str = "v26") -> list[Any]:
         version = load_version(version_name)
         request = version.stream_request(customer_id=agency.client_ids[0], query=query)
-        headers = {"developer-token": "x", "login-customer-id": agency.login_customer_id}
+        headers = {"login-customer-id": agency.login_customer_id}
         pages = api.answer(Call(version, "SearchStream", request, headers))
         return [row for page in pages for row in version.stream_response.FromString(page).results]
 

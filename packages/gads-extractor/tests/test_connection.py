@@ -18,7 +18,7 @@ from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 
 VERSION = "v26"
-SECRETS = ("emulator-developer-token", "GOCSPX-a-secret", "1//a-refresh-token")
+SECRETS = ("an-old-developer-token", "GOCSPX-a-secret", "1//a-refresh-token")
 
 
 def refusing(failure: ApiFailureError) -> Callable[[Call, Selection], Iterator[bytes]]:
@@ -207,12 +207,17 @@ def test_what_a_check_meets_is_said(
     assert caught.value.hint
 
 
-def test_a_secret_that_the_api_repeats_is_masked(connection: GoogleAdsConnection, stage: Any) -> None:
+def test_a_secret_that_the_api_repeats_is_masked(configuration: Path, stage: Any, tmp_path: Path) -> None:
     stage.script = refusing(
-        ApiFailureError("authentication_error", "DEVELOPER_TOKEN_INVALID", "emulator-developer-token is unknown")
+        ApiFailureError("authentication_error", "DEVELOPER_TOKEN_INVALID", "an-old-developer-token is unknown")
     )
-    with pytest.raises(CredentialsError, match=r"\*\*\* is unknown"):
-        connection.check()
+    text = f"{configuration.read_text()}\ndeveloper_token: an-old-developer-token\n"
+    with (
+        GoogleAdsConnection.open(written(tmp_path, text), VERSION) as opened,
+        pytest.raises(CredentialsError, match=r"\*\*\* is unknown") as caught,
+    ):
+        opened.check()
+    assert "delete developer_token" in caught.value.hint
 
 
 def test_failures_are_not_printed_by_the_client_as_well(connection: GoogleAdsConnection) -> None:

@@ -38,7 +38,7 @@ def test_what_the_template_says_of_the_control_plane_is_what_holds_without_it(tm
 
 def test_what_the_template_has_as_a_comment_may_be_used(tmp_path: Path) -> None:
     text = WHOLE
-    for line in ("backfill_since = 2024-01-01", "operations_per_day = 15000"):
+    for line in ("backfill_since = 2024-01-01", 'access_level = "basic"'):
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
     text = text.replace(
@@ -46,8 +46,25 @@ def test_what_the_template_has_as_a_comment_may_be_used(tmp_path: Path) -> None:
     )
     sections = Configuration.load(_written(tmp_path, text))
     assert sections.cron_of("campaign") == "0 5 * * *"
-    assert sections.quota.operations_per_day == 15000
+    assert sections.quota.budget.limit == 15_000
     assert sections.run.backfill_since is not None
+
+
+@pytest.mark.parametrize(
+    ("quota", "limit"),
+    [
+        ('access_level = "explorer"', 2_880),
+        ('access_level = "basic"', 15_000),
+        ('access_level = "standard"', None),
+        ("operations_per_day = 7", 7),
+        ("", None),
+    ],
+)
+def test_the_daily_limit_follows_from_the_access_level_or_is_a_number(
+    tmp_path: Path, quota: str, limit: int | None
+) -> None:
+    text = WHOLE.replace("[quota]", f"[quota]\n{quota}")
+    assert Configuration.load(_written(tmp_path, text)).quota.budget.limit == limit
 
 
 def test_customer_ids_may_have_dashes_and_are_chosen_exactly(tmp_path: Path) -> None:
@@ -85,6 +102,8 @@ def test_a_query_may_stand_in_a_file_beside_it(tmp_path: Path) -> None:
         (("[storage]", "[storage]\nsecret = 1"), "storage.secret"),
         (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "retry.errors"),
         (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "api_permanent may be meant"),
+        (("[quota]", '[quota]\naccess_level = "gold"'), "quota.access_level"),
+        (("[quota]", '[quota]\naccess_level = "basic"\noperations_per_day = 9'), "keep one of them"),
         (("[google_ads]", "[google_ads]\nemulator = { accounts = 0 }"), "google_ads.emulator.accounts"),
         (("[google_ads]", "[google_ads]\nemulator = {}"), "either configuration or an emulator"),
     ],

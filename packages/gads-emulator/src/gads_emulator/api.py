@@ -68,8 +68,6 @@ Selection: TypeAlias = Callable[[Call], Iterator[bytes]]
 class Policy:
     """Which calls the API accepts."""
 
-    developer_tokens: frozenset[str] | None = None
-    """The accepted tokens; None accepts any token that is not empty."""
     require_oauth: bool = False
     """Whether a call without an access token of the emulator's token endpoint is refused."""
     refresh_tokens: frozenset[str] | None = None
@@ -121,11 +119,6 @@ class Api:
         token = call.metadata.get("authorization", "")
         if (token or policy.require_oauth) and not token.startswith(f"Bearer {TOKEN_PREFIX}"):
             raise refusal("OAUTH_TOKEN_INVALID")
-        developer_token = call.metadata.get("developer-token")
-        if not developer_token:
-            raise refusal("DEVELOPER_TOKEN_PARAMETER_MISSING")
-        if policy.developer_tokens is not None and developer_token not in policy.developer_tokens:
-            raise refusal("DEVELOPER_TOKEN_INVALID")
 
     def _account(self, call: Call) -> Account:
         """Return the account of the call's customer if the login may reach it."""

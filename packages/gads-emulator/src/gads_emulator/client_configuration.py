@@ -48,7 +48,6 @@ def write_client_configuration(
     lines = [
         "# Written by gads-emulator. Set the variable below before the client's first call.",
         f"# export {CA_VARIABLE}={json.dumps(str(directory / CA_NAME))}",
-        "developer_token: emulator-developer-token",
         f"endpoint: {addresses['grpc']}",
         f"json_key_file_path: {json.dumps(str(key_file))}",
         "impersonated_email: reports@emulator.invalid",

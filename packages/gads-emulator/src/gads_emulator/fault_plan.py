@@ -120,7 +120,10 @@ class FaultPlan:
     rules: tuple[FaultRule, ...] = ()
     seed: int = 1
     operations_per_day: int | None = None
-    """Operations of a developer token on a day (UTC) of the API's clock. A stream or a search is one operation."""
+    """Operations a day (UTC) of the API's clock, of all callers together: the quota belongs to the Cloud project.
+
+    A stream or a search is one operation.
+    """
 
 
 def read_fault_plan(path: Path) -> FaultPlan:

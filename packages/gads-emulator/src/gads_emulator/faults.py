@@ -102,7 +102,7 @@ class Faults:
             return
         now = self._now().astimezone(UTC)
         with self._lock:
-            key = (call.metadata.get("developer-token"), now.date())
+            key = now.date()
             self._operations[key] += 1
             if self._operations[key] <= budget:
                 return

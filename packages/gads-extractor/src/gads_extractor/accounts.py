@@ -31,7 +31,7 @@ _LABELS = "SELECT label.resource_name, label.name FROM label"
 
 
 class GoogleAdsAccountDirectory:
-    """An `AccountDirectory`, each request one operation of the developer token's quota.
+    """An `AccountDirectory`, each request one operation of the Cloud project's quota.
 
     `customer_client` of a manager lists itself and everything below it, to any depth, with the level and not the
     parent; cancelled accounts are in it

@@ -1,4 +1,4 @@
-"""Which of the credentials is wrong, as far as an answer shows: token, client, refresh token, login, project.
+"""Which of the credentials is wrong, as far as an answer shows: client, refresh token, login, Cloud project.
 
 Sources: https://developers.google.com/google-ads/api/docs/common-errors, https://www.rfc-editor.org/rfc/rfc6749
 section 5.2, and Google's additions to it: https://developers.google.com/identity/protocols/oauth2/web-server.
@@ -26,13 +26,11 @@ _GRANTS = {
 
 REFUSED_GRANTS = tuple(_GRANTS)
 
+_DEVELOPER_TOKEN = (
+    "developer tokens ended on 2026-09-09: delete developer_token from google-ads.yaml; access belongs to the Cloud "
+    "project of client_id or of the service account"
+)
 _OF_CODE = {
-    "DEVELOPER_TOKEN_INVALID": "developer_token is not valid: copy it from the API Center of the manager account",
-    "DEVELOPER_TOKEN_NOT_APPROVED": "developer_token is for test accounts alone: apply for Basic access",
-    "DEVELOPER_TOKEN_PROHIBITED": "developer_token was first used with another cloud project: use its client_id",
-    "DEVELOPER_TOKEN_NOT_ON_ALLOWLIST": "developer_token may not use this part of the API",
-    "DEVELOPER_TOKEN_PARAMETER_MISSING": "developer_token is missing",
-    "ORGANIZATION_NOT_ASSOCIATED_WITH_DEVELOPER_TOKEN": "developer_token is of another organization than client_id",
     "INVALID_LOGIN_CUSTOMER_ID": "login_customer_id is not an account: a manager's number, ten digits without dashes",
     "LOGIN_CUSTOMER_ID_PARAMETER_MISSING": "login_customer_id is missing: a manager's number, ten digits",
     "INVALID_LINKED_CUSTOMER_ID": "linked_customer_id is not an account",
@@ -42,15 +40,16 @@ _OF_CODE = {
     "ADVANCED_PROTECTION_NOT_ENROLLED": "the Google account behind refresh_token needs Advanced Protection",
     "PROJECT_DISABLED": "the cloud project of client_id, or the Google Ads API in it, is disabled: enable it",
     "CLOUD_PROJECT_NOT_FOUND": "the cloud project of client_id does not exist",
-    "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION": "the cloud project of client_id is for test accounts alone",
+    "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION": "the cloud project of client_id is for test accounts alone: apply for "
+    "Explorer, Basic or Standard access for the project",
     "CLOUD_PROJECT_NOT_UNDER_ORGANIZATION": "the cloud project of client_id belongs to no organization",
-    "INCOMPLETE_SIGNUP": "the account of developer_token has not been set up to its end: sign in to it once",
+    "INCOMPLETE_SIGNUP": "the account has not been set up to its end: sign in to it once",
 }
 
 _REFRESH_TOKEN = (
     "refresh_token gives no access any more: make a new one, or of a service account renew json_key_file_path"
 )
-_ANY = "one of developer_token, client_id, refresh_token and login_customer_id is wrong; the answer does not name it"
+_ANY = "one of client_id, refresh_token and login_customer_id is wrong; the answer does not name it"
 
 
 def of_code(code: str) -> str | None:
@@ -59,6 +58,8 @@ def of_code(code: str) -> str | None:
     An authentication error about the account that a call is for is not told apart here.
     """
     group, _, name = code.partition(".")
+    if "DEVELOPER_TOKEN" in name:
+        return _DEVELOPER_TOKEN
     if name in _OF_CODE or group != "AUTHENTICATION_ERROR":
         return _OF_CODE.get(name)
     return _REFRESH_TOKEN if name.startswith(("OAUTH_TOKEN", "GOOGLE_ACCOUNT", "LOGIN_COOKIE")) else _ANY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
+from typing import Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -27,9 +28,20 @@ class RunSection(_Section):
     look_seconds: float = Field(default=30, gt=0, le=3600)
 
 
-class QuotaSection(_Section):
-    """`[quota]`: the operations a day that all processes on this ledger may spend together."""
+ACCESS_LEVELS = {"explorer": 2_880, "basic": 15_000, "standard": None}
+"""Operations a day of a Cloud project by its access level; None: no daily limit.
 
+Source: https://developers.google.com/google-ads/api/docs/api-policy/access-levels
+"""
+
+
+class QuotaSection(_Section):
+    """`[quota]`: the operations a day that all processes on this ledger may spend together.
+
+    Given by the access level of the Cloud project or by a number; with neither there is no limit.
+    """
+
+    access_level: Literal["explorer", "basic", "standard"] | None = None
     operations_per_day: int | None = Field(default=None, ge=1)
     name: str = Field(default="default", min_length=1, max_length=100)
     time_zone: str = "UTC"
@@ -43,10 +55,21 @@ class QuotaSection(_Section):
             raise ValueError(f"{error.message}: {error.hint}") from None
         return name
 
+    @model_validator(mode="after")
+    def _one_limit(self) -> QuotaSection:
+        if self.access_level is not None and self.operations_per_day is not None:
+            raise ValueError("access_level and operations_per_day both set the limit; keep one of them")
+        return self
+
+    @property
+    def daily_limit(self) -> int | None:
+        """Operations a day; None without a limit."""
+        return self.operations_per_day if self.access_level is None else ACCESS_LEVELS[self.access_level]
+
     @property
     def budget(self) -> Budget:
         """The budget that this describes."""
-        return Budget(self.name, self.operations_per_day, self.time_zone)
+        return Budget(self.name, self.daily_limit, self.time_zone)
 
 
 class ErrorRuleSection(_Section):

@@ -211,7 +211,7 @@ class Execution:
         quota = self.configuration.quota
         with open_ledger_reader(self.configuration) as ledger:
             spent = ledger.quota(quota.name, quota.budget.day_of(request.now))
-            return Forecast(plan_work(request, ledger), spent, quota.operations_per_day, notes)
+            return Forecast(plan_work(request, ledger), spent, quota.daily_limit, notes)
 
     def _require_usable(self, options: RunOptions) -> None:
         """Refuse a report that the API would refuse, and an account that is not configured."""

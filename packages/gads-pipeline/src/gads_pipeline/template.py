@@ -61,7 +61,9 @@ look_seconds = 30
 
 [quota]
 # Operations a day, from midnight to midnight, for all processes on this ledger together; without it, no limit.
-# operations_per_day = 15000
+# The quota belongs to the Cloud project of the credentials. Its access level: explorer (2,880), basic (15,000) or
+# standard (no daily limit). Or a number of your own: operations_per_day = 10000
+# access_level = "basic"
 time_zone = "UTC"
 
 [retry]
@@ -83,7 +85,7 @@ def real_account(sink: str, state: str, api_version: str) -> str:
     head = f"""# gads-etl: what is extracted, from which accounts, and where to. Secrets do not belong here.
 
 [google_ads]
-# The official client's own file: developer token, OAuth client, refresh token or service account, login customer.
+# The official client's own file: OAuth client, refresh token or service account, login customer.
 # Leave it out to use the client's GOOGLE_ADS_* environment variables.
 configuration = "google-ads.yaml"
 # Google supports a version for about a year; `gads-etl check` says what a change would break.
