@@ -201,6 +201,27 @@ def test_the_newest_run_is_found_before_and_after_the_migration(folder: Path) ->
         assert reader.newest_run() == newest
 
 
+def test_expectations_are_inferred_from_the_rows_before_and_after_the_migration(folder: Path) -> None:
+    adapter = ledger_adapter("sqlite:state.db")
+    days: dict[tuple[str, str], list[str]] = {}
+    for row in PRINTED["state inspect"]["printed"]:
+        days.setdefault((row["customer_id"], row["report"]), []).append(row["logical_date"])
+    expected = [(*pair, min(found), max(found), True) for pair, found in sorted(days.items())]
+
+    def found() -> list[tuple[Any, ...]]:
+        with adapter.open_reader("sqlite:state.db", folder) as reader:
+            answer = reader.expectations("google_ads")
+        assert (answer.drawn_at, answer.accounts) == (None, ())
+        return [
+            (one.customer_id, one.report, str(one.first_day), str(one.last_day), one.inferred)
+            for one in answer.expected
+        ]
+
+    assert found() == expected
+    adapter.open_for_control_plane("sqlite:state.db", folder).close()
+    assert found() == expected
+
+
 def test_a_new_run_goes_on_where_the_old_version_ended(gads_etl: Command, folder: Path) -> None:
     day = ("--since", "2024-05-03", "--until", "2024-05-04", "--customer", "8646067664", "--report", "campaign")
     done = gads_etl("run", *day, cwd=folder)

@@ -25,6 +25,7 @@ from gads_domain.control import (
     scheduling_text,
 )
 from gads_domain.errors import InvalidValueError, LedgerError, UsageError
+from gads_domain.expectations import DrawnList, Expectations, after_drawing, inferred
 from gads_domain.local_path import path_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -65,6 +66,19 @@ class Content:
     leases: dict[str, Lease] = field(default_factory=dict)
     lease_number: int = 0
     quota: dict[tuple[str, date], QuotaDay] = field(default_factory=dict)
+    drawn: dict[str, Expectations] = field(default_factory=dict)
+
+    def expectations(self, source: str) -> Expectations:
+        """What is expected by the lists that were drawn, or else by the rows."""
+        if source in self.drawn:
+            return self.drawn[source]
+        keys = [key for key in self.states if key.source == source]
+        return inferred(source, [(key.customer_id, key.report, key.logical_date) for key in keys])
+
+    def record_list(self, drawn: DrawnList) -> Expectations:
+        """Put a list on record."""
+        self.drawn[drawn.source] = after_drawing(self.expectations(drawn.source), drawn)
+        return self.drawn[drawn.source]
 
     def state(self, key: PartitionKey) -> PartitionState:
         """The row of `key`, or the pending one."""
@@ -240,6 +254,10 @@ class PocketReader:
             if result.run_id not in content.revoked.get(key, ())
         }
         return max(runs, default=None)
+
+    def expectations(self, source: str) -> Expectations:
+        """What is expected of `source`."""
+        return self._content().expectations(source)
 
     def ledger_id(self) -> str | None:
         """The name of this ledger."""
@@ -433,6 +451,10 @@ class PocketControlPlaneLedger(_Writer):
             content.quota[budget, day] = replace(content.quota.get((budget, day), QuotaDay()), exhausted=True)
 
         self._change(change)
+
+    def record_list(self, drawn: DrawnList) -> Expectations:
+        """Put an account list on record."""
+        return self._change(lambda content: content.record_list(drawn))
 
 
 class PocketLedgerAdapter:

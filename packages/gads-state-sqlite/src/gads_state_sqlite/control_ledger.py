@@ -10,10 +10,12 @@ from typing import TypeVar
 
 from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, Spending, scheduling_text
 from gads_domain.errors import InvalidValueError
+from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
+from gads_state_sqlite.expectation_tables import record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import marks_in, quota_in, revoked_in, states_in
 from gads_state_sqlite.reader import SqliteStateReader
@@ -25,7 +27,7 @@ _Item = TypeVar("_Item")
 _MAY = allowing(
     inserts=frozenset({"operator_acts", "authority_log", "revocations"}),
     updates=frozenset({"status", "updated_at", "version"}),
-    owned=frozenset({"marks", "leases", "quota_days"}),
+    owned=frozenset({"marks", "leases", "quota_days", "account_lists", "listed_accounts", "expectations"}),
 )
 
 _LONG_AGO = "0001-01-01T00:00:00.000000Z"
@@ -104,6 +106,10 @@ class SqliteControlPlaneLedger(SqliteStateReader):
                 (budget, day.isoformat()),
             )
         )
+
+    def record_list(self, drawn: DrawnList) -> Expectations:
+        """Put an account list that was drawn on record; returns what is expected from now on."""
+        return self._file.write(lambda connection: record_list(connection, drawn))
 
     def _each(
         self, items: Sequence[_Item], act: OperatorAct, work: Callable[[sqlite3.Connection, _Item], bool]

@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState
+from gads_domain.expectations import Expectations
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange, KeyHistory, PartitionState, RecordedAct, SchemaPin, StateFilter
 from gads_state_sqlite import queries
+from gads_state_sqlite.expectation_tables import expectations_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import (
     ACT,
@@ -129,6 +131,10 @@ class SqliteStateReader:
     def quota(self, budget: str, day: date) -> QuotaDay:
         """What was spent of `budget` on `day`."""
         return self._source.read(lambda connection: queries.quota_in(connection, budget, day))
+
+    def expectations(self, source: str) -> Expectations:
+        """The account list of `source` as last drawn, and what is expected of it; inferred from rows without one."""
+        return self._source.read(lambda connection: expectations_in(connection, source))
 
     def ledger_id(self) -> str | None:
         """Names this ledger among all ledgers, for good; None while it does not exist."""

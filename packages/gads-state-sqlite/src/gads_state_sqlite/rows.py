@@ -62,7 +62,7 @@ def same_columns(one: str, other: str) -> str:
     return " AND ".join(f"{one}.{column} = {other}.{column}" for column in KEY.split(", "))
 
 
-def _decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
+def decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
     """A row that cannot be read is damage, and not the caller's mistake."""
 
     @wraps(decode)
@@ -110,7 +110,7 @@ def state_columns(state: PartitionState) -> tuple[Any, ...]:
     )
 
 
-@_decoder
+@decoder
 def state_of(row: Row) -> PartitionState:
     """From `STATE`."""
     return PartitionState(
@@ -151,7 +151,7 @@ def result_columns(result: ValidationResult, version: int) -> tuple[Any, ...]:
     )
 
 
-@_decoder
+@decoder
 def result_of(row: Row) -> ValidationResult:
     """From `RESULT`."""
     return ValidationResult(
@@ -172,7 +172,7 @@ def result_of(row: Row) -> ValidationResult:
     )
 
 
-@_decoder
+@decoder
 def authority_change_of(row: Row) -> AuthorityChange:
     """From `LOG`."""
     return AuthorityChange(
@@ -190,7 +190,7 @@ def authority_change_of(row: Row) -> AuthorityChange:
     )
 
 
-@_decoder
+@decoder
 def act_of(row: Row) -> RecordedAct:
     """From `ACT`."""
     return RecordedAct(
@@ -218,14 +218,14 @@ def pin_columns(pin: SchemaPin) -> tuple[Any, ...]:
     return pin.source, pin.report, pin.schema_version, pin.schema.fingerprint, _json(columns)
 
 
-@_decoder
+@decoder
 def pin_of(row: Row) -> SchemaPin:
     """From `source, report, schema_version, columns`."""
     columns = tuple(ColumnSpec(name, field, kind) for name, field, kind in json.loads(row[3]))
     return SchemaPin(row[0], row[1], row[2], TableSchema(columns))
 
 
-@_decoder
+@decoder
 def scheduling_state_of(row: Row) -> SchedulingState:
     """From `KEY`, status, the last try, the number of tries, the failure, held, terminal."""
     return SchedulingState(

@@ -179,7 +179,40 @@ END""",
 RUN_TRIGGERS = frozenset({"runs_count_results", "runs_lose_revoked_results"})
 """The only writers of the table `runs`."""
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Migration = (
+    f"""CREATE TABLE account_lists (
+    source TEXT NOT NULL PRIMARY KEY,
+    drawn_at TEXT NOT NULL CHECK (drawn_at {_MOMENT})
+) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE listed_accounts (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    manager_path TEXT NOT NULL CHECK (json_valid(manager_path)),
+    status TEXT NOT NULL,
+    selected INTEGER NOT NULL CHECK (selected IN (0, 1)),
+    skipped TEXT NOT NULL,
+    first_listed_at TEXT NOT NULL CHECK (first_listed_at {_MOMENT}),
+    last_listed_at TEXT NOT NULL CHECK (last_listed_at {_MOMENT}),
+    PRIMARY KEY (source, customer_id)
+) STRICT, WITHOUT ROWID""",
+    # A report that is no longer expected, and later is again, has a second period.
+    """CREATE TABLE expectations (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    period INTEGER NOT NULL CHECK (period >= 1),
+    first_day TEXT NOT NULL CHECK (date(first_day, '+0 days') IS first_day),
+    last_day TEXT CHECK (last_day IS NULL OR date(last_day, '+0 days') IS last_day),
+    closed TEXT NOT NULL,
+    PRIMARY KEY (source, customer_id, report, period),
+    CHECK ((last_day IS NULL) = (closed = ''))
+) STRICT, WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """From an empty file to the present version; entries are added at the end and never edited."""
 
 OLDEST_READABLE = 2
@@ -187,6 +220,9 @@ OLDEST_READABLE = 2
 
 RUNS_VERSION = 3
 """The first version with the table `runs`."""
+
+EXPECTATIONS_VERSION = 4
+"""The first version with the tables `account_lists`, `listed_accounts` and `expectations`."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

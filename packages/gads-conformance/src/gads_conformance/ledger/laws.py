@@ -1,6 +1,7 @@
 """The laws of the ledger's three ports in one class."""
 
 from gads_conformance.ledger.control_laws import LeaseLaws, MarkLaws, RetryLaws, RevocationLaws, SchedulingLaws
+from gads_conformance.ledger.expectation_laws import ExpectationLaws
 from gads_conformance.ledger.model_laws import ModelLaws
 from gads_conformance.ledger.past_laws import PastLaws
 from gads_conformance.ledger.process_laws import ProcessLaws
@@ -17,6 +18,7 @@ class LedgerLaws(
     RevocationLaws,
     SchedulingLaws,
     LeaseLaws,
+    ExpectationLaws,
     ModelLaws,
     ProcessLaws,
 ):

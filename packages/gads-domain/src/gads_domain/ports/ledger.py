@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState, Spending
+from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
@@ -38,6 +39,8 @@ class StateReader(Protocol):
        names the runs that every revocation on record withdraws. `authority_changes_of` a key are its own.
     8. `newest_run` is the latest run that has a validation result on record which no revocation withdraws; None if
        there is none. Its cost does not grow with the number of results.
+    9. `expectations` are those of the drawn lists on record. While none was drawn, they are inferred from the rows:
+       each report of each account is expected from its first row's day to its last one's, and there are no accounts.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -122,6 +125,10 @@ class StateReader(Protocol):
         """
         ...
 
+    def expectations(self, source: str) -> Expectations:
+        """The account list of `source` as last drawn, and what is expected of it, of one moment."""
+        ...
+
     def ledger_id(self) -> str | None:
         """Names this ledger among all ledgers, for good; None while it does not exist."""
         ...
@@ -175,6 +182,8 @@ class ControlPlaneLedger(StateReader, Protocol):
        released whether or not anything is taken, as by `release_leases`.
     7. `spend` counts operations if the budget allows all of them and the lease holds, and otherwise nothing; the sum
        that was granted on a day never exceeds a limit that all who spend agree on. What was spent stays spent.
+    8. `record_list` leads from the expectations on record to `after_drawing` of them in one step, and returns the new
+       ones; of several lists recorded at once none is lost. No row, authority change or act comes of it.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
@@ -221,4 +230,8 @@ class ControlPlaneLedger(StateReader, Protocol):
 
     def exhaust(self, budget: str, day: date) -> None:
         """Put on record that the API grants no more of `budget` on `day`."""
+        ...
+
+    def record_list(self, drawn: DrawnList) -> Expectations:
+        """Put an account list that was drawn on record; returns what is expected from now on."""
         ...

@@ -1,0 +1,123 @@
+"""The laws of what is expected: account lists on record, and what is inferred without one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import date, timedelta
+
+from gads_conformance.law import law
+from gads_conformance.ledger.samples import FIRST_DAY, REJECTED, key_of, moment, result_of
+from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
+from gads_domain.account import AccountStatus
+from gads_domain.expectations import (
+    NOT_CONFIGURED,
+    NOT_LISTED,
+    DrawnList,
+    Expectation,
+    Expectations,
+    ListedAccount,
+    after_drawing,
+)
+from gads_domain.partition_key import GOOGLE_ADS
+
+_LISTED = ListedAccount("1", "Acme “Süd” \u2028", "EUR", "Europe/Berlin", ("90", "9"), AccountStatus.ENABLED)
+_SKIPPED = ListedAccount("2", "Beta", selected=False, skipped="accounts.exclude has Beta")
+
+
+def _drawn(second: int, *accounts: ListedAccount, reports: tuple[str, ...] = ("campaign",), day: int = 0) -> DrawnList:
+    first = FIRST_DAY + timedelta(days=day)
+    pairs = {(one.customer_id, report): first for one in accounts if one.selected for report in reports}
+    return DrawnList(GOOGLE_ADS, moment(second), accounts, pairs)
+
+
+class ExpectationLaws(LedgerSuite):
+    """What is expected, and how it gets on record."""
+
+    @law("StateReader", 9)
+    def test_an_absent_ledger_expects_nothing_and_is_not_created(self, ledger: LedgerUnderTest) -> None:
+        """Nothing was drawn, nothing is expected, and there is no ledger afterwards."""
+        assert ledger.reader.expectations(GOOGLE_ADS) == Expectations(GOOGLE_ADS)
+        assert ledger.reader.ledger_id() is None
+
+    @law("StateReader", 9)
+    def test_without_a_list_the_rows_say_what_is_expected(self, ledger: LedgerUnderTest) -> None:
+        """From the first row to the last one, failed ones included, of each report of each account of the source."""
+        for key in (key_of(1, 7), key_of(1, 3), key_of(2, 5, "keyword"), key_of(1, 1, source="another")):
+            ledger.record(result_of(key, 1, REJECTED))
+        expected = (
+            Expectation("1", "campaign", date(2024, 1, 4), date(2024, 1, 8), inferred=True),
+            Expectation("2", "keyword", date(2024, 1, 6), date(2024, 1, 6), inferred=True),
+        )
+        assert [one.expectations(GOOGLE_ADS) for one in ledger.all] == [Expectations(GOOGLE_ADS, expected=expected)] * 3
+
+    @law("StateReader", 9)
+    @law("ControlPlaneLedger", 8)
+    def test_what_a_list_says_is_read_back_by_all(self, ledger: LedgerUnderTest) -> None:
+        """Every member of every account, and each expectation, whichever port is asked; of its own source alone."""
+        drawn = _drawn(1, _LISTED, _SKIPPED, reports=("campaign", "keyword"))
+        expected = after_drawing(Expectations(GOOGLE_ADS), drawn)
+        assert ledger.control.record_list(drawn) == expected
+        assert [one.expectations(GOOGLE_ADS) for one in ledger.all] == [expected] * 3
+        assert ledger.reader.expectations("another") == Expectations("another")
+
+    @law("ControlPlaneLedger", 8)
+    def test_the_first_list_takes_over_what_the_rows_show(self, ledger: LedgerUnderTest) -> None:
+        """An account that the list selects is expected from its first row on; another is closed by its last one."""
+        for key in (key_of(1, 3), key_of(3, 3), key_of(3, 5)):
+            ledger.record(result_of(key, 1))
+        after = ledger.control.record_list(_drawn(1, _LISTED, day=9))
+        assert after.expected == (
+            Expectation("1", "campaign", date(2024, 1, 4)),
+            Expectation("3", "campaign", date(2024, 1, 4), date(2024, 1, 6), NOT_LISTED),
+        )
+        assert ledger.reader.expectations(GOOGLE_ADS) == after
+
+    @law("ControlPlaneLedger", 8)
+    def test_lists_lead_on_from_what_is_on_record(self, ledger: LedgerUnderTest) -> None:
+        """Of many lists, with accounts and reports that come, go and come back, the ledger holds what the rule says."""
+        days = 86_400
+        lists = [
+            _drawn(0, _LISTED, _SKIPPED),
+            _drawn(days, _LISTED, reports=("campaign", "keyword"), day=-5),
+            _drawn(2 * days, ListedAccount("2"), reports=("keyword",), day=3),
+            _drawn(days, ListedAccount("4")),  # drawn before what is on record
+            _drawn(400 * days, ListedAccount("1"), ListedAccount("2"), day=390),
+            _drawn(401 * days, ListedAccount("1", selected=False, skipped="no more"), day=390),
+        ]
+        expected = Expectations(GOOGLE_ADS)
+        for drawn in lists:
+            expected = after_drawing(expected, drawn)
+            assert ledger.control.record_list(drawn) == expected
+            assert ledger.reader.expectations(GOOGLE_ADS) == expected
+        assert [one.closed for one in expected.expected if one.customer_id == "1"] == [
+            NOT_LISTED,
+            "no more",
+            NOT_LISTED,
+        ]
+        assert NOT_CONFIGURED in {one.closed for one in expected.expected}
+
+    @law("ControlPlaneLedger", 8)
+    def test_a_list_touches_no_row(self, ledger: LedgerUnderTest) -> None:
+        """Rows, results, acts and authority changes are what they were before."""
+        key = key_of(1)
+        ledger.record(result_of(key, 1))
+        before = ledger.everything([key])
+        ledger.control.record_list(_drawn(1, _LISTED))
+        assert ledger.everything([key]) == before
+
+    @law("ControlPlaneLedger", 8)
+    def test_lists_that_are_recorded_at_once_are_all_there(self, ledger: LedgerUnderTest) -> None:
+        """Each list has an account more; every one of them is on record in the end, whatever the order."""
+        accounts = tuple(ListedAccount(str(number)) for number in range(1, 9))
+        _ = ledger.control
+
+        def record(number: int) -> None:
+            with closing(ledger.open_for_control_plane()) as control:
+                control.record_list(_drawn(5, accounts[number]))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(record, range(8)))
+        found = ledger.reader.expectations(GOOGLE_ADS)
+        assert [one.customer_id for one in found.accounts] == [one.customer_id for one in accounts]
+        assert [one.customer_id for one in found.expected] == [one.customer_id for one in accounts]

@@ -1,0 +1,131 @@
+"""Account lists and expectations as rows, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from gads_domain.account import AccountStatus
+from gads_domain.clock import from_iso_utc
+from gads_domain.expectations import DrawnList, Expectation, Expectations, ListedAccount, after_drawing, inferred
+from gads_state_sqlite.rows import decoder, moment_text
+from gads_state_sqlite.schema import EXPECTATIONS_VERSION, version_of
+
+_ACCOUNT = (
+    "customer_id, name, currency, time_zone, manager_path, status, selected, skipped, first_listed_at, last_listed_at"
+)
+_EXPECTED = "customer_id, report, first_day, last_day, closed"
+
+
+def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations:
+    """What is on record; what the rows show while no list was drawn, or no writer has migrated the tables yet."""
+    drawn = None
+    if version_of(connection) >= EXPECTATIONS_VERSION:
+        drawn = connection.execute("SELECT drawn_at FROM account_lists WHERE source = ?", (source,)).fetchone()
+    if drawn is None:
+        rows = connection.execute(
+            "SELECT customer_id, report, min(logical_date), max(logical_date) FROM partition_state "
+            "WHERE source = ? GROUP BY customer_id, report",
+            (source,),
+        )
+        return inferred(source, [pair_and_day for row in rows for pair_and_day in _first_and_last(row)])
+    accounts = connection.execute(
+        f"SELECT {_ACCOUNT} FROM listed_accounts WHERE source = ? ORDER BY customer_id", (source,)
+    )
+    expected = connection.execute(
+        f"SELECT {_EXPECTED} FROM expectations WHERE source = ? ORDER BY customer_id, report, period", (source,)
+    )
+    return Expectations(
+        source, from_iso_utc(drawn[0]), tuple(map(_account, accounts)), tuple(map(_expectation, expected))
+    )
+
+
+def record_list(connection: sqlite3.Connection, drawn: DrawnList) -> Expectations:
+    """Write what changes by `drawn`; returns what is expected from then on."""
+    before = expectations_in(connection, drawn.source)
+    after = after_drawing(before, drawn)
+    if after is before:
+        return after
+    assert after.drawn_at is not None
+    _put(connection, "account_lists", "source, drawn_at", 1, [(drawn.source, moment_text(after.drawn_at, "drawn_at"))])
+    known = set(before.accounts)
+    rows = [(drawn.source, *_account_row(account)) for account in after.accounts if account not in known]
+    _put(connection, "listed_accounts", f"source, {_ACCOUNT}", 2, rows)
+    held, rows = set(_periods(before)), []
+    for period, one in _periods(after):
+        if (period, one) not in held or before.drawn_at is None:
+            last = None if one.last_day is None else one.last_day.isoformat()
+            rows.append(
+                (drawn.source, one.customer_id, one.report, period, one.first_day.isoformat(), last, one.closed)
+            )
+    _put(connection, "expectations", "source, customer_id, report, period, first_day, last_day, closed", 4, rows)
+    return after
+
+
+def _periods(expectations: Expectations) -> list[tuple[int, Expectation]]:
+    found: list[tuple[int, Expectation]] = []
+    for one in expectations.expected:
+        last = found[-1] if found else None
+        same = last is not None and (last[1].customer_id, last[1].report) == (one.customer_id, one.report)
+        found.append((last[0] + 1 if last is not None and same else 1, one))
+    return found
+
+
+def _put(connection: sqlite3.Connection, table: str, columns: str, keys: int, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert the rows, or change those that have the same first `keys` columns."""
+    names = columns.split(", ")
+    connection.executemany(
+        f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))}) "
+        f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in names[keys:]),
+        rows,
+    )
+
+
+def _account_row(account: ListedAccount) -> tuple[Any, ...]:
+    return (
+        account.customer_id,
+        account.name,
+        account.currency,
+        account.time_zone,
+        json.dumps(account.manager_path),
+        account.status.value,
+        int(account.selected),
+        account.skipped,
+        moment_text(account.first_listed_at, "first_listed_at"),
+        moment_text(account.last_listed_at, "last_listed_at"),
+    )
+
+
+@decoder
+def _account(row: Sequence[Any]) -> ListedAccount:
+    customer_id, name, currency, zone, path, status, selected, skipped, first, last = row
+    return ListedAccount(
+        customer_id,
+        name,
+        currency,
+        zone,
+        tuple(json.loads(path)),
+        AccountStatus.of(status),
+        bool(selected),
+        skipped,
+        from_iso_utc(first),
+        from_iso_utc(last),
+    )
+
+
+@decoder
+def _expectation(row: Sequence[Any]) -> Expectation:
+    customer_id, report, first, last, closed = row
+    return Expectation(
+        customer_id, report, date.fromisoformat(first), None if last is None else date.fromisoformat(last), closed
+    )
+
+
+@decoder
+def _first_and_last(row: Sequence[Any]) -> list[tuple[str, str, date]]:
+    customer_id, report, first, last = row
+    return [(customer_id, report, date.fromisoformat(day)) for day in (first, last)]
