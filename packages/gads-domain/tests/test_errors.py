@@ -64,7 +64,8 @@ def test_what_is_wider_than_a_partition_is_named_so() -> None:
         "QuotaExhaustedError",
         "BudgetSpentError",
     }
-    assert [kind.__name__ for kind in kinds() if kind.scope is FailureScope.ACCOUNT] == ["AccountRefusedError"]
+    of_an_account = {kind.__name__ for kind in kinds() if kind.scope is FailureScope.ACCOUNT}
+    assert of_an_account == {"AccountRefusedError", "AccountUnavailableError"}
 
 
 def test_the_codes_of_an_adapter_are_known_before_it_is_imported(

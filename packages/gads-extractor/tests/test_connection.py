@@ -111,6 +111,66 @@ def test_what_is_missing_is_named(text: str, message: str, tmp_path: Path) -> No
     assert error.hint
 
 
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ("refresh_token: 1//a-refresh-token", "refresh_token and json_key_file_path"),
+        ("client_id: a\nclient_secret: GOCSPX-a-secret", "client_id, client_secret and json_key_file_path"),
+        ("use_application_default_credentials: true", "json_key_file_path and use_application_default_credentials"),
+    ],
+)
+def test_two_kinds_of_credentials_are_refused(configuration: Path, tmp_path: Path, more: str, named: str) -> None:
+    error = refused(written(tmp_path, f"{configuration.read_text()}\n{more}\n"))
+    assert isinstance(error, ConfigurationError)
+    assert error.message == f"two kinds of credentials are configured: {named}"
+
+
+def test_a_kind_of_credentials_that_is_switched_off_is_none(configuration: Path, tmp_path: Path) -> None:
+    text = f"{configuration.read_text()}\nuse_application_default_credentials: false\nrefresh_token:\n"
+    with GoogleAdsConnection.open(written(tmp_path, text), VERSION) as opened:
+        assert opened.check()
+
+
+class Expiring:
+    """An API that takes no call with the first token it sees; with `ever`, none at all."""
+
+    def __init__(self, ever: bool = False) -> None:
+        self.ever = ever
+        self.tokens: list[str] = []
+
+    def __call__(self, call: Call, real: Selection) -> Iterator[bytes]:
+        self.tokens.append(call.metadata["authorization"])
+        if self.ever or self.tokens[0] == self.tokens[-1]:
+            raise ApiFailureError("authentication_error", "OAUTH_TOKEN_EXPIRED", "the token is too old")
+        yield from real(call)
+
+
+def test_an_access_token_that_has_expired_is_replaced_by_a_new_one(
+    connection: GoogleAdsConnection, stage: Any, emulator: EmulatorServer
+) -> None:
+    stage.script = Expiring()
+    assert connection.check() == [emulator.agency.login_customer_id]
+    assert len(set(stage.script.tokens)) == 2
+    stage.script = Expiring()
+    login = emulator.agency.login_customer_id
+    retry = RetryPolicy(sleep=lambda seconds: None)
+    (named,) = GoogleAdsAccountDirectory(connection, retry=retry).named([str(login)])
+    assert named.refusal is None
+    assert len(set(stage.script.tokens)) == 2
+
+
+def test_a_new_access_token_that_is_expired_too_is_a_fault_of_the_credentials(
+    connection: GoogleAdsConnection, stage: Any
+) -> None:
+    stage.script = Expiring(ever=True)
+    with pytest.raises(CredentialsError, match="OAUTH_TOKEN_EXPIRED"):
+        connection.check()
+    retry = RetryPolicy(attempts=3, sleep=lambda seconds: None)
+    with pytest.raises(CredentialsError, match=r"OAUTH_TOKEN_EXPIRED.*\(tried 3 times\)"):
+        GoogleAdsAccountDirectory(connection, retry=retry).named(["1234567890"])
+    assert len(set(stage.script.tokens)) == 5
+
+
 def test_a_key_file_that_is_none(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text("{}")

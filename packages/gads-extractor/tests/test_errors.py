@@ -11,6 +11,7 @@ from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import (
     AccountRefusedError,
+    AccountUnavailableError,
     ApiUnreachableError,
     ConfigurationError,
     CredentialsError,
@@ -60,14 +61,16 @@ class Refused(grpc.RpcError, grpc.Call):
         return False
 
 
-def refusal(*codes: tuple[str, int], delay: int | None = None) -> Refused:
+def refusal(
+    *codes: tuple[str, int], delay: int | None = None, status: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT
+) -> Refused:
     failure = GoogleAdsFailure.pb()(request_id="asked")
     for group, number in codes:
         error = failure.errors.add(message=f"because of {group}")
         setattr(error.error_code, group, number)
         if delay is not None:
             error.details.quota_error_details.retry_delay.seconds = delay
-    return Refused(grpc.StatusCode.INTERNAL, "see details", ((FAILURE, failure.SerializeToString()),))
+    return Refused(status, "see details", ((FAILURE, failure.SerializeToString()),))
 
 
 @pytest.mark.parametrize(
@@ -106,10 +109,12 @@ def test_a_status_without_details(status: grpc.StatusCode, details: str, kind: t
         ([("internal_error", 4), ("quota_error", 2)], QuotaExhaustedError),
         ([("internal_error", 4), ("query_error", 2)], PermanentApiError),
         ([("query_error", 2), ("authentication_error", 2)], CredentialsError),
-        ([("authentication_error", 8)], AccountRefusedError),
+        ([("authentication_error", 8)], AccountUnavailableError),
+        ([("authentication_error", 8), ("authorization_error", 2)], AccountRefusedError),
         ([("query_error", 2), ("authorization_error", 2)], AccountRefusedError),
         ([("authorization_error", 2), ("request_error", 38)], ApiVersionGoneError),
         ([("quota_error", 987)], PermanentApiError),
+        ([("internal_error", 4), ("quota_error", 987)], PermanentApiError),
     ],
 )
 def test_the_error_that_reaches_furthest_decides(codes: list[tuple[str, int]], kind: type[GadsError]) -> None:
@@ -117,6 +122,41 @@ def test_the_error_that_reaches_furthest_decides(codes: list[tuple[str, int]], k
     assert type(failure.error) is kind
     assert failure.error.message.endswith("(request id asked)")
     assert failure.error.message.count("because of") == len(codes)
+
+
+@pytest.mark.parametrize("code", [("quota_error", 987), ("query_error", 1), ("authentication_error", 987), None])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (grpc.StatusCode.INTERNAL, TransientApiError),
+        (grpc.StatusCode.UNAVAILABLE, TransientApiError),
+        (grpc.StatusCode.DATA_LOSS, TransientApiError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, QuotaExhaustedError),
+        (grpc.StatusCode.UNAUTHENTICATED, CredentialsError),
+        (grpc.StatusCode.PERMISSION_DENIED, AccountUnavailableError),
+        (grpc.StatusCode.INVALID_ARGUMENT, PermanentApiError),
+    ],
+)
+def test_a_code_that_the_client_does_not_know_follows_the_status(
+    code: tuple[str, int] | None, status: grpc.StatusCode, kind: type[GadsError]
+) -> None:
+    error = explain(refusal(*([] if code is None else [code]), status=status), VERSION).error
+    assert type(error) is kind
+    assert error.retryable == (kind not in (CredentialsError, PermanentApiError))
+
+
+def test_a_known_code_decides_beside_an_unknown_one() -> None:
+    unavailable = grpc.StatusCode.UNAVAILABLE
+    both = refusal(("query_error", 2), ("query_error", 987), status=unavailable)
+    assert type(explain(both, VERSION).error) is PermanentApiError
+    quota = refusal(("quota_error", 2), ("query_error", 987), status=unavailable)
+    assert type(explain(quota, VERSION).error) is QuotaExhaustedError
+
+
+def test_a_new_account_is_asked_again() -> None:
+    error = explain(refusal(code_of("authentication_error", "CUSTOMER_NOT_FOUND")), VERSION).error
+    assert (error.retryable, error.scope) == (True, FailureScope.ACCOUNT)
+    assert "after some minutes" in error.hint
 
 
 def test_a_code_that_the_client_does_not_know_shows_its_number() -> None:
@@ -189,6 +229,7 @@ def test_the_credential_that_is_wrong_is_named(group: str, name: str, blamed: st
     ("answer", "blamed"),
     [
         ("invalid_grant: Token has been expired or revoked.", "refresh_token is expired"),
+        ("invalid_grant: Bad Request", "consent screen is in testing, a refresh_token ends after seven days"),
         ("invalid_client: Unauthorized", "client_id and client_secret"),
         ("unauthorized_client: Client is unauthorized to retrieve access tokens", "client_id may not use"),
         ("deleted_client: The OAuth client was deleted.", "client_id is of an OAuth client that was deleted"),
@@ -207,9 +248,10 @@ def test_the_token_server_s_refusal_names_what_is_wrong(answer: str, blamed: str
 def test_every_authentication_code_but_an_account_s_is_about_who_asks() -> None:
     field = GoogleAdsFailure.pb().DESCRIPTOR.fields_by_name["errors"].message_type.fields_by_name["error_code"]
     for name in field.message_type.fields_by_name["authentication_error"].enum_type.values_by_name:
-        kind = type(explain(refusal(code_of("authentication_error", name)), VERSION).error)
-        of_account = name in ("CUSTOMER_NOT_FOUND", "CLIENT_CUSTOMER_ID_INVALID")
-        assert kind is (AccountRefusedError if of_account else CredentialsError)
+        refused = refusal(code_of("authentication_error", name), status=grpc.StatusCode.UNAUTHENTICATED)
+        kind = type(explain(refused, VERSION).error)
+        of_account = {"CUSTOMER_NOT_FOUND": AccountUnavailableError, "CLIENT_CUSTOMER_ID_INVALID": AccountRefusedError}
+        assert kind is of_account.get(name, CredentialsError)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import (
+    AccountUnavailableError,
     ConfigurationError,
     FailureReason,
     GadsError,
@@ -192,6 +193,10 @@ def test_nobody_is_an_error(configured: Configured, directory: Directory) -> Non
         chosen(configured(accounts='[accounts]\ninclude = ["nobody"]'))
     directory.tree = [Account("1", manager=True, refusal=DENIED)]
     with pytest.raises(PermanentApiError, match="cannot be listed: USER_PERMISSION_DENIED"):
+        chosen(configured())
+    new = FailureReason("api_account_unavailable", "CUSTOMER_NOT_FOUND", retryable=True)
+    directory.tree = [Account("1", manager=True, refusal=new)]
+    with pytest.raises(AccountUnavailableError, match="cannot be listed: CUSTOMER_NOT_FOUND"):
         chosen(configured())
 
 

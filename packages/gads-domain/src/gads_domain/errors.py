@@ -235,6 +235,15 @@ class AccountRefusedError(PermanentApiError):
     scope = FailureScope.ACCOUNT
 
 
+class AccountUnavailableError(ApiError):
+    """The API refuses one account whatever the report, in a way that may pass: a new account is not found at first."""
+
+    code = "api_account_unavailable"
+    scope = FailureScope.ACCOUNT
+    retryable = True
+    default_hint = "it is asked again later; other accounts are not affected"
+
+
 CHECK_FAILED = "check_failed"
 """The code of a run that was sealed and then rejected."""
 WORKER_LOST = "worker_lost"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gads_domain.account import Account, AccountStatus
-from gads_domain.errors import ApiError, FailureReason, PermanentApiError
+from gads_domain.errors import AccountUnavailableError, ApiError, FailureReason, PermanentApiError
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.page_decoder import PageDecoder
@@ -53,7 +53,7 @@ class GoogleAdsAccountDirectory:
         """
         try:
             rows = self._rows(root, _TREE)
-        except PermanentApiError as error:
+        except (PermanentApiError, AccountUnavailableError) as error:
             return [Account(root, refusal=FailureReason.of(error))]
         if not rows:  # not a manager
             return self.named([root])
@@ -102,7 +102,7 @@ class GoogleAdsAccountDirectory:
     def _right_below(self, manager: Account, listed: dict[str, Account]) -> list[str]:
         try:
             return [str(row["customer_client_id"]) for row in self._rows(manager.customer_id, _RIGHT_BELOW)]
-        except PermanentApiError as error:
+        except (PermanentApiError, AccountUnavailableError) as error:
             listed[manager.customer_id] = replace(listed[manager.customer_id], refusal=FailureReason.of(error))
             return []
 

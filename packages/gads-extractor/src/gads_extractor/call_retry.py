@@ -35,7 +35,8 @@ class RetryPolicy:
 
     def delay(self, failed_attempts: int, failure: CallFailure) -> float | None:
         """Seconds to wait after that many failed attempts; None if the call is not to be made again."""
-        if not isinstance(failure.error, TransientApiError) or failed_attempts >= self.attempts:
+        passes = isinstance(failure.error, TransientApiError) or failure.token_expired
+        if not passes or failed_attempts >= self.attempts:
             return None
         named = failure.retry_after or 0.0
         if named > self.longest_wait:

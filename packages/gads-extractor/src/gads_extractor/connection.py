@@ -32,6 +32,11 @@ IDLE_TIMEOUT = 300.0
 
 _ENVIRONMENT = "GOOGLE_ADS_"
 _SECRETS = ("developer_token", "client_secret", "refresh_token")
+_KINDS_OF_CREDENTIALS = (
+    ("client_id", "client_secret", "refresh_token"),
+    ("json_key_file_path",),
+    ("use_application_default_credentials",),
+)
 _WHERE = "google_ads.configuration names a google-ads.yaml; without it the GOOGLE_ADS_* variables are read"
 
 
@@ -68,6 +73,7 @@ class GoogleAdsConnection:
         stream_response(api_version)
         settings = _from_file(configuration) if configuration is not None else _from_environment()
         secrets = tuple(str(settings[name]) for name in _SECRETS if settings.get(name))
+        _require_one_kind(settings)
         return cls(_client(settings, api_version, secrets), api_version, secrets)
 
     def search_stream(
@@ -111,10 +117,14 @@ class GoogleAdsConnection:
             request_serializer=types.ListAccessibleCustomersRequest.serialize,
             response_deserializer=types.ListAccessibleCustomersResponse.deserialize,
         )
-        try:
-            response = start(types.ListAccessibleCustomersRequest(), timeout=timeout)
-        except CALL_ERRORS as error:
-            raise self._failure(error).error from error
+        for can_renew in (True, False):
+            try:
+                response = start(types.ListAccessibleCustomersRequest(), timeout=timeout)
+                break
+            except CALL_ERRORS as error:
+                failure = self._failure(error)
+                if not (can_renew and failure.token_expired):
+                    raise failure.error from error
         return sorted(name.removeprefix("customers/") for name in response.resource_names)
 
     def close(self) -> None:
@@ -132,6 +142,8 @@ class GoogleAdsConnection:
 
     def _failure(self, error: BaseException) -> CallFailure:
         failure = explain(error, self.api_version, self._secrets)
+        if failure.token_expired:
+            self._client.credentials.token = None  # the next call fetches another
         if isinstance(failure.error, ApiUnreachableError) and NO_CONNECTION in failure.error.message:
             fault = certificate_fault(self._endpoint)
             if fault is not None:
@@ -189,6 +201,18 @@ def _client(settings: dict[str, Any], api_version: str, secrets: tuple[str, ...]
         raise CredentialsError(f"json_key_file_path: {error.strerror}", hint=_WHERE) from None
     except ValueError:
         raise _missing(settings) from None
+
+
+def _require_one_kind(settings: Mapping[str, Any]) -> None:
+    """Refuse credentials of a user beside those of a service account: which of them the client takes shows nowhere."""
+    given = {name for name, value in settings.items() if str(value or False).lower() != "false"}
+    found = [names for kind in _KINDS_OF_CREDENTIALS if (names := [name for name in kind if name in given])]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"two kinds of credentials are configured: {' and '.join(', '.join(names) for names in found)}",
+            hint="keep client_id, client_secret and refresh_token, or json_key_file_path, or "
+            "use_application_default_credentials",
+        )
 
 
 def _missing(settings: Mapping[str, Any]) -> GadsError:

@@ -9,7 +9,8 @@ from __future__ import annotations
 _GRANTS = {
     "invalid_grant": (
         "refresh_token is expired, revoked or of another client_id: make a new one; of a service account it is the key "
-        "at json_key_file_path, impersonated_email or this machine's clock"
+        "at json_key_file_path, impersonated_email or this machine's clock; while the OAuth consent screen is in "
+        "testing, a refresh_token ends after seven days: publish the app, or use a service account"
     ),
     "invalid_client": "client_id and client_secret are not those of an OAuth client, or do not belong together",
     "unauthorized_client": (
@@ -49,7 +50,7 @@ _OF_CODE = {
 _REFRESH_TOKEN = (
     "refresh_token gives no access any more: make a new one, or of a service account renew json_key_file_path"
 )
-_ANY = "one of client_id, refresh_token and login_customer_id is wrong; the answer does not name it"
+ANY_OF_THEM = "one of client_id, refresh_token and login_customer_id is wrong; the answer does not name it"
 
 
 def of_code(code: str) -> str | None:
@@ -62,7 +63,7 @@ def of_code(code: str) -> str | None:
         return _DEVELOPER_TOKEN
     if name in _OF_CODE or group != "AUTHENTICATION_ERROR":
         return _OF_CODE.get(name)
-    return _REFRESH_TOKEN if name.startswith(("OAUTH_TOKEN", "GOOGLE_ACCOUNT", "LOGIN_COOKIE")) else _ANY
+    return _REFRESH_TOKEN if name.startswith(("OAUTH_TOKEN", "GOOGLE_ACCOUNT", "LOGIN_COOKIE")) else ANY_OF_THEM
 
 
 def of_oauth(text: str) -> str:

@@ -16,6 +16,7 @@ from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import (
     AccountRefusedError,
+    AccountUnavailableError,
     ApiError,
     ApiUnreachableError,
     ConfigurationError,
@@ -40,8 +41,10 @@ _QUOTA_CODES = {
     "QUOTA_ERROR.RESOURCE_EXHAUSTED",
     "QUOTA_ERROR.EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION",
 }
+_ACCOUNT_NOT_FOUND = "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND"
+_TOKEN_EXPIRED = "AUTHENTICATION_ERROR.OAUTH_TOKEN_EXPIRED"
 _ACCOUNT_CODES = {
-    "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND",
+    _ACCOUNT_NOT_FOUND,
     "AUTHENTICATION_ERROR.CLIENT_CUSTOMER_ID_INVALID",
     "AUTHORIZATION_ERROR.USER_PERMISSION_DENIED",
     "AUTHORIZATION_ERROR.CUSTOMER_NOT_ENABLED",
@@ -62,7 +65,7 @@ _HINTS = {
     "AUTHORIZATION_ERROR.INVALID_LOGIN_CUSTOMER_ID_SERVING_CUSTOMER_ID_COMBINATION": (
         "login_customer_id is not a manager above this account"
     ),
-    "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND": "check the account's number",
+    _ACCOUNT_NOT_FOUND: "check the account's number; an account that was just made is found after some minutes",
     "AUTHORIZATION_ERROR.MISSING_TOS": "sign in to the account and accept the terms of service",
     "QUERY_ERROR.REQUESTED_METRICS_FOR_MANAGER": "a manager has no metrics of its own; ask the accounts below it",
 }
@@ -85,6 +88,18 @@ _TRANSIENT_STATUS = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.DATA_LOSS,
+}
+_KINDS_OF_UNKNOWN: dict[grpc.StatusCode, type[GadsError]] = {
+    **dict.fromkeys(_TRANSIENT_STATUS, TransientApiError),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: QuotaExhaustedError,
+    grpc.StatusCode.UNAUTHENTICATED: CredentialsError,
+    grpc.StatusCode.PERMISSION_DENIED: AccountUnavailableError,
+}
+"""What the status says of a failure whose codes this client does not know; all else is a fault of the request."""
+_HINTS_OF_UNKNOWN = {
+    grpc.StatusCode.RESOURCE_EXHAUSTED: _QUOTA_HINT,
+    grpc.StatusCode.UNAUTHENTICATED: credential_hints.ANY_OF_THEM,
 }
 _SHOWN_ERRORS = 3
 _SHOWN_TEXT = 400
@@ -100,10 +115,14 @@ class ApiVersionGoneError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
-    """Why a call failed: the domain's error, and for how many seconds the API asks not to be called again."""
+    """Why a call failed: the domain's error, and for how many seconds the API asks not to be called again.
+
+    `token_expired` says that the access token was too old, so that the same call with a new one may succeed.
+    """
 
     error: GadsError
     retry_after: float | None = None
+    token_expired: bool = False
 
 
 class CallFailedError(Exception):
@@ -123,14 +142,14 @@ def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ())
     if isinstance(error, auth_errors.GoogleAuthError):
         return CallFailure(explain_oauth(error, secrets))
     if isinstance(error, GoogleAdsException):
-        return _of_failure(type(error.failure).pb(error.failure), error.request_id, secrets)
+        return _of_failure(type(error.failure).pb(error.failure), error.error.code(), error.request_id, secrets)
     if not isinstance(error, grpc.Call):
         return CallFailure(TransientApiError(_line(f"{type(error).__name__}: {error}", secrets)))
     trailing: Sequence[tuple[str, Any]] = tuple(error.trailing_metadata() or ())
     failure = _failure_in(trailing, api_version)
     request_id = next((str(value) for name, value in trailing if name == "request-id"), "")
     if failure is not None:
-        return _of_failure(failure, request_id, secrets)
+        return _of_failure(failure, error.code(), request_id, secrets)
     return CallFailure(_of_status(error.code(), error.details() or "", request_id, secrets))
 
 
@@ -166,7 +185,7 @@ def _failure_in(trailing: Sequence[tuple[str, Any]], api_version: str) -> Any | 
     return None
 
 
-def _of_failure(failure: Any, request_id: str, secrets: Iterable[str]) -> CallFailure:
+def _of_failure(failure: Any, status: grpc.StatusCode, request_id: str, secrets: Iterable[str]) -> CallFailure:
     codes = [_code_of(error.error_code) for error in failure.errors]
     texts = [f"{code}: {error.message}" for code, error in zip(codes, failure.errors, strict=True)]
     if len(texts) > _SHOWN_ERRORS:
@@ -175,9 +194,9 @@ def _of_failure(failure: Any, request_id: str, secrets: Iterable[str]) -> CallFa
     message = _line("; ".join(texts) or "a failure without errors", secrets)
     if asked:
         message = f"{message} (request id {asked})"
-    kind, default_hint = _kind_of(codes)
+    kind, default_hint = _kind_of(codes, status)
     hint = next((_HINTS[code] for code in codes if code in _HINTS), default_hint)
-    return CallFailure(kind(message, hint=hint), _retry_delay(failure))
+    return CallFailure(kind(message, hint=hint), _retry_delay(failure), _TOKEN_EXPIRED in codes)
 
 
 def _code_of(error_code: Any) -> str:
@@ -189,20 +208,34 @@ def _code_of(error_code: Any) -> str:
     return f"{which.upper()}.{value.name if value else number}"
 
 
-def _kind_of(codes: Sequence[str]) -> tuple[type[GadsError], str | None]:
-    """The error that reaches furthest decides: credentials, version, account, then what fails always, then quota."""
+def _kind_of(codes: Sequence[str], status: grpc.StatusCode) -> tuple[type[GadsError], str | None]:
+    """The error that reaches furthest decides: credentials, version, account, then what fails always, then quota.
+
+    Codes that the installed client has no name for decide nothing; where no other does, the status of the call does.
+    """
+    known = {code for code in codes if not _is_unknown(code)}
     for code in codes:
-        if code not in _ACCOUNT_CODES and (hint := credential_hints.of_code(code)) is not None:
+        if code in known - _ACCOUNT_CODES and (hint := credential_hints.of_code(code)) is not None:
             return CredentialsError, hint
     if _VERSION_GONE in codes:
         return ApiVersionGoneError, None
-    if not _ACCOUNT_CODES.isdisjoint(codes):
+    if known & _ACCOUNT_CODES == {_ACCOUNT_NOT_FOUND}:
+        return AccountUnavailableError, None
+    if known & _ACCOUNT_CODES:
         return AccountRefusedError, None
-    if codes and all(code in _TRANSIENT_CODES | _QUOTA_CODES for code in codes):
-        if not _QUOTA_CODES.isdisjoint(codes):
-            return QuotaExhaustedError, _QUOTA_HINT
+    if known - _TRANSIENT_CODES - _QUOTA_CODES:
+        return PermanentApiError, None
+    if known & _QUOTA_CODES:
+        return QuotaExhaustedError, _QUOTA_HINT
+    if known and len(known) == len(set(codes)):
         return TransientApiError, None
-    return PermanentApiError, None
+    return _KINDS_OF_UNKNOWN.get(status, PermanentApiError), _HINTS_OF_UNKNOWN.get(status)
+
+
+def _is_unknown(code: str) -> bool:
+    """Whether the installed client has no name for the code, or one that says nothing."""
+    name = code.rpartition(".")[2]
+    return name.isdigit() or name in ("UNKNOWN", "UNSPECIFIED")
 
 
 def _retry_delay(failure: Any) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import gads_extractor
 from gads_domain.account import Account
 from gads_domain.errors import (
+    AccountUnavailableError,
     ApiError,
     ConfigurationError,
     FailureReason,
@@ -70,7 +71,8 @@ def select_accounts(
     is not selected, which costs one request for each manager below the root. `count` is called before each request.
 
     Raises `ConfigurationError` or `UsageError` if no account is selected, `PermanentApiError` if the root is refused,
-    `CredentialsError`, `TransientApiError` or `QuotaExhaustedError` if the list cannot be had.
+    `AccountUnavailableError` if it is not found, as a new account at first, and `CredentialsError`,
+    `TransientApiError` or `QuotaExhaustedError` if the list cannot be had.
     """
     directory = directory_of(configuration, connection if count is None else CountedStreams(connection, count))
     section = configuration.accounts
@@ -91,7 +93,8 @@ def select_accounts(
         raise type(error)(f"{_UNLISTED.format(root)}: {error.message}", hint=hint) from error
     if listed[0].refusal is not None and len(listed) == 1:
         refusal = listed[0].refusal
-        raise PermanentApiError(f"{_UNLISTED.format(root)}: {refusal.message}", hint=refusal.hint)
+        kind = AccountUnavailableError if refusal.retryable else PermanentApiError
+        raise kind(f"{_UNLISTED.format(root)}: {refusal.message}", hint=refusal.hint)
     return _narrowed(select(listed, section.include, section.exclude), chosen)
 
 
