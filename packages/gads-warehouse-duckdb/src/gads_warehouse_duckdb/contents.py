@@ -22,7 +22,7 @@ def table_contents(
     connection: duckdb.DuckDBPyConnection, source: str, table: ReportTable
 ) -> Iterator[PartitionContent]:
     """The contents of `table`, by partition and run."""
-    yield from _summed(connection, source, table, f"main.{quoted(table.name)}")
+    yield from _summed(connection, source, table, table.place)
 
 
 def payload_contents(

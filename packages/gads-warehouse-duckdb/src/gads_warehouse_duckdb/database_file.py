@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -20,11 +20,6 @@ class DatabaseFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a file."""
-        return self.path.exists()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -44,7 +39,9 @@ class DatabaseFile:
                 try:
                     yield connection
                 except BaseException:
-                    _roll_back(connection)
+                    # Or the transaction is gone with what failed; nothing of it is committed either way.
+                    with suppress(duckdb.Error):
+                        connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
 
@@ -95,11 +92,3 @@ class DatabaseFile:
         if isinstance(error, duckdb.IOException):
             return StorageError(f"{self.path}: {text}", hint="check warehouse.url and the disk that it is on")
         return None
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        # The transaction is gone with what failed, or the database is shut; nothing of it is committed either way.
-        return

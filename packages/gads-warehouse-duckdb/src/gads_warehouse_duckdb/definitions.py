@@ -12,24 +12,11 @@ import pyarrow as pa
 
 from gads_warehouse_duckdb.errors import TableTakenError
 from gads_warehouse_duckdb.field_meanings import IDENTITY_MEANINGS, meaning_of
-from gads_warehouse_duckdb.layout import IDENTITY, RECORDS, column_type, literal, quoted
+from gads_warehouse_duckdb.layout import IDENTITY, column_type, literal, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
 from gads_warehouse_duckdb.views.dbt import dbt_views
 from gads_warehouse_duckdb.views.definition import ViewDefinition
 from gads_warehouse_duckdb.views.reporting import reporting_views
-
-_COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("report", pa.string()),
-    ("table_name", pa.string()),
-    ("column_name", pa.string()),
-    ("position", pa.int32()),
-    ("data_type", pa.string()),
-    ("category", pa.string()),
-    ("field", pa.string()),
-    ("schema_versions", pa.list_(pa.int32())),
-    ("meaning", pa.string()),
-]
-_CATALOGUE_COLUMNS = pa.schema(_COLUMNS)
 
 
 class Definitions:
@@ -52,36 +39,41 @@ class Definitions:
         ).fetchall()
         for schema, name in {(view.schema, view.name) for view in self.views}.intersection(tables):
             raise TableTakenError(f"there cannot be a view {schema}.{name}: there is a table of that name")
-        for schema, name in connection.execute(f"SELECT schema_name, view_name FROM {RECORDS}.views").fetchall():
+        for schema, name in connection.execute("SELECT schema_name, view_name FROM gads.views").fetchall():
             connection.execute(f"DROP VIEW IF EXISTS {schema}.{quoted(name)}")
-        connection.execute(f"DELETE FROM {RECORDS}.views")
+        connection.execute("DELETE FROM gads.views")
         for view in self.views:
             place = f"{view.schema}.{quoted(view.name)}"
             connection.execute(f"CREATE OR REPLACE VIEW {place} AS {view.query}")
             connection.execute(f"COMMENT ON VIEW {place} IS {literal(view.meaning)}")
-            connection.execute(f"INSERT INTO {RECORDS}.views VALUES (?, ?, ?)", [view.schema, view.name, view.meaning])
-        connection.execute(f"DELETE FROM {RECORDS}.catalogue")
-        connection.register("catalogue_rows", pa.Table.from_pylist(self.catalogue, _CATALOGUE_COLUMNS))
-        connection.execute(f"INSERT INTO {RECORDS}.catalogue SELECT * FROM catalogue_rows")
+            connection.execute("INSERT INTO gads.views VALUES (?, ?, ?)", [view.schema, view.name, view.meaning])
+        connection.execute("DELETE FROM gads.catalogue")
+        columns = connection.sql("FROM gads.catalogue").to_arrow_table().schema
+        connection.register("catalogue_rows", pa.Table.from_pylist(self.catalogue, columns))
+        connection.execute("INSERT INTO gads.catalogue FROM catalogue_rows")
         connection.unregister("catalogue_rows")
 
 
 def _described(table: ReportTable) -> list[dict[str, Any]]:
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[str, str, str, str | None, list[int], str | None]] = []
     for column in table.columns:
         group = column.field.split(".")[0]
         category = group if group in ("metrics", "segments") else "attributes"
-        versions = [version for version, columns in table.versions.items() if column in columns]
+        versions = sorted(version for version, columns in table.versions.items() if column in columns)
         rows.append((column.name, column_type(column.type), category, column.field, versions, meaning_of(column.field)))
     for name, kind in IDENTITY.items():
-        rows.append((name, kind, "identity", None, list(table.versions), IDENTITY_MEANINGS[name]))
+        rows.append((name, kind, "identity", None, sorted(table.versions), IDENTITY_MEANINGS[name]))
     return [
-        dict(
-            zip(
-                _CATALOGUE_COLUMNS.names,
-                (table.report, table.name, name, position, kind, category, field, sorted(versions), meaning),
-                strict=True,
-            )
-        )
+        {
+            "report": table.report,
+            "table_name": table.name,
+            "column_name": name,
+            "position": position,
+            "data_type": kind,
+            "category": category,
+            "field": field,
+            "schema_versions": versions,
+            "meaning": meaning,
+        }
         for position, (name, kind, category, field, versions, meaning) in enumerate(rows)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, RUN_ID, quoted
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID
 from gads_warehouse_duckdb.report_tables import ReportTable
 
 
@@ -29,8 +29,7 @@ VALID_POINTER = (
 )
 """Of the table of pointers."""
 
-
-_POINTERS = f"{RECORDS}.pointers"
+_POINTERS = "gads.pointers"
 
 
 def count_invalid_identity(connection: duckdb.DuckDBPyConnection, tables: Sequence[ReportTable]) -> dict[str, int]:
@@ -41,7 +40,7 @@ def count_invalid_identity(connection: duckdb.DuckDBPyConnection, tables: Sequen
         counts[_place(table)] = _number(
             connection,
             f"SELECT sum(number) FROM (SELECT {CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID}, count(*) AS number "
-            f"FROM main.{quoted(table.name)} GROUP BY ALL) WHERE NOT {VALID_ROW}",
+            f"FROM {table.place} GROUP BY ALL) WHERE NOT {VALID_ROW}",
         )
     counts[_POINTERS] = _number(connection, f"SELECT count(*) FROM {_POINTERS} WHERE NOT ({VALID_POINTER})")
     return {place: number for place, number in counts.items() if number}
@@ -52,7 +51,7 @@ def discard_invalid_identity(connection: duckdb.DuckDBPyConnection, tables: Sequ
     found = count_invalid_identity(connection, tables)
     for table in tables:
         if _place(table) in found:
-            connection.execute(f"DELETE FROM main.{quoted(table.name)} WHERE NOT {VALID_ROW}")
+            connection.execute(f"DELETE FROM {table.place} WHERE NOT {VALID_ROW}")
     if _POINTERS in found:
         connection.execute(f"DELETE FROM {_POINTERS} WHERE NOT ({VALID_POINTER})")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +17,18 @@ from gads_warehouse_duckdb.report_tables import ReportTable
 
 _FILE = "_file"
 _ORIGINS = "payload_origins"
+_ORIGIN_COLUMNS: dict[str, pa.DataType] = {
+    "file": pa.string(),
+    "customer": pa.string(),
+    "day": pa.date32(),
+    "run": pa.string(),
+}
+
+
+def table_of(columns: Mapping[str, pa.DataType], rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    """The rows, of which there is at least one, as an Arrow table."""
+    values = zip(*rows, strict=True)
+    return pa.table({name: pa.array(one, kind) for (name, kind), one in zip(columns.items(), values, strict=True)})
 
 
 @contextmanager
@@ -26,18 +39,13 @@ def payload_rows(
 
     Raises `DamagedPartitionError` if their columns are not what their seals say.
     """
-    paths = [str(one.payload) for one in replacements]
     files = f"read_parquet([{_listed(replacements)}], hive_partitioning=false"
     _require_columns(connection, replacements[0], f"{files})")
-    origins = pa.table(
-        {
-            "file": pa.array(paths, pa.string()),
-            "customer": pa.array([one.partition.key.customer_id for one in replacements], pa.string()),
-            "day": pa.array([one.partition.key.logical_date for one in replacements], pa.date32()),
-            "run": pa.array([one.partition.run_id.value for one in replacements], pa.string()),
-        }
+    origins = (
+        (str(one.payload), one.partition.key.customer_id, one.partition.key.logical_date, one.partition.run_id.value)
+        for one in replacements
     )
-    connection.register(_ORIGINS, origins)
+    connection.register(_ORIGINS, table_of(_ORIGIN_COLUMNS, origins))
     yield (
         f"SELECT {table.selection(version)}, origin.customer AS {CUSTOMER_ID}, origin.day AS {LOGICAL_DATE}, "
         f"origin.run AS {RUN_ID} FROM {files}, filename={literal(_FILE)}) AS payload "

@@ -9,7 +9,7 @@ import duckdb
 
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_warehouse_duckdb.errors import SchemaDriftError, TableTakenError
-from gads_warehouse_duckdb.layout import IDENTITY, RECORDS, column_type, quoted
+from gads_warehouse_duckdb.layout import IDENTITY, column_type, quoted
 
 Columns = tuple[ColumnSpec, ...]
 
@@ -30,6 +30,11 @@ class ReportTable:
             for column in columns:
                 found.setdefault(column.name, column)
         return tuple(found.values())
+
+    @property
+    def place(self) -> str:
+        """The table as SQL names it."""
+        return f"main.{quoted(self.name)}"
 
     @property
     def newest(self) -> int:
@@ -68,7 +73,7 @@ class ReportTables:
         self._places: dict[tuple[str, int], ReportTable] = {}
         self.history: list[tuple[str, int, Columns]] = []
         rows = connection.execute(
-            f"SELECT report, schema_version, table_name, columns FROM {RECORDS}.report_tables ORDER BY rowid"
+            "SELECT report, schema_version, table_name, columns FROM gads.report_tables ORDER BY rowid"
         ).fetchall()
         for report, version, name, columns in rows:
             table = self._tables.setdefault(name, ReportTable(report, name))
@@ -105,7 +110,7 @@ class ReportTables:
         else:
             self._widen(table, version, columns)
         self._connection.execute(
-            f"INSERT INTO {RECORDS}.report_tables VALUES (?, ?, ?, ?)",
+            "INSERT INTO gads.report_tables VALUES (?, ?, ?, ?)",
             [
                 report,
                 version,
@@ -137,10 +142,10 @@ class ReportTables:
         if taken is not None and taken[0]:
             raise TableTakenError(f"the rows of {report} cannot have a table {name}: there is one already")
         kinds = {column.name: column_type(column.type) for column in columns} | IDENTITY
-        self._connection.execute(
-            f"CREATE TABLE main.{quoted(name)} ({', '.join(f'{quoted(one)} {kind}' for one, kind in kinds.items())})"
-        )
         table = ReportTable(report, name)
+        self._connection.execute(
+            f"CREATE TABLE {table.place} ({', '.join(f'{quoted(one)} {kind}' for one, kind in kinds.items())})"
+        )
         self._tables[name] = table
         self._place(table, version, columns)
         return table
@@ -150,7 +155,7 @@ class ReportTables:
         for column in columns:
             if column.name not in before:
                 self._connection.execute(
-                    f"ALTER TABLE main.{quoted(table.name)} ADD COLUMN {quoted(column.name)} {column_type(column.type)}"
+                    f"ALTER TABLE {table.place} ADD COLUMN {quoted(column.name)} {column_type(column.type)}"
                 )
         self._place(table, version, columns)
 

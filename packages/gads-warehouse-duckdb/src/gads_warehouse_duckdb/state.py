@@ -9,7 +9,7 @@ import duckdb
 
 from gads_domain.ports.warehouse import FullLoad, WarehousePosition
 from gads_warehouse import WarehouseDamagedError
-from gads_warehouse_duckdb.layout import CONTRACT_VERSION, RECORDS
+from gads_warehouse_duckdb.layout import CONTRACT_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def naive_utc(moment: datetime) -> datetime:
 def find_state(connection: duckdb.DuckDBPyConnection) -> WarehouseState | None:
     """The state, None before the first step is committed."""
     row = connection.execute(
-        f"SELECT source, ledger_id, position, cursor, definitions, load_id FROM {RECORDS}.state"
+        "SELECT source, ledger_id, position, cursor, definitions, load_id FROM gads.state"
     ).fetchone()
     if row is None:
         return None
@@ -38,24 +38,23 @@ def find_state(connection: duckdb.DuckDBPyConnection) -> WarehouseState | None:
     at: WarehousePosition | FullLoad = WarehousePosition(ledger_id, position, cursor)
     if position is None:
         # Only where there is no position: files from before contract 1.1 have no such table, and always a position.
-        load = connection.execute(f"SELECT position, cursor, done, remaining FROM {RECORDS}.full_load").fetchone()
+        load = connection.execute("SELECT position, cursor, done, remaining FROM gads.full_load").fetchone()
         if load is None:
-            raise WarehouseDamagedError(f"the warehouse does not say where it is: {RECORDS}.full_load is empty")
+            raise WarehouseDamagedError("the warehouse does not say where it is: gads.full_load is empty")
         at = FullLoad(WarehousePosition(ledger_id, load[0], load[1]), load[2], load[3])
     return WarehouseState(source, at, definitions, load_id)
 
 
 def write_state(connection: duckdb.DuckDBPyConnection, state: WarehouseState, at: datetime) -> None:
     """Put `state` in place of what is there."""
-    connection.execute(f"DELETE FROM {RECORDS}.state")
-    connection.execute(f"DELETE FROM {RECORDS}.full_load")
+    connection.execute("DELETE FROM gads.state; DELETE FROM gads.full_load")
     place = [state.at.position, state.at.cursor] if isinstance(state.at, WarehousePosition) else [None, None]
     connection.execute(
-        f"INSERT INTO {RECORDS}.state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO gads.state VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [CONTRACT_VERSION, state.source, state.at.ledger_id, *place, state.definitions, naive_utc(at), state.load_id],
     )
     if isinstance(state.at, FullLoad):
         connection.execute(
-            f"INSERT INTO {RECORDS}.full_load VALUES (?, ?, ?, ?)",
+            "INSERT INTO gads.full_load VALUES (?, ?, ?, ?)",
             [state.at.target.position, state.at.target.cursor, state.at.done, state.at.remaining],
         )

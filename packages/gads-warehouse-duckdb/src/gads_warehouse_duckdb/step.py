@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,16 +17,24 @@ from gads_domain.ports.warehouse import LoadedStep, LoadStep, Replacement, Wareh
 from gads_warehouse import OtherLedgerError
 from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.invalid_identity import discard_invalid_identity
-from gads_warehouse_duckdb.layout import CONTRACT_VERSION, CUSTOMER_ID, LOGICAL_DATE, RECORDS, quoted
-from gads_warehouse_duckdb.payload_rows import of_one_version, payload_rows, require_counts
+from gads_warehouse_duckdb.layout import CONTRACT_VERSION
+from gads_warehouse_duckdb.package_data import statements
+from gads_warehouse_duckdb.payload_rows import of_one_version, payload_rows, require_counts, table_of
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import WarehouseState, find_state, naive_utc, write_state
 
 _CHANGED = "changed_partitions"
-_SAME_KEY = (
-    "pointer.report = changed.report AND pointer.customer_id = changed.customer_id "
-    "AND pointer.logical_date = changed.logical_date"
-)
+_SQL = statements("step.sql")
+_REPORT = attrgetter("report")
+_POINTER_COLUMNS: dict[str, pa.DataType] = {
+    "customer_id": pa.string(),
+    "report": pa.string(),
+    "logical_date": pa.date32(),
+    "run_id": pa.string(),
+    "schema_version": pa.int32(),
+    "record_count": pa.int64(),
+    "seal_sha256": pa.string(),
+}
 
 
 class StepTransaction:
@@ -46,7 +56,7 @@ class StepTransaction:
             discard_invalid_identity(self._connection, self._tables.all())
         for (report, version), group in groupby(self._step.replace, key=of_one_version):
             self._replace(report, version, list(group))
-        for report, keys in groupby(sorted(self._step.remove, key=_report_of), key=_report_of):
+        for report, keys in groupby(sorted(self._step.remove, key=_REPORT), key=_REPORT):
             self._removed += self._change_pointers(report, list(keys), "removed", "removed")
         self._record_step()
         return LoadedStep(self._added, self._replaced, self._removed, self._rows)
@@ -70,7 +80,7 @@ class StepTransaction:
         self._added += len(group) - shown
         require_counts(self._connection, group)
         with payload_rows(self._connection, table, version, group) as query:
-            self._connection.execute(f"INSERT INTO main.{quoted(table.name)} BY NAME {query}")
+            self._connection.execute(f"INSERT INTO {table.place} BY NAME {query}")
         self._rows += sum(one.partition.record_count for one in group)
 
     def _change_pointers(
@@ -80,31 +90,17 @@ class StepTransaction:
 
         The load record's action is `known` for a partition that was shown and `new` for one that was not.
         """
-        self._connection.register(_CHANGED, _table_of(partitions))
-        shown = self._connection.execute(
-            f"SELECT count(*) FROM {_CHANGED} AS changed SEMI JOIN {RECORDS}.pointers AS pointer ON {_SAME_KEY}"
-        ).fetchone()
-        self._connection.execute(
-            f"INSERT INTO {RECORDS}.load_records SELECT $load, if(pointer.run_id IS NULL, $new, $known), "
-            "changed.customer_id, changed.report, changed.logical_date, changed.run_id, pointer.run_id, "
-            "changed.schema_version, changed.record_count, changed.seal_sha256, $at, $contract "
-            f"FROM {_CHANGED} AS changed LEFT JOIN {RECORDS}.pointers AS pointer ON {_SAME_KEY}",
-            {"load": self._load_id, "new": new, "known": known, "at": self._at, "contract": CONTRACT_VERSION},
-        )
-        self._connection.execute(
-            f"DELETE FROM {RECORDS}.pointers AS pointer USING {_CHANGED} AS changed WHERE {_SAME_KEY}"
-        )
-        self._connection.execute(
-            f"INSERT INTO {RECORDS}.pointers SELECT *, ?, ? FROM {_CHANGED} WHERE run_id IS NOT NULL",
-            [self._at, self._load_id],
-        )
+        execute = self._connection.execute
+        self._connection.register(_CHANGED, table_of(_POINTER_COLUMNS, map(_pointer_row, partitions)))
+        ((shown,),) = execute(_SQL["count_shown"]).fetchall()
+        values = {"load": self._load_id, "new": new, "known": known, "at": self._at, "contract": CONTRACT_VERSION}
+        execute(_SQL["record_changes"], values)
+        execute(_SQL["delete_pointers"])
+        execute(_SQL["insert_pointers"], [self._at, self._load_id])
         for table in self._tables.of(report):
-            self._connection.execute(
-                f"DELETE FROM main.{quoted(table.name)} AS old USING {_CHANGED} AS changed "
-                f"WHERE old.{CUSTOMER_ID} = changed.customer_id AND old.{LOGICAL_DATE} = changed.logical_date"
-            )
+            execute(_SQL["delete_rows"].format(table=table.place))
         self._connection.unregister(_CHANGED)
-        return 0 if shown is None else int(shown[0])
+        return int(shown)
 
     def _record_step(self) -> None:
         step = self._step
@@ -115,7 +111,7 @@ class StepTransaction:
             self._connection, WarehouseState(step.source, step.to, definitions.fingerprint, self._load_id), step.at
         )
         self._connection.execute(
-            f"INSERT INTO {RECORDS}.loads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _SQL["insert_load"],
             [
                 self._load_id,
                 step.mode.value,
@@ -131,22 +127,16 @@ class StepTransaction:
         )
 
 
-def _report_of(key: PartitionKey) -> str:
-    return key.report
-
-
-def _table_of(partitions: Sequence[CurrentPartition] | Sequence[PartitionKey]) -> pa.Table:
-    """The columns of `gads.pointers`; of a key alone, which has no run, those behind the day are null."""
-    keys = [one if isinstance(one, PartitionKey) else one.key for one in partitions]
-    current = [one if isinstance(one, CurrentPartition) else None for one in partitions]
-    return pa.table(
-        {
-            "customer_id": pa.array([key.customer_id for key in keys], pa.string()),
-            "report": pa.array([key.report for key in keys], pa.string()),
-            "logical_date": pa.array([key.logical_date for key in keys], pa.date32()),
-            "run_id": pa.array([one and one.run_id.value for one in current], pa.string()),
-            "schema_version": pa.array([one and one.schema_version for one in current], pa.int32()),
-            "record_count": pa.array([one and one.record_count for one in current], pa.int64()),
-            "seal_sha256": pa.array([one and one.seal_sha256 for one in current], pa.string()),
-        }
+def _pointer_row(one: CurrentPartition | PartitionKey) -> tuple[Any, ...]:
+    if isinstance(one, PartitionKey):
+        return one.customer_id, one.report, one.logical_date, None, None, None, None
+    key = one.key
+    return (
+        key.customer_id,
+        key.report,
+        key.logical_date,
+        one.run_id.value,
+        one.schema_version,
+        one.record_count,
+        one.seal_sha256,
     )

@@ -28,11 +28,14 @@ from gads_warehouse_duckdb.contents import payload_contents, table_contents
 from gads_warehouse_duckdb.database_file import DatabaseFile
 from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.invalid_identity import VALID_POINTER, count_invalid_identity, valid_identity
-from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, RUN_ID, is_laid_out, lay_out, quoted
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, is_laid_out, lay_out
+from gads_warehouse_duckdb.package_data import statements
 from gads_warehouse_duckdb.payload_rows import of_one_version
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import find_state
 from gads_warehouse_duckdb.step import StepTransaction
+
+_SQL = statements("warehouse.sql")
 
 
 class DuckDbWarehouse:
@@ -64,12 +67,7 @@ class DuckDbWarehouse:
     def pointers(self, report: str) -> list[CurrentPartition]:
         """The partitions of `report` that are shown, in key order."""
         with self._opened() as found:
-            rows = found.execute(
-                f"SELECT source, customer_id, logical_date, run_id, record_count, schema_version, seal_sha256 "
-                f"FROM {RECORDS}.pointers, (SELECT source FROM {RECORDS}.state) "
-                f"WHERE report = ? AND {VALID_POINTER} ORDER BY customer_id, logical_date",
-                [report],
-            ).fetchall()
+            rows = found.execute(_SQL["pointers"].format(valid=VALID_POINTER), [report]).fetchall()
         return [
             CurrentPartition(PartitionKey(source, customer, report, day), RunId(run), count, version, seal)
             for source, customer, day, run, count, version, seal in rows
@@ -81,22 +79,10 @@ class DuckDbWarehouse:
         with self._opened() as found:
             tables = ReportTables(found)
             for report in _reports(found, tables):
-                rows = " UNION ALL ".join(
-                    f"SELECT {CUSTOMER_ID} AS customer_id, {LOGICAL_DATE} AS logical_date, {RUN_ID} AS run_id "
-                    f"FROM main.{quoted(table.name)}"
-                    for table in tables.of(report)
-                )
-                no_rows = f"SELECT customer_id, logical_date, run_id FROM {RECORDS}.pointers WHERE false"
-                wrong = found.execute(
-                    f"WITH counted AS (SELECT *, count(*) AS found FROM ({rows or no_rows}) GROUP BY ALL), "
-                    "shown AS (SELECT *, count(*) OVER (PARTITION BY customer_id, logical_date) AS times "
-                    f"FROM {RECORDS}.pointers WHERE report = ?) "
-                    "SELECT DISTINCT source, customer_id, logical_date FROM counted FULL JOIN shown "
-                    f"USING (customer_id, logical_date, run_id), (SELECT source FROM {RECORDS}.state) "
-                    "WHERE (coalesce(found, 0) <> coalesce(record_count, -1) OR times > 1) "
-                    f"AND {valid_identity('customer_id', 'logical_date', 'run_id')}",
-                    [report],
-                ).fetchall()
+                identity = f"{CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID}"
+                rows = " ".join(f"UNION ALL SELECT {identity} FROM {table.place}" for table in tables.of(report))
+                valid = valid_identity("customer_id", "logical_date", "run_id")
+                wrong = found.execute(_SQL["mismatched"].format(rows=rows, valid=valid), [report]).fetchall()
                 keys.update(PartitionKey(source, customer, report, day) for source, customer, day in wrong)
         return sorted(keys)
 
@@ -135,7 +121,7 @@ class DuckDbWarehouse:
 
     def query(self, sql: str) -> QueryResult:
         """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""
-        if not self._file.exists:
+        if not self.path.exists():
             raise UsageError(f"there is no warehouse {self.path}", hint="gads-etl warehouse load makes one")
         with self._file.reading() as connection:
             try:
@@ -173,7 +159,7 @@ class DuckDbWarehouse:
     @contextmanager
     def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for reading, to an empty warehouse in memory if nothing was ever loaded."""
-        if self._file.exists:
+        if self.path.exists():
             with self._file.reading() as connection:
                 if is_laid_out(connection):
                     yield connection
@@ -191,7 +177,7 @@ def _empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _reports(connection: duckdb.DuckDBPyConnection, tables: ReportTables) -> list[str]:
     """The reports that have a table or a pointer."""
-    pointed = connection.execute(f"SELECT DISTINCT report FROM {RECORDS}.pointers WHERE {VALID_POINTER}").fetchall()
+    pointed = connection.execute(f"SELECT DISTINCT report FROM gads.pointers WHERE {VALID_POINTER}").fetchall()
     return sorted({*(table.report for table in tables.all()), *(report for (report,) in pointed)})
 
 

@@ -5,93 +5,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gads_domain.metadata import ColumnSpec
-from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RECORDS, REPORTING, RUN_ID, literal, quoted
+from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, REPORTING, RUN_ID, literal, quoted
+from gads_warehouse_duckdb.package_data import document, statements
 from gads_warehouse_duckdb.report_tables import ReportTable
-from gads_warehouse_duckdb.views.accounts import accounts
 from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 
 _MICROS = "_micros"
-_FRACTIONAL_MICROS = frozenset(
-    f"metrics_{name}"
-    for name in [
-        "active_view_cpm",
-        "average_cost",
-        "average_cpc",
-        "average_cpe",
-        "average_cpm",
-        "average_cpv",
-        "benchmark_average_max_cpc",
-        "cost_per_all_conversions",
-        "cost_per_conversion",
-        "cost_per_current_model_attributed_conversion",
-        "cost_per_platform_comparable_conversion",
-        "trueview_average_cpv",
-    ]
-)
-"""Averages of money, which the API gives in micros although their names do not say so."""
 
-_ADDED_UP = [
-    f"metrics_{name}"
-    for name in [
-        "impressions",
-        "clicks",
-        "interactions",
-        "cost_micros",
-        "conversions",
-        "conversions_value",
-        "all_conversions",
-        "all_conversions_value",
-        "view_through_conversions",
-    ]
-]
+_ACCOUNT_REPORTS = (
+    ("customer", "customer", CUSTOMER_ID),
+    ("customer_client", "customer_client", "customer_client_id::VARCHAR"),
+    ("account", "customer", CUSTOMER_ID),
+)
+"""Reports that describe accounts, the best first, the prefix of their columns, and the account that a row describes."""
+
+_ACCOUNT_FIELDS = ("descriptive_name", "currency_code", "time_zone", "manager", "test_account")
 
 
 def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
     """All views of the schema `reporting` that these tables make possible."""
-    fixed = [accounts(tables), _freshness(), _gaps()]
+    views = [_view("accounts", described=_described_accounts(tables)), _view("freshness"), _view("gaps")]
     campaign = table_with(tables, "campaign", ["campaign_id", "metrics_clicks"])
     if campaign is not None:
-        fixed.append(_campaign_daily(campaign))
-    taken = {view.name for view in fixed}
-    versioned = [
-        _all_versions(report, [table for table in tables if table.report == report])
-        for report in dict.fromkeys(table.report for table in tables)
-        if sum(table.report == report for table in tables) > 1
-    ]
-    taken.update(view.name for view in versioned)
-    return [*fixed, *versioned, *(_with_money(table) for table in tables if table.name not in taken)]
+        views.append(_campaign_daily(campaign))
+    by_report: dict[str, list[ReportTable]] = {}
+    for table in tables:
+        by_report.setdefault(table.report, []).append(table)
+    views += [_all_versions(report, several) for report, several in by_report.items() if len(several) > 1]
+    taken = {view.name for view in views}
+    return [*views, *(_with_money(table) for table in tables if table.name not in taken)]
+
+
+def _view(template: str, view_name: str | None = None, **parts: str) -> ViewDefinition:
+    """The view of `template`, by default of its name, with `parts` put into its query and its meaning."""
+    lines = statements("views/reporting.sql")[template].splitlines()
+    meaning = " ".join(line.removeprefix("-- ") for line in lines if line.startswith("-- "))
+    query = "\n".join(line for line in lines if not line.startswith("-- "))
+    return ViewDefinition(REPORTING, view_name or template, query.format(**parts), meaning.format(**parts))
 
 
 def money(column: ColumnSpec) -> tuple[str, str] | None:
     """The name and expression of `column` in the account's currency, exact to the micro; None if it is no money."""
     if column.type == "int64" and column.name.endswith(_MICROS):
-        return column.name.removesuffix(_MICROS), f"{quoted(column.name)}::DECIMAL(19, 0) * 0.000001::DECIMAL(7, 6)"
-    if column.type == "double" and column.name in _FRACTIONAL_MICROS:
+        return column.name.removesuffix(_MICROS), _exact(column.name)
+    fractional = document("views/metrics.toml")["fractional_micros"]
+    if column.type == "double" and column.is_metric and column.name.removeprefix("metrics_") in fractional:
         return f"{column.name}_in_currency", f"{quoted(column.name)} / 1e6"
     return None
+
+
+def _exact(micros: str) -> str:
+    return f"{quoted(micros)}::DECIMAL(19, 0) * 0.000001::DECIMAL(7, 6)"
 
 
 def _with_money(table: ReportTable) -> ViewDefinition:
     names = {column.name for column in table.columns}
     added = [
-        f"{expression} AS {quoted(name)}"
+        f", {expression} AS {quoted(name)}"
         for name, expression in filter(None, map(money, table.columns))
         if name not in names
     ]
-    extra = "".join(f", {one}" for one in added)
-    return ViewDefinition(
-        REPORTING,
-        table.name,
-        f"SELECT rows.*{extra}, account.account_name AS _account_name, account.currency_code AS _currency_code, "
-        f"account.time_zone AS _time_zone FROM main.{quoted(table.name)} AS rows "
-        f"LEFT JOIN {REPORTING}.accounts AS account ON account.customer_id = rows.{CUSTOMER_ID}",
-        f"The rows of {table.report}{_versions_of(table)} with money in the account's currency beside micros, and "
-        "the account's name, currency and time zone.",
-    )
+    version = f" of schema version {_listed_versions(table)}" if table.name != table.report else ""
+    return _view("with_money", table.name, report=table.report + version, added="".join(added), table=table.place)
 
 
-def _versions_of(table: ReportTable) -> str:
-    return f" of schema version {', '.join(map(str, sorted(table.versions)))}" if table.name != table.report else ""
+def _listed_versions(table: ReportTable) -> str:
+    return ", ".join(map(str, sorted(table.versions)))
 
 
 def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
@@ -108,97 +87,38 @@ def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
             else f"{quoted(column.name)} AS {quoted(f'{column.name}__v{min(table.versions)}')}"
             for column in table.columns
         ]
-        selects.append(
-            f"SELECT {literal(table.name)} AS _table, {', '.join(columns)}, "
-            f"{CUSTOMER_ID}, {LOGICAL_DATE}, {RUN_ID} FROM main.{quoted(table.name)}"
-        )
-    versions = "; ".join(
-        f"{table.name} has schema version {', '.join(map(str, sorted(table.versions)))}" for table in tables
-    )
-    return ViewDefinition(
-        REPORTING,
+        listed = ", ".join([f"{literal(table.name)} AS _table", *columns, CUSTOMER_ID, LOGICAL_DATE, RUN_ID])
+        selects.append(f"SELECT {listed} FROM {table.place}")
+    return _view(
+        "all_versions",
         f"{report}__all_versions",
-        " UNION ALL BY NAME ".join(selects),
-        f"All rows of {report}, whose type or meaning changed: {versions}. A column that changed its type is there "
-        "once a table; one of the same type may mean something else in another table, which _table names.",
+        report=report,
+        versions="; ".join(f"{table.name} has schema version {_listed_versions(table)}" for table in tables),
+        selects=" UNION ALL BY NAME ".join(selects),
     )
 
 
 def _campaign_daily(table: ReportTable) -> ViewDefinition:
     present = {column.name: column for column in table.columns}
-    described = [name for name in ("campaign_name", "campaign_status") if name in present]
-    sums = []
-    for name in _ADDED_UP:
-        if name in present:
-            short = name.removeprefix("metrics_")
-            total = f"sum({quoted(name)})"
-            sums.append(f"{total}{'::BIGINT' if present[name].type == 'int64' else ''} AS {short}")
-            if name.endswith(_MICROS):
-                exact = f"sum({quoted(name)}::DECIMAL(19, 0) * 0.000001::DECIMAL(7, 6))"
-                sums.append(f"{exact} AS {short.removesuffix(_MICROS)}")
-    inner = ", ".join(
-        [
-            f"{LOGICAL_DATE} AS day",
-            f"{CUSTOMER_ID} AS customer_id",
-            "campaign_id",
-            *(f"any_value({name}) AS {name}" for name in described),
-            *sums,
-            f"any_value({RUN_ID}) AS run_id",
-        ]
-    )
-    return ViewDefinition(
-        REPORTING,
-        "campaign_daily",
-        f"WITH daily AS (SELECT {inner} FROM main.{quoted(table.name)} GROUP BY ALL) "
-        "SELECT daily.*, account.account_name, account.currency_code, account.time_zone FROM daily "
-        f"LEFT JOIN {REPORTING}.accounts AS account USING (customer_id)",
-        f"One row a day a campaign, from {table.name}: what can be added up, money in the account's currency, "
-        "conversions.",
-    )
+    columns = [f"any_value({name}) AS {name}" for name in ("campaign_name", "campaign_status") if name in present]
+    for short in document("views/metrics.toml")["added_up"]:
+        column = present.get(f"metrics_{short}")
+        if column is not None:
+            total = f"sum({quoted(column.name)})"
+            columns.append(f"{total}{'::BIGINT' if column.type == 'int64' else ''} AS {short}")
+            if short.endswith(_MICROS):
+                columns.append(f"sum({_exact(column.name)}) AS {short.removesuffix(_MICROS)}")
+    return _view("campaign_daily", name=table.name, columns=", ".join(columns), table=table.place)
 
 
-def _freshness() -> ViewDefinition:
-    query = f"""
-WITH days AS (
-    SELECT report, customer_id, logical_date, record_count, run_id, loaded_at,
-        logical_date - row_number() OVER (PARTITION BY report, customer_id ORDER BY logical_date)::INTEGER AS island
-    FROM {RECORDS}.pointers
-), spans AS (
-    SELECT report, customer_id, island, max(logical_date) AS last_day FROM days GROUP BY ALL
-), unbroken AS (
-    SELECT report, customer_id, arg_min(last_day, island) AS complete_until FROM spans GROUP BY ALL
-)
-SELECT report, customer_id, min(logical_date) AS first_day, max(logical_date) AS last_day, complete_until,
-    count(*) AS days, max(logical_date) - min(logical_date) + 1 - count(*) AS missing_days,
-    sum(record_count)::BIGINT AS record_count, max(run_id) AS newest_run_id, max(loaded_at) AS loaded_at
-FROM days JOIN unbroken USING (report, customer_id)
-GROUP BY report, customer_id, complete_until
-"""
-    return ViewDefinition(
-        REPORTING,
-        "freshness",
-        query,
-        "One row a report an account, from the pointers: first and last day, the last day before the first gap, days "
-        "missing in between, rows, newest run, last load.",
-    )
-
-
-def _gaps() -> ViewDefinition:
-    query = f"""
-WITH bounds AS (
-    SELECT report, customer_id, min(logical_date) AS first_day,
-        max(max(logical_date)) OVER (PARTITION BY report) AS last_day
-    FROM {RECORDS}.pointers GROUP BY report, customer_id
-), expected AS (
-    SELECT report, customer_id, unnest(generate_series(first_day, last_day, INTERVAL 1 DAY))::DATE AS logical_date
-    FROM bounds
-)
-SELECT report, customer_id, logical_date FROM expected
-ANTI JOIN {RECORDS}.pointers USING (report, customer_id, logical_date)
-"""
-    return ViewDefinition(
-        REPORTING,
-        "gaps",
-        query,
-        "The days without a pointer, from an account's first day of a report to the last day of any account's.",
-    )
+def _described_accounts(tables: Sequence[ReportTable]) -> str:
+    """The rows that describe accounts, to be united with those before."""
+    selects = []
+    for rank, (report, prefix, account) in enumerate(_ACCOUNT_REPORTS):
+        table = table_with(tables, report, [f"{prefix}_currency_code"])
+        if table is not None:
+            present = {column.name for column in table.columns}
+            names = [f"{prefix}_{field}" for field in _ACCOUNT_FIELDS]
+            columns = ", ".join(name if name in present else "NULL" for name in names)
+            selects.append(f"UNION ALL SELECT {account}, {columns}, {LOGICAL_DATE}, {rank} FROM {table.place}")
+    return " ".join(selects)

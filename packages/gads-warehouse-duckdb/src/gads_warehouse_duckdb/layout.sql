@@ -1,0 +1,43 @@
+-- The tables beside the rows, as contracts/warehouse/v1 names them.
+
+-- name: tables
+CREATE SCHEMA gads;
+CREATE SCHEMA reporting;
+CREATE SCHEMA google_ads;
+CREATE TABLE gads.state (
+    contract_version VARCHAR, source VARCHAR, ledger_id VARCHAR, position BIGINT, cursor VARCHAR, definitions VARCHAR,
+    loaded_at TIMESTAMP, load_id BIGINT
+);
+CREATE TABLE gads.pointers (
+    customer_id VARCHAR, report VARCHAR, logical_date DATE, run_id VARCHAR, schema_version INTEGER,
+    record_count BIGINT, seal_sha256 VARCHAR, loaded_at TIMESTAMP, load_id BIGINT
+);
+CREATE TABLE gads.loads (
+    load_id BIGINT, mode VARCHAR, position_before BIGINT, position BIGINT, loaded_at TIMESTAMP, added BIGINT,
+    replaced BIGINT, removed BIGINT, record_count BIGINT, contract_version VARCHAR
+);
+CREATE TABLE gads.load_records (
+    load_id BIGINT, action VARCHAR, customer_id VARCHAR, report VARCHAR, logical_date DATE, run_id VARCHAR,
+    previous_run_id VARCHAR, schema_version INTEGER, record_count BIGINT, seal_sha256 VARCHAR, loaded_at TIMESTAMP,
+    contract_version VARCHAR
+);
+CREATE TABLE gads.report_tables (
+    report VARCHAR, schema_version INTEGER, table_name VARCHAR, columns VARCHAR
+);
+CREATE TABLE gads.catalogue (
+    report VARCHAR, table_name VARCHAR, column_name VARCHAR, position INTEGER, data_type VARCHAR, category VARCHAR,
+    field VARCHAR, schema_versions INTEGER[], meaning VARCHAR
+);
+CREATE TABLE gads.views (schema_name VARCHAR, view_name VARCHAR, meaning VARCHAR);
+
+-- name: full_load
+-- Files from before contract 1.1 lack it.
+CREATE TABLE IF NOT EXISTS gads.full_load (position BIGINT, cursor VARCHAR, done BIGINT, remaining BIGINT);
+
+-- name: find_state_table
+SELECT 1 FROM duckdb_tables()
+WHERE schema_name = 'gads' AND table_name = 'state' AND NOT internal AND database_name = current_database();
+
+-- name: taken_schemas
+SELECT schema_name FROM duckdb_schemas()
+WHERE database_name = current_database() AND schema_name IN ('gads', 'reporting', 'google_ads') ORDER BY schema_name;
