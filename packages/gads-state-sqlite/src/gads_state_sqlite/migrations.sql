@@ -1,0 +1,225 @@
+-- The tables, as migrations from one version to the next. New ones are added at the end; none is ever edited.
+
+-- name: version_1
+PRAGMA application_id = 1195459667;
+CREATE TABLE ledger_meta (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    ledger_id TEXT NOT NULL,
+    created_at TEXT NOT NULL CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z')
+) STRICT;
+CREATE TABLE partition_state (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    status TEXT NOT NULL CHECK (status IN ('pending', 'success', 'failed')),
+    current_run_id TEXT,
+    schema_version INTEGER,
+    record_count INTEGER CHECK (record_count >= 0),
+    seal_sha256 TEXT CHECK (length(seal_sha256) = 64),
+    attempt_count INTEGER NOT NULL CHECK (attempt_count >= 0),
+    updated_at TEXT NOT NULL CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    last_error TEXT,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    PRIMARY KEY (source, customer_id, report, logical_date),
+    CHECK ((status = 'success') = (current_run_id IS NOT NULL)),
+    CHECK (current_run_id IS NOT NULL
+        OR (schema_version IS NULL AND record_count IS NULL AND seal_sha256 IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX partition_state_not_success
+ON partition_state (source, customer_id, report, logical_date, status)
+WHERE status <> 'success';
+CREATE INDEX partition_state_by_date ON partition_state (logical_date);
+CREATE TRIGGER partition_state_never_deleted BEFORE DELETE ON partition_state
+BEGIN SELECT RAISE(ABORT, 'a partition is never forgotten'); END;
+CREATE TABLE attempts (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    run_id TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('passed', 'rejected', 'unsealed')),
+    judged_at TEXT NOT NULL CHECK (judged_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    checks TEXT NOT NULL CHECK (json_valid(checks)),
+    failure TEXT CHECK (failure IS NULL OR json_valid(failure)),
+    schema_version INTEGER,
+    record_count INTEGER CHECK (record_count >= 0),
+    seal_sha256 TEXT,
+    content_sha256 TEXT,
+    changes TEXT CHECK (changes IS NULL OR json_valid(changes)),
+    PRIMARY KEY (source, customer_id, report, logical_date, version)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER attempts_never_updated BEFORE UPDATE ON attempts
+BEGIN SELECT RAISE(ABORT, 'attempts only grows'); END;
+CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts
+BEGIN SELECT RAISE(ABORT, 'attempts only grows'); END;
+CREATE TABLE authority_log (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    from_run TEXT,
+    to_run TEXT,
+    status_before TEXT NOT NULL CHECK (status_before IN ('pending', 'success', 'failed')),
+    status_after TEXT NOT NULL CHECK (status_after IN ('pending', 'success', 'failed')),
+    schema_version INTEGER,
+    record_count INTEGER,
+    seal_sha256 TEXT,
+    at TEXT NOT NULL CHECK (at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    cause TEXT NOT NULL,
+    CHECK (status_before <> status_after OR from_run IS NOT to_run),
+    CHECK ((status_after = 'success') = (to_run IS NOT NULL))
+) STRICT;
+CREATE INDEX authority_log_by_key ON authority_log (source, customer_id, report, logical_date, sequence);
+CREATE TRIGGER authority_log_never_updated BEFORE UPDATE ON authority_log
+BEGIN SELECT RAISE(ABORT, 'authority_log only grows'); END;
+CREATE TRIGGER authority_log_never_deleted BEFORE DELETE ON authority_log
+BEGIN SELECT RAISE(ABORT, 'authority_log only grows'); END;
+CREATE TABLE operator_acts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    kind TEXT NOT NULL,
+    at TEXT NOT NULL CHECK (at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    actor TEXT NOT NULL,
+    command TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    status_before TEXT NOT NULL CHECK (status_before IN ('pending', 'success', 'failed')),
+    status_after TEXT NOT NULL CHECK (status_after IN ('pending', 'success', 'failed'))
+) STRICT;
+CREATE INDEX operator_acts_by_key ON operator_acts (source, customer_id, report, logical_date, sequence);
+CREATE TRIGGER operator_acts_never_updated BEFORE UPDATE ON operator_acts
+BEGIN SELECT RAISE(ABORT, 'operator_acts only grows'); END;
+CREATE TRIGGER operator_acts_never_deleted BEFORE DELETE ON operator_acts
+BEGIN SELECT RAISE(ABORT, 'operator_acts only grows'); END;
+CREATE TABLE schema_pins (
+    source TEXT NOT NULL,
+    report TEXT NOT NULL,
+    schema_version INTEGER NOT NULL CHECK (schema_version >= 1),
+    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 64),
+    columns TEXT NOT NULL CHECK (json_valid(columns)),
+    PRIMARY KEY (source, report, schema_version)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER schema_pins_never_updated BEFORE UPDATE ON schema_pins
+BEGIN SELECT RAISE(ABORT, 'schema_pins only grows'); END;
+CREATE TRIGGER schema_pins_never_deleted BEFORE DELETE ON schema_pins
+BEGIN SELECT RAISE(ABORT, 'schema_pins only grows'); END;
+
+-- name: version_2
+ALTER TABLE operator_acts ADD COLUMN filter TEXT NOT NULL DEFAULT '';
+ALTER TABLE operator_acts ADD COLUMN by_policy INTEGER NOT NULL DEFAULT 0 CHECK (by_policy IN (0, 1));
+ALTER TABLE operator_acts ADD COLUMN before TEXT NOT NULL DEFAULT '';
+ALTER TABLE operator_acts ADD COLUMN after TEXT NOT NULL DEFAULT '';
+-- The version of the row that the act left: results above it came later, whatever the clocks say.
+ALTER TABLE operator_acts ADD COLUMN row_version INTEGER NOT NULL DEFAULT 0 CHECK (row_version >= 0);
+CREATE TABLE marks (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    held INTEGER NOT NULL CHECK (held IN (0, 1)),
+    terminal INTEGER NOT NULL CHECK (terminal IN (0, 1)),
+    PRIMARY KEY (source, customer_id, report, logical_date)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE revocations (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    run_id TEXT NOT NULL,
+    ordered_at TEXT NOT NULL CHECK (ordered_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    PRIMARY KEY (source, customer_id, report, logical_date, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER revocations_never_updated BEFORE UPDATE ON revocations
+BEGIN SELECT RAISE(ABORT, 'revocations only grows'); END;
+CREATE TRIGGER revocations_never_deleted BEFORE DELETE ON revocations
+BEGIN SELECT RAISE(ABORT, 'revocations only grows'); END;
+CREATE TABLE leases (
+    scope TEXT NOT NULL PRIMARY KEY,
+    owner TEXT NOT NULL,
+    number INTEGER NOT NULL UNIQUE CHECK (number >= 1),
+    expires_at TEXT NOT NULL CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z')
+) STRICT;
+CREATE TABLE quota_days (
+    budget TEXT NOT NULL,
+    day TEXT NOT NULL CHECK (date(day, '+0 days') IS day),
+    spent INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    exhausted INTEGER NOT NULL DEFAULT 0 CHECK (exhausted IN (0, 1)),
+    PRIMARY KEY (budget, day)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER leases_are_fenced BEFORE UPDATE ON leases
+WHEN NEW.number < OLD.number
+BEGIN SELECT RAISE(ABORT, 'the number of a lease never falls'); END;
+CREATE TRIGGER quota_is_spent BEFORE UPDATE ON quota_days
+WHEN NEW.spent < OLD.spent
+BEGIN SELECT RAISE(ABORT, 'what was spent stays spent'); END;
+
+-- name: version_3
+-- `results` is the number of validation results of the run that are not revoked.
+CREATE TABLE runs (
+    run_id TEXT NOT NULL PRIMARY KEY,
+    results INTEGER NOT NULL CHECK (results >= 0)
+) STRICT, WITHOUT ROWID;
+INSERT INTO runs (run_id, results)
+SELECT run_id, count(*) FROM attempts AS a
+WHERE NOT EXISTS (
+    SELECT 1 FROM revocations AS r
+    WHERE r.source = a.source AND r.customer_id = a.customer_id AND r.report = a.report
+        AND r.logical_date = a.logical_date AND r.run_id = a.run_id
+)
+GROUP BY run_id;
+-- Triggers keep the counts, so that no statement can record a result or a revocation without them.
+CREATE TRIGGER runs_count_results AFTER INSERT ON attempts
+WHEN NOT EXISTS (
+    SELECT 1 FROM revocations AS r
+    WHERE r.source = NEW.source AND r.customer_id = NEW.customer_id AND r.report = NEW.report
+        AND r.logical_date = NEW.logical_date AND r.run_id = NEW.run_id
+)
+BEGIN
+    INSERT INTO runs (run_id, results) VALUES (NEW.run_id, 1)
+    ON CONFLICT (run_id) DO UPDATE SET results = results + 1;
+END;
+CREATE TRIGGER runs_lose_revoked_results AFTER INSERT ON revocations
+BEGIN
+    UPDATE runs SET results = results - (
+        SELECT count(*) FROM attempts AS a
+        WHERE a.source = NEW.source AND a.customer_id = NEW.customer_id AND a.report = NEW.report
+            AND a.logical_date = NEW.logical_date AND a.run_id = NEW.run_id
+    ) WHERE run_id = NEW.run_id;
+END;
+
+-- name: version_4
+CREATE TABLE account_lists (
+    source TEXT NOT NULL PRIMARY KEY,
+    drawn_at TEXT NOT NULL CHECK (drawn_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z')
+) STRICT, WITHOUT ROWID;
+CREATE TABLE listed_accounts (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    manager_path TEXT NOT NULL CHECK (json_valid(manager_path)),
+    status TEXT NOT NULL,
+    selected INTEGER NOT NULL CHECK (selected IN (0, 1)),
+    skipped TEXT NOT NULL,
+    first_listed_at TEXT NOT NULL CHECK (first_listed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    last_listed_at TEXT NOT NULL CHECK (last_listed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    PRIMARY KEY (source, customer_id)
+) STRICT, WITHOUT ROWID;
+-- A report that is no longer expected, and later is again, has a second period.
+CREATE TABLE expectations (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    period INTEGER NOT NULL CHECK (period >= 1),
+    first_day TEXT NOT NULL CHECK (date(first_day, '+0 days') IS first_day),
+    last_day TEXT CHECK (last_day IS NULL OR date(last_day, '+0 days') IS last_day),
+    closed TEXT NOT NULL,
+    PRIMARY KEY (source, customer_id, report, period),
+    CHECK ((last_day IS NULL) = (closed = ''))
+) STRICT, WITHOUT ROWID;
