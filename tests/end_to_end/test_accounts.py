@@ -47,6 +47,20 @@ def test_the_tree_says_who_is_selected_and_why_not(
     assert "2 of 5 accounts are selected" in drawn.err
 
 
+def test_a_selected_account_that_is_refused_shows_in_the_exit_code(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
+) -> None:
+    config = project(agency, [customers[0], "9999999999"], REPORTS)
+    listed = gads_etl("accounts", "-c", config, "--format", "json")
+    assert listed.code == 1
+    refused = {row["customer_id"]: row["refusal"] for row in listed.json if row["refusal"]}
+    assert list(refused) == ["9999999999"]
+    assert "USER_PERMISSION_DENIED" in refused["9999999999"]
+    drawn = gads_etl("accounts", "-c", config)
+    assert drawn.code == 1
+    assert "1 of which the API refuses" in drawn.err
+
+
 def test_a_run_without_accounts_and_days_takes_each_account_s_own(
     gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str]
 ) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from gads_domain.errors import ConfigurationError
-from gads_emulator import RecordedAgency
+from gads_emulator import ApiFailureError, Call, RecordedAgency
+from gads_emulator.api import Api
+from gads_emulator.api_versions import load_version
 
 OWNER = "customers/1234567890"
 Write = Callable[[str, list[dict[str, Any]]], Path]
@@ -264,3 +266,51 @@ class TestRowsOfOneResourceRecordedWithDifferentFields:
             ],
         )
         assert [row.metrics.clicks for row in ask(self.QUERY)] == [4, 3]
+
+
+def _client(above: str, number: str, level: int, **more: Any) -> dict[str, Any]:
+    name = f"customers/{above}/customerClients/{number}"
+    return {
+        "customer": {"id": above},
+        "customerClient": {"resourceName": name, "id": number, "level": level, **more},
+    }
+
+
+def test_recorded_clients_say_who_reaches_an_account(write: Write, folder: Path) -> None:
+    top, north, south, both = "1000000001", "1000000002", "1000000003", "2000000001"
+    rows = [_client(manager, manager, 0, manager=True) for manager in (top, north, south)]
+    rows += [_client(top, north, 1, manager=True), _client(top, south, 1, manager=True), _client(top, both, 2)]
+    rows += [
+        _client(manager, both, 1, descriptiveName="Both", timeZone="Asia/Tokyo", status="ENABLED")
+        for manager in (north, south)
+    ]
+    write("customer_client", rows)
+    write("campaign", [{"customer": {"id": "3000000001"}, "campaign": {"id": "1"}}])
+    agency = RecordedAgency(folder)
+    assert agency.login_customer_id == top
+    assert (agency.accounts[both].name, agency.accounts[both].time_zone) == ("Both", "Asia/Tokyo")
+    version = load_version("v26")
+
+    def reached(number: str, **metadata: str) -> bool:
+        request = version.stream_request(customer_id=number, query="SELECT campaign.id FROM campaign")
+        try:
+            list(Api(agency).answer(Call(version, "SearchStream", request, metadata)))
+        except ApiFailureError as error:
+            return error.code != "USER_PERMISSION_DENIED"
+        return True
+
+    for login in (top, north, south, both):
+        assert reached(both, **{"login-customer-id": login})
+    assert not reached(both)
+    assert not reached(north, **{"login-customer-id": south})
+    assert not reached("3000000001", **{"login-customer-id": top})
+    assert reached("3000000001")
+    listed = Api(agency).answer(Call(version, "ListAccessibleCustomers", version.accessible_request(), {}))
+    (answer,) = [version.accessible_response.FromString(page) for page in listed]
+    assert list(answer.resource_names) == [f"customers/{top}", "customers/3000000001"]
+
+
+def test_a_recorded_client_without_a_number_is_named(write: Write, folder: Path) -> None:
+    write("customer_client", [{"customer": {"id": "1000000001"}, "customer_client": {"level": 1}}])
+    with pytest.raises(ConfigurationError, match=r"customer_client\.jsonl, line 1: no customer_client\.id"):
+        RecordedAgency(folder)

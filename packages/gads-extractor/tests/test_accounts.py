@@ -122,6 +122,40 @@ def test_the_tree_is_listed_to_any_depth_with_all_that_is_known(directory: Accou
     ]
 
 
+class BelowSeveral:
+    """Answers `customer_client` from the edges between managers and accounts: a row for each path to an account."""
+
+    def __init__(self, below: dict[str, list[str]]) -> None:
+        self.below = below
+
+    def __call__(self, call: Call, real: Selection) -> Iterator[bytes]:
+        page = SearchGoogleAdsStreamResponse.pb()()
+        paths = [(call.customer_id, 0)]
+        while paths:
+            number, level = paths.pop()
+            paths += [(child, level + 1) for child in self.below.get(number, ())]
+            if "level = 1" not in call.request.query or level == 1:
+                client = page.results.add().customer_client
+                client.id, client.level, client.manager = int(number), level, number in self.below
+        yield bytes(page.SerializeToString())
+
+
+def test_an_account_below_several_managers_comes_once_and_knows_them_all(
+    directory: AccountDirectory, stage: Any
+) -> None:
+    stage.script = BelowSeveral({"10": ["21", "22", "51"], "21": ["41", "51"], "22": ["31", "41"], "31": ["51"]})
+    found = by_id(directory.below("10"))
+    parents = {number: (account.parent_id, account.other_parent_ids) for number, account in found.items()}
+    assert parents == {
+        "10": (None, ()),
+        "21": ("10", ()),
+        "22": ("10", ()),
+        "31": ("22", ()),
+        "41": ("22", ("21",)),
+        "51": ("10", ("21", "31")),
+    }
+
+
 def test_parents_can_be_spared(directory: AccountDirectory, stage: Any) -> None:
     stage.script = played = Played(DEEP)
     found = by_id(directory.below("10", with_parents=False))

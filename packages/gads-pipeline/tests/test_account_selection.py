@@ -49,6 +49,9 @@ TREE = [
         ("label:priority", ["111", "12"]),
         ("label:U?", ["12"]),
         ("brands (old)", ["11"]),
+        ("status:canceled", ["112"]),
+        ("status:closed", []),
+        ("status:S*", ["13"]),
     ],
 )
 def test_patterns(pattern: str, fits: list[str]) -> None:
@@ -59,6 +62,56 @@ def test_patterns(pattern: str, fits: list[str]) -> None:
 def test_a_pattern_of_nothing_is_refused(text: str) -> None:
     with pytest.raises(InvalidValueError, match="is not a pattern"):
         AccountPattern.parse(text)
+
+
+def test_a_status_that_there_is_not_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="no account has this status") as caught:
+        AccountPattern.parse("status:ENABELD")
+    assert "ENABLED, CANCELED" in caught.value.hint
+
+
+TWICE = [
+    Account("1", "Root", manager=True),
+    Account("2", "North", manager=True, level=1, parent_id="1"),
+    Account("3", "South", manager=True, level=1, parent_id="1", status=AccountStatus.ENABLED),
+    Account("31", "Coast", manager=True, level=2, parent_id="3"),
+    Account("9", "Both", level=2, parent_id="2", other_parent_ids=("31",), status=AccountStatus.ENABLED),
+    Account("8", "One", level=2, parent_id="2", status=AccountStatus.CANCELED),
+]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "selected"),
+    [
+        (("North",), (), ["9", "8"]),
+        (("South",), (), ["9"]),
+        (("Coast",), (), ["9"]),
+        ((), ("North",), ["9"]),
+        ((), ("South",), ["9", "8"]),
+        ((), ("North", "South"), []),
+        (("North",), ("South",), ["9", "8"]),
+        (("North", "Coast"), ("North",), ["9"]),
+        (("South",), ("Coast",), []),
+        ((), ("Both",), ["8"]),
+        (("Root",), ("North", "Coast"), []),
+        (("status:ENABLED",), (), ["9"]),
+        ((), ("status:ENABLED",), ["8"]),
+        (("status:ENABLED",), ("North",), ["9"]),
+    ],
+)
+def test_an_account_below_several_managers_is_selected_by_any_path(
+    include: tuple[str, ...], exclude: tuple[str, ...], selected: list[str]
+) -> None:
+    found = select(TWICE, include, exclude)
+    assert list(found.accounts) == selected
+    assert {*found.accounts, *found.skipped} == {account.customer_id for account in TWICE}
+    assert not found.unmatched
+
+
+def test_what_the_managers_exclude_is_named() -> None:
+    found = select(TWICE, [], ["South", "North"])
+    assert found.skipped["9"] == "accounts.exclude has South"
+    assert found.skipped["8"] == "accounts.exclude has North"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Account:
       where the API does not say, as for an account that it refuses.
     - `level`: how far below the account at which the listing began; 0 is that account itself.
     - `parent_id`: the manager right above it; None at level 0, and where the API does not let it be known.
+    - `other_parent_ids`: further managers right above it; an account may lie below several.
     - `labels`: the names of the account labels that the account at level 0 has put on it, sorted.
     - `refusal`: why the API would not tell of it, or of what lies below it; None if it did.
 
@@ -56,6 +57,7 @@ class Account:
     hidden: bool = False
     test_account: bool = False
     refusal: FailureReason | None = None
+    other_parent_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_customer_id(self.customer_id)

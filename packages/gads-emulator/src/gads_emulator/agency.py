@@ -23,6 +23,13 @@ class Account:
     """A name of `CustomerStatusEnum`; all but `ENABLED` are refused with `CUSTOMER_NOT_ENABLED`."""
     parent: str | None = None
     test_account: bool = False
+    reached_from: frozenset[str] = frozenset()
+    """Further managers that reach it, besides those above `parent`."""
+
+    @property
+    def is_at_the_top(self) -> bool:
+        """Whether no manager reaches it, so that its user reaches it directly."""
+        return self.parent is None and not self.reached_from
 
     def attributes(self) -> Row:
         """Return the account as fields of `customer`."""

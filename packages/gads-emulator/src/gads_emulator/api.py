@@ -130,7 +130,7 @@ class Api:
         login = call.metadata.get("login-customer-id")
         if account is None or (login is not None and login not in accounts):
             raise refusal("USER_PERMISSION_DENIED")
-        above = list(ancestors(accounts, customer_id))
+        above = {*ancestors(accounts, customer_id), *account.reached_from}
         # Without a login customer, a user reaches only the accounts at the top.
         if login not in (customer_id, *above) and not (login is None and not above):
             raise refusal("USER_PERMISSION_DENIED")
@@ -139,7 +139,7 @@ class Api:
         return account
 
     def _list_accessible_customers(self, call: Call) -> Iterator[bytes]:
-        names = [f"customers/{a.customer_id}" for a in self._agency.accounts.values() if a.parent is None]
+        names = [f"customers/{a.customer_id}" for a in self._agency.accounts.values() if a.is_at_the_top]
         yield call.version.accessible_response(resource_names=names).SerializeToString()
 
     def _get_field(self, call: Call) -> Iterator[bytes]:

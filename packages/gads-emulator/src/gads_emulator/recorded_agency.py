@@ -16,6 +16,7 @@ from gads_emulator.schema import Row, Schema
 
 _log = logging.getLogger(__name__)
 _OWNER = re.compile(r'"customers/(\d+)(?:/|")')
+_CAPITAL = re.compile("[A-Z]")
 _HINT = "each line is a GoogleAdsRow as JSON, with a customer id or a resource name of its customer"
 
 
@@ -24,12 +25,13 @@ class RecordedAgency:
 
     Rows whose metrics are zero are kept: the API had dropped its own before they were recorded. A resource without a
     file has no rows, except that `customer` and `customer_client` then follow from the accounts in the other files.
+    With recorded rows of `customer_client`, a manager reaches the accounts that its own rows list, and no others; the
+    only manager at the top, if there is just one, is the login customer.
     A field that a version does not have is dropped from its rows, with one warning.
     """
 
     changes_with_time = False
     drops_rows_without_activity = False
-    login_customer_id = None
 
     def __init__(self, folder: Path) -> None:
         """Read every file of `folder`. Raises `ConfigurationError` for a file that cannot be read."""
@@ -47,6 +49,9 @@ class RecordedAgency:
         self._warned: set[tuple[str, str]] = set()
         self._typing = threading.Lock()
         self.accounts: Mapping[str, Account] = self._find_accounts()
+        reaching = {manager for account in self.accounts.values() for manager in account.reached_from}
+        top = [manager for manager in sorted(reaching) if self.accounts[manager].is_at_the_top]
+        self.login_customer_id = top[0] if len(top) == 1 else None
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
         """Return the customer's rows in the order of the file. Raises `ConfigurationError` for invalid values."""
@@ -83,11 +88,34 @@ class RecordedAgency:
         customers: dict[str, dict[str, Any]] = {}
         for lines in self._lines.values():
             for _, owner, nested in lines:
-                customers.setdefault(owner, {}).update(nested.get("customer") or {})
-        return {owner: _account(owner, customers[owner]) for owner in sorted(customers)}
+                customers.setdefault(owner, {}).update(_part(nested, "customer"))
+        reached_from: dict[str, set[str]] = {}
+        for number, owner, nested in self._lines.get("customer_client", ()):
+            client = _part(nested, "customer_client")
+            client_id = str(client.get("id", ""))
+            if not (client_id.isascii() and client_id.isdigit()):
+                where = self._folder / "customer_client.jsonl"
+                raise ConfigurationError(f"{where}, line {number}: no customer_client.id in this row", hint=_HINT)
+            customers[client_id] = {**client, **customers.get(client_id, {})}
+            if client_id != owner:
+                reached_from.setdefault(client_id, set()).add(owner)
+        return {
+            number: _account(number, customers[number], frozenset(reached_from.get(number, ())))
+            for number in sorted(customers)
+        }
 
 
-def _account(customer_id: str, customer: dict[str, Any]) -> Account:
+def _part(nested: dict[str, Any], name: str) -> dict[str, Any]:
+    """One message of a row, its fields in snake_case; empty if the row does not have it."""
+    found = next((value for key, value in nested.items() if _snake_case(key) == name), None)
+    return {_snake_case(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _snake_case(name: str) -> str:
+    return _CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)
+
+
+def _account(customer_id: str, customer: dict[str, Any], reached_from: frozenset[str]) -> Account:
     return Account(
         customer_id,
         name=str(customer.get("descriptive_name", "")),
@@ -96,6 +124,7 @@ def _account(customer_id: str, customer: dict[str, Any]) -> Account:
         manager=bool(customer.get("manager", False)),
         status=str(customer.get("status", "ENABLED")),
         test_account=bool(customer.get("test_account", False)),
+        reached_from=reached_from,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -59,10 +59,12 @@ class GoogleAdsAccountDirectory:
             return self.named([root])
         labels = self._label_names(root) if any(row["customer_client_applied_labels"] for row in rows) else {}
         listed: dict[str, Account] = {}
+        levels: dict[int, dict[str, None]] = {}  # an account below several managers may come once for each path
         for row in sorted(rows, key=lambda row: row["customer_client_level"] or 0):
             account = _account(row, "customer_client", labels)
             listed.setdefault(account.customer_id, account)
-        self._find_parents(listed, root, with_parents=with_parents)
+            levels.setdefault(account.level, {})[account.customer_id] = None
+        self._find_parents(listed, levels, root, with_parents=with_parents)
         return list(_depth_first(listed))
 
     def named(self, customer_ids: Sequence[str]) -> list[Account]:
@@ -81,23 +83,28 @@ class GoogleAdsAccountDirectory:
             return Account(customer_id, refusal=nothing)
         return _account(rows[0], "customer", {})
 
-    def _find_parents(self, listed: dict[str, Account], root: str, *, with_parents: bool) -> None:
-        """Fill in `parent_id`: a manager alone on its level has all of the next; several are asked one by one."""
-        by_level: dict[int, list[Account]] = {}
-        for account in listed.values():
-            by_level.setdefault(account.level, []).append(account)
-        for level, accounts in sorted(by_level.items()):
-            above = [each for each in by_level.get(level - 1, []) if each.manager or each.customer_id == root]
-            parents: dict[str, str] = {}
-            if len(above) == 1:
-                parents = dict.fromkeys((account.customer_id for account in accounts), above[0].customer_id)
-            elif above and with_parents:
-                for manager in above:
-                    for child in self._right_below(manager, listed):
-                        parents.setdefault(child, manager.customer_id)
-            for account in accounts:
-                known = listed[account.customer_id]
-                listed[account.customer_id] = replace(known, parent_id=parents.get(account.customer_id))
+    def _find_parents(
+        self, listed: dict[str, Account], levels: Mapping[int, Iterable[str]], root: str, *, with_parents: bool
+    ) -> None:
+        """Fill in the parents: a manager alone on its level has all of the next; several are asked one by one."""
+        parents: dict[str, dict[str, None]] = {}
+        asked: dict[str, list[str]] = {}
+        for level, numbers in sorted(levels.items()):
+            above = [each for each in levels.get(level - 1, ()) if listed[each].manager or each == root]
+            for manager in above:
+                if len(above) == 1:
+                    below: Iterable[str] = numbers
+                elif with_parents:
+                    if manager not in asked:
+                        asked[manager] = self._right_below(listed[manager], listed)
+                    below = set(asked[manager]).intersection(numbers)
+                else:
+                    continue
+                for number in below:
+                    parents.setdefault(number, {})[manager] = None
+        for number, managers in parents.items():
+            first, *others = managers
+            listed[number] = replace(listed[number], parent_id=first, other_parent_ids=tuple(others))
 
     def _right_below(self, manager: Account, listed: dict[str, Account]) -> list[str]:
         try:

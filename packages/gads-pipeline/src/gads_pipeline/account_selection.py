@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -108,29 +108,55 @@ def directory_of(configuration: Configuration, connection: SearchStreams) -> Acc
 def select(listed: Sequence[Account], include: Sequence[str], exclude: Sequence[str]) -> SelectedAccounts:
     """The clients among `listed` that match a pattern of `include` (all for no patterns) and none of `exclude`.
 
-    A pattern that matches a manager means everything below it.
+    A pattern that matches a manager means everything below it, except that of a status, which is each account's own.
+    An account below several managers is selected if it is by one of the paths to it.
     """
     known = {account.customer_id: account for account in listed}
     wanted = {text: AccountPattern.parse(text) for text in include}
     unwanted = {text: AccountPattern.parse(text) for text in exclude}
+    paths: dict[str, frozenset[_Path]] = {}
+
+    def paths_to(account: Account) -> frozenset[_Path]:
+        """What the managers on each path from above say, the account itself included."""
+        if account.customer_id not in paths:
+            fits = any(pattern.matches(account) for pattern in wanted.values() if pattern.is_inherited)
+            against = {text for text, pattern in unwanted.items() if pattern.is_inherited and pattern.matches(account)}
+            managers = [known[number] for number in _managers_of(account) if number in known]
+            above = [path for manager in managers for path in paths_to(manager)] or [_Path()]
+            paths[account.customer_id] = frozenset(_Path(fits or it.fits, it.against | against) for it in above)
+        return paths[account.customer_id]
+
     accounts: dict[str, Account] = {}
     skipped: dict[str, str] = {}
     matched: set[str] = set()
     for account in listed:
-        line = list(_line(account, known))
-        fitting = [text for text, pattern in wanted.items() if any(map(pattern.matches, line))]
-        against = [text for text, pattern in unwanted.items() if any(map(pattern.matches, line))]
-        matched.update(fitting, against)
+        own_fits = {text for text, pattern in wanted.items() if pattern.matches(account)}
+        own_against = {text for text, pattern in unwanted.items() if pattern.matches(account)}
+        matched |= own_fits | own_against
+        found = [_Path(bool(it.fits or own_fits), it.against | own_against) for it in paths_to(account)]
+        against = [text for text in unwanted if any(text in path.against for path in found)]
         if account.manager:
             skipped[account.customer_id] = _MANAGER
+        elif any((path.fits or not wanted) and not path.against for path in found):
+            accounts[account.customer_id] = account
         elif against:
             skipped[account.customer_id] = f"accounts.exclude has {against[0]}"
-        elif wanted and not fitting:
-            skipped[account.customer_id] = "matches nothing in accounts.include"
         else:
-            accounts[account.customer_id] = account
+            skipped[account.customer_id] = "matches nothing in accounts.include"
     unmatched = tuple(text for text in {**wanted, **unwanted} if text not in matched)
     return SelectedAccounts(accounts, skipped, tuple(listed), unmatched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """What the patterns say on one path from the root to an account: whether one fits, and which are against it."""
+
+    fits: bool = False
+    against: frozenset[str] = frozenset()
+
+
+def _managers_of(account: Account) -> tuple[str, ...]:
+    return () if account.parent_id is None else (account.parent_id, *account.other_parent_ids)
 
 
 def _explicit(
@@ -169,11 +195,3 @@ def _narrowed(selected: SelectedAccounts, chosen: Sequence[str]) -> SelectedAcco
         return selected
     accounts = {number: selected.accounts[number] for number in dict.fromkeys(chosen)}
     return SelectedAccounts(accounts, selected.skipped, selected.listed, selected.unmatched)
-
-
-def _line(account: Account, known: Mapping[str, Account]) -> Iterator[Account]:
-    """The account and the managers above it."""
-    above: Account | None = account
-    while above is not None:
-        yield above
-        above = known.get(above.parent_id) if above.parent_id is not None else None

@@ -94,7 +94,8 @@ api_version = {json.dumps(api_version)}
 customer_ids = []
 
 # Without customer_ids: below which manager, and which of the accounts there. `gads-etl accounts` draws the tree.
-# A pattern is an id, a name with * and ?, or label:NAME; one that matches a manager means everything below it.
+# A pattern is an id, a name with * and ?, label:NAME or status:ENABLED; one that matches a manager means everything
+# below it, except a status.
 # [accounts]
 # root = "1234567890"
 # include = ["Acme *", "label:priority"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
 from gads_etl.printing import Format, print_json, print_note, print_rich
 
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
 def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """Show the tree of accounts: which are extracted, and why not the others.
 
-    The tree begins at the login customer, or at accounts.root. Listing it costs one operation for each manager.
+    The tree begins at the login customer, or at accounts.root. Listing it costs one operation for each manager. The
+    exit code is 1 if the API refuses a selected account.
     """
     selected = open_pipeline(config).accounts()
     if format_ is Format.JSON:
@@ -30,6 +34,8 @@ def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format
         )
     for pattern in selected.unmatched:
         print_note(f"warning: no account matches {pattern!r} of the accounts section")
+    if selected.refused or any(account.refusal for account in selected.accounts.values()):
+        raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
 def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
@@ -39,6 +45,7 @@ def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
         "name": account.name,
         "manager": account.manager,
         "parent_id": account.parent_id,
+        "other_parent_ids": list(account.other_parent_ids),
         "level": account.level,
         "status": account.status.value,
         "currency": account.currency,

@@ -23,7 +23,8 @@ class AccountDirectory(Protocol):
     def below(self, root: str, *, with_parents: bool = True) -> list[Account]:
         """The account `root` at level 0 and everything below it, to any depth.
 
-        Without `with_parents`, which may cost a request a manager, a `parent_id` may be unknown.
+        Without `with_parents`, which may cost a request a manager, parents may be unknown. An account below several
+        managers has the first as its `parent_id` and the others as its `other_parent_ids`.
 
         A root that the API refuses comes alone, with its `refusal`. Raises `CredentialsError` for a login that the API
         refuses altogether, `TransientApiError` or `QuotaExhaustedError` if it could not be asked.
