@@ -159,6 +159,6 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
     quota = deployment.control.quota("default", NOW.date())
     print_forecast(Forecast(deployment.plan(), quota, None), Format.TABLE)
     printed = capsys.readouterr()
-    assert "2 partitions in 1 requests; 0 are up to date" in printed.out
-    assert "2 failed earlier and were skipped; --retry-failed retries them" in printed.err
+    assert "2 partitions in 1 request\n" in printed.out
+    assert "2 partitions failed earlier and were skipped; run --retry-failed attempts them again" in printed.err
     assert "skipped: 1 campaign 2024-06-03..2024-06-03: held by an operator" in printed.err

@@ -49,7 +49,7 @@ def test_the_report_comes_first_and_the_error_after_it(config: Path, capsys: pyt
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
         f"not success: {BAD}: failed: rows_differ: day 2",
-        "2 partitions looked at, 0 runs validated, 0 rejected, 1 partitions not success",
+        "2 partitions checked, 0 runs validated, 0 rejected, 1 partition not success",
     ]
     assert printed.err.startswith("error: the disk is full\nhint: free space")
 

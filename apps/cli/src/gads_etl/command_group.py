@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from importlib import import_module
-from typing import Any, ClassVar
+from inspect import Parameter, Signature, signature
+from typing import Any, ClassVar, get_type_hints
 
 import typer
 from typer.core import TyperGroup, TyperOption
@@ -80,6 +82,33 @@ def _loaded(name: str, entry: LazyCommand) -> Any:
     target.info.epilog = _WHERE_EXIT_CODES_ARE
     for command in target.registered_commands:
         command.epilog = _WHERE_EXIT_CODES_ARE
+        if command.callback is not None:
+            command.callback = flattened(command.callback)
     found = typer.main.get_command(target)
     found.name = name
     return found
+
+
+def flattened(command: Callable[..., None]) -> Callable[..., None]:
+    """`command` as typer takes it: a parameter that is a dataclass of options is replaced by the options."""
+    parameters: list[Parameter] = []
+    groups: dict[str, Any] = {}
+    for name, parameter in signature(command, eval_str=True).parameters.items():
+        kind = parameter.annotation
+        if is_dataclass(kind):
+            groups[name], hints = kind, get_type_hints(kind, include_extras=True)
+            for field in fields(kind):
+                of_field = Parameter(field.name, Parameter.KEYWORD_ONLY, annotation=hints[field.name])
+                parameters.append(of_field.replace(default=field.default))
+        else:
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        command(**given)
+
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # read by `inspect.signature`
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called

@@ -17,6 +17,20 @@ _HELP_WANTED = "NoArgsIsHelpError"
 
 _INTERRUPTED = 130
 
+IN_WORDS_OF_THE_COMMAND_LINE = {
+    "since": "--since",
+    "until": "--until",
+    "customers": "--customer",
+    "keys": "KEY…",
+    "all": "--all",
+    "reason": "--reason",
+    "Pipeline.accounts": "gads-etl accounts",
+    "Pipeline.check": "gads-etl check",
+    "Pipeline.history": "gads-etl state history KEY",
+    "template.real_account": "gads-etl init --print",
+}
+"""What is typed for each name that hints of the library have in backquotes, where a program passes it."""
+
 _EXTRAS = {"gads_emulator": "emulator", "gads_warehouse_duckdb": "duckdb"}
 """The extra that installs a package which the command line imports only where it is needed."""
 
@@ -71,4 +85,11 @@ def print_error(message: str, hint: str = "") -> None:
     line = " ".join(message.split())
     sys.stderr.write(f"error: {line}\n")
     if hint:
-        sys.stderr.write(f"hint: {' '.join(hint.split())}\n")
+        sys.stderr.write(f"hint: {' '.join(for_operators(hint).split())}\n")
+
+
+def for_operators(hint: str) -> str:
+    """A hint of the library with the options and commands of this command line for its parameters and methods."""
+    for name, typed in IN_WORDS_OF_THE_COMMAND_LINE.items():
+        hint = hint.replace(f"`{name}`", typed)
+    return hint

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 from gads_domain.clock import iso_utc
+from gads_domain.state import ValidationOutcome
+from gads_etl.printing import counted
 from gads_orchestrator.events import (
     Event,
+    Observer,
     PartitionEvent,
+    PartitionUnsealed,
+    PartitionValidated,
     RowsReceived,
     RunPlanned,
+    SliceEnded,
     SliceEvent,
     event_document,
     event_name,
@@ -61,3 +68,31 @@ def _line(event: Event) -> str:
     if isinstance(event, RunPlanned):
         document["by_reason"] = " ".join(f"{name}:{count}" for name, count in event.by_reason.items())
     return " ".join([head, *(f"{name}={value}" for name, value in document.items() if value != "")])
+
+
+class ServeTally:
+    """Hands events on to `inner` and counts them; as text, what a daemon did so far."""
+
+    def __init__(self, inner: Observer) -> None:
+        self._inner = inner
+        self._began = time.monotonic()
+        self._runs = self._validated = self._failures = self._operations = 0
+
+    def on_events(self, *events: Event) -> None:
+        """Count them and hand them on."""
+        for event in events:
+            self._runs += isinstance(event, RunPlanned)
+            self._failures += isinstance(event, PartitionUnsealed)
+            if isinstance(event, PartitionValidated):
+                self._validated += 1
+                self._failures += event.outcome != ValidationOutcome.PASSED
+            elif isinstance(event, SliceEnded):
+                self._operations += event.operations
+        self._inner.on_events(*events)
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self._runs, 'run')} in {time.monotonic() - self._began:,.0f} s, "
+            f"{counted(self._validated, 'partition')} validated, {counted(self._operations, 'operation')} spent, "
+            f"{counted(self._failures, 'failure')}"
+        )

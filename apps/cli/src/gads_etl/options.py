@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
-from gads_domain.errors import GadsError, UsageError
+from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_domain.partition_key import parse_date, require_customer_id
 from gads_etl.printing import Format
 from gads_pipeline import Pipeline
@@ -24,9 +25,9 @@ def _date(text: str | date) -> date:
         raise typer.BadParameter(f"{error.message}; {error.hint}") from None
 
 
-def _customer(values: list[str]) -> list[str]:
+def _customers(values: list[str] | None) -> list[str]:
     try:
-        return [require_customer_id(value.replace("-", "")) for value in values]
+        return [require_customer_id(value.replace("-", "")) for value in values or []]
     except GadsError as error:
         raise typer.BadParameter(f"{error.message}; {error.hint}") from None
 
@@ -36,18 +37,46 @@ SinceOption = Annotated[date | None, typer.Option(parser=_date, metavar="YYYY-MM
 UntilOption = Annotated[date | None, typer.Option(parser=_date, metavar="YYYY-MM-DD", help="Last day, included.")]
 CustomerOption = Annotated[
     list[str] | None,
-    typer.Option("--customer", metavar="ID", callback=lambda v: _customer(v or []), help="Account; may be repeated."),
+    typer.Option("--customer", metavar="ID", callback=_customers, help="Account; may be repeated."),
 ]
 ReportOption = Annotated[list[str] | None, typer.Option("--report", metavar="NAME", help="Report; may be repeated.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 EventsOption = Annotated[bool, typer.Option("--json-events", help="Print events on stderr as JSON lines.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many worker processes.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be extracted, and extract nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+
+
+class Given(TypedDict):
+    """Accounts, reports and days as keywords of the library's calls."""
+
+    customers: tuple[str, ...]
+    reports: tuple[str, ...]
+    since: date | None
+    until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The accounts, reports and days that a command is about, each an option of its own: see `flattened`."""
+
+    since: SinceOption = None
+    until: UntilOption = None
+    customer: CustomerOption = None
+    report: ReportOption = None
+
+    @property
+    def given(self) -> Given:
+        """The accounts, reports and days."""
+        customers, reports = tuple(self.customer or ()), tuple(self.report or ())
+        return {"customers": customers, "reports": reports, "since": self.since, "until": self.until}
 
 
 def open_pipeline(config: Path) -> Pipeline:
     """The pipeline that `config` describes; the command line as typed goes on record."""
+    if not config.exists():
+        hint = "gads-etl init writes one; --config names another; gads-etl demo needs none"
+        raise ConfigurationError(f"there is no {config}", hint=hint)
     return Pipeline.open(config, command=" ".join(["gads-etl", *sys.argv[1:]]))
 
 

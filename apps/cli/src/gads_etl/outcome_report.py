@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gads_domain.clock import iso_utc
 from gads_domain.state import PartitionStatus
-from gads_etl.error_handling import print_error
+from gads_etl.error_handling import for_operators, print_error
 from gads_etl.exit_codes import ExitCode, exit_code_of_stop
-from gads_etl.printing import Format, print_json, print_json_of_rows, print_note, print_table
+from gads_etl.printing import Format, counted, print_json, print_json_of_rows, print_note, print_table
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Tally, row
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gads_pipeline.outcome import Outcome
 
 _LINES = 50
-_STATUSES = (PartitionStatus.SUCCESS, PartitionStatus.FAILED, PartitionStatus.PENDING)
 
 
 def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINES) -> None:
@@ -35,17 +34,22 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
         print_json(_forecast_document(forecast))
         return
     plan, quota, limit = forecast.plan, forecast.quota, forecast.operations_per_day
+    up_to_date = f"; {plan.up_to_date:,} up to date" if plan.up_to_date else ""
     print_table(
-        f"{plan.partitions:,} partitions in {plan.operations:,} requests; {plan.up_to_date:,} are up to date",
-        ["reason", "account", "report", "since", "until", "#days"],
-        (list(slice_.values()) for slice_ in islice(_slices(forecast), most)),
+        ["reason", "customer_id", "report", "since", "until", "#days"],
+        islice(_slices(forecast), most),
+        f"{counted(plan.partitions, 'partition')} in {counted(plan.operations, 'request')}{up_to_date}"
+        if plan.operations
+        else "",
+        empty=f"nothing is due{up_to_date}",
     )
     if most is not None and most < plan.operations:
-        print_note(f"… and {plan.operations - most:,} more requests; --format json lists them all")
+        print_note(f"… and {plan.operations - most:,} more requests; --all shows them, --format json too")
     skipped = [*plan.skipped, *plan.give_up]
     for left in skipped[:_LINES]:
         due = f", due {iso_utc(left.why.until)[:16]}Z" if left.why.until else ""
-        print_note(f"skipped: {left.customer_id} {left.report} {left.first}..{left.last}: {left.why.reason}{due}")
+        span = _span(left.first, left.last)
+        print_note(f"skipped: {left.customer_id} {left.report} {span}: {left.why.reason}{due}")
     if len(skipped) > _LINES:
         print_note(f"… and {len(skipped) - _LINES} more; --format json lists them all")
     _print_not_retried(sum(len(left.keys) for left in skipped if left.why.code == NOT_RETRIED))
@@ -79,34 +83,46 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     days = joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None)
     shown = list(islice(days, _LINES))
     more = sum(1 for _ in days)
+    up_to_date = f"; {outcome.up_to_date:,} were up to date" if outcome.up_to_date else ""
+    success, total = tally.summary[PartitionStatus.SUCCESS], counted(tally.summary.total(), "partition")
     print_table(
-        f"{', '.join(f'run {run_id}' for run_id in outcome.run_ids) or 'no run'}: "
-        f"{tally.summary[PartitionStatus.SUCCESS]:,} of {tally.summary.total():,} partitions are success "
-        f"({outcome.operations:,} requests); {outcome.up_to_date:,} were up to date",
-        ["account", "report", "days", "#success", "#failed", "#pending", "#rows"],
+        ["customer_id", "report", "days", "#success", "#failed", "#pending", "#rows"],
         [
-            [*names, f"{group.first}..{group.last}", *(group.by_status[status] for status in _STATUSES), group.rows]
-            for names, group in sorted(groups.items())
+            {"customer_id": customer_id, "report": report, "days": _span(group.first, group.last), "rows": group.rows}
+            | {status.value: group.by_status[status] for status in PartitionStatus}
+            for (customer_id, report), group in sorted(groups.items())
         ],
+        f"{', '.join(f'run {run_id}' for run_id in outcome.run_ids) or 'no run'}: "
+        f"{success:,} of {total} {'is' if tally.summary.total() == 1 else 'are'} success "
+        f"({counted(outcome.operations, 'request')}){up_to_date}"
+        if groups
+        else "",
+        empty=f"nothing was due{up_to_date}",
     )
     for one in shown:
-        first, last = one.first.logical_date, one.last.logical_date
-        span = f"{first}" if first == last else f"{first}..{last}"
-        print_note(f"not success: {one.first.customer_id} {one.first.report} {span}: {one.reason}")
+        name = f"{one.first.customer_id} {one.first.report} {_span(one.first.logical_date, one.last.logical_date)}"
+        print_note(f"not success: {name}: {one.reason}")
     if more:
         print_note(f"… and {more:,} more; --format json lists them all")
     told = "" if outcome.stopped_by is None else outcome.stopped_by.hint
     for hint in outcome.hints(tally.failures):
         if hint != told:
-            print_note(f"hint: {hint}")
+            print_note(f"hint: {for_operators(hint)}")
     _print_not_retried(tally.not_retried)
     if outcome.ended != "done" and outcome.stopped_by is None:
         print_note(f"ended early: {outcome.ended}")
 
 
+def _span(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first}..{last}"
+
+
 def _print_not_retried(count: int) -> None:
     if count:
-        print_note(f"{count:,} failed earlier and were skipped; --retry-failed retries them")
+        print_note(
+            f"{counted(count, 'partition')} failed earlier and {'was' if count == 1 else 'were'} skipped; "
+            "run --retry-failed attempts them again"
+        )
 
 
 def _slices(forecast: Forecast) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -61,28 +61,46 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
         writer.writerow(["" if row[name] is None else row[name] for name in columns])
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table to stdout; a column whose name begins with `#` holds numbers and is aligned to the right."""
+def print_table(
+    columns: Collection[str], rows: Iterable[Mapping[str, Any]], title: str = "", *, empty: str = "nothing matches"
+) -> None:
+    """Write the members `columns` of documents to stdout as a table below `title`; `empty` instead if there is no row.
+
+    A column whose name begins with `#` holds numbers and is aligned to the right.
+    """
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.removeprefix("#"), justify="right" if column.startswith("#") else "left", overflow="fold"
-        )
+    table = Table(header_style="bold")
+    names = [column.removeprefix("#") for column in columns]
+    for column, name in zip(columns, names, strict=True):
+        numbers = column.startswith("#")
+        table.add_column(name.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else f"{cell:,}" if type(cell) is int else str(cell) for cell in row))
-    print_rich(table)
+        table.add_row(*map(_cell, columns, (row[name] for name in names)))
+    for line in (title, "" if table.row_count else empty):
+        if line:
+            sys.stdout.write(f"{line}\n")
+    if table.row_count:
+        print_rich(table)
+
+
+def _cell(column: str, value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "yes" if value else ""
+    return f"{value:,}" if column.startswith("#") and isinstance(value, int) else str(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 partition`, `2 partitions`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def print_rich(renderable: object) -> None:
     """Write anything that rich can draw to stdout, at the terminal's width or, in a pipe, without folding."""
     from rich.console import Console
 
-    console = Console(highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, emoji=False, markup=False, width=200)
-    console.print(renderable)
+    width = None if sys.stdout.isatty() else 200
+    Console(highlight=False, emoji=False, markup=False, width=width).print(renderable)
 
 
 def print_note(text: str) -> None:

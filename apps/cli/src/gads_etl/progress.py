@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
+from gads_etl.printing import counted
 from gads_orchestrator.events import (
     AccountStopped,
     Event,
@@ -83,7 +84,7 @@ class RunProgress:
         if self._bar is not None:
             self._task = self._bar.add_task("extracting", total=event.partitions, rows=0)
         else:
-            self._print(f"{event.partitions} partitions in {event.operations} requests")
+            self._print(f"{counted(event.partitions, 'partition')} in {counted(event.operations, 'request')}")
 
     def _show_slice(self, event: SliceEvent, name: str) -> None:
         if isinstance(event, SliceStarted):

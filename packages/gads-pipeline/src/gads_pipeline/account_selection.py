@@ -186,10 +186,10 @@ def _narrowed(selected: SelectedAccounts, chosen: Sequence[str]) -> SelectedAcco
     for number in chosen:
         if number not in selected.accounts:
             why = selected.skipped.get(number, f"it is not below {selected.listed[0].customer_id}")
-            raise UsageError(f"customer {number} is not selected: {why}", hint="gads-etl accounts shows the tree")
+            raise UsageError(f"customer {number} is not selected: {why}", hint="`Pipeline.accounts` shows the tree")
     if not selected.accounts:
         raise UsageError(
-            "no account is selected", hint="gads-etl accounts shows the tree, and why each account is skipped"
+            "no account is selected", hint="`Pipeline.accounts` shows the tree, and why each account is skipped"
         )
     if not chosen:
         return selected

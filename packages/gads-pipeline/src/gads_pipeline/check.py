@@ -69,7 +69,7 @@ def require_sound_reports(configuration: Configuration, names: Sequence[str]) ->
     faults = [finding for finding in _reports(configuration) if not finding.ok and finding.subject in wanted]
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        hint = faults[0].hint + "; gads-etl check --offline lists every fault"
+        hint = faults[0].hint + "; `Pipeline.check` lists every fault"
         raise QueryError(f"{faults[0].subject}: {faults[0].message}{more}", hint=hint.removeprefix("; "))
 
 

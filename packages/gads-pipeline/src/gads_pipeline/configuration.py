@@ -196,9 +196,7 @@ class Configuration(_Section):
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise ConfigurationError(
-                f"there is no {path}", hint="gads-etl init writes one; --config names another; gads-etl demo needs none"
-            ) from None
+            raise ConfigurationError(f"there is no {path}", hint="name the path of a gads.toml") from None
         except OSError as error:
             raise ConfigurationError(f"cannot read {path}: {_reason(error)}") from None
         try:
@@ -215,7 +213,7 @@ class Configuration(_Section):
             return cls.model_validate({**document, "(path)": path})
         except ValidationError as error:
             raise ConfigurationError(
-                f"{path}: {'; '.join(_faults(error))}", hint="gads-etl init --print shows every key with a comment"
+                f"{path}: {'; '.join(_faults(error))}", hint="`template.real_account` shows every key with a comment"
             ) from None
 
     @property
@@ -265,7 +263,7 @@ class Configuration(_Section):
         found = tuple(dict.fromkeys(chosen or configured))
         if not found:
             raise UsageError(
-                "no account is named", hint=f"list google_ads.customer_ids in {self.path}, or give --customer"
+                "no account is named", hint=f"list google_ads.customer_ids in {self.path}, or give `customers`"
             )
         return found
 

@@ -148,7 +148,7 @@ def require_known(
                 f"the ledger has no partition of customer {customer_id}, and {configuration.path} does not name it",
                 hint="known customers: " + ", ".join(named[:10])
                 if named
-                else "gads-etl accounts lists them; accounts.exclude skips one for good",
+                else "`Pipeline.accounts` lists them; accounts.exclude skips one for good",
             )
 
 

@@ -51,7 +51,7 @@ class PartitionSelection:
         if self.keys and (filtered or self.all):
             raise UsageError("give either keys or a filter, not both", hint="keys are taken as they are")
         if not self.keys and not filtered and not self.all:
-            raise UsageError("which partitions?", hint="give keys, a filter such as --customer or --since, or --all")
+            raise UsageError("which partitions?", hint="give `keys`, a filter such as `customers` or `since`, or `all`")
 
     def __str__(self) -> str:
         if self.keys:
@@ -95,7 +95,7 @@ class ActResult:
 def require_reason(operation: Operation, reason: str) -> None:
     """Raise `UsageError` if `operation` needs a reason and there is none."""
     if operation in _NEED_A_REASON and not reason.strip():
-        raise UsageError(f"{operation} needs a reason, which goes on record", hint='give --reason "…"')
+        raise UsageError(f"{operation} needs a reason, which goes on record", hint="say why in `reason`")
 
 
 def selected_keys(
@@ -169,7 +169,7 @@ def _filtered_keys(
         if not found:
             raise UsageError(
                 f"none of these partitions has a validation result of run {run_id}",
-                hint="gads-etl state history KEY lists the runs of a partition",
+                hint="`Pipeline.history` lists the runs of a partition",
             )
         return found
     keys = {state.key for state in states if applies_to(operation, state)}
@@ -186,7 +186,7 @@ def _never_attempted(configuration: Configuration, selection: PartitionSelection
     if not customers:
         raise UsageError(
             "which accounts? a hold also covers days that were never attempted",
-            hint=f"{configuration.path} names no account: give --customer",
+            hint=f"{configuration.path} names no account: give `customers`",
         )
     names = selection.reports or [section.name for section in configuration.report_sections]
     days = [selection.since + timedelta(days=n) for n in range((selection.until - selection.since).days + 1)]

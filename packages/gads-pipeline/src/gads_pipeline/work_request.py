@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def require_order(since: date | None, until: date | None) -> None:
     """Raise `UsageError` if the days are reversed."""
     if since is not None and until is not None and until < since:
-        raise UsageError(f"the days are reversed: {since} is after {until}", hint="give the earlier day as --since")
+        raise UsageError(f"the days are reversed: {since} is after {until}", hint="give the earlier day as `since`")
 
 
 def require_days(since: date | None, until: date | None) -> tuple[date, date]:
     """Both days; raises `UsageError` if one is missing or they are reversed."""
     if since is None or until is None:
-        raise UsageError("which days?", hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included")
+        raise UsageError("which days?", hint="give `since` and `until`, both included")
     require_order(since, until)
     return since, until
 
@@ -56,8 +56,7 @@ class RunOptions:
         if (self.since is None) != (self.until is None):
             raise UsageError(
                 "which days?",
-                hint="give --since YYYY-MM-DD and --until YYYY-MM-DD, both included, or neither for the days that each "
-                "report still restates",
+                hint="give `since` and `until`, both included, or neither for the days that each report still restates",
             )
 
     @property

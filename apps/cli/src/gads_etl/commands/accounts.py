@@ -9,7 +9,7 @@ import typer
 
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, print_json, print_note, print_rich
+from gads_etl.printing import Format, counted, print_json, print_note, print_rich
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
@@ -29,7 +29,7 @@ def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format
         for tree in _trees(selected):
             print_rich(tree)
         print_note(
-            f"{len(selected.accounts):,} of {len(selected.listed):,} accounts are selected"
+            f"{len(selected.accounts):,} of {counted(len(selected.listed), 'account')} selected"
             + (f", {len(selected.refused):,} of which the API refuses" if selected.refused else "")
         )
     for pattern in selected.unmatched:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import exit_code_of
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
 from gads_etl.printing import Format, print_json, print_table
@@ -28,11 +29,12 @@ def check(
     """
     pipeline = open_pipeline(config)
     found = list(pipeline.compare_api_versions(api_version) if api_version else pipeline.check(offline=offline))
+    rows = [{"subject": f.subject, "ok": f.ok, "message": f.message, "hint": for_operators(f.hint)} for f in found]
     if format_ is Format.JSON:
-        print_json([{"subject": f.subject, "ok": f.ok, "message": f.message, "hint": f.hint} for f in found])
+        print_json(rows)
     else:
-        rows = [[f.subject, "ok" if f.ok else "FAULT", f.message, f.hint] for f in found]
-        print_table("", ["subject", "", "finding", "hint"], rows)
+        columns = ["subject", "ok", "message", *(["hint"] if any(row["hint"] for row in rows) else [])]
+        print_table(columns, ({**row, "ok": "ok" if row["ok"] else "FAULT"} for row in rows))
     faults = [exit_code_of(finding.error) for finding in found if finding.error is not None]
     if faults:
         raise typer.Exit(int(max(faults)))

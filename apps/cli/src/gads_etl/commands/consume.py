@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +17,12 @@ from gads_etl.options import (
     CustomerOption,
     FormatOption,
     ReportOption,
+    Selection,
     SinceOption,
     UntilOption,
     open_pipeline,
 )
-from gads_etl.printing import Format, print_json, print_note, print_table
+from gads_etl.printing import Format, counted, print_json, print_note, print_table
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.work_request import require_days, require_order
 
@@ -36,15 +38,8 @@ UnifyOption = Annotated[
 ]
 
 _CHANGE_COLUMNS = (
-    "position",
-    "at",
-    "kind",
-    "customer_id",
-    "report",
-    "logical_date",
-    "run_id",
-    "previous_run_id",
-    "record_count",
+    *("#position", "at", "kind", "customer_id", "report", "logical_date"),
+    *("run_id", "previous_run_id", "#record_count"),
 )
 
 
@@ -71,8 +66,8 @@ def preview(
     if format_ is Format.JSON:
         print_json(table.to_pylist())
     else:
-        print_table("", table.column_names, (list(row.values()) for row in table.to_pylist()))
-    print_note(f"{len(snapshot.partitions):,} partitions as of {snapshot.cursor}; {missing:,} missing")
+        print_table(table.column_names, table.to_pylist(), empty="these partitions hold no rows")
+    print_note(f"{counted(len(snapshot.partitions), 'partition')} as of {snapshot.cursor}; {missing:,} missing")
 
 
 @app.command("export")
@@ -118,7 +113,10 @@ def export(
         "missing": len(snapshot.missing),
         "cursor": snapshot.cursor,
     }
-    print_json(done) if format_ is Format.JSON else print_table("", ["", "value"], list(done.items()))
+    if format_ is Format.JSON:
+        print_json(done)
+    else:
+        sys.stdout.writelines(f"{name}: {value}\n" for name, value in done.items())
 
 
 @app.command("changes")
@@ -140,27 +138,24 @@ def changes(
     if format_ is Format.JSON:
         print_json({"changes": records, "cursor": cursor})
     else:
-        print_table("", _CHANGE_COLUMNS, ([record[name] for name in _CHANGE_COLUMNS] for record in records))
+        print_table(_CHANGE_COLUMNS, records, empty="no changes")
         print_note(f"continue with --after {cursor}")
 
 
 @app.command("gaps")
 def gaps(
+    selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """List every account, report and day that is not authoritative. Exit code 1 if there is one.
 
     Reports and accounts are those of the configuration unless some are named.
     """
-    first, last = require_days(since, until)
+    first, last = require_days(selection.since, selection.until)
     pipeline = open_pipeline(config)
-    names = [section.name for section in pipeline.configuration.sections(report or [])]
-    customers = pipeline.configuration.customers(customer or [])
+    names = [section.name for section in pipeline.configuration.sections(selection.report or [])]
+    customers = pipeline.configuration.customers(selection.customer or [])
     with pipeline.consumer() as consumer:
         answer = consumer.ready(names, day=last, since=first, customers=customers)
     rows = [
@@ -178,7 +173,8 @@ def gaps(
         print_json({"ready": bool(answer), "gaps": rows, "watermarks": watermarks, "position": answer.position})
     else:
         columns = ["customer_id", "report", "logical_date", "status", "reason"]
-        print_table(str(answer), columns, (list(row.values()) for row in rows))
+        title = f"{counted(len(rows), 'day')} not authoritative as of position {answer.position}"
+        print_table(columns, rows, title if rows else "", empty=f"no gaps as of position {answer.position}")
         for name, day in watermarks.items():
             print_note(f"{name}: complete up to {day}" if day else f"{name}: the first day is missing already")
     if not answer:

@@ -97,6 +97,4 @@ def _print_sample(document: dict[str, Any]) -> None:
     """The query on stderr, its rows on stdout."""
     print_note(f"\n{document['url']} holds the tables, equal to the ledger. A query and its result:")
     print_note(f"\n{document['query']}\n")
-    rows = document["rows"]
-    heads = [name if name == "campaign_name" else f"#{name}" for name in rows[0]] if rows else []
-    print_table("", heads, (list(row.values()) for row in rows))
+    print_table(["campaign_name", "#clicks", "#cost", "#conversions"], document["rows"])

@@ -47,7 +47,7 @@ def list_(config: ConfigOption = None, format_: FormatOption = Format.TABLE) -> 
         print_json(rows)
     else:
         heads = ["name", "kind", "title", "resource", "#restatement_days", "versions", "origin"]
-        print_table("", heads, ([row[head.removeprefix("#")] for head in heads] for row in rows))
+        print_table(heads, rows)
 
 
 @app.command("show")
@@ -72,7 +72,8 @@ def show(
     version = api_version or report.last_api_version or latest()
     if not report.supports(version):
         raise UsageError(f"report {name} does not exist in {version}", hint=f"it exists in {versions(report)}")
-    columns = describe(report, load(version))
+    members = ("name", "type", "field", "is_metric", "in_grain")
+    columns = [{member: getattr(c, member) for member in members} for c in describe(report, load(version))]
     facts = {
         "name": report.name,
         "title": report.title,
@@ -88,14 +89,9 @@ def show(
         "versions": versions(report),
     }
     if format_ is Format.JSON:
-        members = ("name", "type", "field", "is_metric", "in_grain")
-        print_json({**facts, "columns": [{member: getattr(c, member) for member in members} for c in columns]})
+        print_json({**facts, "columns": columns})
         return
-    print_table(
-        f"{report.name}: {report.title or resource(report)} ({version})",
-        ["column", "type", "field", "role"],
-        [[c.name, c.type, c.field, "metric" if c.is_metric else "grain" if c.in_grain else ""] for c in columns],
-    )
+    print_table(members, columns, f"{report.name}: {report.title or resource(report)} ({version})")
     for fact, value in facts.items():
         if fact not in ("name", "title") and value not in (None, []):
             print_note(f"{fact}: {', '.join(value) if isinstance(value, list) else value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gads_etl.commands.warehouse import load_tables, print_load
-from gads_etl.event_lines import EventLines
+from gads_etl.event_lines import EventLines, ServeTally
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
@@ -20,15 +19,14 @@ from gads_etl.options import (
     EventsOption,
     FormatOption,
     ReportOption,
-    SinceOption,
-    UntilOption,
+    Selection,
     WorkersOption,
     YesOption,
     confirm_above,
     open_pipeline,
 )
 from gads_etl.outcome_report import print_forecast, print_outcome
-from gads_etl.printing import Format, print_note
+from gads_etl.printing import Format, counted, print_note
 from gads_etl.progress import RunProgress
 from gads_etl.signals import interrupted_by_sigterm, stopped_by_signals
 from gads_pipeline.stop import Stop, Stopped
@@ -43,11 +41,8 @@ _MANY = 1000
 
 
 def run(
+    selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
     reprocess: Annotated[
         bool, typer.Option("--reprocess", help="Extract partitions that are success again, under a new run.")
     ] = False,
@@ -65,7 +60,7 @@ def run(
     on the same ledger is working on is left to it.
     """
     pipeline = open_pipeline(config)
-    options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()), reprocess, retry_failed)
+    options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed)
     if dry_run:
         print_forecast(pipeline.plan_run(options), format_)
         return
@@ -75,11 +70,8 @@ def run(
 
 
 def plan(
+    selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many requests.")] = 50,
     all_: Annotated[bool, typer.Option("--all", help="Show every request.")] = False,
     format_: FormatOption = Format.TABLE,
@@ -89,16 +81,12 @@ def plan(
     Changes nothing. The API lists the accounts, since a day is a day of the account's time zone; no report is
     requested. Without --since it goes back to run.backfill_since of the configuration, or to what is still restated.
     """
-    options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()))
-    print_forecast(open_pipeline(config).plan(options), format_, None if all_ else limit)
+    print_forecast(open_pipeline(config).plan(RunOptions(**selection.given)), format_, None if all_ else limit)
 
 
 def backfill(
+    selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -112,13 +100,18 @@ def backfill(
     the output names each.
     """
     pipeline = open_pipeline(config)
-    options = RunOptions(since, until, tuple(customer or ()), tuple(report or ()))
+    options = RunOptions(**selection.given)
     if dry_run:
         print_forecast(pipeline.plan_backfill(options), format_)
         return
 
     def confirm(plan: WorkPlan) -> None:
-        confirm_above(_MANY, plan.partitions, f"{plan.partitions:,} partitions, {plan.operations:,} requests", yes)
+        confirm_above(
+            _MANY,
+            plan.partitions,
+            f"{counted(plan.partitions, 'partition')} in {counted(plan.operations, 'request')}",
+            yes,
+        )
 
     with stopped_by_signals() as stop:
         outcome = pipeline.backfill(
@@ -142,18 +135,17 @@ def serve(
     Several may serve one ledger; they share the work. With --once it prints the outcome, and the exit code is 1 if
     something that was due was not attempted, or is not success.
     """
-    pipeline, lines = open_pipeline(config), EventLines(as_json=events)
+    pipeline, tally = open_pipeline(config), ServeTally(EventLines(as_json=events))
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
-    began = time.monotonic()
     try:
         with stopped_by_signals() as stop:
             if not once:
-                pipeline.serve(options, workers=workers, observer=lines, stop=stop)
-                print_note(f"ended after {time.monotonic() - began:,.0f} s")
+                pipeline.serve(options, workers=workers, observer=tally, stop=stop)
+                print_note(f"ended: {tally}")
                 return
-            outcome = pipeline.serve_once(options, workers=workers, observer=lines, stop=stop)
+            outcome = pipeline.serve_once(options, workers=workers, observer=tally, stop=stop)
     except Stopped:
-        print_note("ended; a call that was awaited was dropped")
+        print_note(f"ended while the API or the warehouse was waited for: {tally}")
         if once:
             raise typer.Exit(int(ExitCode.INCOMPLETE)) from None
         return

@@ -10,7 +10,7 @@ import typer
 from gads_domain.clock import iso_utc
 from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, print_json, print_table
+from gads_etl.printing import Format, counted, print_json, print_table
 
 app = group_of_commands("Maintain the storage of raw partitions.")
 
@@ -30,6 +30,5 @@ def sweep(
     if format_ is Format.JSON:
         print_json({"removed": not dry_run, "leftovers": found})
         return
-    verb = "would be removed" if dry_run else "removed"
-    columns = ["path", "kind", "since", "#bytes"]
-    print_table(f"{len(found):,} leftovers {verb}", columns, (list(row.values()) for row in found))
+    title = f"{counted(len(found), 'leftover')} {'would be removed' if dry_run else 'removed'}"
+    print_table(["path", "kind", "since", "#bytes"], found, title if found else "", empty="nothing is left over")

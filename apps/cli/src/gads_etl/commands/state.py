@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -18,22 +19,19 @@ from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
-    CustomerOption,
+    DryRunOption,
     EventsOption,
     FormatOption,
-    ReportOption,
-    SinceOption,
-    UntilOption,
+    Selection,
     YesOption,
     confirm_above,
     open_pipeline,
 )
-from gads_etl.printing import Format, ListFormat, print_csv, print_json, print_note, print_table
+from gads_etl.printing import Format, ListFormat, counted, print_csv, print_json, print_note, print_table
 from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
-from gads_pipeline import Pipeline
 from gads_pipeline.ledger_queries import gap_row
-from gads_pipeline.operator_acts import ActResult, PartitionSelection, require_reason
+from gads_pipeline.operator_acts import PartitionSelection, require_reason
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
 
@@ -41,9 +39,6 @@ KeysArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY…", help="Partitions: source/customer/report/YYYY-MM-DD.", show_default=False),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Goes on record.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print which partitions are meant; change nothing.")]
-AllOption = Annotated[bool, typer.Option("--all", help="Every partition to which it applies.")]
 
 _MANY = 100
 """How many partitions are changed without confirmation."""
@@ -61,58 +56,48 @@ _ACTS = {
 
 @app.command("inspect")
 def inspect(
+    selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
     status: Annotated[
         list[str] | None,
         typer.Option("--status", metavar="STATUS", help="pending, success or failed; may be repeated."),
     ] = None,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many rows.")] = None,
     format_: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.TABLE,
 ) -> None:
     """List the ledger's rows; changes nothing on disk. A partition without a row is pending and not listed."""
-    try:
-        statuses = tuple(PartitionStatus(text) for text in status or ())
-    except ValueError:
-        raise UsageError(f"{status} is not a status", hint="pending, success or failed") from None
-    states = open_pipeline(config).states(
-        customers=customer or (), reports=report or (), since=since, until=until, statuses=statuses, limit=limit
-    )
-    rows = (state_row(state) for state in states)
+    for text in status or ():
+        if text not in list(PartitionStatus):
+            raise UsageError(f"{text!r} is not a status", hint="pending, success or failed")
+    statuses = tuple(map(PartitionStatus, status or ()))
+    rows = map(state_row, open_pipeline(config).states(**selection.given, statuses=statuses, limit=limit))
     if format_ is ListFormat.JSON:
         print_json(list(rows))
     elif format_ is ListFormat.CSV:
         print_csv(ROW_FIELDS, rows)
     else:
-        heads = [f"#{name}" if name in ("record_count", "attempt_count") else name for name in ROW_FIELDS]
-        print_table("", heads, ([row[name] for name in ROW_FIELDS] for row in rows))
+        columns = [f"#{name}" if name in ("record_count", "attempt_count") else name for name in ROW_FIELDS]
+        print_table(columns, rows, empty="the ledger has no such row")
+
+
+@dataclass(frozen=True, slots=True)
+class ActOptions(Selection):
+    """The partitions that an act is about, and how it is performed and printed."""
+
+    keys: KeysArgument = None
+    all_: Annotated[bool, typer.Option("--all", help="Every partition to which it applies.")] = False
+    config: ConfigOption = DEFAULT_FILE
+    dry_run: DryRunOption = False
+    yes: YesOption = False
+    format_: FormatOption = Format.TABLE
+    events: EventsOption = False
 
 
 def _act(operation: Operation) -> Callable[..., None]:
     """The command of an operation that needs nothing but the partitions it is about."""
 
-    def act(
-        keys: KeysArgument = None,
-        config: ConfigOption = DEFAULT_FILE,
-        customer: CustomerOption = None,
-        report: ReportOption = None,
-        since: SinceOption = None,
-        until: UntilOption = None,
-        all_: AllOption = False,
-        reason: ReasonOption = "",
-        dry_run: DryRunOption = False,
-        yes: YesOption = False,
-        format_: FormatOption = Format.TABLE,
-        events: EventsOption = False,
-    ) -> None:
-        selection = PartitionSelection(
-            tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_
-        )
-        pipeline = open_pipeline(config)
-        _perform(pipeline, operation, selection, reason, dry_run=dry_run, yes=yes, format_=format_, events=events)
+    def act(options: ActOptions, reason: Annotated[str, typer.Option("--reason", help="Goes on record.")] = "") -> None:
+        _perform(operation, options, reason)
 
     return act
 
@@ -125,76 +110,41 @@ for _operation, _help in _ACTS.items():
 def revoke(
     run: Annotated[str, typer.Option("--run", metavar="RUN_ID", help="The run that turned out wrong.")],
     reason: Annotated[str, typer.Option("--reason", help="Goes on record.")],
-    keys: KeysArgument = None,
-    config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    all_: AllOption = False,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
-    events: EventsOption = False,
+    options: ActOptions,
 ) -> None:
     """Withdraw authority from a run for good: the newest other good run takes its place, or the day is failed.
 
     The control plane puts the revocation on record; the validator makes it effective before this ends.
     """
-    selection = PartitionSelection(tuple(keys or ()), tuple(customer or ()), tuple(report or ()), since, until, all_)
-    _perform(
-        open_pipeline(config),
-        Operation.REVOKE,
-        selection,
-        reason,
-        run_id=RunId(run),
-        dry_run=dry_run,
-        yes=yes,
-        format_=format_,
-        events=events,
-    )
+    _perform(Operation.REVOKE, options, reason, RunId(run))
 
 
-def _perform(
-    pipeline: Pipeline,
-    operation: Operation,
-    selection: PartitionSelection,
-    reason: str,
-    *,
-    run_id: RunId | None = None,
-    dry_run: bool,
-    yes: bool,
-    format_: Format,
-    events: bool,
-) -> None:
+def _perform(operation: Operation, options: ActOptions, reason: str, run_id: RunId | None = None) -> None:
+    selection = PartitionSelection(tuple(options.keys or ()), **options.given, all=options.all_)
+    pipeline, dry_run = open_pipeline(options.config), options.dry_run
     require_reason(operation, reason)
     keys = pipeline.select(operation, selection, run_id)
     if not dry_run:
-        confirm_above(_MANY, len(keys), f"{len(keys):,} partitions", yes)
-    observer = EventLines(as_json=True) if events else NullObserver()
+        confirm_above(_MANY, len(keys), counted(len(keys), "partition"), options.yes)
+    observer = EventLines(as_json=True) if options.events else NullObserver()
     result = pipeline.act(
         operation, keys, reason, selection=selection, run_id=run_id, dry_run=dry_run, observer=observer
     )
-    if format_ is Format.JSON:
-        print_json(result.to_document())
+    document = result.to_document()
+    if options.format_ is Format.JSON:
+        print_json(document)
     else:
-        _print_act(result)
+        count = counted(len(keys), "partition")
+        title = f"{operation}: {result.done:,} of {count} done"
+        columns = ["source", "customer_id", "report", "logical_date", "status", "current_run_id", "why_not"]
+        print_table(
+            columns[:-1] if dry_run else columns,
+            document["partitions"],
+            f"{operation}: {count} would be changed; nothing was changed" if dry_run else title if keys else "",
+            empty=f"{operation}: there is no partition to which it applies",
+        )
     if not dry_run and result.done < len(keys):
         raise typer.Exit(int(ExitCode.INCOMPLETE))
-
-
-def _print_act(result: ActResult) -> None:
-    total = len(result.outcomes)
-    print_table(
-        f"{result.operation}: {total:,} partitions are meant; nothing was changed"
-        if result.dry_run
-        else f"{result.operation}: {result.done:,} of {total:,} done",
-        ["partition", "status", "authoritative run", "not done because"],
-        [
-            [outcome.key, state.status, state.current_run_id, outcome.why_not]
-            for outcome, state in zip(result.outcomes, result.states, strict=True)
-        ],
-    )
 
 
 @app.command("history")
@@ -214,44 +164,20 @@ def history(
     print_note(f"{partition}: {state['status']}{marks}")
     if state["last_error"]:
         print_note(f"last error: {state['last_error']}")
-    print_table(
-        "validation results",
-        ["run", "validated", "outcome", "#rows", "authoritative", "reason", "changed"],
-        [
-            [
-                result["run_id"],
-                result["validated_at"][:19],
-                result["outcome"],
-                result["record_count"],
-                _authority(result["run_id"], document),
-                result["reason"],
-                _restated(result["changes"]),
-            ]
-            for result in document["results"]
-        ],
-    )
-    print_table(
-        "authority changes",
-        ["#sequence", "at", "status", "from run", "to run", "cause"],
-        [
-            [c["sequence"], c["at"][:19], c["status_after"], c["from_run"], c["to_run"], c["cause"]]
-            for c in document["authority_changes"]
-        ],
-    )
-    print_table(
-        "acts",
-        ["at", "kind", "actor", "before", "after", "reason", "command"],
-        [
-            [a["at"][:19], a["kind"], a["actor"], a["before"], a["after"], a["reason"], a["command"]]
-            for a in document["acts"]
-        ],
-    )
+    for result in document["results"]:
+        result |= {"authority": _authority(result["run_id"], document), "changed": _restated(result["changes"])}
+    columns = ["run_id", "validated_at", "outcome", "#record_count", "authority", "reason", "changed"]
+    print_table(columns, document["results"], "validation results", empty="none yet")
+    columns = ["#sequence", "at", "status_after", "from_run", "to_run", "cause"]
+    print_table(columns, document["authority_changes"], "authority changes", empty="none yet")
+    columns = ["at", "kind", "actor", "before", "after", "reason", "command"]
+    print_table(columns, document["acts"], "operators' acts", empty="none yet")
 
 
 def _authority(run_id: str, document: dict[str, Any]) -> str:
     if run_id in document["revoked"]:
         return "revoked"
-    return "yes" if run_id == document["state"]["current_run_id"] else ""
+    return "authoritative" if run_id == document["state"]["current_run_id"] else ""
 
 
 def _restated(changes: dict[str, Any] | None) -> str:
@@ -266,28 +192,17 @@ def _restated(changes: dict[str, Any] | None) -> str:
 
 
 @app.command("gaps")
-def gaps(
-    config: ConfigOption = DEFAULT_FILE,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    format_: FormatOption = Format.TABLE,
-) -> None:
+def gaps(selection: Selection, config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """List the days from --since to --until that are not success, and why; exit code 1 if there are any.
 
     Of the accounts named, or else configured, or else those that the ledger knows.
     """
-    found = open_pipeline(config).gaps(since, until, customers=customer or (), reports=report or ())
-    days = sum(gap.days for gap in found)
-    documents = [gap_row(gap) for gap in found]
+    found = open_pipeline(config).gaps(**selection.given)
+    days, rows = sum(gap.days for gap in found), [gap_row(gap) for gap in found]
     if format_ is Format.JSON:
-        print_json({"days": days, "gaps": documents})
+        print_json({"days": days, "gaps": rows})
     else:
-        print_table(
-            f"{days:,} days are not success",
-            ["account", "report", "since", "until", "#days", "status", "reason"],
-            [list(document.values()) for document in documents],
-        )
+        columns = ["customer_id", "report", "since", "until", "#days", "status", "reason"]
+        print_table(columns, rows, f"{counted(days, 'day')} not success" if rows else "", empty="no gaps")
     if found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))

@@ -18,24 +18,18 @@ from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
-    CustomerOption,
     FormatOption,
-    ReportOption,
-    SinceOption,
-    UntilOption,
+    Selection,
     open_pipeline,
 )
-from gads_etl.printing import Format, print_json_of_rows, print_note
+from gads_etl.printing import Format, counted, print_json_of_rows, print_note
 
 _A_NOTE_EVERY = 10_000
 
 
 def validate(
+    selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
-    customer: CustomerOption = None,
-    report: ReportOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Also validate again what has a result, to find later damage and loss.")
     ] = False,
@@ -47,9 +41,7 @@ def validate(
     the counts at the end. Exit code 1 if any partition that was validated is not success, or its newest run was
     rejected.
     """
-    validations = open_pipeline(config).validate(
-        customers=customer or (), reports=report or (), since=since, until=until, recheck=recheck
-    )
+    validations = open_pipeline(config).validate(**selection.given, recheck=recheck)
     tally = _Tally()
     first = next(validations, None)  # what cannot begin at all prints an error alone
     rest = tally.count(chain([] if first is None else [first], validations))
@@ -131,11 +123,11 @@ def _print(validations: Iterator[PartitionValidation], tally: _Tally) -> None:
                 run = f", authoritative run {after.current_run_id}" if after.current_run_id else ""
                 sys.stdout.write(f"not success: {after.key}: {after.status}{run}: {after.last_error or 'pending'}\n")
             if tally.looked_at % _A_NOTE_EVERY == 0:
-                print_note(f"{tally.looked_at:,} partitions looked at")
+                print_note(f"{tally.looked_at:,} partitions checked so far")
     finally:
         sys.stdout.write(
-            f"{tally.looked_at:,} partitions looked at, {tally.validated_runs:,} runs validated, "
-            f"{tally.rejected_runs:,} rejected, {tally.not_success:,} partitions not success\n"
+            f"{counted(tally.looked_at, 'partition')} checked, {counted(tally.validated_runs, 'run')} validated, "
+            f"{tally.rejected_runs:,} rejected, {counted(tally.not_success, 'partition')} not success\n"
         )
     if not tally.looked_at:
         print_note("no sealed partition matches")

@@ -11,7 +11,7 @@ import typer
 from gads_etl.command_group import group_of_commands
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, print_json, print_note, print_table
+from gads_etl.printing import Format, counted, print_json, print_note, print_table
 from gads_etl.signals import interrupted_by_sigterm
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         print_json(_status_document(found))
     else:
         columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
-        print_table("", columns, (list(asdict(one).values()) for one in found.reports))
+        print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
         print_note(f"{_position(found)}; the ledger is at position {found.ledger.position}")
         _print_invalid_identity(found.invalid_identity)
     if not found:
@@ -60,10 +60,11 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         print_json(_verification_document(found))
     else:
         if found.differences:
-            rows = [list(record.values()) for record in _differences(found)]
-            print_table("", ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"], rows)
+            columns = ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"]
+            print_table(columns, _differences(found))
         print_note(
-            f"{found.partitions:,} partitions with {found.rows:,} rows compared: {len(found.differences):,} differences"
+            f"{counted(found.partitions, 'partition')} with {counted(found.rows, 'row')} compared: "
+            f"{counted(len(found.differences), 'difference')}"
         )
         _print_invalid_identity(found.invalid_identity)
     if not found:
@@ -74,8 +75,14 @@ def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = 
     """Load with progress on stderr; SIGTERM ends it like Ctrl-C."""
     with interrupted_by_sigterm():
         return pipeline.load_warehouse(
-            reconcile=reconcile, dry_run=dry_run, progress=lambda count: print_note(f"{count:,} partitions loaded")
+            reconcile=reconcile,
+            dry_run=dry_run,
+            progress=lambda count: print_note(f"{counted(count, 'partition')} loaded"),
         )
+
+
+def _print_progress(count: int) -> None:
+    print_note(f"{counted(count, 'partition')} loaded")
 
 
 def load_document(report: LoadReport) -> dict[str, Any]:
@@ -104,7 +111,8 @@ def print_load(report: LoadReport) -> None:
     strays = f"; {report.strays:,} rows or partitions of no known run {would}removed" if report.strays else ""
     resumed = "; resumed an interrupted full load" if report.resumed else ""
     print_note(
-        f"warehouse at position {report.after.position} of the ledger: {counts}; {report.rows:,} rows{strays}{resumed}"
+        f"warehouse at position {report.after.position} of the ledger: {counts}; "
+        f"{counted(report.rows, 'row')}{strays}{resumed}"
     )
 
 
