@@ -41,7 +41,7 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
         f"{counted(plan.partitions, 'partition')} in {counted(plan.operations, 'request')}{up_to_date}"
         if plan.operations
         else "",
-        empty=f"nothing is due{up_to_date}",
+        empty=f"nothing to do{up_to_date}",
     )
     if most is not None and most < plan.operations:
         print_note(f"… and {plan.operations - most:,} more requests; --all shows them, --format json too")
@@ -97,7 +97,7 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
         f"({counted(outcome.operations, 'request')}){up_to_date}"
         if groups
         else "",
-        empty=f"nothing was due{up_to_date}",
+        empty=f"there was nothing to do{up_to_date}",
     )
     for one in shown:
         name = f"{one.first.customer_id} {one.first.report} {_span(one.first.logical_date, one.last.logical_date)}"

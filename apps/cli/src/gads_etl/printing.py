@@ -74,7 +74,7 @@ def print_table(
     names = [column.removeprefix("#") for column in columns]
     for column, name in zip(columns, names, strict=True):
         numbers = column.startswith("#")
-        table.add_column(name.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, columns, (row[name] for name in names)))
     for line in (title, "" if table.row_count else empty):

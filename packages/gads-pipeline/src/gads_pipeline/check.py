@@ -142,7 +142,7 @@ def _ledger(configuration: Configuration) -> str:
 def _api(configuration: Configuration) -> str:
     with api_access(configuration) as access:
         customers = access.check()
-        signed_in = f"signed in; {len(customers)} accounts are directly accessible"
+        signed_in = f"signed in; accounts that are directly accessible: {len(customers)}"
         if configuration.google_ads.customer_ids:
             return signed_in
         if configuration.accounts.root is None and access.login_customer_id is None:
@@ -151,7 +151,7 @@ def _api(configuration: Configuration) -> str:
                 hint=f"the login reaches {', '.join(customers[:10]) or 'no account'}; set accounts.root to a manager",
             )
         selected = select_accounts(configuration, access)
-    return f"{signed_in}; {len(selected.accounts)} are selected"
+    return f"{signed_in}; selected: {len(selected.accounts)}"
 
 
 def _tried(subject: str, look: Callable[[], str]) -> Finding:

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -28,6 +26,7 @@ from gads_pipeline.control_plane_configuration import (
     RetrySection,
     RunSection,
     ScheduleSection,
+    Section,
 )
 
 
@@ -49,11 +48,7 @@ CustomerId = Annotated[str, AfterValidator(_customer_id)]
 ReportName = Annotated[str, AfterValidator(_report_name)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EmulatorSection(_Section):
+class EmulatorSection(Section):
     """`[google_ads.emulator]`: a local API of a synthetic agency, started by whatever needs the API."""
 
     seed: int = 7
@@ -63,7 +58,7 @@ class EmulatorSection(_Section):
     until: date | None = None
 
 
-class GoogleAdsSection(_Section):
+class GoogleAdsSection(Section):
     """`[google_ads]`: the client's configuration, the version of the API, the accounts."""
 
     configuration: Path | None = None
@@ -79,7 +74,7 @@ class GoogleAdsSection(_Section):
         return self
 
 
-class AccountsSection(_Section):
+class AccountsSection(Section):
     """`[accounts]`: which accounts below a manager, where `google_ads.customer_ids` is empty.
 
     `root` is that manager, by default the login customer. Patterns match ids, names or labels; see
@@ -106,14 +101,14 @@ class AccountsSection(_Section):
         return self == AccountsSection()
 
 
-class StorageSection(_Section):
+class StorageSection(Section):
     """`[storage]`: where raw partitions and the ledger are, as URLs."""
 
     sink: str
     state: str
 
 
-class ExtractionSection(_Section):
+class ExtractionSection(Section):
     """`[extraction]`: the size, the retries and the timeout of one request."""
 
     max_days_per_request: int = Field(default=31, ge=1, le=366)
@@ -121,14 +116,14 @@ class ExtractionSection(_Section):
     silence_seconds: float = Field(default=300, gt=0)
 
 
-class WarehouseSection(_Section):
+class WarehouseSection(Section):
     """`[warehouse]`: the tables that are kept equal to the authoritative partitions."""
 
     url: str = "duckdb:warehouse.duckdb"
     load_after_run: bool = False
 
 
-class ChecksSection(_Section):
+class ChecksSection(Section):
     """`checks` of a report, in addition to the checks that every partition passes."""
 
     min_rows: int = Field(default=0, ge=0)
@@ -137,7 +132,7 @@ class ChecksSection(_Section):
     unique: tuple[str, ...] = ()
 
 
-class ReportSection(_Section):
+class ReportSection(Section):
     """`[[reports]]`: a packaged report by its name alone, or your own by `query` or `file`."""
 
     name: ReportName
@@ -155,7 +150,7 @@ class ReportSection(_Section):
         return self
 
 
-class Configuration(_Section):
+class Configuration(Section):
     """A checked `gads.toml`, `path` being where it was read. It can be pickled: workers get it by value.
 
     `base` is the folder of `path`, from which relative paths are taken. The text of a report is read once.

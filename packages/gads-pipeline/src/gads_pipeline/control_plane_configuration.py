@@ -15,11 +15,13 @@ from gads_orchestrator.plan import zone_of
 from gads_orchestrator.retry_policy import KEPT_DAYS, ErrorRule, RetryPolicy
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A section that refuses a key that it does not have."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RunSection(_Section):
+class RunSection(Section):
     """`[run]`: workers, how far back `plan` and `serve` go, how long a lease outlives a crash, how often to look."""
 
     workers: int = Field(default=1, ge=1, le=64)
@@ -35,7 +37,7 @@ Source: https://developers.google.com/google-ads/api/docs/api-policy/access-leve
 """
 
 
-class QuotaSection(_Section):
+class QuotaSection(Section):
     """`[quota]`: the operations a day that all processes on this ledger may spend together.
 
     Given by the access level of the Cloud project or by a number; with neither there is no limit.
@@ -72,14 +74,14 @@ class QuotaSection(_Section):
         return Budget(self.name, self.daily_limit, self.time_zone)
 
 
-class ErrorRuleSection(_Section):
+class ErrorRuleSection(Section):
     """`[retry.errors.<code>]`: another rule for one code of failure."""
 
     retry: bool | None = None
     max_attempts: int | None = Field(default=None, ge=1)
 
 
-class RetrySection(_Section):
+class RetrySection(Section):
     """`[retry]`: when a failed partition is attempted again."""
 
     first_delay_minutes: float = Field(default=5, gt=0)
@@ -119,7 +121,7 @@ class RetrySection(_Section):
         )
 
 
-class ScheduleSection(_Section):
+class ScheduleSection(Section):
     """`[[schedules]]`: when new days and restatements of some reports are started, in each account's own zone.
 
     `cron` has five fields: minute, hour, day of the month, month, day of the week. Without `reports` it is for all

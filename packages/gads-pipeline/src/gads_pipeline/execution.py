@@ -95,7 +95,9 @@ class Execution:
             due_request(self.configuration, accounts, options.reports, now, since, options.until), notes
         )
 
-    def execute(self, options: RunOptions, confirm: Callable[[WorkPlan], None], *, backfill: bool) -> Outcome:
+    def execute(
+        self, options: RunOptions, confirm: Callable[[WorkPlan], None] | None = None, *, backfill: bool
+    ) -> Outcome:
         """Execute what `options` ask for, account by account in its own days.
 
         A run with one worker works in this process; several workers, and those of a backfill, have processes of their
@@ -115,7 +117,8 @@ class Execution:
             for note in notes:
                 self._note(note)
             plan = plan_work(request, ledger)
-            confirm(plan)
+            if confirm is not None:
+                confirm(plan)
             with ExitStack() as opened:
                 pool: Workers
                 if self._count == 1 and not backfill:

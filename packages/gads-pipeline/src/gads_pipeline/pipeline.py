@@ -130,7 +130,7 @@ class Pipeline:
         slices.
         """
         options.require_both_days_or_none()
-        return self._execution(observer, stop, workers).execute(options, _accept, backfill=False)
+        return self._execution(observer, stop, workers).execute(options, backfill=False)
 
     def backfill(
         self,
@@ -146,7 +146,7 @@ class Pipeline:
         `confirm` gets the plan before anything is requested; what it raises ends the backfill.
         """
         require_days(options.since, options.until)
-        return self._execution(observer, stop, workers).execute(options, confirm or _accept, backfill=True)
+        return self._execution(observer, stop, workers).execute(options, confirm, backfill=True)
 
     def serve_once(
         self,
@@ -300,7 +300,3 @@ class Pipeline:
         """The rows of one query against the warehouse."""
         with open_warehouse(self.configuration) as (warehouse, _):
             return warehouse.query(sql)
-
-
-def _accept(_plan: WorkPlan) -> None:
-    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,9 @@ class WorkerSetup:
     files: ApiFiles
     selected: SelectedAccounts | None = None
 
-    def __call__(self) -> AbstractContextManager[WorkerContext]:
-        """The context, open for a `with` statement."""
-        return self._open()
-
     @contextmanager
-    def _open(self) -> Iterator[WorkerContext]:
+    def __call__(self) -> Iterator[WorkerContext]:
+        """The context, open for a `with` statement."""
         with (
             open_ledger_for_control_plane(self.configuration) as control,
             connected(self.configuration, self.files) as connection,

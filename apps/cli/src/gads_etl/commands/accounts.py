@@ -29,7 +29,7 @@ def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format
         for tree in _trees(selected):
             print_rich(tree)
         print_note(
-            f"{len(selected.accounts):,} of {counted(len(selected.listed), 'account')} selected"
+            f"{len(selected.accounts):,} of {counted(len(selected.listed), 'account')} are selected"
             + (f", {len(selected.refused):,} of which the API refuses" if selected.refused else "")
         )
     for pattern in selected.unmatched:
@@ -41,18 +41,11 @@ def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format
 def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
     refusal = selected.refused.get(account.customer_id) or account.refusal
     return {
-        "customer_id": account.customer_id,
-        "name": account.name,
-        "manager": account.manager,
-        "parent_id": account.parent_id,
+        **{name: getattr(account, name) for name in ("customer_id", "name", "manager", "parent_id")},
         "other_parent_ids": list(account.other_parent_ids),
         "level": account.level,
         "status": account.status.value,
-        "currency": account.currency,
-        "time_zone": account.time_zone,
-        "labels": list(account.labels),
-        "hidden": account.hidden,
-        "test_account": account.test_account,
+        **{name: getattr(account, name) for name in ("currency", "time_zone", "labels", "hidden", "test_account")},
         "selected": account.customer_id in selected.accounts,
         "skipped": selected.skipped.get(account.customer_id),
         "refusal": None if refusal is None else str(refusal),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = group_of_commands("The packaged reports, and your own.")
 
+_FACTS = ("schema_version", "restatement_days", "max_days_per_request", "history_days", "date_field", "row_limit")
 _NO_BACKFILL = "a snapshot report holds how things are when it is extracted: a day that was missed cannot be backfilled"
 
 ConfigOption = Annotated[
@@ -80,12 +81,7 @@ def show(
         "kind": report.kind.value,
         "resource": resource(report),
         "grain": list(report.grain),
-        "schema_version": report.schema_version,
-        "restatement_days": report.restatement_days,
-        "max_days_per_request": report.max_days_per_request,
-        "history_days": report.history_days,
-        "date_field": report.date_field,
-        "row_limit": report.row_limit,
+        **{name: getattr(report, name) for name in _FACTS},
         "versions": versions(report),
     }
     if format_ is Format.JSON:

@@ -135,12 +135,12 @@ def _perform(operation: Operation, options: ActOptions, reason: str, run_id: Run
         print_json(document)
     else:
         count = counted(len(keys), "partition")
-        title = f"{operation}: {result.done:,} of {count} done"
-        columns = ["source", "customer_id", "report", "logical_date", "status", "current_run_id", "why_not"]
+        title = f"{count} would be changed" if dry_run else f"{result.done:,} of {count} done"
+        columns = ["source", "customer_id", "report", "logical_date", "status", "current_run_id"]
         print_table(
-            columns[:-1] if dry_run else columns,
+            columns if dry_run else [*columns, "why_not"],
             document["partitions"],
-            f"{operation}: {count} would be changed; nothing was changed" if dry_run else title if keys else "",
+            f"{operation}: {title}" if keys else "",
             empty=f"{operation}: there is no partition to which it applies",
         )
     if not dry_run and result.done < len(keys):

@@ -90,17 +90,10 @@ def load_document(report: LoadReport) -> dict[str, Any]:
     return {
         "version": 2,
         "mode": report.mode.value,
-        "resumed": report.resumed,
-        "dry_run": report.dry_run,
-        "changed": report.changed,
+        **{name: getattr(report, name) for name in ("resumed", "dry_run", "changed")},
         "position_before": None if report.before is None else report.before.position,
         "position": report.after.position,
-        "steps": report.steps,
-        "added": report.added,
-        "replaced": report.replaced,
-        "removed": report.removed,
-        "rows": report.rows,
-        "strays": report.strays,
+        **{name: getattr(report, name) for name in ("steps", "added", "replaced", "removed", "rows", "strays")},
     }
 
 
