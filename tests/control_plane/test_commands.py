@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -153,9 +154,10 @@ def test_sigterm_ends_the_daemon_within_ten_seconds(config: Path, gads_etl_scrip
                 break
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        _, rest = process.communicate(timeout=30)
         assert time.monotonic() - began < 10
         assert process.returncode == 0
+        assert re.match(r"ended.*: 1 run in \d+ s, \d+ partitions? validated, ", rest.splitlines()[-1])
     finally:
         process.kill()
         process.wait()

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 import typer
 
-from gads_etl.error_handling import guarded
+from gads_domain.errors import UsageError
+from gads_etl.error_handling import IN_WORDS_OF_THE_COMMAND_LINE, guarded
 from gads_etl.main import run
 from gads_etl.signals import interrupted_by_sigterm
+from gads_pipeline import pipeline
+from gads_pipeline.work_request import require_days
 
 
 @pytest.mark.parametrize("words", [[], ["state"], ["warehouse"]])
@@ -52,3 +57,22 @@ def test_an_interrupt_says_that_what_was_sealed_is_kept(
     finally:
         signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err.startswith("error: interrupted\nhint: what was sealed is kept")
+
+
+def test_a_hint_of_the_library_names_what_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(lambda: require_days(None, None)) == 2
+    assert capsys.readouterr().err == "error: which days?\nhint: give --since and --until, both included\n"
+    with pytest.raises(UsageError) as raised:
+        require_days(None, None)
+    assert raised.value.hint == "give `since` and `until`, both included"
+
+
+def test_every_name_in_a_hint_of_the_library_has_its_words_here() -> None:
+    hints = [
+        text
+        for path in Path(pipeline.__file__).parent.glob("*.py")
+        for text in re.findall(r'(?:hint|else)[ =(]*f?"[^"]*"(?:\s*f?"[^"]*")*', path.read_text(encoding="utf-8"))
+    ]
+    named = {name for hint in hints for name in re.findall(r"`([^`]+)`", hint)}
+    assert {"customers", "Pipeline.accounts", "template.real_account"} <= named <= set(IN_WORDS_OF_THE_COMMAND_LINE)
+    assert not [hint for hint in hints if "--" in hint or "gads-etl" in hint]

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gads_etl.event_lines import EventLines
+from gads_etl.event_lines import EventLines, ServeTally
 from gads_orchestrator.events import (
     AuthorityChanged,
     Event,
+    PartitionUnsealed,
     PartitionValidated,
     RowsReceived,
     RunPlanned,
@@ -73,3 +74,12 @@ def test_people_get_a_line_without_partitions(writes: list[str]) -> None:
         "2024-06-10T12:00:00Z run_planned operations=1 partitions=30 by_reason=backfill:30 skipped=0",
         "2024-06-10T12:00:00Z slice_ended 1 campaign 2024-05-01..2024-05-30 operations=1",
     ]
+
+
+def test_what_a_daemon_did_is_one_line(writes: list[str]) -> None:
+    tally = ServeTally(EventLines())
+    rejected = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "rejected")
+    unsealed = PartitionUnsealed(NOW, RUN, "1", "campaign", DAYS[1], "refused")
+    tally.on_events(PLANNED, *PARTITIONS, rejected, unsealed, ENDED)
+    assert str(tally) == "1 run in 0 s, 31 partitions validated, 1 operation spent, 2 failures"
+    assert len(writes) == 1, "handed on"

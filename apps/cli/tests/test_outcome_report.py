@@ -161,4 +161,12 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
     printed = capsys.readouterr()
     assert "2 partitions in 1 request\n" in printed.out
     assert "2 partitions failed earlier and were skipped; run --retry-failed attempts them again" in printed.err
-    assert "skipped: 1 campaign 2024-06-03..2024-06-03: held by an operator" in printed.err
+    assert "skipped: 1 campaign 2024-06-03: held by an operator" in printed.err
+
+
+def test_a_plan_without_requests_is_said_in_words(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    for day in range(5):
+        deployment.record(day, ValidationOutcome.PASSED)
+    quota = deployment.control.quota("default", NOW.date())
+    print_forecast(Forecast(deployment.plan(), quota, None), Format.TABLE)
+    assert capsys.readouterr().out == "nothing to do; 5 up to date\n"
