@@ -163,10 +163,7 @@ class ValidatorLaws:
         ruin(KEYS[1], run(2))
         with open_ledger() as ledger, open_validator() as validator:
             one, other = validator.validate(KEYS[:2])
-            assert [result.outcome for result in one.results] == [
-                ValidationOutcome.REJECTED,
-                ValidationOutcome.PASSED,
-            ]
+            assert [result.outcome for result in one.results] == [ValidationOutcome.REJECTED, ValidationOutcome.PASSED]
             assert [result.outcome for result in other.results] == [ValidationOutcome.REJECTED] * 2
             assert ledger.get(KEY).current_run_id == run(2)
             assert ledger.get(KEYS[1]).status is PartitionStatus.FAILED

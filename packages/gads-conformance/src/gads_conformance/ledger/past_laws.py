@@ -5,16 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gads_conformance.law import law
-from gads_conformance.ledger.samples import (
-    PASSED,
-    REJECTED,
-    UNSEALED,
-    act_of,
-    key_of,
-    matches,
-    moment,
-    result_of,
-)
+from gads_conformance.ledger.samples import PASSED, REJECTED, UNSEALED, act_of, key_of, matches, moment, result_of
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import AuthorityChange, PartitionStatus, StateFilter

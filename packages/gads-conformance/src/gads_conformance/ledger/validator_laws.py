@@ -8,23 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from gads_conformance.law import law
-from gads_conformance.ledger.samples import (
-    PASSED,
-    REJECTED,
-    UNSEALED,
-    change_of,
-    key_of,
-    moment,
-    pin_of,
-    result_of,
-)
+from gads_conformance.ledger.samples import PASSED, REJECTED, UNSEALED, change_of, key_of, moment, pin_of, result_of
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.errors import UsageError
-from gads_domain.state import (
-    PartitionState,
-    PartitionStatus,
-    StateChange,
-)
+from gads_domain.state import PartitionState, PartitionStatus, StateChange
 
 
 class ValidatorLaws(LedgerSuite):

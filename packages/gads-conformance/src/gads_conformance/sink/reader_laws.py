@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.law import law
-from gads_conformance.sink.samples import (
-    sample_facts,
-    sample_key,
-    sample_payload,
-    sample_run,
-    seal,
-    stored_payload,
-)
+from gads_conformance.sink.samples import sample_facts, sample_key, sample_payload, sample_run, seal, stored_payload
 from gads_conformance.sink.suite import Backdoor, SinkSuite, assert_invisible, files_of
 from gads_conformance.sink.worker import SamplePartition, SinkWorker
 from gads_domain.adapters import sink_adapter

@@ -85,13 +85,7 @@ class WarehouseLaws(ModelLaws):
     @law("Warehouse", 1)
     @pytest.mark.parametrize("stop_after", [0, 1, 2])
     def test_a_killed_process_changes_nothing(
-        self,
-        stop_after: int,
-        story: Story,
-        warehouse: Warehouse,
-        require_shown: Check,
-        warehouse_url: str,
-        base: Path,
+        self, stop_after: int, story: Story, warehouse: Warehouse, require_shown: Check, warehouse_url: str, base: Path
     ) -> None:
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(3), first)
