@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gads_conformance.sink.failing_sink import FailingSink, Step
+from gads_conformance.sink.failing_sink import Fault, Step, watched
 from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
@@ -264,7 +264,7 @@ def test_refused_credentials_end_the_run_and_nothing_untried_is_failed(deploymen
 
 
 def test_a_full_sink_met_by_six_accounts_costs_one_operation_and_fails_nothing(deployment: Deployment) -> None:
-    deployment.sink = FailingSink(deployment.sink, Step.FINALIZE, 0, StorageFullError("no space is left"))
+    deployment.sink = watched(deployment.sink, Fault(Step.FINALIZE, StorageFullError("no space is left")))
     result = deployment.run(*"123456")
     assert (result.outcome.ended, result.outcome.operations, len(deployment.source.asked)) == ("storage", 1, 1)
     assert result.statuses == {number: {"pending"} for number in "123456"}

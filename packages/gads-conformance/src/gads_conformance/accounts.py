@@ -26,6 +26,11 @@ class KnownTree:
     hidden: frozenset[str]
     refused: str
 
+    def level(self, customer_id: str) -> int:
+        """How many levels `customer_id` is below the root."""
+        parent = self.parents[customer_id]
+        return 0 if parent is None else 1 + self.level(parent)
+
 
 class AccountDirectoryLaws:
     """Every law of `AccountDirectory`. A subclass gives `directory`, `tree` and `queries_asked`."""
@@ -48,7 +53,7 @@ class AccountDirectoryLaws:
     def test_a_refused_root_is_listed_alone_with_the_reason(self, directory: AccountDirectory, tree: KnownTree) -> None:
         (account,) = directory.below(tree.refused)
         assert account.customer_id == tree.refused
-        assert account.refusal is not None
+        assert account.refusal
         assert account.refusal.message
 
     @law("AccountDirectory", 2)
@@ -62,7 +67,7 @@ class AccountDirectoryLaws:
             assert account.parent_id is None or account.parent_id in seen
             if with_parents:
                 assert account.parent_id == tree.parents[account.customer_id]
-            assert account.level == depth(tree, account.customer_id)
+            assert account.level == tree.level(account.customer_id)
             seen.add(account.customer_id)
 
     @law("AccountDirectory", 3)
@@ -84,9 +89,3 @@ class AccountDirectoryLaws:
         queries = queries_asked()
         assert queries
         assert not [query for query in queries if "metrics." in query or "segments." in query]
-
-
-def depth(tree: KnownTree, customer_id: str) -> int:
-    """The level of `customer_id` below the root."""
-    parent = tree.parents[customer_id]
-    return 0 if parent is None else 1 + depth(tree, parent)

@@ -31,6 +31,10 @@ def required(meaning: str) -> Any:
 
 
 def quick_and_campaign(*, timeout: int) -> Any:
-    """The parameters of a fixture that runs a test quickly, and again at length where campaigns are selected."""
+    """A fixture that gives the suite's `quick`, and its `campaign` to another run of the test in a campaign."""
+
+    def fixture(self: object, request: pytest.FixtureRequest) -> Any:
+        return getattr(self, request.param)
+
     campaign = pytest.param("campaign", marks=[pytest.mark.campaign, pytest.mark.timeout(timeout)])
-    return ["quick", campaign]
+    return pytest.fixture(fixture, params=["quick", campaign])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
 
 from gads_conformance.law import law, required
-from gads_conformance.sink.failing_sink import FailingSink, Step, WatchedSink
+from gads_conformance.sink.failing_sink import Fault, Step, watched
 from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
@@ -22,34 +23,26 @@ class PlayedApi(Protocol):
 
     def answer_nothing(self) -> None:
         """Let every later stream end well, without rows."""
-        ...
 
     def break_off(self, customer_id: str) -> None:
         """Let every later stream of this account send rows of several days and then break."""
-        ...
 
     def refuse_login(self) -> None:
         """Refuse every later login."""
-        ...
 
 
-def new_run(number: int) -> RunContext:
-    """The `number`-th run of a test."""
-    return RunContext(RunId.compose(datetime(2024, 7, 1, tzinfo=UTC), number.to_bytes(4, "big")))
+START = datetime(2024, 7, 1, tzinfo=UTC)
+RUN, NEXT_RUN, LAST_RUN = (RunContext(RunId.compose(START, bytes([0, 0, 0, number]))) for number in (1, 2, 3))
 
 
-RUN, NEXT_RUN = new_run(1), new_run(2)
-
-
+@dataclass
 class Operations:
     """A quota of `limit` operations."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.taken = 0
+    limit: int
+    taken: int = 0
 
     def take(self) -> None:
-        """Take one operation; raises `BudgetSpentError` if none is left."""
         if self.taken >= self.limit:
             raise BudgetSpentError("the operations of the day are spent")
         self.taken += 1
@@ -92,9 +85,9 @@ class ReportSourceLaws:
     def test_a_failure_of_the_sink_is_an_outcome(
         self, step: Step, after: int, error: Exception, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        failing = FailingSink(sink, step, after, error)
-        result = source.extract(slice_, RUN, failing)
-        assert failing.failed
+        fault = Fault(step, error, after)
+        result = source.extract(slice_, RUN, watched(sink, fault))
+        assert fault.raised
         sealed = sorted((outcome.key, RUN.run_id) for outcome in result.days if isinstance(outcome, Sealed))
         assert sealed == list(sink.sealed())
         assert len(sealed) < len(slice_.keys)
@@ -120,18 +113,17 @@ class ReportSourceLaws:
     ) -> None:
         api.answer_nothing()
         outcomes = source.extract(slice_, RUN, sink).days
-        assert [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes] == [0] * len(
-            slice_.keys
-        )
+        counts = [isinstance(one, Sealed) and one.metadata.facts.record_count for one in outcomes]
+        assert counts == [0] * len(slice_.keys)
         assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(slice_.keys)]
 
     @law("ReportSource", 3)
     def test_every_byte_is_written_under_the_run(
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice
     ) -> None:
-        watched = WatchedSink(sink)
-        source.extract(slice_, RUN, watched)
-        assert set(watched.opened) == {(key, RUN.run_id) for key in slice_.keys}
+        written = set()
+        source.extract(slice_, RUN, watched(sink, lambda _, *partition: written.add(partition)))
+        assert written == {(key, RUN.run_id) for key in slice_.keys}
         before = {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys}
         source.extract(slice_, NEXT_RUN, sink)
         assert {key: sink.metadata_bytes(key, RUN.run_id) for key in slice_.keys} == before
@@ -154,12 +146,12 @@ class ReportSourceLaws:
         self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
     ) -> None:
         api.refuse_login()
-        watched = WatchedSink(sink)
-        result = source.extract(slice_, RUN, watched)
+        steps = []
+        result = source.extract(slice_, RUN, watched(sink, lambda *step: steps.append(step)))
         assert result.days == ()
         assert result.stopped_by is not None
         assert (result.stopped_by.code, result.stopped_by.scope) == ("credentials", FailureScope.SOURCE)
-        assert watched.opened == []
+        assert steps == []
         assert list(sink.sealed()) == []
 
     @law("ReportSource", 6)
@@ -171,7 +163,7 @@ class ReportSourceLaws:
         api.break_off(slice_.customer_id)
         repeated = Operations(100)
         assert source.extract(slice_, NEXT_RUN, sink, repeated).operations == repeated.taken > 1
-        result = source.extract(slice_, new_run(3), sink, Operations(0))
+        result = source.extract(slice_, LAST_RUN, sink, Operations(0))
         assert (result.days, result.operations) == ((), 0)
         assert result.stopped_by is not None
         assert result.stopped_by.code == "budget_spent"

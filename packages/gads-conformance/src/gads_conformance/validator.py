@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
@@ -21,14 +21,11 @@ from gads_domain.state import KeyHistory, PartitionStatus, ValidationOutcome
 
 
 class Content(Enum):
-    """What `seal` seals."""
+    """What `seal` seals: rows that pass every check, other such rows, and what validation must reject."""
 
     SOUND = auto()
-    """Rows that pass every check, the same in every seal."""
     RESTATED = auto()
-    """Rows that pass every check and differ from those of `SOUND`."""
     UNSOUND = auto()
-    """A seal that validation must reject, such as one with a wrong count of rows."""
 
 
 OpenLedger = Callable[[], AbstractContextManager[ValidatorLedger]]
@@ -57,135 +54,129 @@ class ValidatorLaws:
     seal = required("Seals a content under a key and a run.")
     ruin = required("Changes a byte of the payload that a run has sealed, without the sink.")
 
+    @pytest.fixture
+    def ledger(self, open_ledger: OpenLedger) -> Iterator[ValidatorLedger]:
+        with open_ledger() as ledger:
+            yield ledger
+
+    @pytest.fixture
+    def validator(self, open_validator: OpenValidator) -> Iterator[PartitionValidator]:
+        with open_validator() as validator:
+            yield validator
+
     @law("PartitionValidator", 1)
     @pytest.mark.parametrize("content", list(Content))
     def test_a_seal_means_nothing_until_it_is_validated(
-        self, content: Content, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
+        self, content: Content, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal
     ) -> None:
         seal(KEY, run(1), content)
-        with open_ledger() as ledger:
-            assert ledger.get(KEY).status is PartitionStatus.PENDING
-            with open_validator() as validator:
-                (validation,) = validator.validate([KEY])
-            assert validation.changed
-            assert ledger.get(KEY) == validation.after
+        assert ledger.get(KEY).status is PartitionStatus.PENDING
+        (validation,) = validator.validate([KEY])
+        assert validation.changed
+        assert ledger.get(KEY) == validation.after
         good = content is not Content.UNSOUND
         assert validation.after.status is (PartitionStatus.SUCCESS if good else PartitionStatus.FAILED)
         assert validation.after.current_run_id == (run(1) if good else None)
 
     @law("PartitionValidator", 1)
-    def test_a_key_without_seals_gets_no_row(self, open_ledger: OpenLedger, open_validator: OpenValidator) -> None:
-        with open_validator() as validator:
-            (validation,) = validator.validate([KEY])
+    def test_a_key_without_seals_gets_no_row(self, ledger: ValidatorLedger, validator: PartitionValidator) -> None:
+        (validation,) = validator.validate([KEY])
         assert not validation.changed
-        with open_ledger() as ledger:
-            assert (ledger.position(), ledger.get(KEY).version) == (0, 0)
+        assert (ledger.position(), ledger.get(KEY).version) == (0, 0)
 
     @law("PartitionValidator", 2)
     @pytest.mark.parametrize("recheck", [False, True])
     def test_validating_again_changes_nothing(
-        self, recheck: bool, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
+        self, recheck: bool, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal
     ) -> None:
         seal(KEY, run(1), Content.SOUND)
         seal(KEY, run(2), Content.UNSOUND)
-        with open_ledger() as ledger, open_validator() as validator:
-            (first,) = validator.validate([KEY])
-            before = ledger.get(KEY), ledger.history(KEY), ledger.authority_changes()
-            (again,) = validator.validate([KEY], recheck=recheck)
-            assert (ledger.get(KEY), ledger.history(KEY), ledger.authority_changes()) == before
+        (first,) = validator.validate([KEY])
+        before = ledger.get(KEY), ledger.history(KEY), ledger.authority_changes()
+        (again,) = validator.validate([KEY], recheck=recheck)
+        assert (ledger.get(KEY), ledger.history(KEY), ledger.authority_changes()) == before
         assert again.before == again.after == first.after
         assert again.results == ()
 
     @law("PartitionValidator", 2)
     def test_many_validators_at_once_agree(
-        self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
+        self, ledger: ValidatorLedger, open_validator: OpenValidator, seal: Seal
     ) -> None:
         for key in KEYS:
-            seal(key, run(1), Content.SOUND)
-            seal(key, run(2), Content.RESTATED)
-            seal(key, run(3), Content.UNSOUND)
+            for number, content in enumerate(Content, start=1):
+                seal(key, run(number), content)
 
         def validate(seed: int) -> None:
-            keys = list(KEYS)
-            random.Random(seed).shuffle(keys)
             with open_validator() as validator:
-                for key in keys:
+                for key in random.Random(seed).sample(KEYS, len(KEYS)):
                     validator.validate([key])
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(validate, range(4)))
-        with open_ledger() as ledger:
-            for key in KEYS:
-                assert ledger.get(key).current_run_id == run(2)
-                assert validated_runs(ledger.history(key)) == [run(1), run(2), run(3)]
+        for key in KEYS:
+            assert ledger.get(key).current_run_id == run(2)
+            assert validated_runs(ledger.history(key)) == [run(1), run(2), run(3)]
 
     @law("PartitionValidator", 2)
     def test_a_run_validated_late_does_not_win_over_a_newer_one(
-        self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
+        self, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal
     ) -> None:
         seal(KEY, run(2), Content.RESTATED)
-        with open_ledger() as ledger, open_validator() as validator:
-            validator.validate([KEY])
-            seal(KEY, run(1), Content.SOUND)
-            (late,) = validator.validate([KEY])
-            assert not late.changed
-            assert ledger.get(KEY).current_run_id == run(2)
+        validator.validate([KEY])
+        seal(KEY, run(1), Content.SOUND)
+        (late,) = validator.validate([KEY])
+        assert not late.changed
+        assert ledger.get(KEY).current_run_id == run(2)
 
     @law("PartitionValidator", 3)
     @pytest.mark.parametrize("sealed", [True, False], ids=["unsound", "unsealed"])
     def test_a_failed_restatement_leaves_the_authority(
-        self, sealed: bool, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal
+        self, sealed: bool, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal
     ) -> None:
         seal(KEY, run(1), Content.SOUND)
-        with open_ledger() as ledger, open_validator() as validator:
-            validator.validate([KEY])
-            position = ledger.position()
-            if sealed:
-                seal(KEY, run(2), Content.UNSOUND)
-            unsealed = {} if sealed else {KEY: UnsealedRun(run(2), REASON)}
-            (validation,) = validator.validate([KEY], unsealed=unsealed)
-            assert not validation.changed
-            state = ledger.get(KEY)
-            assert (state.status, state.current_run_id) == (PartitionStatus.SUCCESS, run(1))
-            assert state.last_error
-            assert ledger.position() == position
-            assert validated_runs(ledger.history(KEY)) == [run(1), run(2)]
+        validator.validate([KEY])
+        position = ledger.position()
+        if sealed:
+            seal(KEY, run(2), Content.UNSOUND)
+        (validation,) = validator.validate([KEY], unsealed={} if sealed else {KEY: UnsealedRun(run(2), REASON)})
+        assert not validation.changed
+        state = ledger.get(KEY)
+        assert (state.status, state.current_run_id) == (PartitionStatus.SUCCESS, run(1))
+        assert state.last_error
+        assert ledger.position() == position
+        assert validated_runs(ledger.history(KEY)) == [run(1), run(2)]
 
     @law("PartitionValidator", 4)
     def test_every_sealed_run_is_validated_and_a_damaged_one_rejected(
-        self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal, ruin: Ruin
+        self, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal, ruin: Ruin
     ) -> None:
-        for number in (1, 2):
-            seal(KEY, run(number), Content.SOUND)
-            seal(KEYS[1], run(number), Content.SOUND)
-        ruin(KEY, run(1))
-        ruin(KEYS[1], run(1))
+        for key in KEYS[:2]:
+            seal(key, run(1), Content.SOUND)
+            seal(key, run(2), Content.SOUND)
+            ruin(key, run(1))
         ruin(KEYS[1], run(2))
-        with open_ledger() as ledger, open_validator() as validator:
-            one, other = validator.validate(KEYS[:2])
-            assert [result.outcome for result in one.results] == [ValidationOutcome.REJECTED, ValidationOutcome.PASSED]
-            assert [result.outcome for result in other.results] == [ValidationOutcome.REJECTED] * 2
-            assert ledger.get(KEY).current_run_id == run(2)
-            assert ledger.get(KEYS[1]).status is PartitionStatus.FAILED
+        one, other = validator.validate(KEYS[:2])
+        assert [result.outcome for result in one.results] == [ValidationOutcome.REJECTED, ValidationOutcome.PASSED]
+        assert [result.outcome for result in other.results] == [ValidationOutcome.REJECTED] * 2
+        assert ledger.get(KEY).current_run_id == run(2)
+        assert ledger.get(KEYS[1]).status is PartitionStatus.FAILED
 
     @law("PartitionValidator", 4)
     def test_a_recheck_finds_later_damage(
-        self, open_ledger: OpenLedger, open_validator: OpenValidator, seal: Seal, ruin: Ruin
+        self, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal, ruin: Ruin
     ) -> None:
         seal(KEY, run(1), Content.SOUND)
         seal(KEY, run(2), Content.RESTATED)
-        with open_ledger() as ledger, open_validator() as validator:
-            validator.validate([KEY])
-            ruin(KEY, run(2))
-            (validation,) = validator.validate([KEY], recheck=True)
-            assert validation.changed
-            assert ledger.get(KEY).current_run_id == run(1)
+        validator.validate([KEY])
+        ruin(KEY, run(2))
+        (validation,) = validator.validate([KEY], recheck=True)
+        assert validation.changed
+        assert ledger.get(KEY).current_run_id == run(1)
 
-    def test_validations_come_in_the_order_of_the_keys(self, open_validator: OpenValidator, seal: Seal) -> None:
+    def test_validations_come_in_the_order_of_the_keys(self, validator: PartitionValidator, seal: Seal) -> None:
         seal(KEYS[2], run(1), Content.SOUND)
         asked = [KEYS[3], KEYS[2], KEYS[0]]
-        with open_validator() as validator:
-            assert [validation.after.key for validation in validator.validate(asked)] == asked
+        assert [validation.after.key for validation in validator.validate(asked)] == asked
 
 
 def validated_runs(history: KeyHistory) -> list[RunId]:

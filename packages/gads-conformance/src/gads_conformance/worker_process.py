@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 DEADLINE_SECONDS = 60
@@ -24,13 +23,10 @@ class WorkerProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.kill()
 
     def send(self, value: object) -> None:
-        """Write one line."""
         self.stdin.write(json.dumps(value) + "\n")
         self.stdin.flush()
 
@@ -40,7 +36,6 @@ class WorkerProcess:
         return json.loads(line) if line else None
 
     def ask(self, value: object) -> Any:
-        """Write one line and wait for the answer."""
         self.send(value)
         return self.receive()
 

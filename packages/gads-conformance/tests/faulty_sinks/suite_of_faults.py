@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
 
 from gads_conformance.sink.laws import SinkLaws
-from gads_conformance.sink.model_laws import run_sink_machine, settings_of
+from gads_conformance.sink.model_laws import check_against_model
 from gads_conformance.sink.optional_laws import JointSealLaws
 from gads_conformance.sink.suite import Effort
 
@@ -34,7 +33,7 @@ class LawsOfOne(SinkLaws):
     def test_a_sink_behaves_as_its_model(self, sink_url, base):
         effort = Effort(examples=20 if "-none:" in sink_url else 400)
         # That the fault is found is enough; the shortest way to it would take minutes.
-        run_sink_machine(sink_url, base, settings(settings_of(effort), phases=[Phase.generate]))
+        check_against_model(sink_url, base, effort, shrink=False)
 
 
 def suite_of(fault):

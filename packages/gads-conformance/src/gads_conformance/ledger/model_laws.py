@@ -6,13 +6,12 @@ import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gads_conformance.ledger.samples import act_of, change_of, key_of, result_of
 from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
-from gads_domain.partition_key import PartitionKey
+from gads_conformance.model import run_stories
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
     KeyHistory,
@@ -56,10 +55,7 @@ class ModelLaws(LedgerSuite):
 
 
 def check_against_model(ledger: LedgerUnderTest, *, examples: int, steps: int, shrink: bool = True) -> None:
-    """Run the machine; each story has an account of its own in the one ledger.
-
-    `shrink` is whether to look for the shortest story that breaks a law.
-    """
+    """Run the machine; each story has an account of its own in the one ledger."""
     accounts = itertools.count(1)
     with ExitStack() as stack:
         validators = [stack.enter_context(ledger.open_for_validator()) for _ in range(2)]
@@ -70,18 +66,7 @@ def check_against_model(ledger: LedgerUnderTest, *, examples: int, steps: int, s
             def __init__(self) -> None:
                 super().__init__(next(accounts), validators, controls, readers)
 
-        run_state_machine_as_test(
-            Story,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                report_multiple_bugs=False,
-                phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        run_stories(Story, examples, steps, shrink=shrink)
 
 
 class _Story(RuleBasedStateMachine):
@@ -120,11 +105,8 @@ class _Story(RuleBasedStateMachine):
             result = result_of(self.keys[day], run, outcome, rows=rows)
             if is_news(histories[result.key], result):
                 changes.append(change_of(histories[result.key], result))
-        written: set[PartitionKey] = set()
-        expected = []
-        for change in changes:
-            expected.append(change.after.key not in written)
-            written.add(change.after.key)
+        keys = [change.after.key for change in changes]
+        expected = [key not in keys[:number] for number, key in enumerate(keys)]
         assert self.validators[who].record(changes) == expected
         for change, was_recorded in zip(changes, expected, strict=True):
             if was_recorded:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gads_conformance.law import law
-from gads_conformance.ledger.samples import PASSED, REJECTED, UNSEALED, act_of, key_of, matches, moment, result_of
+from gads_conformance.ledger.samples import (
+    FILTERS,
+    PASSED,
+    REJECTED,
+    UNSEALED,
+    act_of,
+    key_of,
+    matches,
+    moment,
+    result_of,
+)
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.partition_key import PartitionKey
-from gads_domain.state import AuthorityChange, PartitionStatus, StateFilter
+from gads_domain.state import AuthorityChange, StateFilter
 
 
 class PastLaws(LedgerSuite):
@@ -28,7 +38,7 @@ class PastLaws(LedgerSuite):
             expected_at.append({**expected_at[-1], key: entry})
             seen[number] = list(ledger.reader.as_of(StateFilter(), number))
         for position, last_changes in enumerate(expected_at):
-            for wanted in _FILTERS:
+            for wanted in FILTERS:
                 expected = [
                     entry for _, entry in sorted(last_changes.items()) if matches(entry.key, entry.status_after, wanted)
                 ]
@@ -104,17 +114,3 @@ _CHANGES = [
     (10, 40, "keyword", 5, PASSED),
 ]
 """Customer, day, report, run and outcome of each change; a retry has no outcome."""
-
-_DAY = key_of().logical_date
-
-_FILTERS = [
-    StateFilter(),
-    StateFilter(source="nowhere"),
-    StateFilter(customer_ids=("1",)),
-    StateFilter(customer_ids=("9", "10", "77"), reports=("campaign",)),
-    StateFilter(since=_DAY, until=_DAY),
-    StateFilter("google_ads", ("1", "10"), ("campaign", "keyword"), _DAY, _DAY + timedelta(days=1)),
-    StateFilter(statuses=(PartitionStatus.SUCCESS,)),
-    StateFilter(statuses=(PartitionStatus.FAILED, PartitionStatus.PENDING)),
-    StateFilter(reports=("keyword",), statuses=(PartitionStatus.SUCCESS,)),
-]

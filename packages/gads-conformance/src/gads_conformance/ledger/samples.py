@@ -116,6 +116,28 @@ def everything(ledger: StateReader, keys: list[PartitionKey]) -> object:
     )
 
 
+FILTERS = [
+    StateFilter(),
+    StateFilter(source="other"),
+    StateFilter(source="nowhere"),
+    StateFilter(customer_ids=("2", "1")),
+    StateFilter(customer_ids=("200", "9", "9", "77")),
+    StateFilter(customer_ids=("9", "10", "77"), reports=("campaign",)),
+    StateFilter(reports=("campaign",), since=FIRST_DAY + timedelta(days=1)),
+    StateFilter(until=FIRST_DAY),
+    StateFilter(since=FIRST_DAY + timedelta(days=1), until=FIRST_DAY + timedelta(days=1)),
+    StateFilter(since=FIRST_DAY + timedelta(days=2), until=FIRST_DAY),
+    StateFilter("google_ads", ("1", "10"), ("campaign", "keyword"), FIRST_DAY, FIRST_DAY + timedelta(days=1)),
+    StateFilter(statuses=(PartitionStatus.FAILED,)),
+    StateFilter(statuses=(PartitionStatus.PENDING,)),
+    StateFilter(statuses=(PartitionStatus.SUCCESS,), since=FIRST_DAY, until=FIRST_DAY),
+    StateFilter(statuses=tuple(PartitionStatus)),
+    StateFilter(statuses=(PartitionStatus.FAILED, PartitionStatus.PENDING), customer_ids=("9", "10")),
+    StateFilter(reports=("keyword",), statuses=(PartitionStatus.SUCCESS,)),
+    StateFilter("google_ads", ("10", "9"), ("ad_group",), FIRST_DAY, FIRST_DAY, (PartitionStatus.FAILED,)),
+]
+
+
 def matches(key: PartitionKey, status: PartitionStatus, wanted: StateFilter) -> bool:
     """Whether a partition with this status is one that `wanted` selects."""
     return wanted.selects(key) and (not wanted.statuses or status in wanted.statuses)

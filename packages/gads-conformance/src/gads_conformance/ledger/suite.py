@@ -30,17 +30,14 @@ class LedgerUnderTest:
 
     @cached_property
     def reader(self) -> StateReader:
-        """The ledger as any reader has it."""
         return self._opened.enter_context(self.open_reader())
 
     @cached_property
     def validator(self) -> ValidatorLedger:
-        """The ledger as the validator has it."""
         return self._opened.enter_context(self.open_for_validator())
 
     @cached_property
     def control(self) -> ControlPlaneLedger:
-        """The ledger as the control plane has it."""
         return self._opened.enter_context(self.open_for_control_plane())
 
     @property
@@ -49,15 +46,12 @@ class LedgerUnderTest:
         return (self.reader, self.validator, self.control)
 
     def open_reader(self) -> StateReader:
-        """Open the ledger for reading once more."""
         return self.adapter.open_reader(self.url, self.base)
 
     def open_for_validator(self) -> ValidatorLedger:
-        """Open the ledger as the validator does, once more."""
         return self.adapter.open_for_validator(self.url, self.base)
 
     def open_for_control_plane(self) -> ControlPlaneLedger:
-        """Open the ledger as the control plane does, once more."""
         return self.adapter.open_for_control_plane(self.url, self.base)
 
     def record(self, result: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
@@ -69,7 +63,6 @@ class LedgerUnderTest:
         return everything(self.reader, keys)
 
     def close(self) -> None:
-        """Close what was opened on first use."""
         self._opened.close()
 
 
@@ -90,6 +83,7 @@ class LedgerSuite:
 
     quick: ClassVar[Effort] = Effort()
     campaign: ClassVar[Effort] = Effort(60, 4, 300, 60, 150, 60)
+    effort = quick_and_campaign(timeout=900)
 
     ledger_url = required("The URL of a ledger that does not exist yet, which every process of this machine can open.")
 
@@ -105,11 +99,5 @@ class LedgerSuite:
 
     @pytest.fixture
     def ledger(self, adapter: LedgerAdapter, ledger_url: str, base: Path) -> Iterator[LedgerUnderTest]:
-        """The ledger, not opened yet."""
         with closing(LedgerUnderTest(adapter, ledger_url, base)) as ledger:
             yield ledger
-
-    @pytest.fixture(params=quick_and_campaign(timeout=900))
-    def effort(self, request: pytest.FixtureRequest) -> Effort:
-        """How much is repeated in this test."""
-        return self.campaign if request.param == "campaign" else self.quick

@@ -1,11 +1,11 @@
-"""Sinks around a real one: one lists the writers that are opened, one fails at a chosen call."""
+"""A sink around a real one, which is watched, and fails where the watch raises an error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, Self
 
 from gads_domain.metadata import PartitionFacts, PartitionMetadata
 from gads_domain.partition_key import PartitionKey
@@ -21,86 +21,58 @@ class Step(Enum):
     FINALIZE = auto()
 
 
-class WatchedSink:
-    """Passes everything on to a sink; `opened` lists the writers that were opened, in order."""
-
-    def __init__(self, inner: RawSink) -> None:
-        self._inner = inner
-        self.opened: list[tuple[PartitionKey, RunId]] = []
-
-    def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
-        """Pass it on."""
-        self.opened.append((key, run_id))
-        return self._inner.open_writer(key, run_id)
-
-    def check(self) -> None:
-        """Pass it on."""
-        self._inner.check()
-
-    def runs(self, key: PartitionKey) -> list[RunId]:
-        """Pass it on."""
-        return self._inner.runs(key)
-
-    def sealed(
-        self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
-    ) -> Iterator[tuple[PartitionKey, RunId]]:
-        """Pass it on."""
-        return self._inner.sealed(source=source, customer_id=customer_id, report=report)
-
-    def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
-        """Pass it on."""
-        return self._inner.metadata_bytes(key, run_id)
-
-    def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
-        """Pass it on."""
-        return self._inner.open_payload(key, run_id, payload_name)
+Watch = Callable[[Step, PartitionKey, RunId], None]
 
 
-class FailingSink(WatchedSink):
-    """A sink that raises `error` at each `step` after the first `after` of them; `failed` says that it did."""
+@dataclass
+class Fault:
+    """A watch that raises `error` at each `step` after the first `after` of them; `raised` says that it did."""
 
-    def __init__(self, inner: RawSink, step: Step, after: int, error: Exception) -> None:
-        super().__init__(inner)
-        self._step = step
-        self._left = after
-        self._error = error
-        self.failed = False
+    step: Step
+    error: Exception
+    after: int = 0
+    raised: bool = False
 
-    def take(self, step: Step) -> None:
-        """Raise the error if `step` is the one that fails, and enough of them went well."""
-        if step is not self._step:
-            return
-        if self._left == 0:
-            self.failed = True
-            raise self._error
-        self._left -= 1
-
-    def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
-        """Pass it on, unless it fails."""
-        self.take(Step.OPEN)
-        return _FailingWriter(super().open_writer(key, run_id), self)
+    def __call__(self, step: Step, key: PartitionKey, run_id: RunId) -> None:
+        if step is self.step:
+            self.raised = self.after == 0
+            if self.raised:
+                raise self.error
+            self.after -= 1
 
 
-class _FailingWriter:
-    def __init__(self, inner: PartitionWriter, sink: FailingSink) -> None:
-        self._inner = inner
-        self._sink = sink
+def watched(inner: RawSink, watch: Watch) -> RawSink:
+    """A sink that calls `watch` before each step, and then passes the call on to `inner`."""
+    return _WatchedSink(inner, watch)
+
+
+class _WatchedSink:
+    def __init__(self, inner: RawSink, watch: Watch) -> None:
+        self._inner, self._watch = inner, watch
+        # Named one by one, so that it is no sink that seals together even if `inner` is one.
+        self.check, self.runs, self.sealed = inner.check, inner.runs, inner.sealed
+        self.metadata_bytes, self.open_payload = inner.metadata_bytes, inner.open_payload
+
+    def open_writer(self, key: PartitionKey, run_id: RunId) -> _WatchedWriter:
+        self._watch(Step.OPEN, key, run_id)
+        return _WatchedWriter(self._inner.open_writer(key, run_id), lambda step: self._watch(step, key, run_id))
+
+
+class _WatchedWriter:
+    def __init__(self, inner: PartitionWriter, watch: Callable[[Step], None]) -> None:
+        self._inner, self._watch = inner, watch
+        self.abort = inner.abort
 
     def write(self, data: bytes | memoryview) -> int:
-        self._sink.take(Step.WRITE)
+        self._watch(Step.WRITE)
         return self._inner.write(data)
 
     def finalize(self, facts: PartitionFacts) -> PartitionMetadata:
-        self._sink.take(Step.FINALIZE)
+        self._watch(Step.FINALIZE)
         return self._inner.finalize(facts)
-
-    def abort(self) -> None:
-        self._inner.abort()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._inner.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._inner.__exit__(*error)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -16,9 +16,9 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
-    run_state_machine_as_test,
 )
 
+from gads_conformance.model import run_stories
 from gads_conformance.sink.samples import sample_facts, sample_key, sample_run, stored_payload
 from gads_conformance.sink.suite import Effort, SinkSuite
 from gads_domain.adapters import sink_adapter
@@ -30,13 +30,13 @@ from gads_domain.run import RunId
 _Partition = tuple[PartitionKey, RunId]
 
 
+@dataclass(eq=False)
 class Trial:
     """A writer and what it has written so far."""
 
-    def __init__(self, partition: _Partition, writer: PartitionWriter) -> None:
-        self.partition = partition
-        self.writer = writer
-        self.written = b""
+    partition: _Partition
+    writer: PartitionWriter
+    written: bytes = b""
 
 
 class SinkMachine(RuleBasedStateMachine):
@@ -59,9 +59,9 @@ class SinkMachine(RuleBasedStateMachine):
         self._model: dict[_Partition, bytes] = {}
         self._abandoned: list[Trial] = []
 
-    @rule(target=trials, number=st.integers(0, 2))
+    # Rivals of one partition are what is hard, so that one is opened more often than the others.
+    @rule(target=trials, number=st.sampled_from([0, 0, 0, 1, 2]))
     def open(self, number: int) -> Trial | MultipleResults[Trial]:
-        """A writer opens, unless the partition is sealed."""
         partition = self._partitions[number]
         if partition in self._model:
             with pytest.raises(AlreadySealedError):
@@ -69,18 +69,8 @@ class SinkMachine(RuleBasedStateMachine):
             return multiple()
         return Trial(partition, self._sink.open_writer(*partition))
 
-    @rule(target=trials, trial=trials)
-    def open_rival(self, trial: Trial) -> Trial | MultipleResults[Trial]:
-        """A second writer of the same partition opens, or fails at once if the partition is sealed."""
-        try:
-            return Trial(trial.partition, self._sink.open_writer(*trial.partition))
-        except AlreadySealedError:
-            assert trial.partition in self._model
-            return multiple()
-
     @rule(trial=trials, data=st.one_of(st.binary(max_size=40), st.sampled_from([bytes(300_000), b"x" * 262_144])))
     def write(self, trial: Trial, data: bytes) -> None:
-        """A write appends, unless the writer has ended."""
         try:
             trial.writer.write(data)
         except StorageError:
@@ -106,7 +96,6 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule(trial=trials)
     def abort(self, trial: Trial) -> None:
-        """An abort changes nothing for other writers."""
         trial.writer.abort()
         trial.written = b""
 
@@ -117,12 +106,10 @@ class SinkMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """A new sink sees what the storage holds."""
         self._sink = sink_adapter(self._url).open_sink(self._url, self._base)
 
     @invariant()
     def readers_see_the_model(self) -> None:
-        """Only sealed partitions exist, whole, in order."""
         sealed = list(self._reader.sealed(source="google_ads", customer_id=self._customer_id))
         assert sealed == sorted(self._model)
         for key, run_id in self._partitions:
@@ -134,7 +121,6 @@ class SinkMachine(RuleBasedStateMachine):
                     self._reader.metadata_bytes(key, run_id)
 
     def teardown(self) -> None:
-        """Abort the abandoned writers."""
         for trial in self._abandoned:
             trial.writer.abort()
 
@@ -143,25 +129,14 @@ class ModelLaws(SinkSuite):
     """All laws at once, in any order of events."""
 
     def test_a_sink_behaves_as_its_model(self, sink_url: str, base: Path, effort: Effort) -> None:
-        run_sink_machine(sink_url, base, settings_of(effort))
+        check_against_model(sink_url, base, effort)
 
 
-def settings_of(effort: Effort) -> settings:
-    """What hypothesis gets for this effort."""
-    return settings(
-        max_examples=effort.examples,
-        stateful_step_count=effort.steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
-
-
-def run_sink_machine(url: str, base: Path, examples: settings) -> None:
-    """Run the machine; raises `AssertionError` for the shortest story in which sink and model differ."""
+def check_against_model(url: str, base: Path, effort: Effort, *, shrink: bool = True) -> None:
+    """Run the machine on the sink of `url`."""
 
     class Machine(SinkMachine):
         def __init__(self) -> None:
             super().__init__(url, base)
 
-    run_state_machine_as_test(Machine, settings=examples)
+    run_stories(Machine, effort.examples, effort.steps, shrink=shrink)

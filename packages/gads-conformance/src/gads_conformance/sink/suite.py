@@ -25,19 +25,15 @@ class Backdoor(Protocol):
 
     def names(self) -> list[str]:
         """The paths of all files or objects, in any order, hidden ones included."""
-        ...
 
     def get(self, path: str) -> bytes:
         """The content at `path`."""
-        ...
 
     def put(self, path: str, data: bytes) -> None:
         """Store `data` at `path`, in place of what is there."""
-        ...
 
     def remove(self, path: str) -> None:
         """Remove what is stored at `path`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,7 @@ class SinkSuite:
 
     quick: ClassVar[Effort] = Effort()
     campaign: ClassVar[Effort] = Effort(races=100, racing_processes=8, kills=100, examples=500, steps=50)
+    effort = quick_and_campaign(timeout=7200)
 
     sink_url = required("The URL of an empty storage of this test alone, which every process of this machine can open.")
     backdoor = required("The storage that `sink_url` names, reached without the sink.")
@@ -70,18 +67,11 @@ class SinkSuite:
 
     @pytest.fixture
     def sink(self, sink_url: str, base: Path) -> RawSink:
-        """The sink, opened for writing by its adapter."""
         return sink_adapter(sink_url).open_sink(sink_url, base)
 
     @pytest.fixture
     def reader(self, sink_url: str, base: Path) -> RawReader:
-        """The same storage, opened for reading by its adapter."""
         return sink_adapter(sink_url).open_reader(sink_url, base)
-
-    @pytest.fixture(params=quick_and_campaign(timeout=7200))
-    def effort(self, request: pytest.FixtureRequest) -> Effort:
-        """How much is repeated in this test."""
-        return self.campaign if request.param == "campaign" else self.quick
 
 
 def files_of(backdoor: Backdoor, key: PartitionKey, run_id: RunId) -> dict[str, bytes]:

@@ -17,13 +17,13 @@ from gads_conformance.warehouse.samples import (
     WIDE,
     BrokenOffError,
     Observed,
+    ReadRows,
     Story,
     broken_off_after,
     key_of,
     position_of,
     step,
 )
-from gads_conformance.warehouse.suite import Check, ReadRows
 from gads_conformance.worker_process import WorkerProcess
 from gads_domain.errors import DamagedPartitionError, LedgerConflictError, UsageError
 from gads_domain.ports.warehouse import FullLoad, LoadedStep, LoadMode, Warehouse, WarehousePosition
@@ -33,20 +33,20 @@ class WarehouseLaws(ModelLaws):
     """Every law of `Warehouse`. A subclass gives what `WarehouseSuite` names."""
 
     @law("Warehouse", 3)
-    def test_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
+    def test_what_was_applied_is_shown(self, story: Story, warehouse: Warehouse) -> None:
         first = [story.replacement(key_of(day), 1, day) for day in range(4)]
         other = [story.replacement(key_of(0, 2, "account"), 1)]
         done = warehouse.apply(step(None, position_of(5), [*first, *other], mode=LoadMode.RECONCILE))
         assert done == LoadedStep(5, 0, 0, 9)
         story.expect([*first, *other])
-        require_shown()
+        story.require_shown()
         assert warehouse.position() == position_of(5)
         assert warehouse.reports() == ["account", "campaign"]
         again = [story.replacement(key_of(2), 2, 5), story.replacement(key_of(7), 2, 1)]
         done = warehouse.apply(step(position_of(5), position_of(9), again, [key_of(1), key_of(0, 2, "account")]))
         assert done == LoadedStep(1, 1, 2, 6)
         story.expect(again, [key_of(1), key_of(0, 2, "account")])
-        require_shown()
+        story.require_shown()
         assert warehouse.position() == position_of(9)
 
     def test_removing_what_is_not_shown_is_not_an_error(self, story: Story, warehouse: Warehouse) -> None:
@@ -55,9 +55,7 @@ class WarehouseLaws(ModelLaws):
         assert warehouse.position() == position_of(2)
 
     @law("Warehouse", 1)
-    def test_an_error_in_the_middle_changes_nothing(
-        self, story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_an_error_in_the_middle_changes_nothing(self, story: Story, warehouse: Warehouse) -> None:
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(3), first)
         later = [
@@ -68,7 +66,7 @@ class WarehouseLaws(ModelLaws):
         ]
         with pytest.raises(BrokenOffError):
             warehouse.apply(step(position_of(3), position_of(8), Observed(later, broken_off_after(4)), [key_of(0)]))
-        require_shown()
+        story.require_shown()
         assert warehouse.position() == position_of(3)
         assert warehouse.reports() == ["campaign"]
 
@@ -85,7 +83,7 @@ class WarehouseLaws(ModelLaws):
     @law("Warehouse", 1)
     @pytest.mark.parametrize("stop_after", [0, 1, 2])
     def test_a_killed_process_changes_nothing(
-        self, stop_after: int, story: Story, warehouse: Warehouse, require_shown: Check, warehouse_url: str, base: Path
+        self, stop_after: int, story: Story, warehouse: Warehouse, warehouse_url: str, base: Path
     ) -> None:
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(3), first)
@@ -93,13 +91,13 @@ class WarehouseLaws(ModelLaws):
         payloads = [str(one.payload) for one in later]
         with WorkerProcess("gads_conformance.warehouse.worker", warehouse_url, str(base), *payloads) as worker:
             assert worker.ask(stop_after) == "stopped"
-        require_shown()
+        story.require_shown()
         assert warehouse.position() == position_of(3)
         story.apply(position_of(3), position_of(8), later, [key_of(0)])
-        require_shown()
+        story.require_shown()
 
     @law("Warehouse", 2)
-    def test_a_step_from_elsewhere_is_refused(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
+    def test_a_step_from_elsewhere_is_refused(self, story: Story, warehouse: Warehouse) -> None:
         with pytest.raises(LedgerConflictError):
             warehouse.apply(step(position_of(1), position_of(2), [story.replacement(key_of(0), 1)]))
         first = step(None, position_of(3), [story.replacement(key_of(0), 1)])
@@ -108,7 +106,7 @@ class WarehouseLaws(ModelLaws):
         for after in (None, position_of(2), position_of(4)):
             with pytest.raises(LedgerConflictError):
                 warehouse.apply(step(after, position_of(5), [story.replacement(key_of(0), 2)], [key_of(1)]))
-        require_shown()
+        story.require_shown()
         assert warehouse.position() == position_of(3)
 
     @law("Warehouse", 2)
@@ -172,44 +170,38 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 6)
     @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-    def test_added_columns_share_the_table(
-        self, order: tuple[int, int], story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_added_columns_share_the_table(self, order: tuple[int, int], story: Story, warehouse: Warehouse) -> None:
         at = None
         for number, version in enumerate(order, start=1):
             one = story.replacement(key_of(number), 1, schema=NARROW if version == 1 else WIDE, version=version)
             story.apply(at, position_of(number), [one])
             at = position_of(number)
-        require_shown()
+        story.require_shown()
         assert all(
             set(one.sums) == {"metrics_clicks", "metrics_conversions_value"} for one in warehouse.contents("campaign")
         )
 
     @law("Warehouse", 6)
     @pytest.mark.parametrize("schema", [CHANGED, NARROW], ids=["another type", "another meaning"])
-    def test_what_changed_does_not_share_the_table(
-        self, schema: object, story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_what_changed_does_not_share_the_table(self, schema: object, story: Story, warehouse: Warehouse) -> None:
         changed = CHANGED if schema is CHANGED else NARROW
         both = [story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=changed, version=2)]
         story.apply(None, position_of(2), both)
-        require_shown()
+        story.require_shown()
         swapped = [story.replacement(key_of(0), 2, schema=changed, version=2), story.replacement(key_of(1), 2)]
         warehouse.apply(step(position_of(2), position_of(4), swapped[::-1]))
         story.expect(swapped)
-        require_shown()
+        story.require_shown()
 
     @law("Warehouse", 6)
-    def test_one_version_with_two_schemas_is_refused(
-        self, story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_one_version_with_two_schemas_is_refused(self, story: Story, warehouse: Warehouse) -> None:
         one, two = story.replacement(key_of(0), 1), story.replacement(key_of(1), 1, schema=WIDE)
         with pytest.raises(UsageError):
             warehouse.apply(step(None, position_of(2), [one, two]))
         story.apply(None, position_of(1), [one])
         with pytest.raises(UsageError):
             warehouse.apply(step(position_of(1), position_of(2), [two]))
-        require_shown()
+        story.require_shown()
 
     @law("Warehouse", 7)
     def test_contents_equal_what_was_measured(self, story: Story, warehouse: Warehouse) -> None:
@@ -230,15 +222,13 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 8)
     @pytest.mark.parametrize("counts", [[0], [2], [4], [2, 4]], ids=str)
-    def test_another_number_of_rows_is_refused(
-        self, counts: list[int], story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_another_number_of_rows_is_refused(self, counts: list[int], story: Story, warehouse: Warehouse) -> None:
         good = story.replacement(key_of(0), 1)
         story.apply(None, position_of(1), [good])
         wrong = [story.replacement(key_of(day), 2, 3, record_count=count) for day, count in enumerate(counts)]
         with pytest.raises(DamagedPartitionError):
             warehouse.apply(step(position_of(1), position_of(2), wrong))
-        require_shown()
+        story.require_shown()
 
     @law("Warehouse", 9)
     def test_a_reader_in_the_middle_sees_what_was_before(self, story: Story, warehouse: Warehouse) -> None:
@@ -262,7 +252,7 @@ class WarehouseLaws(ModelLaws):
 
     @law("Warehouse", 10)
     def test_an_invalid_identity_is_counted_apart_and_removed_on_request(
-        self, story: Story, warehouse: Warehouse, require_shown: Check, plant_invalid: Callable[[], None]
+        self, story: Story, warehouse: Warehouse, plant_invalid: Callable[[], None]
     ) -> None:
         first = [story.replacement(key_of(day), 1) for day in range(2)]
         story.apply(None, position_of(2), first)
@@ -275,10 +265,10 @@ class WarehouseLaws(ModelLaws):
         assert warehouse.invalid_identity()
         warehouse.apply(step(position_of(3), position_of(4), discard_invalid=True))
         assert dict(warehouse.invalid_identity()) == {}
-        require_shown()
+        story.require_shown()
 
     @law("Warehouse", 11)
-    def test_a_query_reads(self, story: Story, warehouse: Warehouse, require_shown: Check) -> None:
+    def test_a_query_reads(self, story: Story, warehouse: Warehouse) -> None:
         first = [story.replacement(key_of(day), 1) for day in range(3)]
         story.apply(None, position_of(2), first)
         found = warehouse.query("SELECT campaign_id AS number, count(*) AS days FROM campaign GROUP BY 1 ORDER BY 1")
@@ -294,12 +284,10 @@ class WarehouseLaws(ModelLaws):
         ):
             with pytest.raises(UsageError):
                 warehouse.query(sql)
-        require_shown()
+        story.require_shown()
 
     @law("Warehouse", 12)
-    def test_a_full_load_has_no_position_until_it_ends(
-        self, story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_a_full_load_has_no_position_until_it_ends(self, story: Story, warehouse: Warehouse) -> None:
         at: WarehousePosition | FullLoad | None = None
         for load in (1, 2):
             target, later = position_of(load * 10), position_of(load * 10 + 5)
@@ -309,15 +297,13 @@ class WarehouseLaws(ModelLaws):
                 remove = [key_of(0)] if number == 1 else []
                 warehouse.apply(step(at, to, several, remove, mode=LoadMode.RECONCILE))
                 story.expect(several, remove)
-                require_shown()
+                story.require_shown()
                 assert warehouse.full_load() == (to if isinstance(to, FullLoad) else None)
                 assert warehouse.position() == (None if isinstance(to, FullLoad) else to)
                 at = to
 
     @law("Warehouse", 12)
-    def test_a_step_that_does_not_continue_the_full_load_is_refused(
-        self, story: Story, warehouse: Warehouse, require_shown: Check
-    ) -> None:
+    def test_a_step_that_does_not_continue_the_full_load_is_refused(self, story: Story, warehouse: Warehouse) -> None:
         one = [story.replacement(key_of(0), 1)]
         earlier, now = FullLoad(position_of(9), 1, 2), FullLoad(position_of(9), 2, 1)
         warehouse.apply(step(None, earlier, one))
@@ -328,5 +314,5 @@ class WarehouseLaws(ModelLaws):
                 warehouse.apply(step(after, position_of(9), [], [key_of(0)]))
         with pytest.raises(UsageError):
             warehouse.apply(step(now, position_of(9, "ledger-b")))
-        require_shown()
+        story.require_shown()
         assert warehouse.full_load() == now

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gads_conformance.law import quick_and_campaign
+from gads_conformance.model import run_stories
 from gads_conformance.warehouse.samples import (
     CHANGED,
     NARROW,
@@ -39,25 +40,18 @@ _REPLACED = st.dictionaries(_KEYS, st.tuples(st.integers(0, 3), st.sampled_from(
 class WarehouseMachine(RuleBasedStateMachine):
     """A story of one warehouse."""
 
-    adapter: WarehouseAdapter
-    base: Path
-    write: WritePayload
-    scheme: str
     numbers = itertools.count()
 
-    def __init__(self) -> None:
+    def __init__(self, story: Story) -> None:
         super().__init__()
-        folder = self.base / f"story-{next(self.numbers)}"
-        folder.mkdir()
-        self.warehouse = self.adapter.open_warehouse(f"{self.scheme}:tables.db", folder)
-        self.story = Story(folder, self.write, self.warehouse)
+        self.story = story
+        self.warehouse = story.warehouse
         self.run = 0
         self.position = 0
         self.at: WarehousePosition | FullLoad | None = None
 
     @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3), ends=st.booleans())
     def apply(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey], ends: bool) -> None:
-        """A step that is committed, to a position or into a full load."""
         replacements = self._replacements(replaced)
         remove = sorted(removed - set(replaced))
         self.position += 1
@@ -73,7 +67,6 @@ class WarehouseMachine(RuleBasedStateMachine):
 
     @rule(replaced=_REPLACED, removed=st.sets(_KEYS, max_size=3))
     def break_off(self, replaced: dict[PartitionKey, tuple[int, int]], removed: set[PartitionKey]) -> None:
-        """A step that fails after its last replacement."""
         replacements = self._replacements(replaced)
         broken = Observed(replacements, broken_off_after(len(replacements)))
         with pytest.raises(BrokenOffError):
@@ -81,13 +74,11 @@ class WarehouseMachine(RuleBasedStateMachine):
 
     @rule()
     def apply_from_elsewhere(self) -> None:
-        """A step that builds on another state."""
         with pytest.raises(LedgerConflictError):
             self.warehouse.apply(step(position_of(self.position + 7), position_of(self.position + 8)))
 
     @invariant()
     def shows_the_model(self) -> None:
-        """Pointers, contents and position are those of the model."""
         reports = {key.report for key in self.story.shown} | set(self.warehouse.reports())
         pointers = {one.key: one for report in reports for one in self.warehouse.pointers(report)}
         assert pointers == {key: pointer for key, (pointer, _) in self.story.shown.items()}
@@ -102,7 +93,6 @@ class WarehouseMachine(RuleBasedStateMachine):
         assert (self.warehouse.full_load() or self.warehouse.position()) == self.at
 
     def teardown(self) -> None:
-        """Close the warehouse."""
         self.warehouse.close()
 
     def _replacements(self, replaced: dict[PartitionKey, tuple[int, int]]) -> list[Replacement]:
@@ -113,35 +103,12 @@ class WarehouseMachine(RuleBasedStateMachine):
         ]
 
 
-def check_against_model(
-    adapter: WarehouseAdapter, base: Path, write: WritePayload, *, scheme: str, examples: int, steps: int
-) -> None:
-    """Run `examples` stories of up to `steps` steps; `scheme` is the scheme of the engine's URLs."""
-    machine = type(
-        "BoundWarehouseMachine",
-        (WarehouseMachine,),
-        {"adapter": adapter, "base": base, "write": staticmethod(write), "scheme": scheme},
-    )
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.explicit, Phase.generate, Phase.shrink],
-            database=None,
-        ),
-    )
-
-
 class ModelLaws(WarehouseSuite):
     """Random steps, some of them broken off."""
 
-    @pytest.fixture(params=quick_and_campaign(timeout=3600))
-    def effort(self, request: pytest.FixtureRequest) -> tuple[int, int]:
-        """How many stories, of how many steps."""
-        return (100, 25) if request.param == "campaign" else (6, 6)
+    quick: ClassVar[tuple[int, int]] = (6, 6)
+    campaign: ClassVar[tuple[int, int]] = (100, 25)
+    effort = quick_and_campaign(timeout=3600)
 
     def test_any_story_agrees_with_the_model(
         self,
@@ -151,5 +118,11 @@ class ModelLaws(WarehouseSuite):
         write_payload: WritePayload,
         effort: tuple[int, int],
     ) -> None:
-        scheme, (examples, steps) = warehouse_url.partition(":")[0], effort
-        check_against_model(adapter, base, write_payload, scheme=scheme, examples=examples, steps=steps)
+        class Machine(WarehouseMachine):
+            def __init__(self) -> None:
+                folder = base / f"story-{next(self.numbers)}"
+                folder.mkdir()
+                url = f"{warehouse_url.partition(':')[0]}:tables.db"
+                super().__init__(Story(folder, write_payload, adapter.open_warehouse(url, folder), lambda _: []))
+
+        run_stories(Machine, *effort)

@@ -38,6 +38,8 @@ CHANGED = TableSchema((CAMPAIGN, NAME, CLICKS_AS_DOUBLE))
 Row = dict[str, Any]
 WritePayload = Callable[[Path, TableSchema, Sequence[Row]], None]
 """Writes rows to a Parquet file with the columns of the schema."""
+ReadRows = Callable[[str], list[Row]]
+"""Reads all rows of a report from the tables themselves."""
 
 
 def key_of(day: int = 0, customer: int = 1, report: str = "campaign") -> PartitionKey:
@@ -79,6 +81,7 @@ class Story:
     folder: Path
     write: WritePayload
     warehouse: Warehouse
+    read_rows: ReadRows
     shown: dict[PartitionKey, tuple[CurrentPartition, list[Row]]] = field(default_factory=dict)
     _files: int = 0
 
@@ -122,6 +125,30 @@ class Story:
             self.shown[key] = (one.partition, rows_of(key, run, one.partition.record_count, one.schema))
         for key in remove:
             self.shown.pop(key, None)
+
+    def require_shown(self) -> None:
+        """Assert that tables and pointers are exactly what is expected."""
+        reports = {key.report for key in self.shown} | set(self.warehouse.reports())
+        pointers = [one for report in reports for one in self.warehouse.pointers(report)]
+        assert sorted(pointers) == sorted(pointer for pointer, _ in self.shown.values())
+        expected = [
+            (key.report, row | {"_customer_id": key.customer_id, "_logical_date": key.logical_date, "_run_id": run})
+            for key, (pointer, rows) in self.shown.items()
+            for run in [pointer.run_id.value]
+            for row in rows
+        ]
+        found = [(report, row) for report in reports for row in self.read_rows(report)]
+        assert _sorted(found) == _sorted(expected)
+        assert self.warehouse.mismatched() == []
+        assert dict(self.warehouse.invalid_identity()) == {}
+        contents = [one for report in reports for one in self.warehouse.contents(report)]
+        assert sorted((one.key, one.run_id, one.record_count) for one in contents) == sorted(
+            (key, one.run_id, one.record_count) for key, (one, _) in self.shown.items() if one.record_count
+        )
+
+
+def _sorted(rows: list[tuple[str, Row]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return sorted((report, sorted((name, repr(value)) for name, value in row.items())) for report, row in rows)
 
 
 class BrokenOffError(Exception):
