@@ -39,7 +39,30 @@ class CrashLaws(SinkSuite):
     def test_a_killed_writer_leaves_no_trace(
         self, sink_url: str, base: Path, sink: RawSink, reader: RawReader, effort: Effort
     ) -> None:
-        kill_writers(sink_url, base, sink, reader, effort.kills)
+        chance = random.Random(20240602)  # the moments depend on the machine all the same
+        for number in range(effort.kills):
+            run_id = sample_run(number)
+            partitions = [
+                SamplePartition(sample_key(day), run_id, number * 100 + day, chance.choice(_SIZES)) for day in range(40)
+            ]
+            expected = {one.key: one for one in partitions}
+            deadline = time.monotonic() + chance.uniform(0.0, _LONGEST_LIFE)
+            with SinkWorker(sink_url, base) as worker:
+                assert worker.do("read", partitions[0]) == {"error": "not_sealed"}
+                worker.begin("seal", *partitions)
+                while time.monotonic() < deadline:
+                    _assert_whole(reader, expected)
+                worker.kill()
+            survivors = _assert_whole(reader, expected)
+            before = {one.key: reader.metadata_bytes(one.key, run_id) for one in survivors}
+            for one in partitions:
+                if one in survivors:
+                    with pytest.raises(AlreadySealedError):
+                        sink.open_writer(one.key, run_id)
+                else:
+                    seal(sink, one.key, run_id, [one.payload])
+            assert _assert_whole(reader, expected) == partitions
+            assert {key: reader.metadata_bytes(key, run_id) for key in before} == before
 
 
 def race(url: str, base: Path, reader: RawReader, backdoor: Backdoor, rounds: int, processes: int) -> None:
@@ -63,38 +86,6 @@ def race(url: str, base: Path, reader: RawReader, backdoor: Backdoor, rounds: in
             assert losers == [{"error": "already_sealed"}] * (processes - 1)
             assert stored_payload(reader, key, run_id) == rivals[winners[0]].payload
             assert len(files_of(backdoor, key, run_id)) == 2, "what the losers wrote is still there"
-
-
-def kill_writers(url: str, base: Path, sink: RawSink, reader: RawReader, rounds: int) -> None:
-    """Kill a writing process at a random moment, `rounds` times, and read all the while.
-
-    Raises `AssertionError` if a reader sees a partition that is not whole, if a sealed one changes, or if the run
-    cannot write the others again.
-    """
-    chance = random.Random(20240602)  # the moments depend on the machine all the same
-    for number in range(rounds):
-        run_id = sample_run(number)
-        partitions = [
-            SamplePartition(sample_key(day), run_id, number * 100 + day, chance.choice(_SIZES)) for day in range(40)
-        ]
-        expected = {one.key: one for one in partitions}
-        deadline = time.monotonic() + chance.uniform(0.0, _LONGEST_LIFE)
-        with SinkWorker(url, base) as worker:
-            assert worker.do("read", partitions[0]) == {"error": "not_sealed"}
-            worker.begin("seal", *partitions)
-            while time.monotonic() < deadline:
-                _assert_whole(reader, expected)
-            worker.kill()
-        survivors = _assert_whole(reader, expected)
-        before = {one.key: reader.metadata_bytes(one.key, run_id) for one in survivors}
-        for one in partitions:
-            if one in survivors:
-                with pytest.raises(AlreadySealedError):
-                    sink.open_writer(one.key, run_id)
-            else:
-                seal(sink, one.key, run_id, [one.payload])
-        assert _assert_whole(reader, expected) == partitions
-        assert {key: reader.metadata_bytes(key, run_id) for key in before} == before
 
 
 def _assert_whole(reader: RawReader, expected: dict[PartitionKey, SamplePartition]) -> list[SamplePartition]:

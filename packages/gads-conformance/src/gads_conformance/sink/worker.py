@@ -58,12 +58,6 @@ class _Worker:
         self._sink = sink
         self._writers: list[PartitionWriter] = []
 
-    def answer(self, action: str, partitions: list[SamplePartition]) -> dict[str, Any]:
-        try:
-            return {"done": getattr(self, action)(*partitions)}
-        except GadsError as error:
-            return {"error": error.code}
-
     def open(self, one: SamplePartition) -> None:
         self._writers.append(self._sink.open_writer(one.key, one.run_id))
 
@@ -96,7 +90,11 @@ def _serve(url: str, base: Path) -> None:
     worker = _Worker(sink_adapter(url).open_sink(url, base))
     for line in sys.stdin:
         action, partitions = json.loads(line)
-        emit(worker.answer(action, [SamplePartition(PartitionKey.parse(k), RunId(r), *n) for k, r, *n in partitions]))
+        samples = [SamplePartition(PartitionKey.parse(key), RunId(run), *rest) for key, run, *rest in partitions]
+        try:
+            emit({"done": getattr(worker, action)(*samples)})
+        except GadsError as error:
+            emit({"error": error.code})
 
 
 if __name__ == "__main__":

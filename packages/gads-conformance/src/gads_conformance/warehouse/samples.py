@@ -103,6 +103,10 @@ class Story:
         pointer = CurrentPartition(key, run_of(run), expected, version, f"{run:064x}")
         return Replacement(pointer, schema, path)
 
+    def begin(self, days: int) -> None:
+        """Apply the first `days` days, up to the position of that number."""
+        self.apply(None, position_of(days), [self.replacement(key_of(day), 1) for day in range(days)])
+
     def apply(
         self,
         after: WarehousePosition | FullLoad | None,
