@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
 
 from gads_conformance.law import law, required
 from gads_conformance.sink.failing_sink import Fault, Step, watched
+from gads_conformance.sink.samples import sample_run
 from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
-from gads_domain.run import RunContext, RunId
+from gads_domain.run import RunContext
 
 
 class PlayedApi(Protocol):
@@ -31,8 +31,7 @@ class PlayedApi(Protocol):
         """Refuse every later login."""
 
 
-START = datetime(2024, 7, 1, tzinfo=UTC)
-RUN, NEXT_RUN, LAST_RUN = (RunContext(RunId.compose(START, bytes([0, 0, 0, number]))) for number in (1, 2, 3))
+RUN, NEXT_RUN, LAST_RUN = (RunContext(sample_run(number)) for number in (1, 2, 3))
 
 
 @dataclass

@@ -6,14 +6,15 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
 from enum import Enum, auto
 
 import pytest
 
 from gads_conformance.law import law, required
+from gads_conformance.ledger.samples import key_of
+from gads_conformance.ledger.samples import run_of as run
 from gads_domain.errors import FailureReason
-from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.validation import PartitionValidator, UnsealedRun
 from gads_domain.run import RunId
@@ -34,13 +35,8 @@ Seal = Callable[[PartitionKey, RunId, Content], None]
 Ruin = Callable[[PartitionKey, RunId], None]
 
 REASON = FailureReason("api_permanent", "refused", retryable=False)
-KEYS = tuple(PartitionKey(GOOGLE_ADS, "1234567890", "campaign", date(2024, 6, day)) for day in range(1, 6))
+KEYS = tuple(key_of(1234567890, day) for day in range(5))
 KEY = KEYS[0]
-
-
-def run(number: int) -> RunId:
-    """The `number`-th run; a later run has a larger number."""
-    return RunId.compose(datetime(2024, 7, 1, tzinfo=UTC) + timedelta(minutes=number), number.to_bytes(4, "big"))
 
 
 class ValidatorLaws:
