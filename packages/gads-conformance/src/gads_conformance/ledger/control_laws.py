@@ -36,8 +36,8 @@ def _by_policy(second: int = 100) -> OperatorAct:
     return replace(act_of(second), by_policy=True, filter="customer=1")
 
 
-class RetryLaws(LedgerSuite):
-    """What `retry` does."""
+class ControlLaws(LedgerSuite):
+    """What operators and runs may do, and what readers see of it."""
 
     @law("ControlPlaneLedger", 1)
     def test_retry_makes_failed_partitions_pending_and_nothing_else(self, ledger: LedgerUnderTest) -> None:
@@ -93,10 +93,6 @@ class RetryLaws(LedgerSuite):
         assert ledger.reader.get(key).current_run_id == run_of(2)
         assert ledger.reader.get(key).attempt_count == 2
 
-
-class MarkLaws(LedgerSuite):
-    """What marks do, and what is recorded of an act."""
-
     @law("ControlPlaneLedger", 3)
     def test_a_mark_changes_itself_and_nothing_else(self, ledger: LedgerUnderTest) -> None:
         good, failed, absent = key_of(1), key_of(2), key_of(3)
@@ -145,10 +141,6 @@ class MarkLaws(LedgerSuite):
         assert ledger.reader.acts(keys[2])[0].act == _by_policy()
         assert ledger.control.retry(keys, act_of()) == [True, True, False]
 
-
-class RevocationLaws(LedgerSuite):
-    """What `revoke` does."""
-
     @law("ControlPlaneLedger", 4)
     def test_a_revocation_takes_effect_when_it_is_settled(self, ledger: LedgerUnderTest) -> None:
         key = key_of()
@@ -176,10 +168,6 @@ class RevocationLaws(LedgerSuite):
         late = change_of(ledger.validator.history(key), result_of(key, 2, REJECTED))
         assert ledger.control.revoke([(key, run_of(1))], act_of()) == [True]
         assert ledger.validator.record([late]) == [False]
-
-
-class SchedulingLaws(LedgerSuite):
-    """What `StateReader` shows of the control plane's acts."""
 
     @law("StateReader", 7)
     def test_scheduling_states_show_rows_and_marks_in_key_order(self, ledger: LedgerUnderTest) -> None:
@@ -240,19 +228,6 @@ class SchedulingLaws(LedgerSuite):
         ]
         assert len(ledger.reader.authority_changes_of(mine)) == 3
         assert ledger.reader.authority_changes_of(key_of(3)) == []
-
-
-def _taken(
-    ledger: ControlPlaneLedger, scopes: str, owner: str, now: int, until: int = 60, giving_back: Sequence[Lease] = ()
-) -> list[Lease]:
-    """Take the lease of each letter of `scopes`; all have to be free."""
-    leases = [one for one in ledger.take_leases(list(scopes), owner, moment(now), moment(until), giving_back) if one]
-    assert [one.scope for one in leases] == list(scopes)
-    return leases
-
-
-class LeaseLaws(LedgerSuite):
-    """What leases and budgets allow."""
 
     @law("ControlPlaneLedger", 6)
     def test_one_owner_a_scope_at_a_time(self, ledger: LedgerUnderTest) -> None:
@@ -316,3 +291,12 @@ class LeaseLaws(LedgerSuite):
         ledger.control.take_leases(["a"], "two", moment(61), moment(90))
         assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(10)) is Spending.LEASE_LOST
         assert ledger.control.quota("t", _DAY) == QuotaDay(1)
+
+
+def _taken(
+    ledger: ControlPlaneLedger, scopes: str, owner: str, now: int, until: int = 60, giving_back: Sequence[Lease] = ()
+) -> list[Lease]:
+    """Take the lease of each letter of `scopes`; all have to be free."""
+    leases = [one for one in ledger.take_leases(list(scopes), owner, moment(now), moment(until), giving_back) if one]
+    assert [one.scope for one in leases] == list(scopes)
+    return leases

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import date, timedelta
 
 from gads_conformance.law import law
@@ -36,13 +35,11 @@ class ExpectationLaws(LedgerSuite):
 
     @law("StateReader", 9)
     def test_an_absent_ledger_expects_nothing_and_is_not_created(self, ledger: LedgerUnderTest) -> None:
-        """Nothing was drawn, nothing is expected, and there is no ledger afterwards."""
         assert ledger.reader.expectations(GOOGLE_ADS) == Expectations(GOOGLE_ADS)
         assert ledger.reader.ledger_id() is None
 
     @law("StateReader", 9)
     def test_without_a_list_the_rows_say_what_is_expected(self, ledger: LedgerUnderTest) -> None:
-        """From the first row to the last one, failed ones included, of each report of each account of the source."""
         for key in (key_of(1, 7), key_of(1, 3), key_of(2, 5, "keyword"), key_of(1, 1, source="another")):
             ledger.record(result_of(key, 1, REJECTED))
         expected = (
@@ -54,7 +51,6 @@ class ExpectationLaws(LedgerSuite):
     @law("StateReader", 9)
     @law("ControlPlaneLedger", 8)
     def test_what_a_list_says_is_read_back_by_all(self, ledger: LedgerUnderTest) -> None:
-        """Every member of every account, and each expectation, whichever port is asked; of its own source alone."""
         drawn = _drawn(1, _LISTED, _SKIPPED, reports=("campaign", "keyword"))
         expected = after_drawing(Expectations(GOOGLE_ADS), drawn)
         assert ledger.control.record_list(drawn) == expected
@@ -63,7 +59,6 @@ class ExpectationLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 8)
     def test_the_first_list_takes_over_what_the_rows_show(self, ledger: LedgerUnderTest) -> None:
-        """An account that the list selects is expected from its first row on; another is closed by its last one."""
         for key in (key_of(1, 3), key_of(3, 3), key_of(3, 5)):
             ledger.record(result_of(key, 1))
         after = ledger.control.record_list(_drawn(1, _LISTED, day=9))
@@ -75,7 +70,6 @@ class ExpectationLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 8)
     def test_lists_lead_on_from_what_is_on_record(self, ledger: LedgerUnderTest) -> None:
-        """Of many lists, with accounts and reports that come, go and come back, the ledger holds what the rule says."""
         days = 86_400
         lists = [
             _drawn(0, _LISTED, _SKIPPED),
@@ -90,16 +84,12 @@ class ExpectationLaws(LedgerSuite):
             expected = after_drawing(expected, drawn)
             assert ledger.control.record_list(drawn) == expected
             assert ledger.reader.expectations(GOOGLE_ADS) == expected
-        assert [one.closed for one in expected.expected if one.customer_id == "1"] == [
-            NOT_LISTED,
-            "no more",
-            NOT_LISTED,
-        ]
+        closed = [one.closed for one in expected.expected if one.customer_id == "1"]
+        assert closed == [NOT_LISTED, "no more", NOT_LISTED]
         assert NOT_CONFIGURED in {one.closed for one in expected.expected}
 
     @law("ControlPlaneLedger", 8)
     def test_a_list_touches_no_row(self, ledger: LedgerUnderTest) -> None:
-        """Rows, results, acts and authority changes are what they were before."""
         key = key_of(1)
         ledger.record(result_of(key, 1))
         before = ledger.everything([key])
@@ -108,12 +98,11 @@ class ExpectationLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 8)
     def test_lists_that_are_recorded_at_once_are_all_there(self, ledger: LedgerUnderTest) -> None:
-        """Each list has an account more; every one of them is on record in the end, whatever the order."""
         accounts = tuple(ListedAccount(str(number)) for number in range(1, 9))
         _ = ledger.control
 
         def record(number: int) -> None:
-            with closing(ledger.open_for_control_plane()) as control:
+            with ledger.open_for_control_plane() as control:
                 control.record_list(_drawn(5, accounts[number]))
 
         with ThreadPoolExecutor(4) as pool:

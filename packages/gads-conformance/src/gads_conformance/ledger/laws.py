@@ -1,6 +1,6 @@
 """The laws of the ledger's three ports in one class."""
 
-from gads_conformance.ledger.control_laws import LeaseLaws, MarkLaws, RetryLaws, RevocationLaws, SchedulingLaws
+from gads_conformance.ledger.control_laws import ControlLaws
 from gads_conformance.ledger.expectation_laws import ExpectationLaws
 from gads_conformance.ledger.model_laws import ModelLaws
 from gads_conformance.ledger.past_laws import PastLaws
@@ -9,19 +9,7 @@ from gads_conformance.ledger.reader_laws import ReaderLaws
 from gads_conformance.ledger.validator_laws import ValidatorLaws
 
 
-class LedgerLaws(
-    ReaderLaws,
-    PastLaws,
-    ValidatorLaws,
-    RetryLaws,
-    MarkLaws,
-    RevocationLaws,
-    SchedulingLaws,
-    LeaseLaws,
-    ExpectationLaws,
-    ModelLaws,
-    ProcessLaws,
-):
+class LedgerLaws(ReaderLaws, PastLaws, ValidatorLaws, ControlLaws, ExpectationLaws, ModelLaws, ProcessLaws):
     """Every law of `StateReader`, `ValidatorLedger` and `ControlPlaneLedger`.
 
     A subclass gives `ledger_url`, the URL of a ledger that does not exist yet. The adapter has to be installed, since
