@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gads_conformance.sink.failing_sink import Fault, Step, watched
+from gads_conformance.sink.watched_sink import Fault, Step, watched
 from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock

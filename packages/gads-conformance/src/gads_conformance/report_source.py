@@ -8,8 +8,8 @@ from typing import Protocol
 import pytest
 
 from gads_conformance.law import law, required
-from gads_conformance.sink.failing_sink import Fault, Step, watched
 from gads_conformance.sink.samples import sample_run
+from gads_conformance.sink.watched_sink import Fault, Step, watched
 from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
