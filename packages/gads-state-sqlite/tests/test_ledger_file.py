@@ -24,7 +24,7 @@ from gads_state_sqlite import schema
 from gads_state_sqlite.adapter import ADAPTER, SqliteLedgerAdapter
 from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.ledger_file import connect, create, open_for_writing, uri_of
-from gads_state_sqlite.queries import NEWEST_RUN, select_states
+from gads_state_sqlite.queries import SQL, select_states
 from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, RUNS_VERSION, migrate, version_of
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
 
@@ -298,7 +298,7 @@ def test_the_newest_run_of_an_older_ledger_is_found_before_and_after_its_migrati
 
 def test_the_newest_run_needs_no_scan(file: Path) -> None:
     connection = connect(uri_of(file, mode="ro"), 1)
-    (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {NEWEST_RUN}").fetchall()
+    (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {SQL['newest_run']}").fetchall()
     connection.close()
     assert plan[3] == "SCAN runs"  # backwards along its primary key, up to the first run with a result
 

@@ -17,9 +17,9 @@ from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
 from gads_state_sqlite.expectation_tables import record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.queries import marks_in, quota_in, revoked_in, states_in
+from gads_state_sqlite.queries import SQL, marks_in, quota_in, revoked_in, states_in
 from gads_state_sqlite.reader import SqliteStateReader
-from gads_state_sqlite.rows import BY_KEY, KEY, key_columns, lease_of, moment_text
+from gads_state_sqlite.rows import BY_KEY, KEY, LEASE, key_columns, moment_text
 from gads_state_sqlite.write_connection import WriteConnection, allowing, append_changes
 
 _Item = TypeVar("_Item")
@@ -88,24 +88,14 @@ class SqliteControlPlaneLedger(SqliteStateReader):
             so_far = quota_in(connection, budget, day)
             if so_far.exhausted or (limit is not None and so_far.spent + operations > limit):
                 return Spending.EXHAUSTED
-            connection.execute(
-                "INSERT INTO quota_days (budget, day, spent) VALUES (?, ?, ?) "
-                "ON CONFLICT (budget, day) DO UPDATE SET spent = spent + excluded.spent",
-                (budget, day.isoformat(), operations),
-            )
+            connection.execute(SQL["put_quota"], (budget, day.isoformat(), operations))
             return Spending.GRANTED
 
         return self._file.write(work)
 
     def exhaust(self, budget: str, day: date) -> None:
         """Put on record that the API grants no more of `budget` on `day`."""
-        self._file.write(
-            lambda connection: connection.execute(
-                "INSERT INTO quota_days (budget, day, exhausted) VALUES (?, ?, 1) "
-                "ON CONFLICT (budget, day) DO UPDATE SET exhausted = 1",
-                (budget, day.isoformat()),
-            )
-        )
+        self._file.write(lambda connection: connection.execute(SQL["put_exhausted"], (budget, day.isoformat())))
 
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list that was drawn on record; returns what is expected from now on."""
@@ -143,11 +133,7 @@ def _mark(connection: sqlite3.Connection, key: PartitionKey, mark: Mark, on: boo
     if (mark in before) is on:
         return False
     after = before | {mark} if on else before - {mark}
-    connection.execute(
-        f"INSERT INTO marks ({KEY}, held, terminal) VALUES (?, ?, ?, ?, ?, ?) "
-        f"ON CONFLICT ({KEY}) DO UPDATE SET held = excluded.held, terminal = excluded.terminal",
-        (*key_columns(key), int(Mark.HELD in after), int(Mark.TERMINAL in after)),
-    )
+    connection.execute(SQL["put_marks"], (*key_columns(key), int(Mark.HELD in after), int(Mark.TERMINAL in after)))
     (state,), revoked = states_in(connection, [key]), revoked_in(connection, key)
     kind = (MARKING if on else UNMARKING)[mark]
     _record_act(connection, kind, act, (state, before, revoked), (state, after, revoked))
@@ -207,11 +193,7 @@ def _take_lease(connection: sqlite3.Connection, scope: str, owner: str, now: dat
     if held is not None and held.owner != owner and held.expires_at > now:
         return None
     number = int(connection.execute("SELECT coalesce(max(number), 0) + 1 FROM leases").fetchone()[0])
-    connection.execute(
-        "INSERT INTO leases (scope, owner, number, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT (scope) DO UPDATE SET "
-        "owner = excluded.owner, number = excluded.number, expires_at = excluded.expires_at",
-        (scope, owner, number, moment_text(until, "until")),
-    )
+    connection.execute(SQL["put_lease"], (scope, owner, number, moment_text(until, "until")))
     return Lease(scope, owner, number, until)
 
 
@@ -237,8 +219,8 @@ def _holds(connection: sqlite3.Connection, lease: Lease, now: datetime) -> bool:
 
 
 def _held(connection: sqlite3.Connection, scope: str) -> Lease | None:
-    row = connection.execute("SELECT scope, owner, number, expires_at FROM leases WHERE scope = ?", (scope,)).fetchone()
-    return None if row is None else lease_of(row)
+    row = connection.execute(f"SELECT {LEASE.columns} FROM leases WHERE scope = ?", (scope,)).fetchone()
+    return None if row is None else LEASE.read(row)
 
 
 def _require_future(now: datetime, until: datetime) -> None:

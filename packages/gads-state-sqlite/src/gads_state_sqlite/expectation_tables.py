@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Any
 
 from gads_domain.account import AccountStatus
 from gads_domain.clock import from_iso_utc
 from gads_domain.expectations import DrawnList, Expectation, Expectations, ListedAccount, after_drawing, inferred
-from gads_state_sqlite.rows import decoder, moment_text
+from gads_state_sqlite.rows import Record, decoder, moment_text
 from gads_state_sqlite.schema import EXPECTATIONS_VERSION, version_of
 
-_ACCOUNT = (
-    "customer_id, name, currency, time_zone, manager_path, status, selected, skipped, first_listed_at, last_listed_at"
+_ACCOUNT = Record(
+    ListedAccount,
+    "customer_id, name, currency, time_zone, manager_path, status, selected, skipped, first_listed_at, last_listed_at",
+    status=(AccountStatus.of, attrgetter("value")),
 )
-_EXPECTED = "customer_id, report, first_day, last_day, closed"
+_EXPECTED = Record(Expectation, "customer_id, report, first_day, last_day, closed")
 
 
 def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations:
@@ -33,13 +35,13 @@ def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations
         )
         return inferred(source, [pair_and_day for row in rows for pair_and_day in _first_and_last(row)])
     accounts = connection.execute(
-        f"SELECT {_ACCOUNT} FROM listed_accounts WHERE source = ? ORDER BY customer_id", (source,)
+        f"SELECT {_ACCOUNT.columns} FROM listed_accounts WHERE source = ? ORDER BY customer_id", (source,)
     )
     expected = connection.execute(
-        f"SELECT {_EXPECTED} FROM expectations WHERE source = ? ORDER BY customer_id, report, period", (source,)
+        f"SELECT {_EXPECTED.columns} FROM expectations WHERE source = ? ORDER BY customer_id, report, period", (source,)
     )
     return Expectations(
-        source, from_iso_utc(drawn[0]), tuple(map(_account, accounts)), tuple(map(_expectation, expected))
+        source, from_iso_utc(drawn[0]), tuple(map(_ACCOUNT.read, accounts)), tuple(map(_EXPECTED.read, expected))
     )
 
 
@@ -52,15 +54,13 @@ def record_list(connection: sqlite3.Connection, drawn: DrawnList) -> Expectation
     assert after.drawn_at is not None
     _put(connection, "account_lists", "source, drawn_at", 1, [(drawn.source, moment_text(after.drawn_at, "drawn_at"))])
     known = set(before.accounts)
-    rows = [(drawn.source, *_account_row(account)) for account in after.accounts if account not in known]
-    _put(connection, "listed_accounts", f"source, {_ACCOUNT}", 2, rows)
+    rows = [(drawn.source, *_ACCOUNT.write(account)) for account in after.accounts if account not in known]
+    _put(connection, "listed_accounts", f"source, {_ACCOUNT.columns}", 2, rows)
     held, rows = set(_periods(before)), []
     for period, one in _periods(after):
         if (period, one) not in held or before.drawn_at is None:
-            last = None if one.last_day is None else one.last_day.isoformat()
-            rows.append(
-                (drawn.source, one.customer_id, one.report, period, one.first_day.isoformat(), last, one.closed)
-            )
+            customer_id, report, *values = _EXPECTED.write(one)
+            rows.append((drawn.source, customer_id, report, period, *values))
     _put(connection, "expectations", "source, customer_id, report, period, first_day, last_day, closed", 4, rows)
     return after
 
@@ -82,46 +82,6 @@ def _put(connection: sqlite3.Connection, table: str, columns: str, keys: int, ro
         f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET "
         + ", ".join(f"{name} = excluded.{name}" for name in names[keys:]),
         rows,
-    )
-
-
-def _account_row(account: ListedAccount) -> tuple[Any, ...]:
-    return (
-        account.customer_id,
-        account.name,
-        account.currency,
-        account.time_zone,
-        json.dumps(account.manager_path),
-        account.status.value,
-        int(account.selected),
-        account.skipped,
-        moment_text(account.first_listed_at, "first_listed_at"),
-        moment_text(account.last_listed_at, "last_listed_at"),
-    )
-
-
-@decoder
-def _account(row: Sequence[Any]) -> ListedAccount:
-    customer_id, name, currency, zone, path, status, selected, skipped, first, last = row
-    return ListedAccount(
-        customer_id,
-        name,
-        currency,
-        zone,
-        tuple(json.loads(path)),
-        AccountStatus.of(status),
-        bool(selected),
-        skipped,
-        from_iso_utc(first),
-        from_iso_utc(last),
-    )
-
-
-@decoder
-def _expectation(row: Sequence[Any]) -> Expectation:
-    customer_id, report, first, last, closed = row
-    return Expectation(
-        customer_id, report, date.fromisoformat(first), None if last is None else date.fromisoformat(last), closed
     )
 
 

@@ -14,7 +14,6 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter
 from gads_state_sqlite.rows import (
-    BY_KEY,
     KEY,
     LOG,
     RESULT,
@@ -23,11 +22,11 @@ from gads_state_sqlite.rows import (
     key_columns,
     marks_of,
     moment_text,
-    result_of,
-    same_columns,
-    state_of,
 )
 from gads_state_sqlite.schema import RUNS_VERSION, version_of
+from gads_state_sqlite.sql_file import blocks
+
+SQL = blocks("queries.sql")
 
 Statement = tuple[str, Sequence[Any]]
 """SQL and the values of its parameters."""
@@ -35,30 +34,13 @@ Statement = tuple[str, Sequence[Any]]
 _Range = tuple[str, str, str, str, str]
 """Source, customer, report, the first day and the last."""
 
-_KEYS = KEY.split(", ")
-
 _FEW_DAYS = 8
 """A span below this fraction (1/n) of the ledger's days is looked up by date, a longer one is read in key order."""
 
 _IN_RANGE = "source = ? AND customer_id = ? AND report = ? AND logical_date BETWEEN ? AND ?"
-_STATES = f"SELECT {STATE} FROM partition_state WHERE {_IN_RANGE}"
-_RESULTS = f"SELECT {RESULT} FROM attempts WHERE {_IN_RANGE} ORDER BY logical_date, version"
+_STATES = f"SELECT {STATE.columns} FROM partition_state WHERE {_IN_RANGE}"
+_RESULTS = f"SELECT {RESULT.columns} FROM attempts WHERE {_IN_RANGE} ORDER BY logical_date, version"
 _REVOKED = f"SELECT {KEY}, run_id FROM revocations WHERE {_IN_RANGE}"
-
-NEWEST_RUN = "SELECT run_id FROM runs WHERE results > 0 ORDER BY run_id DESC LIMIT 1"
-_NEWEST_RUN_BY_SCAN = (
-    "SELECT run_id FROM attempts AS a WHERE NOT EXISTS "
-    f"(SELECT 1 FROM revocations AS r WHERE {same_columns('r', 'a')} AND r.run_id = a.run_id) "
-    "ORDER BY run_id DESC LIMIT 1"
-)
-
-# The last version at which the counting of tries began anew: a run passed, or an operator retried the partition.
-_BASE = (
-    f"max(coalesce((SELECT max(version) FROM attempts AS a WHERE {same_columns('a', 's')} AND outcome = 'passed'), 0), "
-    f"coalesce((SELECT max(row_version) FROM operator_acts AS o WHERE {same_columns('o', 's')} "
-    "AND by_policy = 0 AND kind IN ('retry', 'unmark_terminal')), 0))"
-)
-_TRIED = f"FROM attempts AS a WHERE {same_columns('a', 's')}"
 
 
 def states_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -> list[PartitionState]:
@@ -76,7 +58,7 @@ def histories_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -
     return [
         KeyHistory(
             _state(key, states),
-            tuple(map(result_of, results.get(key_columns(key), ()))),
+            tuple(map(RESULT.read, results.get(key_columns(key), ()))),
             frozenset(RunId(row[4]) for row in revoked.get(key_columns(key), ())),
         )
         for key in keys
@@ -98,7 +80,7 @@ def ranges_of(keys: Sequence[PartitionKey]) -> list[_Range]:
 
 def _state(key: PartitionKey, rows: dict[Row, list[Row]]) -> PartitionState:
     found = rows.get(key_columns(key))
-    return PartitionState(key) if found is None else state_of(found[0])
+    return PartitionState(key) if found is None else STATE.read(found[0])
 
 
 def _rows_by_key(connection: sqlite3.Connection, statement: str, ranges: list[_Range]) -> dict[Row, list[Row]]:
@@ -111,13 +93,13 @@ def _rows_by_key(connection: sqlite3.Connection, statement: str, ranges: list[_R
 
 def marks_in(connection: sqlite3.Connection, key: PartitionKey) -> frozenset[Mark]:
     """The marks on `key`."""
-    row = connection.execute(f"SELECT held, terminal FROM marks WHERE {BY_KEY}", key_columns(key)).fetchone()
+    row = connection.execute(SQL["marks"], key_columns(key)).fetchone()
     return frozenset() if row is None else marks_of(row[0], row[1])
 
 
 def revoked_in(connection: sqlite3.Connection, key: PartitionKey) -> frozenset[RunId]:
     """The revoked runs of `key`."""
-    rows = connection.execute(f"SELECT run_id FROM revocations WHERE {BY_KEY}", key_columns(key))
+    rows = connection.execute(SQL["revoked"], key_columns(key))
     return frozenset(RunId(row[0]) for row in rows)
 
 
@@ -132,7 +114,7 @@ def quota_in(connection: sqlite3.Connection, budget: str, day: date) -> QuotaDay
 def newest_run_in(connection: sqlite3.Connection) -> RunId | None:
     """The latest run with a result that is not revoked; by a scan where no writer has migrated the tables yet."""
     has_runs = version_of(connection) >= RUNS_VERSION
-    row = connection.execute(NEWEST_RUN if has_runs else _NEWEST_RUN_BY_SCAN).fetchone()
+    row = connection.execute(SQL["newest_run" if has_runs else "newest_run_by_scan"]).fetchone()
     return None if row is None else RunId(row[0])
 
 
@@ -149,9 +131,7 @@ def position_at(connection: sqlite3.Connection, moment: datetime) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         # Numbers may have holes; the entry at or below the middle stands for it.
-        row = connection.execute(
-            "SELECT sequence, at FROM authority_log WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1", (middle,)
-        ).fetchone()
+        row = connection.execute(SQL["change_at_or_below"], (middle,)).fetchone()
         if row is None or row[1] <= text:
             low = middle
         else:
@@ -164,11 +144,7 @@ def reports_in(connection: sqlite3.Connection, source: str) -> list[str]:
     found: set[str] = set()
     key: tuple[str, str] | None = ("", "")
     while key is not None:
-        key = connection.execute(
-            "SELECT customer_id, report FROM partition_state "
-            "WHERE source = ? AND (customer_id, report) > (?, ?) ORDER BY customer_id, report LIMIT 1",
-            (source, *key),
-        ).fetchone()
+        key = connection.execute(SQL["next_report"], (source, *key)).fetchone()
         if key is not None:
             found.add(key[1])
     return sorted(found)
@@ -184,7 +160,7 @@ def select_states(connection: sqlite3.Connection, wanted: StateFilter, limit: in
         if PartitionStatus.SUCCESS not in wanted.statuses:
             conditions.append("status <> 'success'")  # names the partial index's own condition
     statement = (
-        f"SELECT {STATE} FROM partition_state {_index(connection, wanted)} "
+        f"SELECT {STATE.columns} FROM partition_state {_index(connection, wanted)} "
         f"WHERE {' AND '.join(conditions)} ORDER BY {KEY}"
     )
     if limit is not None:
@@ -194,52 +170,25 @@ def select_states(connection: sqlite3.Connection, wanted: StateFilter, limit: in
 
 
 def select_as_of(connection: sqlite3.Connection, wanted: StateFilter, position: int) -> Statement:
-    """The statement for the last authority change at or below `position` of each partition that matches.
-
-    The present rows come first, in key order: every partition that ever changed has one. A seek in the log's index
-    for each finds its change, so that the cost depends on the partitions asked for and not on the log's length.
-    """
+    """The statement for the last authority change at or below `position` of each partition that matches."""
     rows, values = select_states(connection, replace(wanted, statuses=()), None)
-    statement = (
-        f"SELECT {', '.join(f'log.{column}' for column in LOG.split(', '))} FROM ({rows}) AS held "
-        f"JOIN authority_log AS log ON log.sequence = (SELECT max(sequence) FROM authority_log "
-        f"WHERE {' AND '.join(f'{column} = held.{column}' for column in _KEYS)} AND sequence <= ?)"
-    )
     values.append(position)
+    where = ""
     if wanted.statuses:
-        statement += f" WHERE {_one_of('log.status_after', [status.value for status in wanted.statuses], values)}"
-    return f"{statement} ORDER BY {', '.join(f'held.{column}' for column in _KEYS)}", values
+        where = f"WHERE {_one_of('log.status_after', [status.value for status in wanted.statuses], values)}"
+    columns = ", ".join(f"log.{column}" for column in LOG.columns.split(", "))
+    return SQL["as_of"].format(columns=columns, rows=rows, where=where), values
 
 
 def select_scheduling_states(wanted: StateFilter) -> Statement:
-    """The statement for rows, and the marks of what has no row, merged in key order.
-
-    The figures of a `success` whose newest run passed are in its row; those of the few others are looked up in the
-    validation results and the acts.
-    """
+    """The statement for rows, and the marks of what has no row, merged in key order."""
     conditions, values = _conditions(wanted, [] if wanted.source is None else [wanted.source], "s.")
     where = " AND ".join(conditions)
     statuses = [status.value for status in wanted.statuses or PartitionStatus]
-    keys = ", ".join(f"s.{column} AS {column}" for column in _KEYS)
-    good = "s.status = 'success'"
-    well = f"{good} AND s.last_error IS NULL"
-    statement = (
-        f"SELECT {keys}, s.status, "
-        f"CASE WHEN {good} THEN s.updated_at ELSE (SELECT judged_at {_TRIED} ORDER BY version DESC LIMIT 1) END, "
-        f"CASE WHEN {well} THEN 0 ELSE (SELECT count(DISTINCT run_id) {_TRIED} AND a.version > {_BASE}) END, "
-        f"CASE WHEN {well} THEN NULL ELSE (SELECT failure {_TRIED} AND a.version > {_BASE} "
-        "ORDER BY version DESC LIMIT 1) END, "
-        "coalesce(m.held, 0), coalesce(m.terminal, 0) "
-        f"FROM partition_state AS s LEFT JOIN marks AS m ON {same_columns('m', 's')} "
-        f"WHERE {where} AND s.status IN ({', '.join('?' * len(statuses))})"
-    )
-    given = [*values, *statuses]
+    parts = {"where": where, "statuses": ", ".join("?" * len(statuses)), "tried": SQL["tried"], "base": SQL["base"]}
+    statement, given = SQL["scheduling_states"].format(**parts), [*values, *statuses]
     if PartitionStatus.PENDING.value in statuses:
-        statement += (
-            f" UNION ALL SELECT {keys}, 'pending', NULL, 0, NULL, s.held, s.terminal FROM marks AS s "
-            f"WHERE {where} AND s.held + s.terminal > 0 AND NOT EXISTS "
-            f"(SELECT 1 FROM partition_state AS p WHERE {same_columns('p', 's')})"
-        )
+        statement += "\n" + SQL["marked_alone"].format(where=where)
         given += values
     return f"{statement} ORDER BY 1, 2, 3, 4", given
 

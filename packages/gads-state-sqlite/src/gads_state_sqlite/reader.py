@@ -18,16 +18,14 @@ from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import (
     ACT,
     BY_KEY,
+    LEASE,
     LOG,
+    PIN,
+    SCHEDULING,
+    STATE,
     Row,
-    act_of,
-    authority_change_of,
     key_columns,
-    lease_of,
     moment_text,
-    pin_of,
-    scheduling_state_of,
-    state_of,
 )
 from gads_state_sqlite.write_connection import WriteConnection
 
@@ -50,7 +48,7 @@ class SqliteStateReader:
 
     def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
         """The rows that match, in key order, as they were at the moment of the call."""
-        return map(state_of, self._source.stream(lambda connection: queries.select_states(connection, wanted, limit)))
+        return map(STATE.read, self._source.stream(lambda connection: queries.select_states(connection, wanted, limit)))
 
     def history(self, key: PartitionKey) -> KeyHistory:
         """The row of `key`, its validation results in the order they were recorded, its revoked runs."""
@@ -62,31 +60,23 @@ class SqliteStateReader:
 
     def acts(self, key: PartitionKey) -> list[RecordedAct]:
         """The control plane's acts on `key`, oldest first."""
-        statement = f"SELECT {ACT} FROM operator_acts WHERE {BY_KEY} ORDER BY sequence"
-        return list(map(act_of, self._rows(statement, *key_columns(key))))
+        statement = f"SELECT {ACT.columns} FROM operator_acts WHERE {BY_KEY} ORDER BY sequence"
+        return list(map(ACT.read, self._rows(statement, *key_columns(key))))
 
     def schema_pin(self, source: str, report: str, schema_version: int) -> SchemaPin | None:
         """The schema that this version of the report stands for, if a run has fixed it."""
-        found = self._rows(
-            "SELECT source, report, schema_version, columns FROM schema_pins "
-            "WHERE source = ? AND report = ? AND schema_version = ?",
-            source,
-            report,
-            schema_version,
-        )
-        return pin_of(found[0]) if found else None
+        found = self._rows(queries.SQL["pin"], source, report, schema_version)
+        return PIN.read(found[0]) if found else None
 
     def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
         """The authority changes with a sequence number above `after`, in order."""
-        statement = f"SELECT {LOG} FROM authority_log WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        return list(
-            map(authority_change_of, self._rows(statement, after, _NO_LIMIT if limit is None else max(limit, 0)))
-        )
+        statement = f"SELECT {LOG.columns} FROM authority_log WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        return list(map(LOG.read, self._rows(statement, after, _NO_LIMIT if limit is None else max(limit, 0))))
 
     def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
         """The authority changes of `key`, in order."""
-        statement = f"SELECT {LOG} FROM authority_log WHERE {BY_KEY} ORDER BY sequence"
-        return list(map(authority_change_of, self._rows(statement, *key_columns(key))))
+        statement = f"SELECT {LOG.columns} FROM authority_log WHERE {BY_KEY} ORDER BY sequence"
+        return list(map(LOG.read, self._rows(statement, *key_columns(key))))
 
     def position(self) -> int:
         """The sequence number of the last authority change; 0 for an empty log."""
@@ -95,7 +85,7 @@ class SqliteStateReader:
     def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
         """The last authority change at or below `position` of each partition that matches, in key order."""
         return map(
-            authority_change_of,
+            LOG.read,
             self._source.stream(lambda connection: queries.select_as_of(connection, wanted, position)),
         )
 
@@ -116,8 +106,8 @@ class SqliteStateReader:
         statement, values = queries.select_scheduling_states(wanted)
         if len(wanted.customer_ids) == 1:
             # One account's rows fit in memory; a stream would open a connection of its own.
-            return map(scheduling_state_of, self._rows(statement, *values))
-        return map(scheduling_state_of, self._source.stream(lambda _connection: (statement, values)))
+            return map(SCHEDULING.read, self._rows(statement, *values))
+        return map(SCHEDULING.read, self._source.stream(lambda _connection: (statement, values)))
 
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
         """What the control plane has put on `key` and not taken off."""
@@ -125,8 +115,7 @@ class SqliteStateReader:
 
     def leases(self, now: datetime) -> list[Lease]:
         """The leases that are held at `now`, by scope."""
-        statement = "SELECT scope, owner, number, expires_at FROM leases WHERE expires_at > ? ORDER BY scope"
-        return list(map(lease_of, self._rows(statement, moment_text(now, "now"))))
+        return list(map(LEASE.read, self._rows(queries.SQL["leases"], moment_text(now, "now"))))
 
     def quota(self, budget: str, day: date) -> QuotaDay:
         """What was spent of `budget` on `day`."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache, wraps
-from typing import Any, TypeVar
+from functools import lru_cache, partial, wraps
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
-from gads_domain.clock import from_iso_utc, iso_utc
+from gads_domain.clock import iso_utc
 from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.errors import FailureReason, InvalidValueError, LedgerError
 from gads_domain.metadata import ColumnSpec, TableSchema
@@ -30,21 +32,6 @@ from gads_state_sqlite.errors import RESTORE
 Row = Sequence[Any]
 
 KEY = "source, customer_id, report, logical_date"
-STATE = (
-    f"{KEY}, status, current_run_id, schema_version, record_count, seal_sha256, "
-    "attempt_count, updated_at, last_error, version"
-)
-RESULT = (
-    f"{KEY}, version, run_id, outcome, judged_at, checks, failure, "
-    "schema_version, record_count, seal_sha256, content_sha256, changes"
-)
-LOG = (
-    f"sequence, {KEY}, from_run, to_run, status_before, status_after, "
-    "schema_version, record_count, seal_sha256, at, cause"
-)
-ACT = (
-    f"sequence, {KEY}, kind, at, actor, command, reason, status_before, status_after, filter, by_policy, before, after"
-)
 BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 
 _Value = TypeVar("_Value")
@@ -57,9 +44,9 @@ _MARK_SETS = {
 }
 
 
-def same_columns(one: str, other: str) -> str:
-    """The condition that two tables have the same `KEY`."""
-    return " AND ".join(f"{one}.{column} = {other}.{column}" for column in KEY.split(", "))
+def damaged_row(error: Exception) -> LedgerError:
+    """The error of a row that cannot be read."""
+    return LedgerError(f"the ledger is damaged: a row holds a value that is not valid: {error}", hint=RESTORE)
 
 
 def decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
@@ -70,9 +57,7 @@ def decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
         try:
             return decode(row)
         except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(
-                f"the ledger is damaged: a row holds a value that is not valid: {error}", hint=RESTORE
-            ) from error
+            raise damaged_row(error) from error
 
     return decoded
 
@@ -94,158 +79,9 @@ def key_of(row: Row) -> PartitionKey:
     return PartitionKey(row[0], row[1], row[2], date.fromisoformat(row[3]))
 
 
-def state_columns(state: PartitionState) -> tuple[Any, ...]:
-    """`STATE`."""
-    return (
-        *key_columns(state.key),
-        state.status.value,
-        state.current_run_id and state.current_run_id.value,
-        state.schema_version,
-        state.record_count,
-        state.seal_sha256,
-        state.attempt_count,
-        moment_text(state.updated_at, "updated_at"),
-        state.last_error,
-        state.version,
-    )
-
-
-@decoder
-def state_of(row: Row) -> PartitionState:
-    """From `STATE`."""
-    return PartitionState(
-        key=key_of(row),
-        status=_STATUSES[row[4]],
-        current_run_id=_run(row[5]),
-        schema_version=row[6],
-        record_count=row[7],
-        seal_sha256=row[8],
-        attempt_count=row[9],
-        updated_at=moment_of(row[10]),
-        last_error=row[11],
-        version=row[12],
-    )
-
-
-def result_columns(result: ValidationResult, version: int) -> tuple[Any, ...]:
-    """`RESULT`; `version` is that of the row that the result led to."""
-    failure = result.failure
-    return (
-        *key_columns(result.key),
-        version,
-        result.run_id.value,
-        result.outcome.value,
-        moment_text(result.validated_at, "validated_at"),
-        _json(
-            [
-                {"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)}
-                for c in result.checks
-            ]
-        ),
-        failure and _json({name: getattr(failure, name) for name in ("code", "message", "retryable", "hint")}),
-        result.schema_version,
-        result.record_count,
-        result.seal_sha256,
-        result.content_sha256,
-        None if result.changes is None else _json(dict(result.changes)),
-    )
-
-
-@decoder
-def result_of(row: Row) -> ValidationResult:
-    """From `RESULT`."""
-    return ValidationResult(
-        key=key_of(row),
-        run_id=RunId(row[5]),
-        outcome=ValidationOutcome(row[6]),
-        validated_at=from_iso_utc(row[7]),
-        checks=tuple(
-            CheckResult(check["name"], check["passed"], check["detail"], check["figures"])
-            for check in json.loads(row[8])
-        ),
-        failure=None if row[9] is None else _failure_of(row[9]),
-        schema_version=row[10],
-        record_count=row[11],
-        seal_sha256=row[12],
-        content_sha256=row[13],
-        changes=None if row[14] is None else json.loads(row[14]),
-    )
-
-
-@decoder
-def authority_change_of(row: Row) -> AuthorityChange:
-    """From `LOG`."""
-    return AuthorityChange(
-        sequence=row[0],
-        key=key_of(row[1:]),
-        from_run=_run(row[5]),
-        to_run=_run(row[6]),
-        status_before=_STATUSES[row[7]],
-        status_after=_STATUSES[row[8]],
-        schema_version=row[9],
-        record_count=row[10],
-        seal_sha256=row[11],
-        at=from_iso_utc(row[12]),
-        cause=row[13],
-    )
-
-
-@decoder
-def act_of(row: Row) -> RecordedAct:
-    """From `ACT`."""
-    return RecordedAct(
-        sequence=row[0],
-        key=key_of(row[1:]),
-        kind=row[5],
-        act=OperatorAct(
-            at=from_iso_utc(row[6]),
-            actor=row[7],
-            command=row[8],
-            reason=row[9],
-            filter=row[12],
-            by_policy=bool(row[13]),
-        ),
-        status_before=_STATUSES[row[10]],
-        status_after=_STATUSES[row[11]],
-        before=row[14],
-        after=row[15],
-    )
-
-
-def pin_columns(pin: SchemaPin) -> tuple[Any, ...]:
-    """`source, report, schema_version, fingerprint, columns`."""
-    columns = [[column.name, column.field, column.type] for column in pin.schema.columns]
-    return pin.source, pin.report, pin.schema_version, pin.schema.fingerprint, _json(columns)
-
-
-@decoder
-def pin_of(row: Row) -> SchemaPin:
-    """From `source, report, schema_version, columns`."""
-    columns = tuple(ColumnSpec(name, field, kind) for name, field, kind in json.loads(row[3]))
-    return SchemaPin(row[0], row[1], row[2], TableSchema(columns))
-
-
-@decoder
-def scheduling_state_of(row: Row) -> SchedulingState:
-    """From `KEY`, status, the last try, the number of tries, the failure, held, terminal."""
-    return SchedulingState(
-        key=key_of(row),
-        status=_STATUSES[row[4]],
-        last_tried_at=None if row[5] is None else moment_of(row[5]),
-        tries=row[6],
-        failure=None if row[7] is None else _failure_of(row[7]),
-        marks=marks_of(row[8], row[9]),
-    )
-
-
 def marks_of(held: int, terminal: int) -> frozenset[Mark]:
     """From `held, terminal`."""
     return _MARK_SETS[held, terminal]
-
-
-def lease_of(row: Row) -> Lease:
-    """From `scope, owner, number, expires_at`."""
-    return Lease(row[0], row[1], row[2], moment_of(row[3]))
 
 
 @lru_cache(maxsize=1024)
@@ -276,3 +112,134 @@ def moment_of(text: str) -> datetime:
 @lru_cache(maxsize=4096)
 def _run(text: str | None) -> RunId | None:
     return None if text is None else RunId(text)
+
+
+def _run_text(run: RunId | None) -> str | None:
+    return None if run is None else run.value
+
+
+def _checks(text: str) -> tuple[CheckResult, ...]:
+    return tuple(CheckResult(one["name"], one["passed"], one["detail"], one["figures"]) for one in json.loads(text))
+
+
+def _checks_text(checks: Sequence[CheckResult]) -> str:
+    return _json([{"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)} for c in checks])
+
+
+def _failure_text(failure: FailureReason | None) -> str | None:
+    if failure is None:
+        return None
+    return _json({name: getattr(failure, name) for name in ("code", "message", "retryable", "hint")})
+
+
+def _columns(text: str) -> TableSchema:
+    return TableSchema(tuple(ColumnSpec(name, field, kind) for name, field, kind in json.loads(text)))
+
+
+def _columns_text(schema: TableSchema) -> str:
+    return _json([[column.name, column.field, column.type] for column in schema.columns])
+
+
+def _changes_text(changes: Mapping[str, object] | None) -> str | None:
+    return None if changes is None else _json(dict(changes))
+
+
+_value = attrgetter("value")
+Conversion = Callable[[Any], Any]
+
+_CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
+    **dict.fromkeys(("status", "status_before", "status_after"), (_STATUSES.__getitem__, _value)),
+    **dict.fromkeys(("current_run_id", "run_id", "from_run", "to_run"), (_run, _run_text)),
+    **{
+        name: (moment_of, partial(moment_text, what=name.replace("judged", "validated")))
+        for name in ("updated_at", "judged_at", "at", "expires_at", "first_listed_at", "last_listed_at")
+    },
+    **dict.fromkeys(("first_day", "last_day"), (date.fromisoformat, lambda day: day and day.isoformat())),
+    **dict.fromkeys(("by_policy", "selected"), (bool, int)),
+    "outcome": (ValidationOutcome, _value),
+    "checks": (_checks, _checks_text),
+    "failure": (_failure_of, _failure_text),
+    "changes": (json.loads, _changes_text),
+    "columns": (_columns, _columns_text),
+    "manager_path": (lambda text: tuple(json.loads(text)), _json),
+}
+"""From a column that is not null to its value, and back, by the column's name; the others are kept as they are."""
+
+
+class Record(Generic[_Value]):
+    """Columns as the arguments of `make`, in the same order; the four of a key are one argument."""
+
+    def __init__(self, make: Callable[..., _Value], columns: str, **own: tuple[Conversion, Conversion]) -> None:
+        self.columns = columns
+        self._make = make
+        names = columns.split(", ")
+        self._key = names.index("source") if KEY in columns else None
+        if self._key is not None:
+            names[self._key : self._key + 4] = ["key"]
+        conversions = [(place, {**_CONVERSIONS, **own}.get(name)) for place, name in enumerate(names)]
+        self._decode = [(place, one[0]) for place, one in conversions if one is not None]
+        self._encode = [(place, one[1]) for place, one in conversions if one is not None]
+        if is_dataclass(make):
+            self._values = attrgetter(*(field.name for field in fields(make)[: len(names)]))
+
+    def read(self, row: Row) -> _Value:
+        """The value of `row`. A row that cannot be read is damage, and not the caller's mistake."""
+        place = self._key
+        try:
+            values = list(row) if place is None else [*row[:place], key_of(row[place:]), *row[place + 4 :]]
+            for index, decode in self._decode:
+                value = values[index]
+                if value is not None:
+                    values[index] = decode(value)
+            return self._make(*values)
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged_row(error) from error
+
+    def write(self, value: _Value) -> tuple[Any, ...]:
+        """The columns of `value`. Raises `InvalidValueError` for what they cannot hold."""
+        values = list(self._values(value))
+        for index, encode in self._encode:
+            values[index] = encode(values[index])
+        if self._key is not None:
+            values[self._key : self._key + 1] = key_columns(values[self._key])
+        return tuple(values)
+
+
+def _act(sequence: int, key: PartitionKey, kind: str, *values: Any) -> RecordedAct:
+    return RecordedAct(sequence, key, kind, OperatorAct(*values[:6]), *values[6:])
+
+
+def _scheduling_state(
+    key: PartitionKey,
+    status: PartitionStatus,
+    tried: datetime | None,
+    tries: int,
+    failure: FailureReason | None,
+    held: int,
+    terminal: int,
+) -> SchedulingState:
+    return SchedulingState(key, status, tried, tries, failure, _MARK_SETS[held, terminal])
+
+
+STATE = Record(
+    PartitionState,
+    f"{KEY}, status, current_run_id, schema_version, record_count, seal_sha256, "
+    "attempt_count, updated_at, last_error, version",
+)
+RESULT = Record(
+    ValidationResult,
+    f"{KEY}, run_id, outcome, judged_at, checks, failure, "
+    "schema_version, record_count, seal_sha256, content_sha256, changes",
+)
+LOG = Record(
+    AuthorityChange,
+    f"sequence, {KEY}, from_run, to_run, status_before, status_after, "
+    "schema_version, record_count, seal_sha256, at, cause",
+)
+ACT = Record(
+    _act,
+    f"sequence, {KEY}, kind, at, actor, command, reason, filter, by_policy, status_before, status_after, before, after",
+)
+PIN = Record(SchemaPin, "source, report, schema_version, columns")
+SCHEDULING = Record(_scheduling_state, f"{KEY}, status, judged_at, tries, failure, held, terminal")
+LEASE = Record(Lease, "scope, owner, number, expires_at")

@@ -9,17 +9,19 @@ from pathlib import Path
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.state import PartitionState, PartitionStatus, SchemaPin, StateChange
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.queries import states_in
+from gads_state_sqlite.queries import SQL, states_in
 from gads_state_sqlite.reader import SqliteStateReader
-from gads_state_sqlite.rows import KEY, RESULT, STATE, Row, pin_columns, result_columns, state_columns
+from gads_state_sqlite.rows import KEY, PIN, RESULT, STATE, Row
 from gads_state_sqlite.write_connection import Step, WriteConnection, allowing, append_changes
 
-_STATE_COLUMNS = STATE.split(", ")
+_STATE_COLUMNS = STATE.columns.split(", ")
 _WRITE_STATE = (
-    f"INSERT INTO partition_state ({STATE}) VALUES ({', '.join('?' * len(_STATE_COLUMNS))}) "
+    f"INSERT INTO partition_state ({STATE.columns}) VALUES ({', '.join('?' * len(_STATE_COLUMNS))}) "
     f"ON CONFLICT ({KEY}) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATE_COLUMNS[4:])
 )
-_WRITE_RESULT = f"INSERT INTO attempts ({RESULT}) VALUES ({', '.join('?' * len(RESULT.split(', ')))})"
+_WRITE_RESULT = (
+    f"INSERT INTO attempts ({RESULT.columns}, version) VALUES ({', '.join('?' * len(RESULT.columns.split(', ')))}, ?)"
+)
 
 _MAY = allowing(
     inserts=frozenset({"partition_state", "attempts", "schema_pins", "authority_log"}),
@@ -61,9 +63,9 @@ def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) ->
         if not recorded[-1]:
             continue
         held[after.key] = after
-        states.append(state_columns(after))
+        states.append(STATE.write(after))
         if change.attempt is not None:
-            results.append(result_columns(change.attempt, after.version))
+            results.append((*RESULT.write(change.attempt), after.version))
         steps.append((before, after, "order" if change.attempt is None else "validate"))
     connection.executemany(_WRITE_STATE, states)
     connection.executemany(_WRITE_RESULT, results)
@@ -80,11 +82,7 @@ def _is_current(connection: sqlite3.Connection, held: PartitionState, change: St
 
 
 def _pinned(connection: sqlite3.Connection, pin: SchemaPin) -> bool:
-    connection.execute(
-        "INSERT INTO schema_pins (source, report, schema_version, fingerprint, columns) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT DO NOTHING",
-        pin_columns(pin),
-    )
+    connection.execute(SQL["put_pin"], (*PIN.write(pin), pin.schema.fingerprint))
     fixed = connection.execute(
         "SELECT fingerprint FROM schema_pins WHERE source = ? AND report = ? AND schema_version = ?",
         (pin.source, pin.report, pin.schema_version),

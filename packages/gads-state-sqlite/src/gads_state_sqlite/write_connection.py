@@ -12,7 +12,7 @@ from gads_domain.errors import InvalidValueError
 from gads_domain.state import PartitionState
 from gads_state_sqlite.errors import closed, translate
 from gads_state_sqlite.ledger_file import Authorizer, open_for_writing
-from gads_state_sqlite.queries import Statement
+from gads_state_sqlite.queries import SQL, Statement
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import key_columns, moment_text
 from gads_state_sqlite.schema import RUN_TRIGGERS
@@ -111,11 +111,6 @@ class WriteConnection:
 Step = tuple[PartitionState, PartitionState, str]
 """A row before and after, and the cause."""
 
-_APPEND = (
-    "INSERT INTO authority_log (source, customer_id, report, logical_date, from_run, to_run, status_before, "
-    "status_after, schema_version, record_count, seal_sha256, cause, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
 
 def append_changes(connection: sqlite3.Connection, steps: Iterable[Step]) -> None:
     """Append each step that changed status or authority. Along the log `at` never goes back, even if a clock does."""
@@ -145,4 +140,4 @@ def append_changes(connection: sqlite3.Connection, steps: Iterable[Step]) -> Non
                 at,
             )
         )
-    connection.executemany(_APPEND, entries)
+    connection.executemany(SQL["append_change"], entries)

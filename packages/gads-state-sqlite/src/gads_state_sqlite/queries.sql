@@ -1,0 +1,111 @@
+-- name: marks
+SELECT held, terminal FROM marks WHERE source = ? AND customer_id = ? AND report = ? AND logical_date = ?
+
+-- name: revoked
+SELECT run_id FROM revocations WHERE source = ? AND customer_id = ? AND report = ? AND logical_date = ?
+
+-- name: newest_run
+SELECT run_id FROM runs WHERE results > 0 ORDER BY run_id DESC LIMIT 1
+
+-- name: newest_run_by_scan
+SELECT run_id FROM attempts AS a
+WHERE NOT EXISTS (
+    SELECT 1 FROM revocations AS r
+    WHERE r.source = a.source AND r.customer_id = a.customer_id AND r.report = a.report
+        AND r.logical_date = a.logical_date AND r.run_id = a.run_id
+)
+ORDER BY run_id DESC LIMIT 1
+
+-- name: change_at_or_below
+SELECT sequence, at FROM authority_log WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1
+
+-- name: next_report
+SELECT customer_id, report FROM partition_state
+WHERE source = ? AND (customer_id, report) > (?, ?) ORDER BY customer_id, report LIMIT 1
+
+-- name: as_of
+-- The present rows come first, in key order: every partition that ever changed has one. A seek in the log's index for each
+-- finds its change, so that the cost depends on the partitions asked for and not on the log's length.
+SELECT {columns} FROM ({rows}) AS held JOIN authority_log AS log ON log.sequence = (
+    SELECT max(sequence) FROM authority_log
+    WHERE source = held.source AND customer_id = held.customer_id AND report = held.report
+        AND logical_date = held.logical_date AND sequence <= ?
+)
+{where}
+ORDER BY held.source, held.customer_id, held.report, held.logical_date
+
+-- name: scheduling_states
+-- The figures of a `success` whose newest run passed are in its row; those of the few others are looked up in the
+-- validation results and the acts. Its `base` is the version at which the counting of tries began anew.
+SELECT s.source AS source, s.customer_id AS customer_id, s.report AS report, s.logical_date AS logical_date, s.status,
+    CASE WHEN s.status = 'success' THEN s.updated_at
+        ELSE (SELECT judged_at {tried} ORDER BY version DESC LIMIT 1) END,
+    CASE WHEN s.status = 'success' AND s.last_error IS NULL THEN 0
+        ELSE (SELECT count(DISTINCT run_id) {tried} AND a.version > {base}) END,
+    CASE WHEN s.status = 'success' AND s.last_error IS NULL THEN NULL
+        ELSE (SELECT failure {tried} AND a.version > {base} ORDER BY version DESC LIMIT 1) END,
+    coalesce(m.held, 0), coalesce(m.terminal, 0)
+FROM partition_state AS s LEFT JOIN marks AS m ON m.source = s.source AND m.customer_id = s.customer_id
+    AND m.report = s.report AND m.logical_date = s.logical_date
+WHERE {where} AND s.status IN ({statuses})
+
+-- name: marked_alone
+UNION ALL
+SELECT s.source AS source, s.customer_id AS customer_id, s.report AS report, s.logical_date AS logical_date,
+    'pending', NULL, 0, NULL, s.held, s.terminal
+FROM marks AS s
+WHERE {where} AND s.held + s.terminal > 0 AND NOT EXISTS (
+    SELECT 1 FROM partition_state AS p WHERE p.source = s.source AND p.customer_id = s.customer_id
+        AND p.report = s.report AND p.logical_date = s.logical_date
+)
+
+-- name: tried
+FROM attempts AS a WHERE a.source = s.source AND a.customer_id = s.customer_id AND a.report = s.report
+    AND a.logical_date = s.logical_date
+
+-- name: base
+-- A run passed, or an operator retried the partition.
+max(
+    coalesce((
+        SELECT max(version) FROM attempts AS a WHERE a.source = s.source AND a.customer_id = s.customer_id
+            AND a.report = s.report AND a.logical_date = s.logical_date AND outcome = 'passed'
+    ), 0),
+    coalesce((
+        SELECT max(row_version) FROM operator_acts AS o WHERE o.source = s.source AND o.customer_id = s.customer_id
+            AND o.report = s.report AND o.logical_date = s.logical_date
+            AND by_policy = 0 AND kind IN ('retry', 'unmark_terminal')
+    ), 0)
+)
+
+-- name: put_quota
+INSERT INTO quota_days (budget, day, spent) VALUES (?, ?, ?)
+ON CONFLICT (budget, day) DO UPDATE SET spent = spent + excluded.spent
+
+-- name: put_exhausted
+INSERT INTO quota_days (budget, day, exhausted) VALUES (?, ?, 1) ON CONFLICT (budget, day) DO UPDATE SET exhausted = 1
+
+-- name: put_marks
+INSERT INTO marks (source, customer_id, report, logical_date, held, terminal) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (source, customer_id, report, logical_date)
+DO UPDATE SET held = excluded.held, terminal = excluded.terminal
+
+-- name: put_lease
+INSERT INTO leases (scope, owner, number, expires_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (scope) DO UPDATE SET owner = excluded.owner, number = excluded.number, expires_at = excluded.expires_at
+
+-- name: leases
+SELECT scope, owner, number, expires_at FROM leases WHERE expires_at > ? ORDER BY scope
+
+-- name: pin
+SELECT source, report, schema_version, columns FROM schema_pins
+WHERE source = ? AND report = ? AND schema_version = ?
+
+-- name: put_pin
+INSERT INTO schema_pins (source, report, schema_version, columns, fingerprint) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
+
+-- name: append_change
+INSERT INTO authority_log (
+    source, customer_id, report, logical_date, from_run, to_run, status_before, status_after, schema_version,
+    record_count, seal_sha256, cause, at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
