@@ -94,7 +94,7 @@ def _rows_by_key(connection: sqlite3.Connection, statement: str, ranges: list[_R
 def marks_in(connection: sqlite3.Connection, key: PartitionKey) -> frozenset[Mark]:
     """The marks on `key`."""
     row = connection.execute(SQL["marks"], key_columns(key)).fetchone()
-    return frozenset() if row is None else marks_of(row[0], row[1])
+    return frozenset() if row is None else marks_of(row[0])
 
 
 def revoked_in(connection: sqlite3.Connection, key: PartitionKey) -> frozenset[RunId]:

@@ -37,11 +37,7 @@ BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
 _Value = TypeVar("_Value")
 
 _STATUSES = {status.value: status for status in PartitionStatus}
-_MARK_SETS = {
-    (held, terminal): frozenset(mark for mark, on in ((Mark.HELD, held), (Mark.TERMINAL, terminal)) if on)
-    for held in (0, 1)
-    for terminal in (0, 1)
-}
+_MARK_SETS = (frozenset[Mark](), frozenset({Mark.HELD}), frozenset({Mark.TERMINAL}), frozenset(Mark))
 
 
 def damaged_row(error: Exception) -> LedgerError:
@@ -66,7 +62,11 @@ def moment_text(moment: datetime | None, what: str) -> str:
     """The time as text; raises `InvalidValueError` for one that is absent or does not know its zone."""
     if moment is None or moment.tzinfo is None:
         raise InvalidValueError(f"{what} is not an aware time")
-    return iso_utc(moment)
+    return _utc_text(moment) if moment.tzinfo is UTC else iso_utc(moment)
+
+
+# Rows that are written together share their times.
+_utc_text = lru_cache(maxsize=4096)(iso_utc)
 
 
 def key_columns(key: PartitionKey) -> tuple[str, str, str, str]:
@@ -79,9 +79,9 @@ def key_of(row: Row) -> PartitionKey:
     return PartitionKey(row[0], row[1], row[2], date.fromisoformat(row[3]))
 
 
-def marks_of(held: int, terminal: int) -> frozenset[Mark]:
-    """From `held, terminal`."""
-    return _MARK_SETS[held, terminal]
+def marks_of(number: int) -> frozenset[Mark]:
+    """From `held + 2 * terminal`."""
+    return _MARK_SETS[number]
 
 
 @lru_cache(maxsize=1024)
@@ -209,18 +209,6 @@ def _act(sequence: int, key: PartitionKey, kind: str, *values: Any) -> RecordedA
     return RecordedAct(sequence, key, kind, OperatorAct(*values[:6]), *values[6:])
 
 
-def _scheduling_state(
-    key: PartitionKey,
-    status: PartitionStatus,
-    tried: datetime | None,
-    tries: int,
-    failure: FailureReason | None,
-    held: int,
-    terminal: int,
-) -> SchedulingState:
-    return SchedulingState(key, status, tried, tries, failure, _MARK_SETS[held, terminal])
-
-
 STATE = Record(
     PartitionState,
     f"{KEY}, status, current_run_id, schema_version, record_count, seal_sha256, "
@@ -241,5 +229,9 @@ ACT = Record(
     f"sequence, {KEY}, kind, at, actor, command, reason, filter, by_policy, status_before, status_after, before, after",
 )
 PIN = Record(SchemaPin, "source, report, schema_version, columns")
-SCHEDULING = Record(_scheduling_state, f"{KEY}, status, judged_at, tries, failure, held, terminal")
+SCHEDULING = Record(
+    SchedulingState,
+    f"{KEY}, status, judged_at, tries, failure, marks",
+    marks=(_MARK_SETS.__getitem__, _MARK_SETS.index),
+)
 LEASE = Record(Lease, "scope, owner, number, expires_at")
