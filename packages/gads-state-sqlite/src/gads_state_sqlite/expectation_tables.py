@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import date
 from operator import attrgetter
 from typing import Any
 
 from gads_domain.account import AccountStatus
 from gads_domain.clock import from_iso_utc
 from gads_domain.expectations import DrawnList, Expectation, Expectations, ListedAccount, after_drawing, inferred
-from gads_state_sqlite.rows import Record, decoder, moment_text
+from gads_state_sqlite.rows import Record, moment_text
 from gads_state_sqlite.schema import EXPECTATIONS_VERSION, version_of
 
 _ACCOUNT = Record(
     ListedAccount,
     "customer_id, name, currency, time_zone, manager_path, status, selected, skipped, first_listed_at, last_listed_at",
     status=(AccountStatus.of, attrgetter("value")),
+)
+_SPAN = Record(
+    lambda customer_id, report, *days: [(customer_id, report, day) for day in days],
+    "customer_id, report, first_day, last_day",
 )
 _EXPECTED = Record(Expectation, "customer_id, report, first_day, last_day, closed")
 
@@ -33,7 +36,7 @@ def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations
             "WHERE source = ? GROUP BY customer_id, report",
             (source,),
         )
-        return inferred(source, [pair_and_day for row in rows for pair_and_day in _first_and_last(row)])
+        return inferred(source, [pair_and_day for row in rows for pair_and_day in _SPAN.read(row)])
     accounts = connection.execute(
         f"SELECT {_ACCOUNT.columns} FROM listed_accounts WHERE source = ? ORDER BY customer_id", (source,)
     )
@@ -83,9 +86,3 @@ def _put(connection: sqlite3.Connection, table: str, columns: str, keys: int, ro
         + ", ".join(f"{name} = excluded.{name}" for name in names[keys:]),
         rows,
     )
-
-
-@decoder
-def _first_and_last(row: Sequence[Any]) -> list[tuple[str, str, date]]:
-    customer_id, report, first, last = row
-    return [(customer_id, report, date.fromisoformat(day)) for day in (first, last)]

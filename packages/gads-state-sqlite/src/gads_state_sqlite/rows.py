@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache, partial, wraps
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -38,24 +38,6 @@ _Value = TypeVar("_Value")
 
 _STATUSES = {status.value: status for status in PartitionStatus}
 _MARK_SETS = (frozenset[Mark](), frozenset({Mark.HELD}), frozenset({Mark.TERMINAL}), frozenset(Mark))
-
-
-def damaged_row(error: Exception) -> LedgerError:
-    """The error of a row that cannot be read."""
-    return LedgerError(f"the ledger is damaged: a row holds a value that is not valid: {error}", hint=RESTORE)
-
-
-def decoder(decode: Callable[[Row], _Value]) -> Callable[[Row], _Value]:
-    """A row that cannot be read is damage, and not the caller's mistake."""
-
-    @wraps(decode)
-    def decoded(row: Row) -> _Value:
-        try:
-            return decode(row)
-        except (ValueError, KeyError, TypeError) as error:
-            raise damaged_row(error) from error
-
-    return decoded
 
 
 def moment_text(moment: datetime | None, what: str) -> str:
@@ -193,7 +175,9 @@ class Record(Generic[_Value]):
                     values[index] = decode(value)
             return self._make(*values)
         except (ValueError, KeyError, TypeError) as error:
-            raise damaged_row(error) from error
+            raise LedgerError(
+                f"the ledger is damaged: a row holds a value that is not valid: {error}", hint=RESTORE
+            ) from error
 
     def write(self, value: _Value) -> tuple[Any, ...]:
         """The columns of `value`. Raises `InvalidValueError` for what they cannot hold."""
