@@ -26,7 +26,7 @@ from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import ClockSkewError, InvalidValueError
-from gads_domain.gaps import Gap
+from gads_domain.gaps import ACCOUNTS_MAX_AGE, Gap, why_unknown
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
@@ -58,12 +58,14 @@ class Consumer:
         source: str = GOOGLE_ADS,
         integrity: bool = True,
         clock: Clock | None = None,
+        accounts_max_age: timedelta = ACCOUNTS_MAX_AGE,
     ) -> None:
         self._ledger = ledger
         self._reader = reader
         self._source = require_name(source, "source")
         self._integrity = integrity
         self._clock = clock or SystemClock()
+        self._accounts_max_age = accounts_max_age
         self._ledger_id = self._known_ledger()
 
     @classmethod
@@ -76,19 +78,23 @@ class Consumer:
         source: str = GOOGLE_ADS,
         integrity: bool = True,
         clock: Clock | None = None,
+        accounts_max_age: timedelta = ACCOUNTS_MAX_AGE,
     ) -> Self:
         """Open the ledger and the sink that the URLs name, such as `sqlite:state/ledger.db` and `file:raw`, read-only.
 
         Each scheme needs its adapter: `gads-state-sqlite` for `sqlite:`, `gads-sink-local` for `file:`, `gads-sink-s3`
         for `s3:`. A relative path is taken from `base`, by default the working directory. With `integrity` every
-        payload is held to the sha256 that was sealed; without it presence, size and seal still are. Raises
-        `ConfigurationError` for a scheme without an installed adapter, `LedgerAbsentError`.
+        payload is held to the sha256 that was sealed; without it presence, size and seal still are. With a list of
+        accounts older than `accounts_max_age` it is unknown which are expected. Raises `ConfigurationError` for a
+        scheme without an installed adapter, `LedgerAbsentError`.
         """
         folder = Path.cwd() if base is None else Path(base)
         reader = sink_adapter(sink).open_reader(sink, folder)
         ledger = ledger_adapter(state).open_reader(state, folder)
         try:
-            return cls(ledger, reader, source=source, integrity=integrity, clock=clock)
+            return cls(
+                ledger, reader, source=source, integrity=integrity, clock=clock, accounts_max_age=accounts_max_age
+            )
         except BaseException:
             ledger.close()
             raise
@@ -116,13 +122,21 @@ class Consumer:
 
         `since` and `until` are both included; None means no bound, and for `customers` all that are known. With
         `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`), or all are;
-        without `customers` it expects every account that the ledger has ever known of the report. A moment means the
+        without `customers` it expects every account that the last list selects, and what was expected of these days before;
+        it raises this too if no list is on record, or an old one alone: what is unknown is not complete. A moment means the
         last authority change stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`,
         `ClockSkewError`, `InvalidValueError`.
         """
         asked = select(self._source, one_report(report), since, until, customers)
         at = self._at(as_of)
         snapshot = self._resolved(asked, at, complete=complete)
+        if complete and not asked.customer_ids:
+            unknown = why_unknown(self._ledger.expectations(self._source), self._clock.now(), self._accounts_max_age)
+            if unknown:
+                raise IncompleteError(
+                    f"it is unknown which accounts are expected: {unknown}",
+                    hint="let gads-etl list the accounts, or name those that you expect",
+                )
         if complete and snapshot.missing:
             some = "; ".join(str(gap) for gap in snapshot.missing[:3])
             raise IncompleteError(f"{len(snapshot.missing)} partitions are not authoritative: {some}")
@@ -321,11 +335,21 @@ class Consumer:
             else:
                 partitions.append(partition)
         if complete and not asked.customer_ids:
-            # All accounts that the ledger knew of the report, whatever the days.
-            ever = self._ledger.as_of(replace(asked, since=None, until=None), at.position)
-            asked = replace(asked, customer_ids=tuple(sorted({entry.key.customer_id for entry in ever})))
+            asked = replace(asked, customer_ids=self._expected_customers(asked))
         pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others)
         return Snapshot(pinned, self._reader, integrity=self._integrity)
+
+    def _expected_customers(self, asked: StateFilter) -> tuple[str, ...]:
+        """The accounts that the last list selects, and those of which days that are asked for were expected before."""
+        expectations = self._ledger.expectations(self._source)
+        before = {
+            one.customer_id
+            for one in expectations.expected
+            if one.report in asked.reports
+            and (asked.until is None or one.first_day <= asked.until)
+            and (asked.since is None or one.last_day is None or asked.since <= one.last_day)
+        }
+        return tuple(sorted(before | {account.customer_id for account in expectations.selected}))
 
     def _require_known(self, asked: StateFilter) -> None:
         known = self.reports()

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 
+from gads_domain.account_days import LAST_TO_END, DayRange, last_complete_day
 from gads_domain.control import Mark
+from gads_domain.errors import InvalidValueError
+from gads_domain.expectations import Expectations
 from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.state import PartitionStatus
 
 NEVER_ATTEMPTED = "never attempted"
 RETRY_ORDERED = "a retry is ordered"
+
+ACCOUNTS_MAX_AGE = timedelta(hours=36)
+"""How old an account list may be before what is expected is unknown."""
+
+DUE = timedelta(hours=6)
+"""How long after its end, in the account's zone, a day is due."""
+
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,6 +49,115 @@ class GapRange:
     def days(self) -> int:
         """How many partitions it stands for."""
         return (self.until - self.first.logical_date).days + 1
+
+
+class Answer(StrEnum):
+    """Whether all that is expected is authoritative."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    UNKNOWN = "unknown"
+    """Nothing known is missing, but nobody knows of which accounts; this is not complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """What is missing of what is expected; true in a condition exactly if the answer is `COMPLETE`.
+
+    - `gaps`: what is expected and not authoritative, by account, report and day.
+    - `not_due`: how many partitions are of days that are not over or not due yet; they are no gaps.
+    - `unknown`: why it is not known which accounts are expected; empty if it is.
+    """
+
+    gaps: tuple[Gap, ...]
+    not_due: int = 0
+    unknown: str = ""
+
+    @property
+    def answer(self) -> Answer:
+        """Incomplete where a gap is known, or else unknown where the accounts are not known."""
+        if self.gaps:
+            return Answer.INCOMPLETE
+        return Answer.UNKNOWN if self.unknown else Answer.COMPLETE
+
+    def __bool__(self) -> bool:
+        return self.answer is Answer.COMPLETE
+
+
+def why_unknown(expectations: Expectations, now: datetime, max_age: timedelta = ACCOUNTS_MAX_AGE) -> str:
+    """Why it is not known which accounts are expected at `now`; empty if it is."""
+    if expectations.drawn_at is None:
+        return "no list of accounts was ever drawn"
+    age = now - expectations.drawn_at
+    if age > max_age:
+        return f"the list of accounts is {age // timedelta(hours=1)} hours old"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The partitions that are expected and due, by account, report and day, and how many are not due yet."""
+
+    keys: tuple[PartitionKey, ...]
+    not_due: int
+
+
+def expected_at(
+    expectations: Expectations,
+    reports: Iterable[str],
+    days: DayRange | None,
+    now: datetime,
+    *,
+    customers: Iterable[str] = (),
+    due: timedelta = DUE,
+) -> Expected:
+    """What is expected at `now` of `reports` on `days`.
+
+    `days` mean every selected account and every report on each of them, and what was expected before it was closed;
+    None means each report's days from its first expected one on. Only the accounts of `customers` are meant if there
+    are any: with `days`, whether or not a list has them.
+    """
+    names, named = sorted(set(reports)), sorted(set(customers))
+    periods: dict[tuple[str, str], list[DayRange]] = {}
+    for one in expectations.expected:
+        last = one.last_day or date.max
+        if one.first_day <= last:
+            periods.setdefault((one.customer_id, one.report), []).append(DayRange(one.first_day, last))
+    whole = named or [account.customer_id for account in expectations.selected]
+    if not whole and expectations.drawn_at is None:
+        whole = sorted({customer_id for customer_id, _ in periods})
+    wholly = set(whole)
+    meant = named or sorted(wholly | {customer_id for customer_id, _ in periods})
+    keys: list[PartitionKey] = []
+    not_due = 0
+    for customer_id in meant:
+        last_due = _last_due(expectations, customer_id, now - due)
+        for report in names:
+            found = periods.get((customer_id, report), [])
+            if days is not None:
+                found = [days] if customer_id in wholly else [day for one in found if (day := _both(one, days))]
+            for ordinal in sorted(_ordinals(found, last_due)):
+                keys.append(PartitionKey(expectations.source, customer_id, report, date.fromordinal(ordinal)))
+            if days is not None:
+                not_due += sum(max(0, (one.last - max(one.first - _A_DAY, last_due)).days) for one in found)
+    return Expected(tuple(keys), not_due)
+
+
+def _ordinals(ranges: Iterable[DayRange], last: date) -> set[int]:
+    return {ordinal for one in ranges for ordinal in range(one.first.toordinal(), min(one.last, last).toordinal() + 1)}
+
+
+def _both(one: DayRange, other: DayRange) -> DayRange | None:
+    first, last = max(one.first, other.first), min(one.last, other.last)
+    return DayRange(first, last) if first <= last else None
+
+
+def _last_due(expectations: Expectations, customer_id: str, moment: datetime) -> date:
+    account = expectations.account(customer_id)
+    try:
+        return last_complete_day((account and account.time_zone) or LAST_TO_END, moment)
+    except InvalidValueError:
+        return last_complete_day(LAST_TO_END, moment)
 
 
 def expected_keys(

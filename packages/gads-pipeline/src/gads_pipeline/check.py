@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError, GadsError, QueryError
 from gads_domain.ports.sink import DescribableSink
 from gads_gaql import compare_versions, load, parse, table_schema
@@ -19,6 +20,7 @@ from gads_pipeline.composition import (
     open_ledger_reader,
     open_sink,
 )
+from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
 from gads_reports.description import problems, versions
 
 if TYPE_CHECKING:
@@ -151,6 +153,7 @@ def _api(configuration: Configuration) -> str:
                 hint=f"the login reaches {', '.join(customers[:10]) or 'no account'}; set accounts.root to a manager",
             )
         selected = select_accounts(configuration, access)
+    record_on_existing_ledger(configuration, drawn_list(configuration, selected, (), SystemClock().now()))
     return f"{signed_in}; selected: {len(selected.accounts)}"
 
 

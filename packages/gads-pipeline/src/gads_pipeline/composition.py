@@ -73,7 +73,12 @@ def open_consumer(configuration: Configuration) -> Iterator[Consumer]:
     from gads_consumer.consumer import Consumer
 
     storage = configuration.storage
-    with Consumer.open(state=storage.state, sink=storage.sink, base=configuration.base) as consumer:
+    with Consumer.open(
+        state=storage.state,
+        sink=storage.sink,
+        base=configuration.base,
+        accounts_max_age=configuration.freshness.accounts_max_age,
+    ) as consumer:
         yield consumer
 
 

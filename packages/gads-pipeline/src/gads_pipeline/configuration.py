@@ -22,6 +22,7 @@ from gads_domain.partition_key import require_customer_id, require_name
 from gads_domain.report import ReportDefinition
 from gads_pipeline.account_patterns import AccountPattern
 from gads_pipeline.control_plane_configuration import (
+    FreshnessSection,
     QuotaSection,
     RetrySection,
     RunSection,
@@ -165,6 +166,7 @@ class Configuration(Section):
     run: RunSection = RunSection()
     quota: QuotaSection = QuotaSection()
     retry: RetrySection = RetrySection()
+    freshness: FreshnessSection = FreshnessSection()
     schedules: tuple[ScheduleSection, ...] = ()
     report_sections: tuple[ReportSection, ...] = Field(alias="reports", min_length=1)
     _definitions: dict[str, ReportDefinition] = PrivateAttr(default_factory=dict)

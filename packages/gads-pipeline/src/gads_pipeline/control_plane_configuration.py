@@ -74,6 +74,23 @@ class QuotaSection(Section):
         return Budget(self.name, self.daily_limit, self.time_zone)
 
 
+class FreshnessSection(Section):
+    """`[freshness]`: how old a list of accounts may be, and how long after its end a day is due."""
+
+    accounts_max_age_hours: float = Field(default=36, gt=0)
+    due_hours: float = Field(default=6, ge=0, le=240)
+
+    @property
+    def accounts_max_age(self) -> timedelta:
+        """How old a list of accounts may be before it is unknown what is expected."""
+        return timedelta(hours=self.accounts_max_age_hours)
+
+    @property
+    def due(self) -> timedelta:
+        """How long after its end, in the account's zone, a day is due."""
+        return timedelta(hours=self.due_hours)
+
+
 class ErrorRuleSection(Section):
     """`[retry.errors.<code>]`: another rule for one code of failure."""
 

@@ -29,6 +29,7 @@ from gads_pipeline.composition import (
     open_sink,
     open_warehouse,
 )
+from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
 from gads_pipeline.events import Notice, WarehouseLoaded
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.served_accounts import ServedAccounts
@@ -82,6 +83,7 @@ class Execution:
         if needs_accounts(self.configuration, options, now):
             with api_access(self.configuration) as connection:
                 selected = select_accounts(self.configuration, connection, options.customers)
+        record_on_existing_ledger(self.configuration, drawn_list(self.configuration, selected, options.customers, now))
         request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
         return self._planned(request, notes)
 
@@ -89,8 +91,10 @@ class Execution:
         """What the daemon would do now."""
         self.configuration.sections(options.reports)
         with api_access(self.configuration) as connection:
-            accounts, notes = planned_accounts(select_accounts(self.configuration, connection, options.customers))
+            selected = select_accounts(self.configuration, connection, options.customers)
+        accounts, notes = planned_accounts(selected)
         since, now = options.since or self.configuration.run.backfill_since, SystemClock().now()
+        record_on_existing_ledger(self.configuration, drawn_list(self.configuration, selected, options.customers, now))
         return self._planned(
             due_request(self.configuration, accounts, options.reports, now, since, options.until), notes
         )
@@ -114,6 +118,9 @@ class Execution:
             if needs_accounts(self.configuration, options, now):
                 selected = self._selected(ledger, connection, options.customers)
             request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
+            drawn = drawn_list(self.configuration, selected, options.customers, now, options)
+            if drawn is not None:
+                ledger.record_list(drawn)
             for note in notes:
                 self._note(note)
             plan = plan_work(request, ledger)
@@ -152,7 +159,11 @@ class Execution:
 
             def list_accounts() -> SelectedAccounts:
                 with self.stop.interrupting(), connected(configuration, files) as connection:
-                    return self._selected(ledger, connection, options.customers)
+                    selected = self._selected(ledger, connection, options.customers)
+                drawn = drawn_list(configuration, selected, options.customers, SystemClock().now())
+                if drawn is not None:
+                    ledger.record_list(drawn)
+                return selected
 
             served = ServedAccounts(
                 list_accounts,

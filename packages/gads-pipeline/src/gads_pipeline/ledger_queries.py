@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.clock import iso_utc
+from gads_domain.account_days import DayRange
+from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.control import SchedulingState
 from gads_domain.errors import UsageError
-from gads_domain.gaps import GapRange, expected_keys, find_gaps, gap_ranges, gap_reason
+from gads_domain.gaps import (
+    Answer,
+    Completeness,
+    GapRange,
+    expected_at,
+    find_gaps,
+    gap_ranges,
+    gap_reason,
+    why_unknown,
+)
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import StateFilter
 from gads_domain.state_row import authority_change_row, state_row
@@ -90,32 +99,66 @@ def _act_row(recorded: RecordedAct) -> dict[str, Any]:
     }
 
 
-def find_gap_ranges(
-    configuration: Configuration, since: date, until: date, customers: Sequence[str], reports: Sequence[str]
-) -> tuple[GapRange, ...]:
-    """The gaps from `since` to `until`, both included, of the reports named or else configured.
+@dataclass(frozen=True, slots=True)
+class GapAnswer:
+    """Whether all that is expected is authoritative; `ranges` are the gaps, adjacent days joined.
 
-    The accounts are those named, or else configured, or else those that the ledger knows. Raises `UsageError` for an
-    account or a report that neither configuration nor ledger knows.
+    `not_due` and `unknown` are those of `Completeness`; `names` has the name of each account that a list names.
+    """
+
+    answer: Answer
+    ranges: tuple[GapRange, ...]
+    not_due: int
+    unknown: str
+    names: Mapping[str, str]
+
+    @property
+    def days(self) -> int:
+        """How many partitions are missing."""
+        return sum(gap.days for gap in self.ranges)
+
+    def to_document(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return {
+            "answer": self.answer.value,
+            "days": self.days,
+            "not_due": self.not_due,
+            "unknown": self.unknown or None,
+            "gaps": [gap_row(gap, self.names.get(gap.first.customer_id, "")) for gap in self.ranges],
+        }
+
+
+def find_gap_ranges(
+    configuration: Configuration, days: DayRange | None, customers: Sequence[str], reports: Sequence[str]
+) -> GapAnswer:
+    """What is missing on `days` of the reports named or else configured; None means all days that are expected.
+
+    The accounts are those named, or else configured, or else those of the list that was last drawn. Raises `UsageError`
+    for an account or a report that neither configuration nor ledger knows.
     """
     names = list(dict.fromkeys(reports)) or [section.name for section in configuration.report_sections]
     accounts = tuple(customers) or configuration.google_ads.customer_ids
+    now, freshness = SystemClock().now(), configuration.freshness
     with open_ledger_reader(configuration) as ledger:
         require_known(configuration, ledger, accounts, names)
+        expectations = ledger.expectations(GOOGLE_ADS)
+        since, until = (None, None) if days is None else (days.first, days.last)
         wanted = StateFilter(GOOGLE_ADS, accounts, tuple(names), since, until)
         known = {state.key: state for state in ledger.scheduling_states(wanted)}
-    gaps = find_gaps(
-        expected_keys(GOOGLE_ADS, accounts or {key.customer_id for key in known}, names, since, until),
-        {key: state.status for key, state in known.items()},
-        {key: _reason(state) for key, state in known.items()},
-    )
-    return tuple(gap_ranges(gaps))
+    expected = expected_at(expectations, names, days, now, customers=accounts, due=freshness.due)
+    status = {key: state.status for key, state in known.items()}
+    gaps = find_gaps(expected.keys, status, {key: _reason(state) for key, state in known.items()})
+    unknown = "" if accounts else why_unknown(expectations, now, freshness.accounts_max_age)
+    found = Completeness(tuple(gaps), expected.not_due, unknown)
+    named = {account.customer_id: account.name for account in expectations.accounts}
+    return GapAnswer(found.answer, tuple(gap_ranges(gaps)), found.not_due, unknown, named)
 
 
-def gap_row(gap: GapRange) -> dict[str, Any]:
-    """A range of gaps as JSON."""
+def gap_row(gap: GapRange, name: str = "") -> dict[str, Any]:
+    """A range of gaps as JSON, with the name of its account."""
     return {
         "customer_id": gap.first.customer_id,
+        "name": name,
         "report": gap.first.report,
         "since": gap.first.logical_date.isoformat(),
         "until": gap.until.isoformat(),
@@ -143,7 +186,11 @@ def require_known(
             )
     named = configuration.google_ads.customer_ids
     for customer_id in dict.fromkeys(customers):
-        if customer_id not in named and not _has(ledger, customer_id):
+        if (
+            customer_id not in named
+            and ledger.expectations(GOOGLE_ADS).account(customer_id) is None
+            and not _has(ledger, customer_id)
+        ):
             raise UsageError(
                 f"the ledger has no partition of customer {customer_id}, and {configuration.path} does not name it",
                 hint="known customers: " + ", ".join(named[:10])

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gads_domain.account_days import DayRange
 from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
@@ -21,19 +22,20 @@ from gads_pipeline.composition import (
     actor_name,
     api_access,
     open_consumer,
+    open_ledger_for_control_plane,
     open_ledger_reader,
     open_sink,
     open_warehouse,
 )
+from gads_pipeline.drawn_accounts import drawn_list
 from gads_pipeline.execution import Execution
-from gads_pipeline.ledger_queries import find_gap_ranges, history_of, require_known
+from gads_pipeline.ledger_queries import GapAnswer, find_gap_ranges, history_of, require_known
 from gads_pipeline.stop import Stop
 from gads_pipeline.validation import validate
 from gads_pipeline.work_request import RunOptions, require_days, require_order
 
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
-    from gads_domain.gaps import GapRange
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
@@ -80,9 +82,14 @@ class Pipeline:
         return cls(configuration, command=command)
 
     def accounts(self) -> SelectedAccounts:
-        """The accounts below the login customer: which are selected, which are not, and why."""
+        """The accounts below the login customer: which are selected, which are not, and why; puts them on record."""
         with api_access(self.configuration) as access:
-            return select_accounts(self.configuration, access, whole_tree=True)
+            selected = select_accounts(self.configuration, access, whole_tree=True)
+        drawn = drawn_list(self.configuration, selected, (), SystemClock().now())
+        if drawn is not None:
+            with open_ledger_for_control_plane(self.configuration) as ledger:
+                ledger.record_list(drawn)
+        return selected
 
     def check(self, *, offline: bool = False) -> Iterator[Finding]:
         """Check configuration, reports, sink, ledger and, unless `offline`, the API, which costs one operation."""
@@ -211,13 +218,19 @@ class Pipeline:
             yield from ledger.find(wanted, limit=limit)
 
     def gaps(
-        self, since: date | None, until: date | None, *, customers: Sequence[str] = (), reports: Sequence[str] = ()
-    ) -> tuple[GapRange, ...]:
-        """The days from `since` to `until` that are not success, and why.
+        self,
+        since: date | None = None,
+        until: date | None = None,
+        *,
+        customers: Sequence[str] = (),
+        reports: Sequence[str] = (),
+    ) -> GapAnswer:
+        """What is expected from `since` to `until` and not success, and why; without days, of all expected days.
 
-        Of the accounts named, or else configured, or else those that the ledger knows.
+        Of the accounts named, or else configured, or else those of the list that was last drawn.
         """
-        return find_gap_ranges(self.configuration, *require_days(since, until), customers, reports)
+        days = None if since is None and until is None else DayRange(*require_days(since, until))
+        return find_gap_ranges(self.configuration, days, customers, reports)
 
     def history(self, key: PartitionKey) -> PartitionHistory:
         """All that is on record of one partition."""

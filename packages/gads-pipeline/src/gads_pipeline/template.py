@@ -73,6 +73,12 @@ largest_delay_minutes = 360
 max_attempts = 8
 max_age_days = 1130
 
+[freshness]
+# How old a list of accounts may be before it is unknown what is expected, and how long after its end, in the account's
+# zone, a day is due.
+accounts_max_age_hours = 36
+due_hours = 6
+
 # When `plan` and `serve` start new days and restatements, in each account's zone; without one, once they are due.
 # [[schedules]]
 # cron = "0 5 * * *"

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gads_domain.errors import UsageError
+from gads_domain.gaps import Answer
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
@@ -30,7 +31,6 @@ from gads_etl.options import (
 from gads_etl.printing import Format, ListFormat, counted, print_csv, print_json, print_note, print_table
 from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
-from gads_pipeline.ledger_queries import gap_row
 from gads_pipeline.operator_acts import PartitionSelection, require_reason
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
@@ -193,16 +193,23 @@ def _restated(changes: dict[str, Any] | None) -> str:
 
 @app.command("gaps")
 def gaps(selection: Selection, config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
-    """List the days from --since to --until that are not success, and why; exit code 1 if there are any.
+    """List the days from --since to --until that are expected and not success, and why; without days, all of them.
 
-    Of the accounts named, or else configured, or else those that the ledger knows.
+    Of the accounts named, or else configured, or else those of the list that was last drawn. Exit code 1 if there are
+    any, or if it is not known which accounts are expected.
     """
     found = open_pipeline(config).gaps(**selection.given)
-    days, rows = sum(gap.days for gap in found), [gap_row(gap) for gap in found]
+    document = found.to_document()
     if format_ is Format.JSON:
-        print_json({"days": days, "gaps": rows})
+        print_json(document)
     else:
-        columns = ["customer_id", "report", "since", "until", "#days", "status", "reason"]
-        print_table(columns, rows, f"{counted(days, 'day')} not success" if rows else "", empty="no gaps")
-    if found:
+        rows = document["gaps"]
+        columns = ["customer_id", "name", "report", "since", "until", "#days", "status", "reason"]
+        empty = "unknown" if found.unknown else "no gaps"
+        print_table(columns, rows, f"{counted(found.days, 'day')} not success" if rows else "", empty=empty)
+        if found.not_due:
+            print_note(f"not over or not due yet: {counted(found.not_due, 'day')}")
+        if found.unknown:
+            print_note(f"unknown which accounts are expected: {found.unknown}; gads-etl accounts lists them")
+    if found.answer is not Answer.COMPLETE:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
