@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,7 @@ def test_c25_readiness_is_of_one_position(deployment: LocalDeployment, consumer:
     assert answer
     assert answer.gaps == ()
     assert answer.watermarks == {"campaign": day(2)}
+    deployment.list_accounts(1, 2)
     deployment.damage(key_of(2, 2), 1)
     pinned = consumer.snapshot("campaign", since=answer.since, until=answer.day, as_of=answer.position, complete=True)
     assert len(pinned.partitions) == 2
@@ -248,6 +250,7 @@ def test_c26_what_is_required_is_not_nothing_and_of_no_fewer_accounts(
 ) -> None:
     deployment.make_days_authoritative([0, 1])
     deployment.make_days_authoritative([0], customer=2)
+    deployment.list_accounts(1, 2)
     nothing: list[dict[str, Any]] = [
         {"customers": "9"},
         {"customers": "9", "since": day(0)},
@@ -265,3 +268,31 @@ def test_c26_what_is_required_is_not_nothing_and_of_no_fewer_accounts(
         consumer.snapshot("campaign", since=day(1), until=day(1), complete=True)
     assert len(consumer.snapshot("campaign", since=day(0), until=day(0), complete=True).partitions) == 2
     assert len(consumer.snapshot("campaign", since=day(1), customers="1", complete=True).partitions) == 1
+
+
+def test_c26_without_a_list_of_accounts_nothing_is_complete(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative([0])
+    with pytest.raises(IncompleteError, match="no list of accounts was ever drawn"):
+        consumer.snapshot("campaign", since=day(0), until=day(0), complete=True)
+    assert consumer.snapshot("campaign", since=day(0), until=day(0), customers="1", complete=True).missing == ()
+    deployment.list_accounts(1)
+    assert consumer.snapshot("campaign", since=day(0), until=day(0), complete=True).missing == ()
+    with (
+        deployment.consumer(clock=deployment.clock, accounts_max_age=timedelta(0)) as strict,
+        pytest.raises(IncompleteError, match="the list of accounts is 0 hours old"),
+    ):
+        strict.snapshot("campaign", since=day(0), until=day(0), complete=True)
+
+
+def test_c26_an_account_that_never_ran_is_missing_and_one_that_left_before_is_not(
+    deployment: LocalDeployment, consumer: Consumer
+) -> None:
+    deployment.make_days_authoritative([0, 1])
+    deployment.list_accounts(1, 2)
+    with pytest.raises(IncompleteError, match="google_ads/2/campaign/2024-06-01 is pending"):
+        consumer.snapshot("campaign", since=day(0), until=day(0), complete=True)
+    deployment.list_accounts(1)
+    left = deployment.clock.now().date()
+    deployment.make_days_authoritative([(left - day(0)).days + 1])
+    after = left + timedelta(days=1)
+    assert consumer.snapshot("campaign", since=after, until=after, complete=True).missing == ()

@@ -122,10 +122,10 @@ class Consumer:
 
         `since` and `until` are both included; None means no bound, and for `customers` all that are known. With
         `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`), or all are;
-        without `customers` it expects every account that the last list selects, and what was expected of these days before;
-        it raises this too if no list is on record, or an old one alone: what is unknown is not complete. A moment means the
-        last authority change stamped at or before it. Raises `UnknownReportError`, `PastUnknownError`,
-        `ClockSkewError`, `InvalidValueError`.
+        without `customers` it expects every account that the last list selects, and those of which these days were
+        expected before. It raises this too if no list is on record, or only an old one: unknown is not complete. A
+        moment means the last authority change stamped at or before it. Raises `UnknownReportError`,
+        `PastUnknownError`, `ClockSkewError`, `InvalidValueError`.
         """
         asked = select(self._source, one_report(report), since, until, customers)
         at = self._at(as_of)

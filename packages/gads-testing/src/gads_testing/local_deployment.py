@@ -16,6 +16,7 @@ import pyarrow as pa
 from gads_consumer.consumer import Consumer
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.errors import FailureReason
+from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.layout import partition_prefix
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.metadata_codec import decode_metadata
@@ -85,6 +86,12 @@ class LocalDeployment:
     def close(self) -> None:
         self.ledger.close()
         self.control_plane.close()
+
+    def list_accounts(self, *customers: int, report: str = "campaign") -> None:
+        """Put on record a list that selects these accounts, `report` being expected from the first day on."""
+        accounts = tuple(ListedAccount(str(number)) for number in customers)
+        first_days = {(account.customer_id, report): FIRST_DAY for account in accounts}
+        self.control_plane.record_list(DrawnList(GOOGLE_ADS, self.clock.now(), accounts, first_days))
 
     def consumer(self, **options: Any) -> Consumer:
         return Consumer.open(state=STATE, sink=SINK, base=self.base, **options)
