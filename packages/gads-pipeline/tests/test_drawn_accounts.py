@@ -119,6 +119,8 @@ def test_without_a_list_or_with_an_old_one_the_answer_is_unknown(config: Path) -
     pipeline = Pipeline.open(config)
     nothing = pipeline.gaps(FIRST, LAST)
     assert (nothing.answer, nothing.unknown) == (Answer.UNKNOWN, "no list of accounts was ever drawn")
+    named = pipeline.gaps(customers=list(pipeline.accounts().accounts)[:1])
+    assert named.answer is Answer.INCOMPLETE
     pipeline.run(RunOptions(FIRST, LAST))
     assert pipeline.gaps(FIRST, LAST).answer is Answer.COMPLETE
     strict = with_text(config, "[freshness]\naccounts_max_age_hours = 0.000001")
@@ -131,3 +133,9 @@ def test_a_day_that_is_not_over_is_counted_apart(config: Path) -> None:
     tomorrow = SystemClock().now().date() + timedelta(days=2)
     found = pipeline.gaps(tomorrow, tomorrow)
     assert (found.answer, found.days, found.not_due) == (Answer.COMPLETE, 0, 3)
+
+
+def test_named_accounts_of_which_nothing_is_on_record_are_unknown_without_days(config: Path) -> None:
+    pipeline = with_text(config, '[google_ads]\ncustomer_ids = ["1234567890"]', "[google_ads.emulator]")
+    assert pipeline.gaps().answer is Answer.UNKNOWN
+    assert pipeline.gaps(FIRST, LAST).answer is Answer.INCOMPLETE

@@ -148,7 +148,12 @@ def find_gap_ranges(
     expected = expected_at(expectations, names, days, now, customers=accounts, due=freshness.due)
     status = {key: state.status for key, state in known.items()}
     gaps = find_gaps(expected.keys, status, {key: _reason(state) for key, state in known.items()})
-    unknown = "" if accounts else why_unknown(expectations, now, freshness.accounts_max_age)
+    # Who names accounts and days says what is expected; the first days of accounts alone are on record with the list.
+    said = accounts and days is not None
+    unknown = "" if said else why_unknown(expectations, now, freshness.accounts_max_age)
+    if not unknown and days is None:
+        without = set(accounts) - {one.customer_id for one in expectations.expected}
+        unknown = f"nothing is on record as expected of {', '.join(sorted(without)[:3])}" if without else ""
     found = Completeness(tuple(gaps), expected.not_due, unknown)
     named = {account.customer_id: account.name for account in expectations.accounts}
     return GapAnswer(found.answer, tuple(gap_ranges(gaps)), found.not_due, unknown, named)
