@@ -133,7 +133,7 @@ _CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
     **dict.fromkeys(("status", "status_before", "status_after"), (_STATUSES.__getitem__, _value)),
     **dict.fromkeys(("current_run_id", "run_id", "from_run", "to_run"), (_run, _run_text)),
     **{
-        name: (moment_of, partial(moment_text, what=name.replace("judged", "validated")))
+        name: (moment_of, partial(moment_text, what={"judged_at": "validated_at"}.get(name, name)))
         for name in ("updated_at", "judged_at", "at", "expires_at", "first_listed_at", "last_listed_at")
     },
     **dict.fromkeys(("first_day", "last_day"), (date.fromisoformat, lambda day: day and day.isoformat())),
