@@ -24,6 +24,7 @@ from gads_domain.state import PartitionStatus, StateFilter
 from gads_emulator import SyntheticAgency, SyntheticSettings
 
 FIRST = date(2024, 3, 1)
+ACCOUNTS = 2
 REPORTS = """
 [[reports]]
 name = "campaign"
@@ -100,10 +101,12 @@ def _kill_runs(folder: Path, gads_etl: Any, script: Path, config: Path, kills: i
         _authority_has_a_seal(folder, reader)
     assert killed >= kills // 3
 
-    until = (FIRST + timedelta(days=3 + (kills - 1) // 4)).isoformat()
-    done = gads_etl("run", "-c", config, *days, until, "--retry-failed", "--format", "json")
+    last = FIRST + timedelta(days=3 + (kills - 1) // 4)
+    done = gads_etl("run", "-c", config, *days, last.isoformat(), "--retry-failed", "--format", "json")
     assert done.code == 0, done.err
-    assert {row["status"] for row in done.json["partitions"]} == {"success"}
+    assert all(row["status"] == "success" for row in done.json["partitions"])
+    expected = ACCOUNTS * REPORTS.count("[[reports]]") * ((last - FIRST).days + 1)
+    assert len(done.json["partitions"]) + done.json["up_to_date"] == expected
     assert gads_etl("validate", "-c", config, "--recheck").code == 0
     assert {pair: _read_whole(reader, *pair) for pair in known} == known
     _authority_has_a_seal(folder, reader)
@@ -123,8 +126,8 @@ def _authority_has_a_seal(folder: Path, reader: RawReader) -> None:
 def test_killed_runs_lose_nothing_and_leave_nothing_partial(
     kills: int, seed: int, gads_etl: Any, gads_etl_script: Path, emulator: Any, project: Any, tmp_path: Path
 ) -> None:
-    settings = SyntheticSettings(seed=5, accounts=2, campaigns=4)
-    client = emulator("--synthetic", "--seed", 5, "--accounts", 2, "--campaigns", 4)
+    settings = SyntheticSettings(seed=5, accounts=ACCOUNTS, campaigns=4)
+    client = emulator("--synthetic", "--seed", 5, "--accounts", ACCOUNTS, "--campaigns", 4)
     # What a killed run was at is taken up when its lease ends.
     config = project(client, list(SyntheticAgency(settings).client_ids), REPORTS, "[run]\nlease_seconds = 5\n")
     _kill_runs(tmp_path, gads_etl, gads_etl_script, config, kills, seed)
