@@ -43,6 +43,7 @@ class DuckDbWarehouse:
 
     def __init__(self, path: Path) -> None:
         self._file = DatabaseFile(path)
+        self._nothing: duckdb.DuckDBPyConnection | None = None
 
     @property
     def path(self) -> Path:
@@ -141,7 +142,10 @@ class DuckDbWarehouse:
             return StepTransaction(connection, step).execute()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Let go of what stands for an absent warehouse; the file is not held open."""
+        if self._nothing is not None:
+            self._nothing.close()
+            self._nothing = None
 
     def __enter__(self) -> Self:
         return self
@@ -164,8 +168,12 @@ class DuckDbWarehouse:
                 if is_laid_out(connection):
                     yield connection
                     return
-        with self._file.translated(), _empty_warehouse() as empty:
-            yield empty
+        with self._file.translated():
+            # Laying out an empty warehouse takes as long as a small step, and a first load asks it five questions.
+            if self._nothing is None:
+                self._nothing = duckdb.connect()
+                lay_out(self._nothing)
+            yield self._nothing
 
 
 @contextmanager
