@@ -57,7 +57,7 @@ class Answer(StrEnum):
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
     UNKNOWN = "unknown"
-    """Nothing known is missing, but nobody knows of which accounts; this is not complete."""
+    """Nothing that is known is missing, but which accounts are expected is not known. This is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
