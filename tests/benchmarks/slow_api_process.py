@@ -24,7 +24,9 @@ def main(folder: Path, accounts: int, seconds: float) -> None:
 
         return served
 
-    agency = SyntheticAgency(SyntheticSettings(seed=11, accounts=accounts, campaigns=3, first=FIRST, last=LAST))
+    agency = SyntheticAgency(
+        SyntheticSettings(seed=11, accounts=accounts, campaigns=3, first=FIRST, last=LAST, keeps_everything=True)
+    )
     with EmulatorServer(agency, wrap=slow) as server:
         server.write_client_configuration(folder)
         sys.stdout.write(" ".join(agency.client_ids) + "\n")

@@ -109,7 +109,8 @@ def deployment(tmp_path: Path, gads_etl_script: Path, request: pytest.FixtureReq
     accounts, days, seconds, per_call = request.param
     api = WatchedApi(tmp_path, accounts, seconds)
     last = FIRST + timedelta(days=days - 1)
-    agency = SyntheticAgency(SyntheticSettings(seed=4, accounts=accounts, campaigns=3, first=FIRST, last=last))
+    settings = SyntheticSettings(seed=4, accounts=accounts, campaigns=3, first=FIRST, last=last, keeps_everything=True)
+    agency = SyntheticAgency(settings)
     with EmulatorServer(agency, wrap=api.slow) as server:
         server.write_client_configuration(tmp_path)
         path = tmp_path / "gads.toml"

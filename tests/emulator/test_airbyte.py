@@ -40,7 +40,7 @@ def connector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer(SyntheticAgency(SyntheticSettings(seed=3, accounts=2))) as running:
+    with EmulatorServer(SyntheticAgency(SyntheticSettings(seed=3, accounts=2, keeps_everything=True))) as running:
         yield running
 
 

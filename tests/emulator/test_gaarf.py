@@ -51,7 +51,7 @@ def gaarf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server() -> Iterator[EmulatorServer]:
     # The fetcher's client is another process, so nothing of this one's trust is touched.
-    with EmulatorServer(SyntheticAgency(SyntheticSettings(seed=3, accounts=3))) as running:
+    with EmulatorServer(SyntheticAgency(SyntheticSettings(seed=3, accounts=3, keeps_everything=True))) as running:
         yield running
 
 

@@ -69,7 +69,7 @@ Rows = dict[PartitionKey, list[tuple[Any, ...]]]
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmulatorServer]:
     trust_process_authority()
-    settings = SyntheticSettings(seed=5, accounts=3, campaigns=3, disabled_accounts=1)
+    settings = SyntheticSettings(seed=5, accounts=3, campaigns=3, disabled_accounts=1, keeps_everything=True)
     with EmulatorServer(SyntheticAgency(settings)) as running:
         yield running
 

@@ -16,7 +16,13 @@ Write = Callable[[str, list[dict[str, Any]]], Path]
 @pytest.fixture(scope="session")
 def settings() -> SyntheticSettings:
     return SyntheticSettings(
-        seed=7, accounts=4, campaigns=6, first=date(2024, 1, 1), last=date(2024, 6, 30), disabled_accounts=1
+        seed=7,
+        accounts=4,
+        campaigns=6,
+        first=date(2024, 1, 1),
+        last=date(2024, 6, 30),
+        disabled_accounts=1,
+        keeps_everything=True,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gads_emulator import ApiFailureError, Call, SyntheticAgency
+from gads_emulator import ApiFailureError, Call, SyntheticAgency, SyntheticSettings
 from gads_emulator.api import Api
 from gads_emulator.api_versions import load_version
 
@@ -85,7 +85,7 @@ def test_click_view_needs_one_day_and_changes_need_a_limit(agency: SyntheticAgen
     for query, code in (
         (
             "SELECT click_view.gclid FROM click_view WHERE segments.date BETWEEN '2024-01-01' AND '2024-01-02'",
-            "EXPECTED_FILTERS_ON_DATE_RANGE",
+            "EXPECTED_FILTER_ON_A_SINGLE_DAY",
         ),
         ("SELECT change_event.resource_name FROM change_event", "LIMIT_NOT_SPECIFIED"),
         ("SELECT change_event.resource_name FROM change_event LIMIT 10001", "INVALID_LIMIT_CLAUSE"),
@@ -101,3 +101,45 @@ def test_click_view_needs_one_day_and_changes_need_a_limit(agency: SyntheticAgen
 def test_an_error_code_that_a_version_lacks_becomes_unknown() -> None:
     failure = ApiFailureError("query_error", "NOT_YET_KNOWN", "new").to_message(load_version("v23"), "id")
     assert failure.errors[0].error_code.query_error == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        (
+            "SELECT segments.date, metrics.clicks FROM campaign WHERE segments.date BETWEEN '{}' AND '2024-06-01'",
+            (date(2021, 5, 15), "date_range_error", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED"),
+        ),
+        (
+            "SELECT segments.date, click_view.gclid FROM click_view WHERE segments.date = '{}'",
+            (date(2024, 3, 17), "click_view_error", "DATE_TOO_OLD"),
+        ),
+        (
+            "SELECT change_event.change_date_time FROM change_event WHERE change_event.change_date_time BETWEEN '{}' "
+            "AND '2024-06-01' LIMIT 9",
+            (date(2024, 5, 16), "change_event_error", "START_DATE_TOO_OLD"),
+        ),
+    ],
+)
+def test_days_beyond_the_history_are_refused_unless_everything_is_kept(
+    query: str, error: tuple[date, str, str]
+) -> None:
+    first_kept, group, code = error
+    too_old = query.format(first_kept - timedelta(days=1))
+    strict, generous = (
+        SyntheticAgency(SyntheticSettings(accounts=1, keeps_everything=keeps)) for keeps in (False, True)
+    )
+    clock = datetime(2024, 6, 15, 18, tzinfo=UTC)
+    _ask(Api(strict, now=lambda: clock), strict, query.format(first_kept))
+    with pytest.raises(ApiFailureError) as caught:
+        _ask(Api(strict, now=lambda: clock), strict, too_old)
+    assert (caught.value.group, caught.value.code) == (group, code)
+    _ask(Api(generous, now=lambda: clock), generous, too_old)
+
+
+def test_figures_by_month_are_kept_longer_than_figures_by_day() -> None:
+    agency = SyntheticAgency(SyntheticSettings(accounts=1))
+    months = (
+        "SELECT segments.month, metrics.clicks FROM campaign WHERE segments.date BETWEEN '2024-01-01' AND '2024-03-31'"
+    )
+    assert _ask(Api(agency, now=lambda: datetime(2034, 6, 15, tzinfo=UTC)), agency, months)

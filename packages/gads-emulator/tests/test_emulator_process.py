@@ -19,7 +19,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from gads_emulator import ServeSettings, SyntheticSettings, serve
-settings = SyntheticSettings(first=date(2024, 1, 1), last=date(2024, 1, 31))
+settings = SyntheticSettings(first=date(2024, 1, 1), last=date(2024, 1, 31), keeps_everything=True)
 serve(ServeSettings(Path(sys.argv[1]), synthetic=settings), emit=lambda line: print(line, flush=True))
 print("stopped")
 """

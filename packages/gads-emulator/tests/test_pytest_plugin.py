@@ -36,7 +36,7 @@ def test_a_test_can_use_the_client_fixture_alone(google_ads_client: Any) -> None
 def test_a_test_sets_settings_rows_faults_and_versions(
     google_ads_emulator: Any, google_ads_client: Any, write: Write, folder: Path
 ) -> None:
-    synthetic = google_ads_emulator(accounts=1, campaigns=2, first=date(2024, 1, 1))
+    synthetic = google_ads_emulator(accounts=1, campaigns=2, first=date(2024, 1, 1), keeps_everything=True)
     assert len(_names(google_ads_client(synthetic, version="v25"), synthetic.agency.client_ids[0])) == 2
     write("campaign", [{"customer": {"id": "1234567890"}, "campaign": {"id": "1", "name": "Mine"}}])
     recorded = google_ads_emulator(folder, faults=FaultPlan(rules=(FaultRule(status="UNAUTHENTICATED"),)))

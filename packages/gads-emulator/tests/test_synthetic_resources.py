@@ -17,7 +17,7 @@ TODAY = date(2024, 6, 15)
 CONDITIONS = {
     "change_event": "change_event.change_date_time DURING LAST_30_DAYS LIMIT 10000",
     "change_status": "change_status.last_change_date_time DURING LAST_30_DAYS LIMIT 10000",
-    "click_view": "segments.date = '2024-03-05'",
+    "click_view": "segments.date = '2024-04-05'",
 }
 Ask = Callable[..., list[Any]]
 
@@ -120,7 +120,7 @@ def test_links_refer_to_resources_that_exist(ask: Ask) -> None:
     assert linked == on_campaigns <= labels
 
 
-DAY = "segments.date = '2024-03-05'"
+DAY = "segments.date = '2024-04-02'"
 METRICS = "metrics.impressions, metrics.clicks, metrics.cost_micros, metrics.conversions"
 
 

@@ -54,7 +54,9 @@ def _authority() -> None:
 
 @pytest.fixture(scope="session")
 def emulator(_session_stage: Stage) -> Iterator[EmulatorServer]:
-    settings = SyntheticSettings(seed=3, accounts=3, campaigns=4, first=date(2024, 1, 1), last=date(2024, 3, 31))
+    settings = SyntheticSettings(
+        seed=3, accounts=3, campaigns=4, first=date(2024, 1, 1), last=date(2024, 3, 31), keeps_everything=True
+    )
     with EmulatorServer(SyntheticAgency(settings), wrap=_session_stage.wrap) as server:
         yield server
 

@@ -110,6 +110,11 @@ class Agency(Protocol):
         """Whether segmented rows whose selected metrics are all zero are dropped, as the API does."""
         ...
 
+    @property
+    def keeps_everything(self) -> bool:
+        """Whether days of any age are answered, where the API refuses what is older than its history."""
+        ...
+
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
         """Return the rows of a customer's resource; empty for a resource that the agency does not have."""
         ...

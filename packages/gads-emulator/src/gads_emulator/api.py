@@ -197,7 +197,13 @@ class Api:
     def _plan(self, call: Call, account: Account) -> Plan:
         query = parse_query(call.request.query)
         schema = load_schema(call.version.name)
-        return make_plan(schema, query, manager=account.manager, today=self._today(account))
+        return make_plan(
+            schema,
+            query,
+            manager=account.manager,
+            today=self._today(account),
+            keeps_everything=self._agency.keeps_everything,
+        )
 
     def _today(self, account: Account) -> date:
         try:

@@ -30,6 +30,8 @@ class ServeSettings:
     """The folder for `google-ads.yaml`, `ca.pem`, `emulator.json` and `service-account.json`."""
     data: Path | None = None
     """A folder of `<resource>.jsonl`."""
+    keeps_everything: bool = True
+    """Whether days of any age are answered from `data`; a synthetic agency's own settings say so of it."""
     synthetic: SyntheticSettings | None = None
     host: str = "127.0.0.1"
     port: int = 0
@@ -65,7 +67,7 @@ def serve(settings: ServeSettings, emit: Callable[[str], None] = print) -> None:
     if settings.data is not None:
         if not settings.data.is_dir():
             raise ConfigurationError(f"{settings.data}: no such folder")
-        agency = RecordedAgency(settings.data)
+        agency = RecordedAgency(settings.data, keeps_everything=settings.keeps_everything)
     configuration = settings.config_dir.absolute() / CONFIGURATION_NAME
     ended = threading.Event()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
 
 from gads_domain.errors import QueryError
 from gads_emulator.agency import RowRequest
@@ -15,11 +13,12 @@ from gads_emulator.failures import ApiFailureError, refusal
 from gads_emulator.metrics import parts_of
 from gads_emulator.schema import Field, Schema
 from gads_emulator.tables import read_tables
+from gads_gaql.history import FINE_SEGMENTS, history_of
 from gads_gaql.parser import parse
+from gads_gaql.resource_rules import CHANGE_LIMIT, CHANGE_TIMES
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 
 _PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
-_MAX_CHANGES = 10_000
 _TABLES = read_tables("api.toml")
 
 
@@ -50,10 +49,11 @@ def parse_query(text: str) -> Query:
         raise refusal(_syntax_code(text, error.message), message=error.message) from None
 
 
-def make_plan(schema: Schema, query: Query, *, manager: bool, today: date) -> Plan:
+def make_plan(schema: Schema, query: Query, *, manager: bool, today: date, keeps_everything: bool = False) -> Plan:
     """Check a query as the API does, and plan it.
 
-    `manager` says whether the account is a manager; `today` is the account's day. Raises `ApiFailureError`.
+    `manager` says whether the account is a manager; `today` is the account's day. Days beyond what the API keeps are
+    refused, unless the agency `keeps_everything`. Raises `ApiFailureError`.
     """
     if not schema.has_resource(query.resource):
         raise refusal("BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", query.resource)
@@ -62,11 +62,13 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: date) -> Pl
     if manager and any(field.is_metric for field in fields.values()):
         raise refusal("REQUESTED_METRICS_FOR_MANAGER")
     tests = [(c.field.name, compile_condition(fields[c.field.name], c, today)) for c in query.conditions]
-    change = _TABLES["changes"].get(query.resource)
-    first, last = date_bounds(query.conditions, today, change["time"] if change else "segments.date")
+    change = CHANGE_TIMES.get(query.resource)
+    first, last = date_bounds(query.conditions, today, change or "segments.date")
     if change:
-        _check_changes(query, change, first, last, today)
+        _check_changes(query, change, first, last)
     _check_segments(query, fields, first, last)
+    if first is not None and not keeps_everything:
+        _check_history(query, first, today)
     columns = _columns(schema, query, fields)
     selected = frozenset(column.path for column in columns)
     extra = tuple(field for field in fields.values() if field.is_metric and field.path not in selected)
@@ -136,27 +138,39 @@ def _check_segments(query: Query, fields: dict[str, Field], first: date | None, 
         if name not in selected and (field.is_segment or field.is_metric or field.resource not in resources):
             raise refusal("EXPECTED_REFERENCED_FIELD_IN_SELECT_CLAUSE", name, clause="ORDER BY")
     if query.resource == "click_view" and (first is None or first != last):
-        message = f"{query.resource} needs a filter on segments.date that leaves exactly one day"
-        raise refusal("EXPECTED_FILTERS_ON_DATE_RANGE", message=message)
+        raise refusal("EXPECTED_FILTER_ON_A_SINGLE_DAY")
     dated = [reference.name for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
     if dated and not _has_finite_range(query, first, last):
         message = f"{dated[0]} is asked for, so WHERE must bound the days on both sides"
         raise refusal("EXPECTED_FILTERS_ON_DATE_RANGE", dated[0], message=message)
 
 
-def _check_changes(query: Query, change: Mapping[str, Any], first: date | None, last: date | None, today: date) -> None:
-    oldest = today - timedelta(days=change["days"])
+def _check_changes(query: Query, time: str, first: date | None, last: date | None) -> None:
     refusals = {
         "LIMIT_NOT_SPECIFIED": query.limit is None,
-        "INVALID_LIMIT_CLAUSE": query.limit is not None and query.limit > _MAX_CHANGES,
+        "INVALID_LIMIT_CLAUSE": query.limit is not None and query.limit > CHANGE_LIMIT,
         "CHANGE_DATE_RANGE_INFINITE": first is None or last is None,
         "CHANGE_DATE_RANGE_NEGATIVE": first is not None and last is not None and last < first,
-        "START_DATE_TOO_OLD": first is not None and first < oldest,
     }
     for code, applies in refusals.items():
         if applies:
-            message = _TABLES["change_refusals"][code].format(path=change["time"], days=change["days"])
-            raise ApiFailureError(f"{query.resource}_error", code, message)
+            raise _change_refusal(query, code, path=time)
+
+
+def _check_history(query: Query, first: date, today: date) -> None:
+    kept = history_of(query)
+    if kept is None or first >= kept.first_kept(today):
+        return
+    if query.resource in CHANGE_TIMES:
+        raise _change_refusal(query, "START_DATE_TOO_OLD", path=CHANGE_TIMES[query.resource], kept=kept)
+    if query.resource == "click_view":
+        raise refusal("DATE_TOO_OLD", kept=kept)
+    if not FINE_SEGMENTS.isdisjoint(query.field_names):
+        raise refusal("REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED", kept=kept)
+
+
+def _change_refusal(query: Query, code: str, **details: object) -> ApiFailureError:
+    return ApiFailureError(f"{query.resource}_error", code, _TABLES["change_refusals"][code].format(**details))
 
 
 def _has_finite_range(query: Query, first: date | None, last: date | None) -> bool:

@@ -33,8 +33,12 @@ class RecordedAgency:
     changes_with_time = False
     drops_rows_without_activity = False
 
-    def __init__(self, folder: Path) -> None:
-        """Read every file of `folder`. Raises `ConfigurationError` for a file that cannot be read."""
+    def __init__(self, folder: Path, *, keeps_everything: bool = True) -> None:
+        """Read every file of `folder`. Raises `ConfigurationError` for a file that cannot be read.
+
+        Rows may have been recorded long ago, so days of any age are answered unless `keeps_everything` is False.
+        """
+        self.keeps_everything = keeps_everything
         try:
             files = sorted(folder.glob("*.jsonl"))
         except OSError as error:

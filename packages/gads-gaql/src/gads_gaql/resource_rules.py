@@ -14,11 +14,13 @@ Only resources that are surely so are named; one that is missing here is taken t
 Source: https://developers.google.com/google-ads/api/fields/v26/overview, the page of each resource.
 """
 
-_CHANGE_TIMES = {
+CHANGE_TIMES = {
     "change_event": "change_event.change_date_time",
     "change_status": "change_status.last_change_date_time",
 }
-_CHANGE_LIMIT = 10_000
+"""The resources that are changes, and the field with their time."""
+CHANGE_LIMIT = 10_000
+"""The rows that one query of changes gets at most."""
 _LOWER = frozenset({">", ">="})
 _UPPER = frozenset({"<", "<="})
 _BOTH = frozenset({"=", "BETWEEN", "DURING", "IN"})
@@ -51,18 +53,18 @@ def change_problems(query: Query) -> Iterator[Problem]:
 
     Source: https://developers.google.com/google-ads/api/docs/change-event, `ChangeEventError`, `ChangeStatusError`.
     """
-    resource, time = query.resource_ref, _CHANGE_TIMES.get(query.resource)
+    resource, time = query.resource_ref, CHANGE_TIMES.get(query.resource)
     if time is None:
         return
     if not bounds(query.conditions, [time]):
         hint = f"add a condition such as {time} DURING LAST_7_DAYS"
         yield Problem.at(resource, "change_date_range_infinite", f"{resource} needs a finite range of {time}", hint)
     if query.limit is None:
-        hint = f"end the query with LIMIT {_CHANGE_LIMIT}"
+        hint = f"end the query with LIMIT {CHANGE_LIMIT}"
         yield Problem.at(resource, "limit_not_specified", f"{resource} needs a LIMIT", hint)
-    elif query.limit > _CHANGE_LIMIT:
-        message = f"{resource} gives {_CHANGE_LIMIT} rows at most, not {query.limit}"
-        hint = f"write LIMIT {_CHANGE_LIMIT}, and ask for less time if it comes back full"
+    elif query.limit > CHANGE_LIMIT:
+        message = f"{resource} gives {CHANGE_LIMIT} rows at most, not {query.limit}"
+        hint = f"write LIMIT {CHANGE_LIMIT}, and ask for less time if it comes back full"
         yield Problem.at(resource, "invalid_limit_clause", message, hint)
 
 

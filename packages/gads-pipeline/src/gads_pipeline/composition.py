@@ -168,7 +168,9 @@ def _running_emulator(section: EmulatorSection) -> Iterator[tuple[Path, Path]]:
     """Serve a synthetic agency; yields the paths of its `google-ads.yaml` and of its CA certificate."""
     from gads_emulator import CA_NAME, EmulatorServer, SyntheticAgency, SyntheticSettings  # an extra
 
-    settings = SyntheticSettings(seed=section.seed, accounts=section.accounts, campaigns=section.campaigns)
+    settings = SyntheticSettings(
+        seed=section.seed, accounts=section.accounts, campaigns=section.campaigns, keeps_everything=True
+    )
     settings = replace(settings, first=section.since or settings.first, last=section.until or settings.last)
     with (
         tempfile.TemporaryDirectory(prefix="gads-emulator-") as folder,

@@ -59,13 +59,19 @@ def gads_etl() -> Command:
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """Start `gads-etl emulator serve` with the arguments given; returns the folder with the client's configuration."""
+    """Start `gads-etl emulator serve` with the arguments given; returns the folder with the client's configuration.
+
+    It keeps everything: the tests ask for days of fixed dates, whenever they run.
+    """
     running: list[subprocess.Popen[str]] = []
 
     def serve(*arguments: object) -> Path:
         folder = tmp_path_factory.mktemp("emulator")
         process = subprocess.Popen(
-            [str(SCRIPT), "emulator", "serve", "--config-dir", str(folder), *map(str, arguments)],
+            [
+                *(str(SCRIPT), "emulator", "serve", "--config-dir", str(folder), "--history", "unlimited"),
+                *map(str, arguments),
+            ],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,14 @@ from gads_etl.command_group import group_of_commands
 from gads_etl.options import SinceOption, UntilOption
 from gads_etl.printing import print_note
 from gads_pipeline.work_request import require_order
+
+
+class History(StrEnum):
+    """How far back days are answered."""
+
+    API = "api"
+    UNLIMITED = "unlimited"
+
 
 app = group_of_commands("A local Google Ads API for the official client.")
 
@@ -34,6 +43,13 @@ def serve(
     until: UntilOption = None,
     restated_for: Annotated[
         int | None, typer.Option(min=0, max=90, help="Days for which the conversions of a day go on growing.")
+    ] = None,
+    history: Annotated[
+        History | None,
+        typer.Option(
+            help="Days that are too old for the API are refused as there, or answered. By default refused of a "
+            "synthetic agency, answered of recorded rows."
+        ),
     ] = None,
     faults: Annotated[
         Path | None, typer.Option("--faults", metavar="FILE", help="A fault plan, TOML or JSON; see the README.")
@@ -59,6 +75,7 @@ def serve(
         "last": until,
         "restated_for": restated_for,
     }
+    keeps_everything = history is History.UNLIMITED or (history is None and data is not None)
     given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     if given and not synthetic:
         raise UsageError(
@@ -69,7 +86,8 @@ def serve(
         ServeSettings(
             config_dir,
             data=data,
-            synthetic=SyntheticSettings(**given) if synthetic else None,
+            keeps_everything=keeps_everything,
+            synthetic=SyntheticSettings(**given, keeps_everything=keeps_everything) if synthetic else None,
             host=host,
             port=port,
             rest_port=rest_port,

@@ -38,6 +38,8 @@ class SyntheticSettings:
     """Keywords of an ad group of a search campaign."""
     ads: int = 2
     """Ads of an ad group."""
+    keeps_everything: bool = False
+    """Whether days of any age are answered; otherwise what is older than the API's history is refused as there."""
 
     restated_for: int = 0
     """Days for which the conversions of a day still grow, 1 to 90; other metrics grow for 3 days.

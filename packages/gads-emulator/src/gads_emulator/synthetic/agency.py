@@ -44,6 +44,7 @@ class SyntheticAgency:
         self.settings = settings or SyntheticSettings()
         self.accounts: Mapping[str, Account] = make_accounts(self.settings)
         self.login_customer_id: str = next(iter(self.accounts))
+        self.keeps_everything: bool = self.settings.keeps_everything
         self.changes_with_time: bool = self.settings.restated_for > 0
         self._campaigns = lru_cache(maxsize=_KEPT_ACCOUNTS)(partial(make_campaigns, self.settings))
 

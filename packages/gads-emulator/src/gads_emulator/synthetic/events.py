@@ -13,7 +13,7 @@ from gads_emulator.synthetic.activity import Activity, draw
 from gads_emulator.synthetic.campaigns import Campaign
 from gads_emulator.synthetic.descriptions import TABLES
 from gads_emulator.synthetic.segments import Split, chosen
-from gads_emulator.tables import read_tables
+from gads_gaql.history import HISTORY_OF_RESOURCE
 
 _CHANGES_A_DAY = 5
 
@@ -60,8 +60,7 @@ def change_statuses(
 ) -> Iterator[Row]:
     """Yield the last change in the past 90 days of each resource, if it is in the range."""
     latest: dict[str, Row] = {}
-    days = read_tables("api.toml")["changes"]["change_status"]["days"]
-    for event in change_events(account, campaigns, today - timedelta(days=days), today):
+    for event in change_events(account, campaigns, HISTORY_OF_RESOURCE["change_status"].first_kept(today), today):
         latest[event["change_event.change_resource_name"]] = event
     for event in latest.values():
         moment = event["change_event.change_date_time"]
