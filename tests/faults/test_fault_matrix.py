@@ -60,6 +60,8 @@ name = "account"
 query = "SELECT customer.id, segments.date, metrics.impressions, metrics.clicks, metrics.cost_micros FROM customer"
 """
 ATTEMPTS = 3
+PARTS = 4
+"""Of a slice of three days: a day, two days, and these alone."""
 HIT = "HIT"
 """Stands in a rule for the account that is hit."""
 
@@ -188,6 +190,8 @@ class Hits:
     reason: str
     asked: int = 1
     """How often each of its slices is asked for."""
+    parts: int = 0
+    """How many parts of each slice are asked for, once each, after that."""
     whole_account: bool = False
     """Whether the account's second slice is not asked for after the first was refused."""
 
@@ -201,10 +205,10 @@ LASTING = {
         {"error": "authorization_error.CUSTOMER_NOT_ENABLED"}, "CUSTOMER_NOT_ENABLED", whole_account=True
     ),
     "unavailable for ever": Hits({"status": "UNAVAILABLE"}, "UNAVAILABLE", ATTEMPTS),
-    "cut after a row for ever": Hits({"status": "UNAVAILABLE", "after_rows": 1}, "UNAVAILABLE", ATTEMPTS),
-    "cut after a page for ever": Hits({"status": "UNAVAILABLE", "after_pages": 1}, "UNAVAILABLE", ATTEMPTS),
+    "cut after a row for ever": Hits({"status": "UNAVAILABLE", "after_rows": 1}, "UNAVAILABLE", ATTEMPTS, PARTS),
+    "cut after a page for ever": Hits({"status": "UNAVAILABLE", "after_pages": 1}, "UNAVAILABLE", ATTEMPTS, PARTS),
     "cut mid-message for ever": Hits({"mid_message": True}, "UNAVAILABLE", ATTEMPTS),
-    "silent for ever": Hits({"delay": 60.0}, DEADLINE, ATTEMPTS),
+    "silent for ever": Hits({"delay": 60.0}, DEADLINE, ATTEMPTS, PARTS),
 }
 
 
@@ -224,7 +228,7 @@ def test_a_fault_of_one_account_stays_that_account_s(
     server.faults.plan = FaultPlan(rules=(rule(customers=(hit,), **hits.fault),))
     result = job.run()
     asked = 1 if hits.whole_account else 2
-    assert server.faults.struck() == (asked * hits.asked,)
+    assert server.faults.struck() == (asked * (hits.asked + hits.parts),)
     assert len(job.naps) == asked * (hits.asked - 1)
     assert result.exit_code == 1
     assert set(result.failures) == {key for key in expected if key.customer_id == hit}

@@ -22,7 +22,7 @@ from gads_domain.errors import (
     TransientApiError,
     failure_codes,
 )
-from gads_extractor.errors import ApiVersionGoneError, explain
+from gads_extractor.errors import ApiVersionGoneError, BrokenStreamError, RangeRefusedError, explain
 
 VERSION = "v26"
 FAILURE = f"google.ads.googleads.{VERSION}.errors.googleadsfailure-bin"
@@ -77,7 +77,7 @@ def refusal(
     ("status", "details", "kind"),
     [
         (grpc.StatusCode.UNAVAILABLE, "connection reset", TransientApiError),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "too late", TransientApiError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "too late", BrokenStreamError),
         (grpc.StatusCode.INTERNAL, "RST_STREAM", TransientApiError),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "quota", QuotaExhaustedError),
         (grpc.StatusCode.UNAUTHENTICATED, "no token", CredentialsError),
@@ -315,5 +315,5 @@ def test_quotas_that_pass_soon_and_quotas_of_the_day(name: str, kind: type[GadsE
 def test_a_message_that_is_too_large_is_no_quota() -> None:
     details = "CLIENT: Received message larger than max (71303168 vs. 67108864)"
     error = explain(Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, details), VERSION).error
-    assert type(error) is PermanentApiError
+    assert type(error) is RangeRefusedError
     assert "too large" in error.hint

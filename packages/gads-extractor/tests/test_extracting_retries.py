@@ -57,12 +57,16 @@ def test_the_api_s_wish_to_wait_is_obeyed(
 def test_a_stream_that_is_always_cut_seals_nothing(
     source: GoogleAdsReportSource, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
-    stage.script = cut_after_pages([UNAVAILABLE] * 3)
-    reasons = {outcome.reason for outcome in all_unsealed(list(source.extract(slice_, run, sink).days), slice_, sink)}
-    (reason,) = reasons
-    assert (reason.code, reason.retryable) == ("api_transient", True)
+    def cut(call: Call, real: Selection) -> Iterator[bytes]:
+        yield page_of("2024-02-01", request_id="cut")
+        raise UNAVAILABLE
+
+    day = ReportSlice(slice_.customer_id, slice_.report, FIRST, FIRST)
+    stage.script = cut
+    (outcome,) = all_unsealed(list(source.extract(day, run, sink).days), day, sink)
+    assert (outcome.reason.code, outcome.reason.retryable) == ("api_transient", True)
     last = stage.calls[2].request_id
-    assert reason.message == f"UNAVAILABLE: going away (request id {last}) (tried 3 times)"
+    assert outcome.reason.message == f"UNAVAILABLE: going away (request id {last}) (tried 3 times)"
     assert len(stage.calls) == 3
     # the same run may still seal it
     stage.script = None
@@ -143,9 +147,9 @@ def test_what_concerns_every_account_stops_and_fails_no_day(
 
 
 def test_a_silent_stream_is_given_up(
-    connection: GoogleAdsConnection, slice_: ReportSlice, run: RunContext, sink: RawSink, stage: Any, naps: Naps
+    connection: GoogleAdsConnection, account: str, run: RunContext, sink: RawSink, stage: Any, naps: Naps
 ) -> None:
-    talk = threading.Event()
+    slice_, talk = ReportSlice(account, REPORT, FIRST, FIRST), threading.Event()
 
     def silent(call: Call, real: Selection) -> Iterator[bytes]:
         yield page_of("2024-02-01")

@@ -19,6 +19,7 @@ from gads_emulator import ApiFailureError, Call, EmulatorServer, Selection
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.report_source import GoogleAdsReportSource
+from gads_gaql import parse
 
 REPORT = ReportDefinition("campaign", "SELECT campaign.id, segments.date, metrics.clicks FROM campaign")
 FIRST, LAST = date(2024, 2, 1), date(2024, 2, 4)
@@ -44,6 +45,15 @@ class StagedApi:
                 row.campaign.id, row.segments.date = 1, day
             yield bytes(page.SerializeToString())
             raise ApiFailureError("", "", "going away", status="UNAVAILABLE")
+
+        self._stage.script = script
+
+    def refuse_day(self, customer_id: str, day: date) -> None:
+        def script(call: Call, real: Selection) -> Iterator[bytes]:
+            first, last = parse(call.request.query).conditions[-1].values
+            if call.customer_id == customer_id and first <= day.isoformat() <= last:
+                raise ApiFailureError("date_range_error", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED", "too old")
+            yield from real(call)
 
         self._stage.script = script
 

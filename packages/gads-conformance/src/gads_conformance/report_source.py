@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 import pytest
@@ -26,6 +27,9 @@ class PlayedApi(Protocol):
 
     def break_off(self, customer_id: str) -> None:
         """Let every later stream of this account send rows of several days and then break."""
+
+    def refuse_day(self, customer_id: str, day: date) -> None:
+        """Refuse every later call for days of this account of which `day` is one, as too old."""
 
     def refuse_login(self) -> None:
         """Refuse every later login."""
@@ -166,3 +170,17 @@ class ReportSourceLaws:
         assert (result.days, result.operations) == ((), 0)
         assert result.stopped_by is not None
         assert result.stopped_by.code == "budget_spent"
+
+    @law("ReportSource", 7)
+    def test_a_day_that_the_api_refuses_fails_alone(
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi
+    ) -> None:
+        refused = slice_.keys[1]
+        api.refuse_day(slice_.customer_id, refused.logical_date)
+        granted = Operations(100)
+        result = source.extract(slice_, RUN, sink, granted)
+        assert [outcome.key for outcome in result.days] == list(slice_.keys)
+        assert [outcome.key for outcome in result.days if isinstance(outcome, Unsealed)] == [refused]
+        assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(slice_.keys) if key != refused]
+        assert result.operations == granted.taken > 2
+        assert result.stopped_by is None

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from gads_extractor.certificate_probe import certificate_fault
 from gads_extractor.errors import (
     CALL_ERRORS,
     NO_CONNECTION,
+    BrokenStreamError,
     CallFailedError,
     CallFailure,
     explain,
@@ -92,6 +94,7 @@ class GoogleAdsConnection:
         )
         call = start(request, metadata=(("x-goog-request-params", f"customer_id={customer_id}"),))
         wait = Wait(self._idle_watch, idle_timeout, call.cancel)
+        begun = False
         try:
             while True:
                 with wait:
@@ -99,9 +102,13 @@ class GoogleAdsConnection:
                         page = next(call)
                     except StopIteration:
                         return
+                begun = True
                 yield page
         except CALL_ERRORS as error:
             failure = _silent(idle_timeout) if wait.fired else self._failure(error)
+            if begun and type(failure.error) is TransientApiError:
+                broken = BrokenStreamError(failure.error.message, hint=failure.error.hint)
+                failure = replace(failure, error=broken)
             raise CallFailedError(failure) from error
         finally:
             call.cancel()
@@ -152,7 +159,7 @@ class GoogleAdsConnection:
 
 
 def _silent(seconds: float) -> CallFailure:
-    return CallFailure(TransientApiError(f"DEADLINE_EXCEEDED: the stream was silent for {seconds:g} s"))
+    return CallFailure(BrokenStreamError(f"DEADLINE_EXCEEDED: the stream was silent for {seconds:g} s"))
 
 
 def _service_types(api_version: str, name: str) -> Any:

@@ -41,6 +41,19 @@ _QUOTA_CODES = {
     "QUOTA_ERROR.RESOURCE_EXHAUSTED",
     "QUOTA_ERROR.EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION",
 }
+_RANGE_CODES = {
+    "CHANGE_EVENT_ERROR.START_DATE_TOO_OLD",
+    "CHANGE_STATUS_ERROR.START_DATE_TOO_OLD",
+    "CLICK_VIEW_ERROR.DATE_TOO_OLD",
+    "CLICK_VIEW_ERROR.EXPECTED_FILTER_ON_A_SINGLE_DAY",
+    "DATE_ERROR.EARLIER_THAN_MINIMUM_DATE",
+    "DATE_ERROR.LATER_THAN_MAXIMUM_DATE",
+    "DATE_RANGE_ERROR.AFTER_MAXIMUM_ALLOWABLE_DATE",
+    "DATE_RANGE_ERROR.REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED",
+    "DATE_RANGE_ERROR.UNKNOWN",  # in v23, which lacks the code above
+    "QUERY_ERROR.DATE_RANGE_TOO_WIDE",
+}
+"""Errors about the days of a request; fewer of them may be answered."""
 _ACCOUNT_NOT_FOUND = "AUTHENTICATION_ERROR.CUSTOMER_NOT_FOUND"
 _TOKEN_EXPIRED = "AUTHENTICATION_ERROR.OAUTH_TOKEN_EXPIRED"
 _ACCOUNT_CODES = {
@@ -67,6 +80,7 @@ _HINTS = {
     ),
     _ACCOUNT_NOT_FOUND: "check the account's number; an account that was just made is found after some minutes",
     "AUTHORIZATION_ERROR.MISSING_TOS": "sign in to the account and accept the terms of service",
+    **dict.fromkeys(_RANGE_CODES, "the API does not keep this day; what was sealed of it before is kept here"),
     "QUERY_ERROR.REQUESTED_METRICS_FOR_MANAGER": "a manager has no metrics of its own; ask the accounts below it",
 }
 _QUOTA_HINT = (
@@ -111,6 +125,14 @@ class ApiVersionGoneError(ApiError):
     code = "api_version_gone"
     scope = FailureScope.SOURCE
     default_hint = "set google_ads.api_version to a newer version; what was not asked for is still pending"
+
+
+class RangeRefusedError(PermanentApiError):
+    """The API refuses the days of a request, or its answer is too large; fewer days may be answered."""
+
+
+class BrokenStreamError(TransientApiError):
+    """A stream that broke off midway, or that took too long; fewer days may come through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +245,8 @@ def _kind_of(codes: Sequence[str], status: grpc.StatusCode) -> tuple[type[GadsEr
         return AccountUnavailableError, None
     if known & _ACCOUNT_CODES:
         return AccountRefusedError, None
-    if known - _TRANSIENT_CODES - _QUOTA_CODES:
-        return PermanentApiError, None
+    if refused := known - _TRANSIENT_CODES - _QUOTA_CODES:
+        return (RangeRefusedError if refused <= _RANGE_CODES else PermanentApiError), None
     if known & _QUOTA_CODES:
         return QuotaExhaustedError, _QUOTA_HINT
     if known and len(known) == len(set(codes)):
@@ -260,9 +282,11 @@ def _of_status(status: grpc.StatusCode, details: str, request_id: str, secrets: 
     if status is grpc.StatusCode.PERMISSION_DENIED:
         return CredentialsError(message, hint="enable the Google Ads API for the cloud project of these credentials")
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
-        return PermanentApiError(message, hint="a page of the report is too large: select fewer or shorter fields")
+        return RangeRefusedError(message, hint="a page of the report is too large: select fewer or shorter fields")
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return QuotaExhaustedError(message, hint=_QUOTA_HINT)
+    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return BrokenStreamError(message)
     if status in _TRANSIENT_STATUS:
         return TransientApiError(message)
     return PermanentApiError(message)

@@ -20,10 +20,9 @@ from gads_gaql.renderer import render
 pc: Any = pyarrow.compute
 """Untyped on purpose: the stubs know fewer of its combinations of types than Arrow has."""
 
-SMALLEST_WINDOW = timedelta(seconds=1)
-"""No window is split below this."""
-
 _INSTANT = timedelta(microseconds=1)
+"""The smallest window: the API's times have microseconds."""
+_SECOND = timedelta(seconds=1)
 _MICROSECONDS = pa.timestamp("us")
 
 
@@ -45,7 +44,7 @@ class EventWindows:
         A window whose answer is as long as `row_limit` is read again in halves, each of which costs an operation.
         Windows do not overlap, and a row from outside its window is refused, so that no row comes twice.
 
-        Raises `PermanentApiError` if the smallest window is still full, and what `ask` raises.
+        Raises `PermanentApiError` if a microsecond alone is full, and what `ask` raises.
         """
         first, last = self._slice.first, self._slice.last
         yield from self._read(ask, datetime.combine(first, time.min), datetime.combine(last, time.max))
@@ -59,12 +58,13 @@ class EventWindows:
             yield from pages
             return
         length = end + _INSTANT - start
-        if length <= SMALLEST_WINDOW:
+        if length <= _INSTANT:
             raise PermanentApiError(
                 f"{self._report.name} is truncated: {start} alone has {most} rows, as many as the API gives at once",
                 hint="split the report into several, each with a condition that lets fewer rows through",
             )
-        middle = start + timedelta(seconds=int(length.total_seconds()) // 2)
+        whole_seconds = length // _SECOND
+        middle = start + (whole_seconds // 2 * _SECOND if whole_seconds > 1 else length // 2)
         yield from self._read(ask, start, middle - _INSTANT)
         yield from self._read(ask, middle, end)
 

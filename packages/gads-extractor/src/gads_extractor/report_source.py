@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Protocol
 
 from gads_domain.clock import Clock, SystemClock
-from gads_domain.errors import FailureReason, FailureScope, LeaseLostError
+from gads_domain.errors import FailureScope
 from gads_domain.metadata import PartitionFacts, TableSchema
 from gads_domain.ports.report_source import DayOutcome, OperationQuota, RowProgress, Sealed, SliceResult, Unsealed
 from gads_domain.ports.sink import RawSink
@@ -20,6 +21,7 @@ from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.day_splitter import BUFFERED_ROWS, DaySplitter
 from gads_extractor.page_decoder import Page, PageDecoder
 from gads_extractor.query_plan import query_plan_of
+from gads_extractor.slice_halves import is_about_the_day, outcomes_of
 from gads_gaql import catalogue
 from gads_gaql.catalogue import table_schema
 from gads_gaql.renderer import render
@@ -43,6 +45,8 @@ class SearchStreams(Protocol):
 
 class GoogleAdsReportSource:
     """A `ReportSource`: one SearchStream a slice, one partition a day.
+
+    A slice that fails for its days is asked for in halves; see `gads_extractor.slice_halves`.
 
     Of an event whose answer is as long as its `row_limit` the time is asked again in ever smaller windows; the sealed
     query is that of the whole slice, and the windows' differ from it in their bounds alone. A snapshot is sent as it
@@ -78,19 +82,19 @@ class GoogleAdsReportSource:
         progress: RowProgress | None = None,
     ) -> SliceResult:
         """Ask for `slice_` and seal its days through `sink`, as the port's laws say."""
-        counted, days, stopped_by = _CountedQuota(quota), list[DayOutcome](), None
-        try:
-            with closing(self._outcomes(slice_, run, sink, counted, progress)) as outcomes:
-                days.extend(outcomes)
-        except Exception as error:
-            reason = FailureReason.of(error)
-            days += (Unsealed(key, reason) for key in slice_.keys[len(days) :])
+        counted, stopped_by = _CountedQuota(quota), None
+        once = replace(self._retry, attempts=1)
+
+        def ask(part: ReportSlice, repeats: bool) -> Generator[DayOutcome, None, None]:
+            return self._outcomes(part, run, sink, counted, progress, self._retry if repeats else once)
+
+        days = outcomes_of(slice_, ask)
         for outcome in days:
             if isinstance(outcome, Unsealed) and outcome.reason.scope is not FailureScope.PARTITION:
                 stopped_by = outcome.reason
                 break
         # A lost lease is the one failure of a slice that says nothing about its days.
-        tried = [day for day in days if isinstance(day, Sealed) or _is_about_the_day(day.reason)]
+        tried = [day for day in days if isinstance(day, Sealed) or is_about_the_day(day.reason)]
         if stopped_by is None and len(tried) < len(days):
             stopped_by = next(day.reason for day in days if isinstance(day, Unsealed))
         return SliceResult(tuple(tried), counted.taken, stopped_by)
@@ -102,6 +106,7 @@ class GoogleAdsReportSource:
         sink: RawSink,
         quota: OperationQuota,
         progress: RowProgress | None,
+        retry: RetryPolicy,
     ) -> Generator[DayOutcome, None, None]:
         query_plan = query_plan_of(slice_, self._clock.now())
         schema = table_schema(query_plan.query, catalogue.load(self._connection.api_version))
@@ -123,11 +128,9 @@ class GoogleAdsReportSource:
 
         windows = query_plan.windows
         if windows is None:
-            splitter, request_ids = call_with_retry(
-                self._retry, lambda: _split(splitter_of(), pages_of(asked), progress)
-            )
+            splitter, request_ids = call_with_retry(retry, lambda: _split(splitter_of(), pages_of(asked), progress))
         else:
-            pages = windows.read(lambda query: call_with_retry(self._retry, lambda: list(pages_of(query))))
+            pages = windows.read(lambda query: call_with_retry(retry, lambda: list(pages_of(query))))
             splitter, request_ids = _split(splitter_of(), pages, progress)
         extracted_at = self._clock.now()
 
@@ -170,10 +173,6 @@ class _CountedQuota:
         if self._quota is not None:
             self._quota.take()
         self.taken += 1
-
-
-def _is_about_the_day(reason: FailureReason) -> bool:
-    return not reason.scope.stops_the_run and reason.code != LeaseLostError.code
 
 
 class _Decoders(threading.local):

@@ -78,7 +78,8 @@ def slice_times(query: Query, date_field: str, start: datetime, end: datetime, r
 
     `date_field` is the field with the time. Rows come in its order unless the query has an order of its own.
     `row_limit` becomes the LIMIT, and as many rows as that are truncated until proven otherwise. Two conditions and
-    not BETWEEN, as the API's own examples of `change_event` have it; its times have microseconds
+    not BETWEEN, as the API's own examples of `change_event` have it; its times have microseconds, which the end always
+    names, so that it includes its own microsecond however the texts are compared
     (https://developers.google.com/google-ads/api/docs/change-event).
 
     Raises `QueryError` if the query has a condition on `date_field` or a LIMIT, or does not select `date_field`.
@@ -88,7 +89,7 @@ def slice_times(query: Query, date_field: str, start: datetime, end: datetime, r
         raise QueryError("the query has a LIMIT of its own", hint="remove it: each request adds the report's limit")
     bounds = (
         Condition(FieldRef(date_field), ">=", Literal(start.isoformat(" "), quoted=True)),
-        Condition(FieldRef(date_field), "<=", Literal(end.isoformat(" "), quoted=True)),
+        Condition(FieldRef(date_field), "<=", Literal(end.isoformat(" ", "microseconds"), quoted=True)),
     )
     orderings = query.orderings or (Ordering(FieldRef(date_field)),)
     return replace(query, conditions=(*query.conditions, *bounds), orderings=orderings, limit=row_limit)

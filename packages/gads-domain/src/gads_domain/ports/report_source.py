@@ -65,13 +65,15 @@ class ReportSource(Protocol):
 
     1. Each day has one outcome at most. Every day has one unless `stopped_by` is set; then a day without an outcome was
        not tried. A failure is an outcome or `stopped_by`, and never an exception.
-    2. A day is sealed only after the whole stream of its slice has ended well; a day without rows is sealed with
-       zero rows.
+    2. A day is sealed only after the whole stream that it was asked for with has ended well; a day without rows is
+       sealed with zero rows.
     3. Nothing is written but through `sink`, and every byte of it under `run.run_id`.
     4. One slice's failure changes nothing for another.
     5. A failure of one partition or account makes the days that were asked for `Unsealed`; a failure of the source,
        the storage or the ledger makes no day `Unsealed`. Both but the first are in `stopped_by`.
     6. An operation is taken before each call, a repeated one too; no call is made that was not granted.
+    7. What the API refuses for its days is asked for again in smaller slices, down to a day: the days that it answers
+       are sealed, and each other one has the reason for which it fails alone.
     """
 
     def extract(
