@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from gads_conformance import SinkLaws
-from gads_conformance.sink.model_laws import ModelLaws
-from gads_conformance.sink.process_laws import CrashLaws
+from gads_conformance.sink.laws import CrashLaws, ModelLaws
 from gads_conformance.sink.reader_laws import ReaderLaws, StorageLaws
 from gads_conformance.sink.suite import Effort
 from gads_conformance.sink.writer_laws import WriterLaws

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance.sink.process_laws import race
+from gads_conformance.sink.laws import race
 from gads_conformance.sink.samples import sample_key, sample_run, seal, stored_payload
 from gads_conformance.sink.worker import SamplePartition, SinkWorker
 from gads_domain.adapters import sink_adapter

@@ -1,7 +1,5 @@
 """Groups of commands that start fast: a command's module is imported when the command is called or its help shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps

@@ -1,7 +1,5 @@
 """How a command ends: the exit status and the error line."""
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

@@ -1,7 +1,5 @@
 """Events on stderr: a line for people, or JSON for programs."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

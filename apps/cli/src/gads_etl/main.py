@@ -1,7 +1,5 @@
 """The command line: the list of commands, and the entry point of the `gads-etl` script."""
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.metadata import version as version_of

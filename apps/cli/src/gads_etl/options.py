@@ -1,7 +1,5 @@
 """The options that several commands share, so that they mean the same everywhere."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from datetime import date

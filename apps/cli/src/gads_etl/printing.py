@@ -1,7 +1,5 @@
 """Data on stdout: a table for people, JSON or CSV for programs; notes on stderr."""
 
-from __future__ import annotations
-
 import csv
 import json
 import sys

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from datetime import date, timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
@@ -55,9 +54,7 @@ class RunProgress:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

@@ -1,7 +1,5 @@
 """SIGTERM and Ctrl-C: an end on request that still tidies up what is half-written or held."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,8 +3,9 @@
 A name is imported when it is first used, so that importing the package loads no other suite.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gads_domain.lazy_exports import export_lazily
 
 if TYPE_CHECKING:
     from gads_conformance.accounts import AccountDirectoryLaws as AccountDirectoryLaws
@@ -22,27 +23,19 @@ if TYPE_CHECKING:
     from gads_conformance.sink.suite import SinkSuite as SinkSuite
     from gads_conformance.validator import ValidatorLaws as ValidatorLaws
     from gads_conformance.warehouse.laws import WarehouseLaws as WarehouseLaws
-
-_MODULES = {
-    "accounts": ("AccountDirectoryLaws",),
-    "clock": ("ClockLaws", "RunIdMakerLaws"),
-    "law": ("law", "laws_of"),
-    "ledger.laws": ("LedgerLaws",),
-    "report_source": ("ReportSourceLaws",),
-    "sink.laws": ("SinkLaws",),
-    "sink.optional_laws": ("JointSealLaws", "SweepAhead", "SweepLaws"),
-    "sink.suite": ("Backdoor", "SinkSuite"),
-    "validator": ("ValidatorLaws",),
-    "warehouse.laws": ("WarehouseLaws",),
-}
-
-
-def __dir__() -> list[str]:
-    return sorted(name for names in _MODULES.values() for name in names)
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+else:
+    export_lazily(
+        globals(),
+        {
+            ".accounts": "AccountDirectoryLaws",
+            ".clock": "ClockLaws RunIdMakerLaws",
+            ".law": "law laws_of",
+            ".ledger.laws": "LedgerLaws",
+            ".report_source": "ReportSourceLaws",
+            ".sink.laws": "SinkLaws",
+            ".sink.optional_laws": "JointSealLaws SweepAhead SweepLaws",
+            ".sink.suite": "Backdoor SinkSuite",
+            ".validator": "ValidatorLaws",
+            ".warehouse.laws": "WarehouseLaws",
+        },
+    )

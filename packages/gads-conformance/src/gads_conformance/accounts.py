@@ -1,7 +1,5 @@
 """The laws of `AccountDirectory`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The laws of `Clock` and `RunIdMaker`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

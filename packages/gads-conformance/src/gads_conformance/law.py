@@ -1,11 +1,11 @@
-"""How a suite says which law of a port a test shows, and which fixtures an adapter's class must give."""
-
-from __future__ import annotations
+"""What every suite is made of: the law a test shows, the fixtures a class gives, stories against a model."""
 
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 
 def law(port: str, *numbers: int) -> pytest.MarkDecorator:
@@ -38,3 +38,22 @@ def quick_and_campaign(*, timeout: int) -> Any:
 
     campaign = pytest.param("campaign", marks=[pytest.mark.campaign, pytest.mark.timeout(timeout)])
     return pytest.fixture(fixture, params=["quick", campaign])
+
+
+def run_stories(machine: type[RuleBasedStateMachine], examples: int, steps: int, *, shrink: bool = True) -> None:
+    """Run the machine; raises `AssertionError` for a story in which the adapter differs from the model.
+
+    `shrink` is whether to look for the shortest such story, which can take minutes.
+    """
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,7 +1,5 @@
 """The pytest plugin of the suites: their markers, and asserts that show what they compared."""
 
-from __future__ import annotations
-
 import pytest
 
 SUITES = ("accounts", "clock", "ledger", "report_source", "sink", "validator", "warehouse")

@@ -1,7 +1,5 @@
 """The laws of `ReportSource`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol

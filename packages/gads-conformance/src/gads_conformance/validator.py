@@ -1,7 +1,5 @@
 """The laws of `PartitionValidator`."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """A process that a suite starts, talks to in lines of JSON, and may kill."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

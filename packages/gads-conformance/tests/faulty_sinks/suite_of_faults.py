@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance.sink.laws import SinkLaws
-from gads_conformance.sink.model_laws import check_against_model
+from gads_conformance.sink.laws import SinkLaws, check_against_model
 from gads_conformance.sink.optional_laws import JointSealLaws
 from gads_conformance.sink.suite import Effort
 

@@ -3,82 +3,52 @@
 What needs Arrow is imported when it is first used, so that importing the package is light.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from gads_consumer.errors import (
-    IncompleteError,
-    LedgerAbsentError,
-    ManifestError,
-    NewerContractError,
-    NothingAuthoritativeError,
-    PartitionAlteredError,
-    PartitionGoneError,
-    PastUnknownError,
-    SchemaMismatchError,
-    UnknownReportError,
-)
-from gads_domain.current_partition import CurrentPartition
-from gads_domain.gaps import Gap
+from gads_domain.lazy_exports import export_lazily
 
 if TYPE_CHECKING:
-    from gads_consumer.changes import Change, ChangeKind, Changes, Delta
-    from gads_consumer.completeness import Readiness
-    from gads_consumer.consumer import Consumer, load_snapshot
-    from gads_consumer.cursor import Cursor
-    from gads_consumer.file_export import ExportFormat, export, preview
-    from gads_consumer.payloads import PayloadCopy
-    from gads_consumer.scan import Scan
-    from gads_consumer.snapshot import Snapshot
+    from gads_consumer.changes import Change as Change
+    from gads_consumer.changes import ChangeKind as ChangeKind
+    from gads_consumer.changes import Changes as Changes
+    from gads_consumer.changes import Delta as Delta
+    from gads_consumer.completeness import Readiness as Readiness
+    from gads_consumer.consumer import Consumer as Consumer
+    from gads_consumer.consumer import load_snapshot as load_snapshot
+    from gads_consumer.cursor import Cursor as Cursor
+    from gads_consumer.errors import IncompleteError as IncompleteError
+    from gads_consumer.errors import LedgerAbsentError as LedgerAbsentError
+    from gads_consumer.errors import ManifestError as ManifestError
+    from gads_consumer.errors import NewerContractError as NewerContractError
+    from gads_consumer.errors import NothingAuthoritativeError as NothingAuthoritativeError
+    from gads_consumer.errors import PartitionAlteredError as PartitionAlteredError
+    from gads_consumer.errors import PartitionGoneError as PartitionGoneError
+    from gads_consumer.errors import PastUnknownError as PastUnknownError
+    from gads_consumer.errors import SchemaMismatchError as SchemaMismatchError
+    from gads_consumer.errors import UnknownReportError as UnknownReportError
+    from gads_consumer.file_export import ExportFormat as ExportFormat
+    from gads_consumer.file_export import export as export
+    from gads_consumer.file_export import preview as preview
+    from gads_consumer.payloads import PayloadCopy as PayloadCopy
+    from gads_consumer.scan import Scan as Scan
+    from gads_consumer.snapshot import Snapshot as Snapshot
+    from gads_domain.current_partition import CurrentPartition as CurrentPartition
+    from gads_domain.gaps import Gap as Gap
 else:
-    _MODULES = {
-        "Change": "changes",
-        "ChangeKind": "changes",
-        "Changes": "changes",
-        "Consumer": "consumer",
-        "Cursor": "cursor",
-        "Delta": "changes",
-        "ExportFormat": "file_export",
-        "PayloadCopy": "payloads",
-        "Readiness": "completeness",
-        "Scan": "scan",
-        "Snapshot": "snapshot",
-        "export": "file_export",
-        "load_snapshot": "consumer",
-        "preview": "file_export",
-    }
-
-    def __getattr__(name: str) -> object:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-__all__ = [
-    "Change",
-    "ChangeKind",
-    "Changes",
-    "Consumer",
-    "CurrentPartition",
-    "Cursor",
-    "Delta",
-    "ExportFormat",
-    "Gap",
-    "IncompleteError",
-    "LedgerAbsentError",
-    "ManifestError",
-    "NewerContractError",
-    "NothingAuthoritativeError",
-    "PartitionAlteredError",
-    "PartitionGoneError",
-    "PastUnknownError",
-    "PayloadCopy",
-    "Readiness",
-    "Scan",
-    "SchemaMismatchError",
-    "Snapshot",
-    "UnknownReportError",
-    "export",
-    "load_snapshot",
-    "preview",
-]
+    export_lazily(
+        globals(),
+        {
+            ".changes": "Change ChangeKind Changes Delta",
+            ".completeness": "Readiness",
+            ".consumer": "Consumer load_snapshot",
+            ".cursor": "Cursor",
+            ".errors": "IncompleteError LedgerAbsentError ManifestError NewerContractError NothingAuthoritativeError "
+            "PartitionAlteredError PartitionGoneError PastUnknownError SchemaMismatchError UnknownReportError",
+            ".file_export": "ExportFormat export preview",
+            ".payloads": "PayloadCopy",
+            ".scan": "Scan",
+            ".snapshot": "Snapshot",
+            "gads_domain.current_partition": "CurrentPartition",
+            "gads_domain.gaps": "Gap",
+        },
+    )

@@ -1,7 +1,5 @@
 """The change feed: each change of authority, in order, from a cursor on; contracts/consumer/v1/change.schema.json."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +81,7 @@ class Changes(Iterator[Change]):
         """Where to go on; keep it together with what the changes led to."""
         return str(self._cursor)
 
-    def __iter__(self) -> Changes:
+    def __iter__(self) -> "Changes":
         return self
 
     def __next__(self) -> Change:

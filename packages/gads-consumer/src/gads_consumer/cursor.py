@@ -1,7 +1,5 @@
 """A place in a ledger's log, as a text to keep."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ class Cursor:
         return f"v1:{self.position}:{self.check}:{self.ledger_id}"
 
     @classmethod
-    def parse(cls, text: str) -> Cursor:
+    def parse(cls, text: str) -> "Cursor":
         """Read what `str()` wrote; raises `InvalidValueError`."""
         match = _FORM.fullmatch(text if isinstance(text, str) else "")  # type: ignore[redundant-expr]  # at the edge
         if match is None:
@@ -38,7 +36,7 @@ class Cursor:
         return cls(match[3], int(match[1]), match[2])
 
     @classmethod
-    def after(cls, ledger_id: str, entry: AuthorityChange | None) -> Cursor:
+    def after(cls, ledger_id: str, entry: AuthorityChange | None) -> "Cursor":
         """The place behind `entry`; None is the beginning of the log."""
         if entry is None:
             return cls(ledger_id, 0, _START)

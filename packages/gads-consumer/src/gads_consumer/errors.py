@@ -1,7 +1,5 @@
 """The errors of a consumer; none of them is ever an empty answer instead."""
 
-from __future__ import annotations
-
 from gads_domain.errors import ClockSkewError as ClockSkewError
 from gads_domain.errors import (
     DamagedPartitionError,
@@ -14,77 +12,59 @@ from gads_domain.errors import (
 )
 
 
-class LedgerAbsentError(LedgerError):
+class LedgerAbsentError(LedgerError, code="ledger_absent"):
     """There is no ledger at the URL, which is not the same as a ledger without data."""
 
-    code = "ledger_absent"
     default_hint = "check the state URL; the operator of the pipeline knows where its ledger is"
 
 
-class UnknownReportError(UsageError):
+class UnknownReportError(UsageError, code="unknown_report"):
     """No partition of the report has ever been in the ledger."""
 
-    code = "unknown_report"
 
-
-class PastUnknownError(UsageError):
+class PastUnknownError(UsageError, code="past_unknown"):
     """A position or cursor that is not in this ledger's log: another ledger's, or the log was rolled back."""
 
-    code = "past_unknown"
 
-
-class IncompleteError(GadsError):
+class IncompleteError(GadsError, code="incomplete", retryable=True):
     """Days that were required are not authoritative."""
 
-    code = "incomplete"
-    retryable = True
     default_hint = "wait for the pipeline, or ask gaps() for the reasons; without complete=True the rest can be read"
 
 
-class NothingAuthoritativeError(GadsError):
+class NothingAuthoritativeError(GadsError, code="nothing_authoritative", retryable=True):
     """The rows of a snapshot without any partition were asked for: it has no columns and proves nothing."""
 
-    code = "nothing_authoritative"
-    retryable = True
     default_hint = "ask gaps() why; a day that is known to have no rows is a partition with zero rows"
 
 
-class PartitionGoneError(StorageError):
+class PartitionGoneError(StorageError, code="partition_gone", scope=FailureScope.PARTITION, retryable=False):
     """The files of an authoritative partition are not in the sink."""
 
-    code = "partition_gone"
-    scope = FailureScope.PARTITION
-    retryable = False
     default_hint = (
         "check that the sink URL belongs to this ledger; otherwise ask the operator of the pipeline to run "
         "gads-etl validate --recheck and to reprocess the day"
     )
 
 
-class PartitionAlteredError(DamagedPartitionError):
+class PartitionAlteredError(DamagedPartitionError, code="partition_altered"):
     """The files in the sink are not the bytes that were validated."""
 
-    code = "partition_altered"
     default_hint = (
         "the storage changed a sealed file; ask the operator of the pipeline to run gads-etl validate --recheck and to "
         "reprocess the day"
     )
 
 
-class NewerContractError(UnsupportedContractError):
+class NewerContractError(UnsupportedContractError, code="newer_contract"):
     """What was read was written under a contract that this version does not know."""
 
-    code = "newer_contract"
     default_hint = "install a newer gads-consumer"
 
 
-class SchemaMismatchError(UsageError):
+class SchemaMismatchError(UsageError, code="schema_mismatch"):
     """Rows of several schema versions were asked for as one table."""
 
-    code = "schema_mismatch"
 
-
-class ManifestError(UsageError):
+class ManifestError(UsageError, code="manifest"):
     """A file that is no manifest, not the one that was saved, or of another ledger."""
-
-    code = "manifest"

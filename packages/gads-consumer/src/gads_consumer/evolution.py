@@ -1,7 +1,5 @@
 """One schema for the rows of a snapshot, whose partitions may be of several schema versions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """A snapshot as a file for tools that do not speak Arrow, with the manifest of its origin beside it."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from enum import StrEnum

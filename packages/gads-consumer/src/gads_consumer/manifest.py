@@ -1,7 +1,5 @@
 """A snapshot as a JSON document that pins the same partitions for good; contracts/consumer/v1/manifest.schema.json."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import date

@@ -1,7 +1,5 @@
 """Seals and payloads as bytes: each read once, held to its sum on the way, ahead of decoding, or copied to files."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence

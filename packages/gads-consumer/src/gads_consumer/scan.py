@@ -1,7 +1,5 @@
 """The rows of a snapshot as Arrow: columns and filter are pushed down into the payloads' decoding."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

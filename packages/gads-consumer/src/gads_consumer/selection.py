@@ -1,7 +1,5 @@
 """What a caller asks for, checked: an empty or reversed selection is an error, never everything or nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, datetime
 

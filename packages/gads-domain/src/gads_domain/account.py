@@ -1,7 +1,5 @@
 """An account of the API, as the managers above it see it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,7 +23,7 @@ class AccountStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
 
     @classmethod
-    def of(cls, name: str | None) -> AccountStatus:
+    def of(cls, name: str | None) -> "AccountStatus":
         """The status that the API calls `name`."""
         return cls.UNKNOWN if name is None or name not in cls.__members__ else cls(name)
 

@@ -1,7 +1,5 @@
 """Which days of an account are over: a day is a day of the account's own time zone."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache

@@ -36,11 +36,9 @@ class SinkAdapter(Protocol):
 
     def open_sink(self, url: str, base: Path) -> RawSink:
         """Open for writing and reading; raises `ConfigurationError` or `StorageError`."""
-        ...
 
     def open_reader(self, url: str, base: Path) -> RawReader:
         """Open for reading alone: nothing reachable from the result can write."""
-        ...
 
 
 class LedgerAdapter(Protocol):
@@ -48,22 +46,18 @@ class LedgerAdapter(Protocol):
 
     def open_reader(self, url: str, base: Path) -> StateReader:
         """Open read-only. An absent ledger is an empty one, and is not created."""
-        ...
 
     def open_for_validator(self, url: str, base: Path) -> ValidatorLedger:
         """Open with the one authority to write `success` and `failed`."""
-        ...
 
     def open_for_control_plane(self, url: str, base: Path) -> ControlPlaneLedger:
         """Open with the authority to order retries, and none over `success` or `failed`."""
-        ...
 
     def check(self, url: str, base: Path) -> None:
         """Make sure that the ledger could be written, or made where there is none; no reader can tell that it was.
 
         Raises `LedgerError`, `UnsupportedContractError` or `HeldElsewhereError`.
         """
-        ...
 
 
 def sink_adapter(url: str) -> SinkAdapter:

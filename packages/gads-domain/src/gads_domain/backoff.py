@@ -1,7 +1,5 @@
 """How long to wait before the next try."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from gads_domain.errors import InvalidValueError

@@ -1,7 +1,5 @@
 """Time and run ids as ports, so that a simulation can own both."""
 
-from __future__ import annotations
-
 import os
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,6 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The present moment in UTC."""
-        ...
 
 
 MAX_AHEAD = timedelta(minutes=5)
@@ -36,7 +33,6 @@ class RunIdMaker(Protocol):
 
     def new_run_id(self, after: RunId | None = None) -> RunId:
         """A new run id, later than `after`; raises `ClockSkewError` if that begins more than `MAX_AHEAD` from now."""
-        ...
 
 
 class SystemClock:

@@ -1,7 +1,5 @@
 """A logical partition and the run of it that is authoritative."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from gads_domain.partition_key import Keyed, PartitionKey

@@ -1,7 +1,5 @@
 """The errors that every package raises: each says how far it reaches, whether it passes, and what to do next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import entry_points
@@ -40,6 +38,15 @@ class GadsError(Exception):
     retryable: ClassVar[bool] = False
     default_hint: ClassVar[str] = ""
 
+    def __init_subclass__(
+        cls, *, code: str | None = None, scope: FailureScope | None = None, retryable: bool | None = None
+    ) -> None:
+        """Take what an error says of itself from its class statement; what is not given is that of its base."""
+        super().__init_subclass__()
+        cls.code = cls.code if code is None else code
+        cls.scope = cls.scope if scope is None else scope
+        cls.retryable = cls.retryable if retryable is None else retryable
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -53,194 +60,131 @@ def _rebuild(kind: type[GadsError], message: str, hint: str) -> GadsError:
     return kind(message, hint=hint)
 
 
-class UsageError(GadsError):
+class UsageError(GadsError, code="usage"):
     """A request that cannot be served as it is."""
 
-    code = "usage"
 
-
-class InvalidValueError(UsageError, ValueError):
+class InvalidValueError(UsageError, ValueError, code="invalid_value"):
     """A value that breaks the rules of its type, such as a customer id with letters."""
 
-    code = "invalid_value"
 
-
-class ConfigurationError(UsageError):
+class ConfigurationError(UsageError, code="configuration", scope=FailureScope.SOURCE):
     """The configuration, or something it points at, cannot be used."""
 
-    code = "configuration"
-    scope = FailureScope.SOURCE
     default_hint = "correct the configuration, then check it"
 
 
-class QueryError(UsageError):
+class QueryError(UsageError, code="query"):
     """A GAQL text that does not parse, or that asks for what the API version does not have."""
 
-    code = "query"
 
-
-class UnsupportedContractError(UsageError):
+class UnsupportedContractError(UsageError, code="unsupported_contract"):
     """An artefact written under a contract version that this software does not know."""
 
-    code = "unsupported_contract"
     default_hint = "install a newer version of this software; nothing was changed"
 
 
-class CredentialsError(GadsError):
+class CredentialsError(GadsError, code="credentials", scope=FailureScope.SOURCE):
     """The API, or its token server, refuses the credentials."""
 
-    code = "credentials"
-    scope = FailureScope.SOURCE
 
-
-class ClockSkewError(UsageError):
+class ClockSkewError(UsageError, code="clock_skew", scope=FailureScope.LEDGER):
     """The ledger or the sink holds a run that begins later than this machine's clock shows."""
 
-    code = "clock_skew"
-    scope = FailureScope.LEDGER
     default_hint = "correct this machine's clock; if another machine's clock was ahead, revoke the run that it made"
 
 
-class HeldElsewhereError(GadsError):
+class HeldElsewhereError(GadsError, code="held_elsewhere", scope=FailureScope.LEDGER, retryable=True):
     """Another process holds what this needs; it may succeed later."""
 
-    code = "held_elsewhere"
-    scope = FailureScope.LEDGER
-    retryable = True
 
-
-class LeaseLostError(HeldElsewhereError):
+class LeaseLostError(HeldElsewhereError, code="lease_lost", scope=FailureScope.PARTITION):
     """The lease of a slice was lost; another process may be working on it."""
 
-    code = "lease_lost"
-    scope = FailureScope.PARTITION
 
-
-class AlreadySealedError(HeldElsewhereError):
+class AlreadySealedError(HeldElsewhereError, code="already_sealed", scope=FailureScope.PARTITION, retryable=False):
     """The partition of this run is sealed and cannot be written again."""
 
-    code = "already_sealed"
-    scope = FailureScope.PARTITION
-    retryable = False
     default_hint = "reprocess with a new run; a sealed partition never changes"
 
 
-class LedgerConflictError(HeldElsewhereError):
+class LedgerConflictError(HeldElsewhereError, code="ledger_conflict", scope=FailureScope.PARTITION):
     """The ledger changed between the read and the write of a decision; read again and decide again."""
 
-    code = "ledger_conflict"
-    scope = FailureScope.PARTITION
 
-
-class StorageError(GadsError):
+class StorageError(GadsError, code="storage", scope=FailureScope.STORAGE, retryable=True):
     """The sink could not do what it was asked to; what it had not sealed stays invisible."""
 
-    code = "storage"
-    scope = FailureScope.STORAGE
-    retryable = True
 
-
-class StorageFullError(StorageError):
+class StorageFullError(StorageError, code="storage_full"):
     """No space is left where the sink writes."""
 
-    code = "storage_full"
     default_hint = "free space or point storage.sink elsewhere; what was not sealed is still pending"
 
 
-class StorageCredentialsError(StorageError):
+class StorageCredentialsError(StorageError, code="storage_credentials"):
     """The storage refuses the credentials."""
 
-    code = "storage_credentials"
     default_hint = "check the credentials of the storage that storage.sink names; those of the API are another matter"
 
 
-class NotSealedError(StorageError):
+class NotSealedError(StorageError, code="not_sealed", scope=FailureScope.PARTITION, retryable=False):
     """There is no sealed partition of this key and run."""
 
-    code = "not_sealed"
-    scope = FailureScope.PARTITION
-    retryable = False
 
-
-class DamagedPartitionError(StorageError):
+class DamagedPartitionError(StorageError, code="damaged_partition", scope=FailureScope.PARTITION, retryable=False):
     """A sealed partition whose bytes are not the bytes that were sealed."""
 
-    code = "damaged_partition"
-    scope = FailureScope.PARTITION
-    retryable = False
     default_hint = "the storage changed a sealed file; reprocess the partition and check the disk"
 
 
-class LedgerError(GadsError):
+class LedgerError(GadsError, code="ledger", scope=FailureScope.LEDGER):
     """The ledger cannot be used: it is not a ledger, is damaged, or cannot be read."""
 
-    code = "ledger"
-    scope = FailureScope.LEDGER
 
-
-class LedgerFullError(LedgerError):
+class LedgerFullError(LedgerError, code="ledger_full", retryable=True):
     """No space is left where the ledger is kept."""
 
-    code = "ledger_full"
-    retryable = True
     default_hint = "free space on the ledger's disk; nothing was half-written"
 
 
-class ApiError(GadsError):
+class ApiError(GadsError, code="api"):
     """The Google Ads API refused or failed a request."""
 
-    code = "api"
 
-
-class TransientApiError(ApiError):
+class TransientApiError(ApiError, code="api_transient", retryable=True):
     """A failure of the API that passes: unavailable, internal, deadline, temporarily exhausted."""
 
-    code = "api_transient"
-    retryable = True
     default_hint = "retry it later; other accounts are not affected"
 
 
-class ApiUnreachableError(TransientApiError):
+class ApiUnreachableError(TransientApiError, code="api_unreachable", scope=FailureScope.SOURCE):
     """No connection to the API, or to its token server, could be made."""
 
-    code = "api_unreachable"
-    scope = FailureScope.SOURCE
     default_hint = "check the network and any proxy; what was not asked for is still pending"
 
 
-class QuotaExhaustedError(ApiError):
+class QuotaExhaustedError(ApiError, code="api_quota", scope=FailureScope.SOURCE, retryable=True):
     """No operations are left for the day."""
 
-    code = "api_quota"
-    scope = FailureScope.SOURCE
-    retryable = True
     default_hint = "go on after the quota is renewed; what was not asked for is still pending"
 
 
-class BudgetSpentError(QuotaExhaustedError):
+class BudgetSpentError(QuotaExhaustedError, code="budget_spent"):
     """The operations that the operator allows are spent; the API was not asked."""
 
-    code = "budget_spent"
 
-
-class PermanentApiError(ApiError):
+class PermanentApiError(ApiError, code="api_permanent"):
     """A refusal that the same request will always meet, such as a bad query."""
 
-    code = "api_permanent"
 
-
-class AccountRefusedError(PermanentApiError):
+class AccountRefusedError(PermanentApiError, scope=FailureScope.ACCOUNT):
     """The API refuses one account whatever the report: no permission, not enabled, not found."""
 
-    scope = FailureScope.ACCOUNT
 
-
-class AccountUnavailableError(ApiError):
+class AccountUnavailableError(ApiError, code="api_account_unavailable", scope=FailureScope.ACCOUNT, retryable=True):
     """The API refuses one account whatever the report, in a way that may pass: a new account is not found at first."""
 
-    code = "api_account_unavailable"
-    scope = FailureScope.ACCOUNT
-    retryable = True
     default_hint = "it is asked again later; other accounts are not affected"
 
 
@@ -279,7 +223,7 @@ class FailureReason:
     scope: FailureScope = field(default=FailureScope.PARTITION, compare=False)
 
     @classmethod
-    def of(cls, error: BaseException) -> FailureReason:
+    def of(cls, error: BaseException) -> "FailureReason":
         """The record of `error`; anything that is not a `GadsError` is recorded as a bug of this software."""
         if isinstance(error, GadsError):
             return cls(error.code, error.message, error.retryable, error.hint, error.scope)

@@ -8,8 +8,6 @@ Paths are relative to the storage's root, with `/` between segments and none at 
 one path, and a path that differs from it in any character belongs to no partition.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from gads_domain.errors import InvalidValueError

@@ -1,7 +1,5 @@
 """The local path in an adapter's URL; apart from finding adapters, so that a sink need not see the ledger's ports."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from gads_domain.errors import ConfigurationError

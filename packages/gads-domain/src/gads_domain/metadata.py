@@ -1,7 +1,5 @@
 """The metadata of a sealed partition."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass
@@ -94,7 +92,7 @@ class TableSchema(_Derived):
             object.__setattr__(self, "_grain", grain)
             return self._grain
 
-    def differences(self, other: TableSchema) -> list[str]:
+    def differences(self, other: "TableSchema") -> list[str]:
         """List the columns that `other` has differently, such as `metrics_clicks: int64 -> double`."""
         mine = {column.name: column.type for column in self.columns}
         theirs = {column.name: column.type for column in other.columns}

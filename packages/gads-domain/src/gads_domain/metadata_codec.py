@@ -5,8 +5,6 @@ SHA-256 of the same document without that member. A reader demands both: that th
 what they say, and that the sum is right. Every single changed byte breaks one of the two.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

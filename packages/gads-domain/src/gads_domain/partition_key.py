@@ -1,7 +1,5 @@
 """The logical partition: one day of one report of one account."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -41,7 +39,7 @@ class PartitionKey:
         return f"{self.source}/{self.customer_id}/{self.report}/{self.logical_date.isoformat()}"
 
     @classmethod
-    def parse(cls, text: str) -> PartitionKey:
+    def parse(cls, text: str) -> "PartitionKey":
         """Read what `str()` wrote; raises `InvalidValueError`."""
         parts = text.split("/")
         if len(parts) != 4:

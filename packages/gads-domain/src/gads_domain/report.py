@@ -1,7 +1,5 @@
 """What is asked for: a report's definition, and a slice of days of it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -35,7 +33,7 @@ class ReportKind(StrEnum):
 
     def __new__(
         cls, name: str, has_history: bool = True, day_segment: str | None = None, has_date_field: bool = False
-    ) -> ReportKind:
+    ) -> "ReportKind":
         """A kind of that name, with what follows from it."""
         kind = str.__new__(cls, name)
         kind._value_ = name

@@ -1,7 +1,5 @@
 """The run, whose id fences what is written."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +36,7 @@ class RunId:
         return _start_of(self.value)
 
     @classmethod
-    def compose(cls, started_at: datetime, entropy: bytes) -> RunId:
+    def compose(cls, started_at: datetime, entropy: bytes) -> "RunId":
         """Build the id of a run that began at `started_at` (aware); `entropy` is four random bytes."""
         if started_at.tzinfo is None or len(entropy) != 4:
             raise InvalidValueError("a run id needs an aware time and four bytes of entropy")

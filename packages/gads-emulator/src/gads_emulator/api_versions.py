@@ -1,7 +1,5 @@
 """The API versions that the installed client has, each imported when it is first used, and the methods they serve."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import pkgutil

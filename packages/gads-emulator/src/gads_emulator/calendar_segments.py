@@ -1,7 +1,5 @@
 """The API's calendar: the segments that a date determines, and the ranges of DURING."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date, timedelta
 

@@ -1,10 +1,9 @@
 """The self-signed certificate authority of the emulator, and the key of its service account."""
 
-from __future__ import annotations
-
 import ssl
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import trustme
 
@@ -48,7 +47,7 @@ class Authority:
         path.write_bytes(self._ca.private_key_pem.bytes() + self._ca.cert_pem.bytes())
 
     @classmethod
-    def load(cls, path: Path) -> Authority:
+    def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
         key, mark, certificate = path.read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
         return cls(trustme.CA.from_pem(mark + certificate, key))

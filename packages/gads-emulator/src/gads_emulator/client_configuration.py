@@ -1,7 +1,5 @@
 """The files with which an unmodified official client finds the emulator, trusts it and signs in."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

@@ -1,7 +1,5 @@
 """The conditions of WHERE as tests of one value, with the API's errors for invalid comparisons."""
 
-from __future__ import annotations
-
 import operator
 import re
 from collections.abc import Callable, Iterable

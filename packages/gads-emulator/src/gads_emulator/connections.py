@@ -1,7 +1,5 @@
 """Connections of this process's gRPC server, which gRPC itself offers no way to break."""
 
-from __future__ import annotations
-
 import os
 import socket
 import stat

@@ -1,7 +1,5 @@
 """The evaluation of a query: an agency's rows are filtered, summed, dropped, ordered and limited."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date

@@ -1,7 +1,5 @@
 """Failures of the API, independent of the transport that sends them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any

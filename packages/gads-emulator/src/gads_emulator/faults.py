@@ -1,7 +1,5 @@
 """The faults of a server: a fault plan applied to the calls of a `Selection`."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections import Counter

@@ -1,7 +1,5 @@
 """The fields of an API version as `GoogleAdsFieldService` describes them, made from the packaged catalogue."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date

@@ -1,7 +1,5 @@
 """The API over gRPC, with failures in the trailing metadata."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -30,7 +28,7 @@ class GoogleAdsHandler(grpc.GenericRpcHandler):
     def __init__(self, answer: Selection) -> None:
         self._answer = answer
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """Return the handler of a method; None (UNIMPLEMENTED) for a method that the emulator does not serve."""
         found = _METHOD.fullmatch(details.method)
         method = METHODS.get(found[3]) if found is not None else None

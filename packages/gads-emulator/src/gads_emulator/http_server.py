@@ -1,7 +1,5 @@
 """HTTP on loopback, with and without TLS: REST, the OAuth token endpoint and the control of faults."""
 
-from __future__ import annotations
-
 import json
 import socketserver
 import threading

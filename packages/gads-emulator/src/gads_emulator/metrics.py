@@ -1,7 +1,5 @@
 """How metrics of several rows are combined: counts are summed, ratios computed from the sums of their parts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A cache of encoded answers, bounded in bytes; the least recently used answer goes first."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator

@@ -4,8 +4,6 @@ A page of 10,000 full `GoogleAdsRow` takes tens of megabytes. A private descript
 the same bytes with a fraction of the memory.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +23,7 @@ class _Node:
     """One message type: its values, and the messages inside it."""
 
     leaves: list[tuple[str, int, Field]] = field(default_factory=list)
-    inner: dict[int, _Node] = field(default_factory=dict)
+    inner: dict[int, "_Node"] = field(default_factory=dict)
 
 
 class PageEncoder:

@@ -1,7 +1,5 @@
 """The API over REST: JSON in camelCase, as the API itself writes it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The fields of an API version by GAQL path, from its descriptors, and JSON rows read by them."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

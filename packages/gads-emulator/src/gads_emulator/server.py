@@ -1,7 +1,5 @@
 """The running emulator: gRPC with TLS, REST over http and https, and an OAuth token endpoint, all on loopback."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime

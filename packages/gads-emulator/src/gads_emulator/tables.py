@@ -1,7 +1,5 @@
 """The package's data files: tables in TOML, each read once."""
 
-from __future__ import annotations
-
 import tomllib
 from functools import cache
 from importlib import resources

@@ -1,7 +1,5 @@
 """An OAuth 2 token endpoint on loopback, so that a client signs in without a network."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The accounts that a login reaches, as the API's `customer_client` lists them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """When a call is made again, and after how long."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

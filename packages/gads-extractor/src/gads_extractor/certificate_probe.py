@@ -4,8 +4,6 @@ A name has several addresses, and gRPC reports what happened at the last one: be
 often an IPv6 address without a route, while the certificate was refused at all others.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """The official client, opened from its own configuration, and the raw pages of its own channel."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 import os

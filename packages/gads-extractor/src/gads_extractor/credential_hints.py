@@ -4,8 +4,6 @@ Sources: https://developers.google.com/google-ads/api/docs/common-errors, https:
 section 5.2, and Google's additions to it: https://developers.google.com/identity/protocols/oauth2/web-server.
 """
 
-from __future__ import annotations
-
 _GRANTS = {
     "invalid_grant": (
         "refresh_token is expired, revoked or of another client_id: make a new one; of a service account it is the key "

@@ -1,7 +1,5 @@
 """The rows of a slice: one payload a day, in bounded memory, each sealed at the end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

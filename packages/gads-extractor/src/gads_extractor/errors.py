@@ -3,8 +3,6 @@
 Sources: https://developers.google.com/google-ads/api/docs/best-practices/error-types and the `ErrorCode` message.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -119,11 +117,9 @@ _SHOWN_ERRORS = 3
 _SHOWN_TEXT = 400
 
 
-class ApiVersionGoneError(ApiError):
+class ApiVersionGoneError(ApiError, code="api_version_gone", scope=FailureScope.SOURCE):
     """The API no longer has the version that is configured."""
 
-    code = "api_version_gone"
-    scope = FailureScope.SOURCE
     default_hint = "set google_ads.api_version to a newer version; what was not asked for is still pending"
 
 

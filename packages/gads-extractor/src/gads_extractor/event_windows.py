@@ -1,7 +1,5 @@
 """Events come with a LIMIT: an answer as long as that is truncated until smaller windows prove otherwise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Ends calls that have been silent for too long, with one thread for all of them."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ class IdleWatch:
         self._wakes_at = _NEVER
         self._thread: threading.Thread | None = None
 
-    def begin(self, wait: Wait) -> None:
+    def begin(self, wait: "Wait") -> None:
         """Watch `wait` from now on."""
         with self._changed:
             self._waits.add(wait)
@@ -29,7 +27,7 @@ class IdleWatch:
             if wait.due_at < self._wakes_at:
                 self._changed.notify()
 
-    def end(self, wait: Wait) -> None:
+    def end(self, wait: "Wait") -> None:
         """Stop watching it."""
         with self._changed:
             self._waits.discard(wait)

@@ -1,7 +1,5 @@
 """A page's bytes to flat Arrow columns, without making a Python object of any row."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

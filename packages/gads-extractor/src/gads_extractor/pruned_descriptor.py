@@ -3,8 +3,6 @@
 A full `GoogleAdsRow` has some 17,000 leaf fields; parsed whole, one page takes 79 MB and most of the time.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -64,7 +62,7 @@ def path_of(response: Descriptor, gaql_field: str) -> FieldPath:
 class _Node:
     """A message that is kept: its children by name, or None for a leaf."""
 
-    children: dict[str, tuple[FieldDescriptor, _Node | None]] = field(default_factory=dict)
+    children: "dict[str, tuple[FieldDescriptor, _Node | None]]" = field(default_factory=dict)
 
 
 def pruned_response(response: Descriptor, paths: Iterable[FieldPath]) -> Descriptor:

@@ -1,7 +1,5 @@
 """What is sent for a slice, and how a row tells its day."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any

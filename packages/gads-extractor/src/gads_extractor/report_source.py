@@ -1,7 +1,5 @@
 """The Google Ads API as a source of reports."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Generator
 from contextlib import closing
@@ -36,11 +34,9 @@ class SearchStreams(Protocol):
     @property
     def api_version(self) -> str:
         """Such as `v26`."""
-        ...
 
     def search_stream(self, customer_id: str, query: str, *, idle_timeout: float = ...) -> Generator[bytes, None, None]:
         """The pages of one call; raises `CallFailedError`. Closing it ends the call."""
-        ...
 
 
 class GoogleAdsReportSource:

@@ -3,8 +3,6 @@
 `generate/field_catalogue.py` wrote the data; nothing here needs the google-ads client, whose import takes seconds.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
@@ -242,11 +240,7 @@ def _split(text: str) -> tuple[str, bool, str]:
 def _field_type(text: str, path: str) -> FieldType:
     kind, repeated, name = _split(text)
     return FieldType(
-        kind,
-        repeated,
-        enum=name if kind == "enum" else None,
-        message=name if kind == "message" else None,
-        path=path,
+        kind, repeated, enum=name if kind == "enum" else None, message=name if kind == "message" else None, path=path
     )
 
 

@@ -1,7 +1,5 @@
 """Whether a condition's operator and values fit the type of its field."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Asking for days: the conditions that each request adds to a report's query, by the report's kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time

@@ -3,8 +3,6 @@
 Importing this is light: lark, which takes a fifth of a second, is imported by the first parse.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache, lru_cache
 from importlib import resources

@@ -4,8 +4,6 @@ What only the API knows, such as which segment goes with which metric, is not gu
 may still be refused there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from gads_domain.report import DAY_SEGMENT

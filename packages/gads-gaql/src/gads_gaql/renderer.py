@@ -1,7 +1,5 @@
 """`Query` to the text that is sent: one line, canonical, without comments."""
 
-from __future__ import annotations
-
 import re
 
 from gads_gaql.syntax import LIST_OPERATORS, Condition, Literal, Query

@@ -3,13 +3,11 @@
 Source: https://developers.google.com/google-ads/api/docs/query/grammar
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 COMPARISONS = frozenset({"=", "!=", ">", ">=", "<", "<="})
 """The operators that take one value of the field's own type."""
@@ -74,7 +72,7 @@ class Literal(str):
     __slots__ = ("quoted",)
     quoted: bool
 
-    def __new__(cls, text: str, quoted: bool = False) -> Literal:
+    def __new__(cls, text: str, quoted: bool = False) -> Self:
         """Keep `text`, and beside it how it was written."""
         made = super().__new__(cls, text)
         made.quoted = quoted
@@ -120,7 +118,7 @@ class Problem:
     hint: str = ""
 
     @classmethod
-    def at(cls, place: FieldRef | Parameter, code: str, message: str, hint: str = "") -> Problem:
+    def at(cls, place: "FieldRef | Parameter", code: str, message: str, hint: str = "") -> Self:
         """A finding about what the query mentions at `place`."""
         return cls(place.line, place.column, code, message, hint)
 

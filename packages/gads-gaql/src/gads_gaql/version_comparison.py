@@ -1,7 +1,5 @@
 """What another API version would change for a query."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from gads_gaql.catalogue import FieldCatalogue, column_name

@@ -1,7 +1,5 @@
 """The daemon: plans, executes and waits until it is stopped."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Chooses the next slice: in the plan's order, and so that no account has every worker while others wait."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Executes a plan with workers, under leases and a budget; what is true afterwards is on the ledger."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """The leases of one run: taken before work on a scope, renewed while it goes on, given back when it ends."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from collections import Counter

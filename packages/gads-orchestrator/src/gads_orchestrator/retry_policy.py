@@ -1,7 +1,5 @@
 """When a partition that failed is attempted again, decided from what the ledger has on record and nothing else."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field

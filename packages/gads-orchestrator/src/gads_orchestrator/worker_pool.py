@@ -1,7 +1,5 @@
 """The workers of a run: this process, or worker processes that live as long as the run."""
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import os
@@ -59,19 +57,15 @@ class Workers(Protocol):
 
     def idle(self) -> Sequence[int]:
         """The workers without a task."""
-        ...
 
     def give(self, worker: int, task: Task) -> None:
         """Have an idle worker begin `task`."""
-        ...
 
     def wait(self, seconds: float) -> list[Message]:
         """The messages of the workers, as soon as there is one; empty after `seconds`."""
-        ...
 
     def close(self) -> None:
         """End at once what is still at work; what it had not sealed stays invisible."""
-        ...
 
 
 def _ignore(_event: Event) -> None:

@@ -1,7 +1,5 @@
 """A sum over the rows of a payload that does not depend on how they are stored."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pyarrow as pa
@@ -28,7 +26,7 @@ def content_sha256(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _add(digest: hashlib._Hash, array: Array) -> None:
+def _add(digest: "hashlib._Hash", array: Array) -> None:
     if array.null_count:
         digest.update(b"nulls")
         _add_buffer(digest, pc.is_null(array).cast(pa.uint8()))
@@ -43,7 +41,7 @@ def _add(digest: hashlib._Hash, array: Array) -> None:
         _add_buffer(digest, pc.fill_null(array, pa.scalar(0, array.type)))
 
 
-def _add_buffer(digest: hashlib._Hash, array: Array) -> None:
+def _add_buffer(digest: "hashlib._Hash", array: Array) -> None:
     width = array.type.bit_width // 8
     data = array.buffers()[1]
     if data is not None and len(array):

@@ -1,7 +1,5 @@
 """Rows as numbers: each row gets one 64-bit key, equal for rows that are equal in the columns that count."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 

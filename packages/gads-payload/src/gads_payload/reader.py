@@ -1,10 +1,7 @@
 """Parquet bytes back to record batches, in bounded memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import BinaryIO, Self
 
 import pyarrow as pa
@@ -16,7 +13,7 @@ BATCH_ROWS = 65_536
 """Rows of a batch by default."""
 
 
-def open_payload(stream: BinaryIO) -> PayloadFile:
+def open_payload(stream: BinaryIO) -> "PayloadFile":
     """Open a payload; `stream` is readable and seekable and is closed with the result.
 
     Raises `DamagedPartitionError` if it is not a Parquet file.
@@ -62,9 +59,7 @@ class PayloadFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -4,8 +4,6 @@ Lists name their item `element`, as Parquet does, so that a file reads back as e
 and needs no Arrow schema of its own inside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 

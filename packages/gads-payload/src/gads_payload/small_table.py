@@ -4,15 +4,13 @@ A kernel takes some ten microseconds however little it is given, and most partit
 are bit for bit those of `content` and `grain` for a table of any size.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -35,12 +33,12 @@ class SmallTable:
 
     __slots__ = ("_columns", "_rows")
 
-    def __init__(self, columns: dict[str, tuple[_Kind, list[Any]]], rows: int) -> None:
+    def __init__(self, columns: dict[str, tuple["_Kind", list[Any]]], rows: int) -> None:
         self._columns = columns
         self._rows = rows
 
     @classmethod
-    def of(cls, table: pa.Table) -> SmallTable | None:
+    def of(cls, table: pa.Table) -> Self | None:
         """The values of `table`; None if it is not small, or Python cannot hold it as a payload's rows.
 
         It cannot hold a column type that no payload has, two columns of one name, or a value that Python does not have.

@@ -1,7 +1,5 @@
 """Record batches to Parquet bytes, on a stream that can only be appended to."""
 
-from __future__ import annotations
-
 import io
 from functools import lru_cache
 from typing import Any, Protocol
@@ -30,7 +28,6 @@ class ByteSink(Protocol):
 
     def write(self, data: bytes | memoryview, /) -> int:
         """Append `data`."""
-        ...
 
 
 class _AppendOnly(io.RawIOBase):

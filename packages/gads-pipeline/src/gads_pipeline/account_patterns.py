@@ -1,7 +1,5 @@
 """Patterns of accounts in `[accounts]`: `123-456-7890`, `Acme *`, `label:priority`, `status:ENABLED`."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -25,7 +23,7 @@ class AccountPattern:
     glob: str
 
     @classmethod
-    def parse(cls, text: str) -> AccountPattern:
+    def parse(cls, text: str) -> "AccountPattern":
         """Read `text`; raises `InvalidValueError` for an empty pattern and for a status that there is not."""
         kind, colon, rest = text.partition(":")
         if not colon or kind not in _KINDS:

@@ -1,7 +1,5 @@
 """Events of the application itself, beside those of the orchestrator."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from gads_orchestrator.events import Event

@@ -1,7 +1,5 @@
 """A request to stop, for what runs long."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

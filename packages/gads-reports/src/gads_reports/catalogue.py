@@ -1,7 +1,5 @@
 """The named reports: those that come with the package, and a user's own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache

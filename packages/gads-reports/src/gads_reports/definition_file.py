@@ -1,7 +1,5 @@
 """A report file to a `ReportDefinition`: header, query, and whether they agree."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

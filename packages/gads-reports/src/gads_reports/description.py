@@ -1,7 +1,5 @@
 """What a report gives under an API version, what is wrong with it there, and a table of all reports."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date

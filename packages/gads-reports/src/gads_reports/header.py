@@ -11,8 +11,6 @@ The header is the run of lines at the top that start with `--`; each is `-- key:
 order. It ends at the first other line, so an empty line separates it from a free comment.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

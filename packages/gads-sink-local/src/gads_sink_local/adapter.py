@@ -1,7 +1,5 @@
 """The entry point of the scheme `file:`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from gads_domain.local_path import path_of

@@ -1,7 +1,5 @@
 """The operating system's refusals as errors of the domain."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 The root itself may be reached through links; that is the operator's choice.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator, Sequence

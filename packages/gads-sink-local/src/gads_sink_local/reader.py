@@ -1,7 +1,5 @@
 """Reads sealed partitions from a folder."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A folder as a sink: what a reader has, plus writers, the check and the sweep."""
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Iterator, Sequence

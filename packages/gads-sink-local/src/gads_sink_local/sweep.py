@@ -1,7 +1,5 @@
 """Removes what killed writers leave: hidden partial files, payloads that no seal names, folders of a check."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """Writes partitions and seals them: bytes under hidden names, then the payload's name, then the seal."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
@@ -9,7 +7,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from gads_domain.errors import AlreadySealedError, ConfigurationError, StorageError
@@ -67,9 +64,7 @@ class LocalPartitionWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.abort()
 
     def write(self, data: bytes | memoryview) -> int:

@@ -1,7 +1,5 @@
 """The entry point of the scheme `s3:`."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

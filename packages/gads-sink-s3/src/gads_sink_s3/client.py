@@ -1,7 +1,5 @@
 """The client of a location: one pool of connections, no retries of its own, credentials from their usual places."""
 
-from __future__ import annotations
-
 import os
 import ssl
 from collections.abc import Mapping

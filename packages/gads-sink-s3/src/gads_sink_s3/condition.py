@@ -3,8 +3,6 @@
 Servers that ignore the header answer 200 and overwrite, and so may a proxy before a good one; only a probe shows it.
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 from enum import Enum
@@ -19,7 +17,7 @@ PROBES = ".gads"
 _PROBE = b"gads-etl tests whether If-None-Match is honoured; this object may be removed.\n"
 _NOT_UNDERSTOOD = frozenset({"InvalidArgument", "InvalidRequest", "MethodNotAllowed", "NotImplemented", ""})
 
-_known: dict[tuple[str, str, str], Condition] = {}
+_known: dict[tuple[str, str, str], "Condition"] = {}
 _asking = threading.Lock()
 
 

@@ -4,8 +4,6 @@ The client raises many exceptions, and wrong ones: an error body that is not `ap
 as `InvalidResponseError`, an unreadable answer as `ValueError` or `ParseError`, the network as urllib3's own.
 """
 
-from __future__ import annotations
-
 import re
 import ssl
 from collections.abc import Iterator
@@ -15,13 +13,7 @@ from xml.etree.ElementTree import ParseError
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
-from gads_domain.errors import (
-    ConfigurationError,
-    GadsError,
-    StorageCredentialsError,
-    StorageError,
-    StorageFullError,
-)
+from gads_domain.errors import ConfigurationError, GadsError, StorageCredentialsError, StorageError, StorageFullError
 
 _RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _RETRYABLE_CODE = frozenset(

@@ -1,7 +1,5 @@
 """The URL of an S3 sink: where it is and how it is reached, with no secret in it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A payload as a file: ranges of an object, fetched on demand and a little ahead."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -52,7 +50,7 @@ class PayloadStream(io.RawIOBase):
         self._position = origin + offset
         return self._position
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill `buffer` as far as what was fetched goes, after fetching if nothing was; 0 at the end."""
         target = memoryview(buffer).cast("B")
         wanted = min(target.nbytes, self._size - self._position)

@@ -1,7 +1,5 @@
 """Reads sealed partitions from a bucket."""
 
-from __future__ import annotations
-
 import io
 import threading
 import time

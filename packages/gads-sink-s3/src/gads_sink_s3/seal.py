@@ -3,8 +3,6 @@
 What an answer means, and what a lost answer leaves open, is decided here alone.
 """
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 

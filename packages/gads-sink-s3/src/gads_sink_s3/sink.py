@@ -1,7 +1,5 @@
 """A bucket as a sink: what a reader has, plus writers, the check and the sweep."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Removes what killed writers leave: payloads that no seal names, uploads that were never completed, probes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -36,11 +34,11 @@ def _sweep(bucket: Bucket, before: datetime, *, dry_run: bool) -> Iterator[Lefto
                     bucket.remove(stored.path)
                 yield Leftover(stored.path, kind, stored.modified_at, stored.size)
         for upload in bucket.open_uploads():
-            if not _is_payload(upload.key) or upload.begun_at is None or upload.begun_at >= before:
+            if not _is_payload(upload.path) or upload.begun_at is None or upload.begun_at >= before:
                 continue
             if not dry_run:
-                bucket.abort_upload(upload.key, upload.upload_id)
-            yield Leftover(upload.key, LeftoverKind.UNFINISHED, upload.begun_at, None)
+                bucket.abort_upload(upload.path, upload.upload_id)
+            yield Leftover(upload.path, LeftoverKind.UNFINISHED, upload.begun_at, None)
 
 
 def _leftovers(

@@ -1,11 +1,8 @@
 """Writes one partition: its payload into an object of the writer's own, then the seal."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import time
-from types import TracebackType
 from typing import Self
 
 from gads_domain.errors import AlreadySealedError, StorageError
@@ -44,9 +41,7 @@ class S3PartitionWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.abort()
 
     def write(self, data: bytes | memoryview) -> int:

@@ -1,7 +1,5 @@
 """The entry point `sqlite` of `gads.ledgers`: `sqlite:path/to/ledger.db`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from gads_domain.local_path import path_of

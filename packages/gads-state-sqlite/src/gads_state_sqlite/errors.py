@@ -1,7 +1,5 @@
 """SQLite's errors as errors that a user can act on."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

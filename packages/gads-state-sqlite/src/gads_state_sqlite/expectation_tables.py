@@ -1,7 +1,5 @@
 """Account lists and expectations as rows, and back."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Sequence
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """The file on disk: creates it whole or not at all, opens it for writing, checks that it is a ledger."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import uuid

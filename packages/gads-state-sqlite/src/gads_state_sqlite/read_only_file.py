@@ -6,8 +6,6 @@ While there is a `-wal` file, a writer is at work or has crashed, and SQLite's o
 memory opened read-only.
 """
 
-from __future__ import annotations
-
 import enum
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """The SQL files beside the modules."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

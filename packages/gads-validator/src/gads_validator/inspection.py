@@ -1,7 +1,5 @@
 """The inspection of one sealed run: every check that needs nothing but the partition itself."""
 
-from __future__ import annotations
-
 from contextlib import closing
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What a restatement changed: rows by their grain, metrics by their sums; the order of rows does not count."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

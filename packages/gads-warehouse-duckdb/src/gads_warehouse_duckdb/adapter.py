@@ -1,7 +1,5 @@
 """The entry point `duckdb` of `gads.warehouses`: `duckdb:path/to/warehouse.duckdb`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from gads_domain.errors import ConfigurationError

@@ -1,7 +1,5 @@
 """Partitions summed up, by one query for tables and payloads alike, so that equal rows give equal sums."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date
 

@@ -1,7 +1,5 @@
 """The file: opened as briefly and with as little right as the call needs, with DuckDB's errors translated."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Catalogue and views: made again whenever the tables, or the definitions in this software, have changed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What the API says its fields mean; made by generate/field_meanings.py."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from functools import cache

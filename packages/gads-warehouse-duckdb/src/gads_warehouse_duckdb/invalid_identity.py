@@ -1,7 +1,5 @@
 """Rows and pointers that belong to no possible partition, since their account, day or run is invalid."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import duckdb

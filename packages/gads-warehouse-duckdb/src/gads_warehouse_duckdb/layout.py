@@ -1,7 +1,5 @@
 """The tables of a warehouse beside the rows: contracts/warehouse/v1 names these tables and columns."""
 
-from __future__ import annotations
-
 import duckdb
 
 from gads_warehouse_duckdb.errors import NewerWarehouseError, TableTakenError

@@ -1,7 +1,5 @@
 """The SQL and TOML files beside the modules, each read once."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from functools import cache

@@ -1,7 +1,5 @@
 """Payload files as rows of a table: with the columns of their identity, and nothing cast on the way."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Which table the rows of a schema version go to: one that they only add columns to, or one of their own."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 
@@ -87,7 +85,7 @@ class ReportTables:
         """The tables of `report`, the one with the newest schema version last."""
         return [table for table in self.all() if table.report == report]
 
-    def take_over(self, other: ReportTables) -> None:
+    def take_over(self, other: "ReportTables") -> None:
         """Make the same tables here, without rows."""
         for report, version, columns in other.history:
             self.place(report, version, TableSchema(columns))

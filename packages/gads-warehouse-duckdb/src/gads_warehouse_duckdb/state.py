@@ -1,7 +1,5 @@
 """The one row that says where the tables are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """One step of a load, inside the caller's transaction."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter

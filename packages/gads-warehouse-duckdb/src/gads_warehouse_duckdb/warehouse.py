@@ -1,12 +1,9 @@
 """The port, on a DuckDB file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import duckdb
@@ -150,9 +147,7 @@ class DuckDbWarehouse:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _state(self) -> WarehousePosition | FullLoad | None:

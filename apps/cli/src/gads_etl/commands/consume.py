@@ -1,7 +1,5 @@
 """`gads-etl consume`: the read contract from the command line."""
 
-from __future__ import annotations
-
 import sys
 from itertools import islice
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`gads-etl demo`: the whole pipeline on a synthetic agency, without credentials."""
 
-from __future__ import annotations
-
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any

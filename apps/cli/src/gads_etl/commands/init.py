@@ -1,7 +1,5 @@
 """`gads-etl init`: a commented `gads.toml` to start with."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`gads-etl sink`: maintenance of the storage of raw partitions."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`gads-etl validate`: validate what is sealed."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass

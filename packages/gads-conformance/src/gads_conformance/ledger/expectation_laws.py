@@ -1,7 +1,5 @@
 """The laws of what is expected: account lists on record, and what is inferred without one."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 

@@ -1,7 +1,5 @@
 """Random stories of validators and control planes against a model of the ledger."""
 
-from __future__ import annotations
-
 import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,9 +7,9 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gads_conformance.law import run_stories
 from gads_conformance.ledger.samples import act_of, change_of, key_of, result_of
 from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
-from gads_conformance.model import run_stories
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.state import (
     KeyHistory,

@@ -1,7 +1,5 @@
 """Values for the laws of the ledger: keys, runs, validation results and the changes that they lead to."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """What an adapter's test class gives to the laws of ledgers, and what each law starts from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The laws of `ValidatorLedger`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """The laws of `SweepableSink` and `SealsTogether`, for the sinks that are one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

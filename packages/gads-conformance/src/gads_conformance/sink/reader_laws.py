@@ -1,7 +1,5 @@
 """The laws of `RawReader` and `RawSink`."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Partitions for the laws of sinks; the sink does not look into their content."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """What an adapter's test class gives to the laws of sinks, and what the laws make of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol

@@ -1,7 +1,5 @@
 """A sink around a real one, which is watched, and fails where the watch raises an error."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -53,7 +51,7 @@ class _WatchedSink:
         self.check, self.runs, self.sealed = inner.check, inner.runs, inner.sealed
         self.metadata_bytes, self.open_payload = inner.metadata_bytes, inner.open_payload
 
-    def open_writer(self, key: PartitionKey, run_id: RunId) -> _WatchedWriter:
+    def open_writer(self, key: PartitionKey, run_id: RunId) -> "_WatchedWriter":
         self._watch(Step.OPEN, key, run_id)
         return _WatchedWriter(self._inner.open_writer(key, run_id), lambda step: self._watch(step, key, run_id))
 

@@ -1,7 +1,5 @@
 """Another process that uses a sink: `python -m gads_conformance.sink.worker URL BASE`."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The laws of `PartitionWriter` that one process can show."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Partitions, steps and rows for the laws of a warehouse."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta

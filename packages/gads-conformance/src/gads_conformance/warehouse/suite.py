@@ -1,7 +1,5 @@
 """What an engine's test class gives to the laws of warehouses, and what each law starts from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

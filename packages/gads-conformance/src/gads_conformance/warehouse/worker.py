@@ -4,8 +4,6 @@ It reads a number, applies the step of `test_a_killed_process_changes_nothing` u
 writes `stopped` and waits.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which accounts there are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -29,11 +27,9 @@ class AccountDirectory(Protocol):
         A root that the API refuses comes alone, with its `refusal`. Raises `CredentialsError` for a login that the API
         refuses altogether, `TransientApiError` or `QuotaExhaustedError` if it could not be asked.
         """
-        ...
 
     def named(self, customer_ids: Sequence[str]) -> list[Account]:
         """These accounts, in their order, each asked for itself: at level 0, without parent and labels.
 
         One that the API refuses comes with its `refusal`. Raises as `below` does.
         """
-        ...

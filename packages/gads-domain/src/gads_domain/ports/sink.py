@@ -1,7 +1,5 @@
 """Where raw partitions are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,15 +32,12 @@ class PartitionWriter(Protocol):
 
     def write(self, data: bytes | memoryview) -> int:
         """Append `data` to the payload and return its length; raises `StorageFullError` or `StorageError`."""
-        ...
 
     def finalize(self, facts: PartitionFacts) -> PartitionMetadata:
         """Seal what was written; raises `AlreadySealedError`, `StorageFullError` or `StorageError`."""
-        ...
 
     def abort(self) -> None:
         """Give up, and take away what was written."""
-        ...
 
     def __enter__(self) -> Self: ...
 
@@ -64,7 +59,6 @@ class RawReader(Protocol):
 
     def runs(self, key: PartitionKey) -> list[RunId]:
         """The sealed runs of `key`, oldest first; empty if there are none."""
-        ...
 
     def sealed(
         self, *, source: str | None = None, customer_id: str | None = None, report: str | None = None
@@ -75,18 +69,15 @@ class RawReader(Protocol):
 
         What does not follow the layout is passed over.
         """
-        ...
 
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
         """The bytes of the seal as stored; raises `NotSealedError`."""
-        ...
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """Open the payload that the seal names: readable, seekable, to be closed by the caller.
 
         Raises `DamagedPartitionError` if it is not there, `InvalidValueError` if the name cannot be a payload's.
         """
-        ...
 
 
 class RawSink(RawReader, Protocol):
@@ -101,14 +92,12 @@ class RawSink(RawReader, Protocol):
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
         """Begin the payload of `key` in the run `run_id`; raises `AlreadySealedError` or `StorageError`."""
-        ...
 
     def check(self) -> None:
         """Make sure that partitions could be written here, and leave nothing behind.
 
         Raises `ConfigurationError` or `StorageError`.
         """
-        ...
 
 
 @runtime_checkable
@@ -126,7 +115,6 @@ class SealsTogether(Protocol):
         self, writers: Sequence[tuple[PartitionWriter, PartitionFacts]]
     ) -> list[PartitionMetadata | Exception]:
         """Seal what each of `writers`, which this sink opened, has written; the answers are in their order."""
-        ...
 
 
 LONGEST_WRITE = timedelta(hours=24)
@@ -185,7 +173,6 @@ class SweepableSink(Protocol):
 
         Raises `InvalidValueError` at once for an age below `LEAST_SWEEP_AGE`; `StorageError` on the way.
         """
-        ...
 
 
 @runtime_checkable
@@ -194,4 +181,3 @@ class DescribableSink(Protocol):
 
     def describe(self) -> tuple[str, ...]:
         """One finding a line, without secrets; may ask the storage, and raises as `RawSink.check` does."""
-        ...

@@ -1,7 +1,5 @@
 """Tables that are kept equal to what is authoritative; contracts/warehouse/v1 is what their readers rely on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -146,54 +144,42 @@ class Warehouse(Protocol):
 
     def position(self) -> WarehousePosition | None:
         """The position that the tables are equal to; None for an empty warehouse and during a full load."""
-        ...
 
     def full_load(self) -> FullLoad | None:
         """The full load that is under way."""
-        ...
 
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""
-        ...
 
     def pointers(self, report: str) -> list[CurrentPartition]:
         """The partitions of `report` that are shown, in key order."""
-        ...
 
     def mismatched(self) -> list[PartitionKey]:
         """The keys whose rows are not as many as their pointer says or of another run, or that have several pointers.
 
         Something other than the loader wrote there.
         """
-        ...
 
     def invalid_identity(self) -> Mapping[str, int]:
         """The number of rows and pointers that belong to no possible partition, by table; only tables with any."""
-        ...
 
     def contents(self, report: str) -> Iterator[PartitionContent]:
         """The partitions in the tables of `report`, rows without a pointer included."""
-        ...
 
     def measure(self, replacements: Sequence[Replacement]) -> list[PartitionContent]:
         """The contents that these payloads would have, in their order."""
-        ...
 
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""
-        ...
 
     def query(self, sql: str) -> QueryResult:
         """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""
-        ...
 
     def apply(self, step: LoadStep) -> LoadedStep:
         """Apply `step`, and bring catalogue and views up to date in the same transaction."""
-        ...
 
     def close(self) -> None:
         """Release the warehouse."""
-        ...
 
     def __enter__(self) -> Self: ...
 
@@ -207,4 +193,3 @@ class WarehouseAdapter(Protocol):
 
     def open_warehouse(self, url: str, base: Path) -> Warehouse:
         """Open it; touches nothing yet. Raises `ConfigurationError`."""
-        ...

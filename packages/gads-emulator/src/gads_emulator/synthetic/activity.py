@@ -1,7 +1,5 @@
 """The activity of a campaign on a day: integers that follow from the seed, and their division into parts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ ONE = 1 << 32
 """The upper end of cumulative bounds, by which a whole is divided."""
 
 
-def draw(*key: object) -> Draw:
+def draw(*key: object) -> "Draw":
     """Return random numbers that follow from `key`, the same on every machine."""
     text = "\x1f".join(str(part) for part in key)
     return Draw(int.from_bytes(blake2b(text.encode(), digest_size=32).digest(), "little"))

@@ -1,7 +1,5 @@
 """The campaigns of a synthetic account with their ad groups, ads, keywords and asset groups, without metrics."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,7 +38,7 @@ class Entity:
 
     attributes: Row
     weight: float = 1.0
-    below: dict[str, list[Entity]] = field(default_factory=dict)
+    below: dict[str, list["Entity"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

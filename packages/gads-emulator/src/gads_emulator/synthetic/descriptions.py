@@ -1,7 +1,5 @@
 """The descriptions of rows in `agency.toml`, whose head explains the language, and the names of resources."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """How metrics follow from an activity: by a model, or else by the metric's name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 from operator import attrgetter

@@ -3,8 +3,6 @@
 The pattern of a resource's name says what it belongs to; `agency.toml` says how many rows it has, and what is in them.
 """
 
-from __future__ import annotations
-
 import base64
 from functools import lru_cache
 

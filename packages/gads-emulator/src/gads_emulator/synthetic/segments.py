@@ -1,7 +1,5 @@
 """How segments divide a campaign's day. The parts always add up to the day."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Values of attributes without a model, made from the resource's name, the path and the descriptor's type."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache

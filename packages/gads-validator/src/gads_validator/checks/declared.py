@@ -1,7 +1,5 @@
 """Checks that a report's owner declares, as a configuration file can spell them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

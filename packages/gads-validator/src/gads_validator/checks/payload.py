@@ -1,7 +1,5 @@
 """Checks on the payload: its size, its sum, that it can be read, its number of rows, its columns."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Checks on the rows: their day, their account, and that each is there once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import date

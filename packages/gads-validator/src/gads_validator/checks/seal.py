@@ -1,7 +1,5 @@
 """Checks on the seal alone: that it is the bytes that were sealed, and of the partition that it lies in."""
 
-from __future__ import annotations
-
 from gads_domain.errors import DamagedPartitionError, NotSealedError, UnsupportedContractError
 from gads_domain.metadata import PartitionMetadata
 from gads_domain.metadata_codec import Seal, decode_seal

@@ -4,8 +4,6 @@ Each is made from the first report that is loaded and has the columns that it ne
 history has a row for each day of the report; the rows of an entity's last day are its current ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A view, and the table of a report that it reads."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The views for analysts: money beside micros, names beside numbers, a row a day a campaign, missing days."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from gads_domain.metadata import ColumnSpec
