@@ -12,8 +12,7 @@ def path_of(url: str, base: Path) -> Path:
         host, slash, tail = rest[2:].partition("/")
         if host or not slash:
             raise ConfigurationError(
-                f"{url!r} names a host",
-                hint="a local path is written scheme:relative/path or scheme:/absolute/path",
+                f"{url!r} names a host", hint="a local path is written scheme:relative/path or scheme:/absolute/path"
             )
         rest = "/" + tail
     if not rest or "\0" in rest:

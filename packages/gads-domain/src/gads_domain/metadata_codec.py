@@ -12,13 +12,7 @@ from typing import Any, TypeVar
 
 from gads_domain.clock import from_iso_utc, iso_utc
 from gads_domain.errors import DamagedPartitionError, InvalidValueError, UnsupportedContractError
-from gads_domain.metadata import (
-    CONTRACT_VERSION,
-    ColumnSpec,
-    PartitionFacts,
-    PartitionMetadata,
-    TableSchema,
-)
+from gads_domain.metadata import CONTRACT_VERSION, ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey, parse_date
 from gads_domain.run import RunId
 

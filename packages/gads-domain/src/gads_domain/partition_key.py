@@ -44,8 +44,7 @@ class PartitionKey:
         parts = text.split("/")
         if len(parts) != 4:
             raise InvalidValueError(
-                f"{text!r} is not a partition key",
-                hint="write it as source/customer_id/report/YYYY-MM-DD",
+                f"{text!r} is not a partition key", hint="write it as source/customer_id/report/YYYY-MM-DD"
             )
         return cls(parts[0], parts[1], parts[2], parse_date(parts[3]))
 

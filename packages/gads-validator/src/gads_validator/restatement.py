@@ -48,11 +48,7 @@ def _rows(before: pa.Table, after: pa.Table, grain: tuple[str, ...]) -> dict[str
         kept = 1 if places is None else _common(places, before.num_rows)
         whole = [*([] if places is None else [places]), *measures]
         same = _common(row_keys(whole, ordered=False), before.num_rows)
-    return {
-        "rows_added": after.num_rows - kept,
-        "rows_removed": before.num_rows - kept,
-        "rows_changed": kept - same,
-    }
+    return {"rows_added": after.num_rows - kept, "rows_removed": before.num_rows - kept, "rows_changed": kept - same}
 
 
 def _common(keys: Any, first: int) -> int:

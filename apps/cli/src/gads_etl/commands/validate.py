@@ -13,13 +13,7 @@ from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state import PartitionStatus, ValidationOutcome
 from gads_domain.state_row import state_row
 from gads_etl.exit_codes import ExitCode
-from gads_etl.options import (
-    DEFAULT_FILE,
-    ConfigOption,
-    FormatOption,
-    Selection,
-    open_pipeline,
-)
+from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
 from gads_etl.printing import Format, counted, print_json_of_rows, print_note
 
 _A_NOTE_EVERY = 10_000
