@@ -137,7 +137,12 @@ class _Layout:
 
     def __init__(self, schema: TableSchema) -> None:
         self.schema = arrow_schema(schema)
-        self._dictionaries = _dictionary_columns(schema)
+        # Metrics hardly repeat: a dictionary would cost time and bytes, and be given up halfway through the group.
+        self._dictionaries = [
+            f"{column.name}.list.element" if column.type.startswith("list<") else column.name
+            for column in schema.columns
+            if not column.is_metric
+        ]
 
     def compressed(self, file: Any) -> pq.ParquetWriter:
         options: dict[str, Any] = {"use_dictionary": self._dictionaries, "store_schema": False}
@@ -148,15 +153,4 @@ class _Layout:
         return pq.ParquetWriter(file, self.schema, compression="none", **options)
 
 
-@lru_cache(maxsize=64)
-def _layout_of(schema: TableSchema) -> _Layout:
-    return _Layout(schema)
-
-
-def _dictionary_columns(schema: TableSchema) -> list[str]:
-    """Metrics hardly repeat: a dictionary would cost time and bytes, and be given up halfway through the group."""
-    return [
-        f"{column.name}.list.element" if column.type.startswith("list<") else column.name
-        for column in schema.columns
-        if not column.is_metric
-    ]
+_layout_of = lru_cache(maxsize=64)(_Layout)

@@ -5,12 +5,15 @@ The root itself may be reached through links; that is the operator's choice.
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from gads_domain.layout import is_segment
 
+_T = TypeVar("_T")
+_U = TypeVar("_U")
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 BELOW = _ROOT | os.O_NOFOLLOW
 """How a folder below the root is opened: never through a symbolic link."""
@@ -49,6 +52,20 @@ def is_absent(error: OSError) -> bool:
     return error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
 
 
+def found_in(root: Path, segments: Sequence[str], look: Callable[[int], _T], absent: _U) -> _T | _U:
+    """What `look` finds in the last folder on the way down; `absent` where the way or what it looks for ends."""
+    try:
+        folder = open_folder(root, segments)
+        try:
+            return look(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if is_absent(error):
+            return absent
+        raise
+
+
 def names_of_folders(folder: int, depth: int) -> list[str]:
     """The folders in `folder`, `depth` levels below the root, that are named as the layout says, in order."""
     with os.scandir(folder) as entries:
@@ -62,17 +79,7 @@ def walk(root: Path, segments: list[str], depth: int) -> Iterator[list[str]]:
     if len(segments) == depth:
         yield segments
         return
-    try:
-        folder = open_folder(root, segments)
-        try:
-            names = names_of_folders(folder, len(segments))
-        finally:
-            os.close(folder)
-    except OSError as error:
-        if is_absent(error):
-            return
-        raise
-    for name in names:
+    for name in found_in(root, segments, lambda folder: names_of_folders(folder, len(segments)), ()):
         yield from walk(root, [*segments, name], depth)
 
 

@@ -2,9 +2,9 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from gads_domain.errors import ConfigurationError, DamagedPartitionError, NotSealedError
 from gads_domain.layout import (
@@ -20,11 +20,8 @@ from gads_domain.layout import (
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.errors import reported
-from gads_sink_local.folders import BELOW, READ, is_absent, names_of_folders, open_folder, walk
+from gads_sink_local.folders import BELOW, READ, found_in, is_absent, names_of_folders, walk
 
-_T = TypeVar("_T")
-_U = TypeVar("_U")
-_PIECE_BYTES = 16 * 1024
 _NO_FOLDER = -1  # no descriptor
 
 
@@ -57,13 +54,12 @@ class LocalReader:
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
         """The bytes of the seal as stored; raises `NotSealedError`."""
         with reported(f"cannot read the seal of {key} in run {run_id}"):
-            seal = self._within(partition_prefix(key, run_id), lambda folder: _opened(folder, METADATA_NAME), None)
+            way = partition_prefix(key, run_id).split("/")
+            seal = found_in(self._root, way, lambda folder: _opened(folder, METADATA_NAME), None)
             if seal is None:
                 raise _not_sealed(key, run_id)
-            try:
-                return _whole(seal)
-            finally:
-                os.close(seal)
+            with open(seal, "rb", buffering=0) as file:  # noqa: PTH123 -- it is a descriptor, not a path
+                return file.readall()
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """Open a payload of the sealed `(key, run_id)`.
@@ -79,7 +75,7 @@ class LocalReader:
             return _opened(folder, payload_name)
 
         with reported(f"cannot read the payload of {key} in run {run_id}"):
-            payload = self._within(partition_prefix(key, run_id), look, _NO_FOLDER)
+            payload = found_in(self._root, partition_prefix(key, run_id).split("/"), look, _NO_FOLDER)
         if payload == _NO_FOLDER:
             raise _not_sealed(key, run_id)
         if payload is None:
@@ -99,23 +95,10 @@ class LocalReader:
         def look(partition: int) -> list[str]:
             return [name for name in names_of_folders(partition, len(segments)) if _is_sealed_below(partition, name)]
 
-        return self._within("/".join(segments), look, [])
+        return found_in(self._root, segments, look, [])
 
     def _is_sealed(self, prefix: str) -> bool:
-        return self._within(prefix, _has_seal, False)
-
-    def _within(self, prefix: str, look: Callable[[int], _T], absent: _U) -> _T | _U:
-        """What `look` finds in the folder at `prefix`; `absent` if there is no such folder."""
-        try:
-            folder = open_folder(self._root, prefix.split("/"))
-            try:
-                return look(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            if is_absent(error):
-                return absent
-            raise
+        return found_in(self._root, prefix.split("/"), _has_seal, False)
 
     def _require_folder(self) -> None:
         if self._root.exists() and not self._root.is_dir():
@@ -157,13 +140,6 @@ def _opened(folder: int, name: str) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
-
-
-def _whole(descriptor: int) -> bytes:
-    pieces = []
-    while piece := os.read(descriptor, _PIECE_BYTES):
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _not_sealed(key: PartitionKey, run_id: RunId) -> NotSealedError:
