@@ -7,17 +7,19 @@ from pathlib import Path
 from string import Formatter
 
 import gads_emulator
+from gads_domain.package_data import tables_of
 from gads_emulator.api_versions import error_codes, installed_versions
-from gads_emulator.tables import read_tables
 from gads_gaql.resource_rules import CHANGE_TIMES
 
-REFUSALS: dict[str, dict[str, str]] = read_tables("api.toml")["refusals"]
+REFUSALS: dict[str, dict[str, str]] = tables_of("gads_emulator", "api.toml")["refusals"]
 
 
 def test_the_client_knows_every_refusal() -> None:
     named = {f"{group}.{code}" for group, messages in REFUSALS.items() for code in messages}
     named |= {
-        f"{resource}_error.{code}" for resource in CHANGE_TIMES for code in read_tables("api.toml")["change_refusals"]
+        f"{resource}_error.{code}"
+        for resource in CHANGE_TIMES
+        for code in tables_of("gads_emulator", "api.toml")["change_refusals"]
     }
     assert named - error_codes(installed_versions()[-1]) == set()
 

@@ -8,9 +8,9 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from gads_emulator.tables import read_tables
+from gads_domain.package_data import tables_of
 
-_TABLES = read_tables("api.toml")
+_TABLES = tables_of("gads_emulator", "api.toml")
 _NAME = re.compile(r"v\d+")
 _loading = threading.Lock()
 

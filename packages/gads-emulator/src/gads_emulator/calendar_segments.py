@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from gads_emulator.tables import read_tables
+from gads_domain.package_data import tables_of
 from gads_gaql.syntax import PERIODS
 
-_TABLES = read_tables("api.toml")["calendar"]
+_TABLES = tables_of("gads_emulator", "api.toml")["calendar"]
 
 DERIVED: dict[str, Callable[[date], str | int]] = {
     "segments.day_of_week": lambda day: _TABLES["days"][day.weekday()],

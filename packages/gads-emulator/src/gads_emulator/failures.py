@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from gads_domain.package_data import tables_of
 from gads_emulator.api_versions import ApiVersion
-from gads_emulator.tables import read_tables
 
-_TABLES = read_tables("api.toml")
+_TABLES = tables_of("gads_emulator", "api.toml")
 _GROUPS = {code: (group, text) for group, codes in _TABLES["refusals"].items() for code, text in codes.items()}
 
 

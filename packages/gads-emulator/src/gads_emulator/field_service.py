@@ -7,11 +7,11 @@ from functools import cache, lru_cache
 from typing import Any
 
 from gads_domain.errors import QueryError
+from gads_domain.package_data import tables_of
 from gads_emulator.api_versions import ApiVersion, load_version
 from gads_emulator.conditions import Test, compile_condition
 from gads_emulator.failures import refusal
 from gads_emulator.schema import Field, Row, field_of
-from gads_emulator.tables import read_tables
 from gads_gaql.catalogue import FieldCatalogue, FieldType, load
 from gads_gaql.parser import parse
 from gads_gaql.resource_rules import can_have_metrics
@@ -158,4 +158,4 @@ def _data_type(catalogue: FieldCatalogue, kind: FieldType) -> str:
         return "RESOURCE_NAME"
     if kind.is_date and not kind.path.endswith("date_time"):
         return "DATE"
-    return str(read_tables("api.toml")["data_types"][kind.kind])
+    return str(tables_of("gads_emulator", "api.toml")["data_types"][kind.kind])

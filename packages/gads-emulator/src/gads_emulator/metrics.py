@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gads_domain.package_data import tables_of
 from gads_emulator.schema import Field, Row
-from gads_emulator.tables import read_tables
 
 IMPRESSIONS = "metrics.impressions"
 
-_TABLES = read_tables("api.toml")
+_TABLES = tables_of("gads_emulator", "api.toml")
 _RATIOS: dict[str, tuple[str, str, float]] = _TABLES["ratios"]
 _AVERAGED = frozenset(_TABLES["unsummed_words"]["averaged"])
 _LATEST = frozenset(_TABLES["unsummed_words"]["latest"])

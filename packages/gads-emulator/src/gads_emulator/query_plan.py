@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import date
 
 from gads_domain.errors import QueryError
+from gads_domain.package_data import tables_of
 from gads_emulator.agency import RowRequest
 from gads_emulator.calendar_segments import DERIVED
 from gads_emulator.conditions import Test, compile_condition, date_bounds
 from gads_emulator.failures import ApiFailureError, refusal
 from gads_emulator.metrics import parts_of
 from gads_emulator.schema import Field, Schema
-from gads_emulator.tables import read_tables
 from gads_gaql.history import FINE_SEGMENTS, history_of
 from gads_gaql.parser import parse
 from gads_gaql.resource_rules import CHANGE_LIMIT, CHANGE_TIMES
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 
 _PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
-_TABLES = read_tables("api.toml")
+_TABLES = tables_of("gads_emulator", "api.toml")
 
 
 @dataclass(frozen=True)

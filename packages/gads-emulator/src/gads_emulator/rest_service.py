@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 from google.protobuf import json_format
 
+from gads_domain.package_data import tables_of
 from gads_emulator.api import Selection, start_call
 from gads_emulator.api_versions import METHODS, ApiVersion
 from gads_emulator.failures import ApiFailureError, CutConnectionError
-from gads_emulator.tables import read_tables
 
-_TABLES = read_tables("api.toml")
+_TABLES = tables_of("gads_emulator", "api.toml")
 _ROUTES = [(method, re.compile(r"/(v\d+)" + method.path)) for method in METHODS.values()]
 
 

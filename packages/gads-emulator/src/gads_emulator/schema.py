@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from gads_domain.package_data import tables_of
 from gads_emulator.api_versions import ApiVersion, load_version
-from gads_emulator.tables import read_tables
 
 Row: TypeAlias = dict[str, Any]
 """A flat row: GAQL path to value. Enums are names (or numbers without a known name), int64 are ints, repeated fields
@@ -16,7 +16,7 @@ are tuples, messages are JSON-like dicts. A missing path is unset."""
 
 _KINDS = {
     getattr(FieldDescriptor, f"CPPTYPE_{name}"): kind
-    for kind, names in read_tables("api.toml")["kinds"].items()
+    for kind, names in tables_of("gads_emulator", "api.toml")["kinds"].items()
     for name in names
 }
 

@@ -2,8 +2,8 @@
 
 import duckdb
 
+from gads_domain.package_data import statements_of
 from gads_warehouse_duckdb.errors import NewerWarehouseError, TableTakenError
-from gads_warehouse_duckdb.package_data import statements
 
 CONTRACT_VERSION = "1.1"
 """`major.minor` of contracts/warehouse; another major is refused, any minor is taken."""
@@ -21,7 +21,7 @@ CUSTOMER_ID, LOGICAL_DATE, RUN_ID = "_customer_id", "_logical_date", "_run_id"
 IDENTITY = {CUSTOMER_ID: "VARCHAR", LOGICAL_DATE: "DATE", RUN_ID: "VARCHAR"}
 """The columns behind those of the payload, and their types."""
 
-_SQL = statements("layout.sql")
+_SQL = statements_of("gads_warehouse_duckdb", "layout.sql")
 
 
 def quoted(name: str) -> str:

@@ -10,19 +10,19 @@ import pyarrow as pa
 
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import LedgerConflictError
+from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadedStep, LoadStep, Replacement, WarehousePosition
 from gads_warehouse import OtherLedgerError
 from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.invalid_identity import discard_invalid_identity
 from gads_warehouse_duckdb.layout import CONTRACT_VERSION
-from gads_warehouse_duckdb.package_data import statements
 from gads_warehouse_duckdb.payload_rows import of_one_version, payload_rows, require_counts, table_of
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import WarehouseState, find_state, naive_utc, write_state
 
 _CHANGED = "changed_partitions"
-_SQL = statements("step.sql")
+_SQL = statements_of("gads_warehouse_duckdb", "step.sql")
 _REPORT = attrgetter("report")
 _POINTER_COLUMNS: dict[str, pa.DataType] = {
     "customer_id": pa.string(),

@@ -10,6 +10,7 @@ import duckdb
 
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import UsageError
+from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import (
     FullLoad,
@@ -26,13 +27,12 @@ from gads_warehouse_duckdb.database_file import DatabaseFile
 from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.invalid_identity import VALID_POINTER, count_invalid_identity, valid_identity
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, is_laid_out, lay_out
-from gads_warehouse_duckdb.package_data import statements
 from gads_warehouse_duckdb.payload_rows import of_one_version
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import find_state
 from gads_warehouse_duckdb.step import StepTransaction
 
-_SQL = statements("warehouse.sql")
+_SQL = statements_of("gads_warehouse_duckdb", "warehouse.sql")
 
 
 class DuckDbWarehouse:

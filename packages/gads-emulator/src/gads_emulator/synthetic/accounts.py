@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from gads_domain.errors import InvalidValueError
+from gads_domain.package_data import tables_of
 from gads_emulator.agency import Account
 from gads_emulator.synthetic.activity import draw
-from gads_emulator.tables import read_tables
 
-_NAMES: list[str] = read_tables("synthetic/agency.toml")["accounts"]["names"]
-_PLACES: list[tuple[str, str]] = read_tables("synthetic/agency.toml")["accounts"]["places"]
+_NAMES: list[str] = tables_of("gads_emulator", "synthetic/agency.toml")["accounts"]["names"]
+_PLACES: list[tuple[str, str]] = tables_of("gads_emulator", "synthetic/agency.toml")["accounts"]["places"]
 
 
 @dataclass(frozen=True)

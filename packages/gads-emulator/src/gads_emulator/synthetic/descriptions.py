@@ -9,10 +9,10 @@ from importlib import resources
 from operator import itemgetter
 from typing import Any
 
+from gads_domain.package_data import tables_of
 from gads_emulator.schema import Row
-from gads_emulator.tables import read_tables
 
-TABLES = read_tables("synthetic/agency.toml")
+TABLES = tables_of("gads_emulator", "synthetic/agency.toml")
 
 Describe = Callable[[Mapping[str, Any]], Row]
 """From variables, among them `number`, to attributes by path."""

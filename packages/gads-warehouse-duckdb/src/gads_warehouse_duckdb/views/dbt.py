@@ -7,8 +7,8 @@ history has a row for each day of the report; the rows of an entity's last day a
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gads_domain.package_data import statements_of, tables_of
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, DBT, LOGICAL_DATE, RUN_ID, quoted
-from gads_warehouse_duckdb.package_data import document, statements
 from gads_warehouse_duckdb.report_tables import ReportTable
 from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 
@@ -16,7 +16,7 @@ from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 def dbt_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
     """The views whose reports are loaded and have the columns that are needed."""
     made = []
-    for name, source in document("views/dbt_sources.toml")["source"].items():
+    for name, source in tables_of("gads_warehouse_duckdb", "views/dbt_sources.toml")["source"].items():
         fitting = (table_with(tables, report, source["needed"]) for report in source["reports"])
         table = next(filter(None, fitting), None)
         if table is not None:
@@ -27,13 +27,13 @@ def dbt_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
 
 def _query(source: Mapping[str, Any], table: ReportTable) -> str:
     present = {column.name: column.type for column in table.columns} | {CUSTOMER_ID: "string", RUN_ID: "string"}
-    templates = statements("views/dbt.sql")
+    templates = statements_of("gads_warehouse_duckdb", "views/dbt.sql")
     if "entity" in source:
         columns = [f"any_value({value}) AS {name}" for name, value in _values(source["columns"], present)]
         return templates["history"].format(
             columns=", ".join(columns), entity=", ".join(source["entity"]), table=table.place
         )
-    stats = document("views/dbt_sources.toml")["stats"]
+    stats = tables_of("gads_warehouse_duckdb", "views/dbt_sources.toml")["stats"]
     columns = [f"{value} AS {name}" for name, value in _values([*source["columns"], *stats], present)]
     # A null is a value of its own, and no value holds the separator: two rows of a grain have two ids.
     grain = [

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from gads_domain.metadata import ColumnSpec
+from gads_domain.package_data import statements_of, tables_of
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, REPORTING, RUN_ID, literal, quoted
-from gads_warehouse_duckdb.package_data import document, statements
 from gads_warehouse_duckdb.report_tables import ReportTable
 from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
 
@@ -36,7 +36,7 @@ def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
 
 def _view(template: str, view_name: str | None = None, **parts: str) -> ViewDefinition:
     """The view of `template`, by default of its name, with `parts` put into its query and its meaning."""
-    lines = statements("views/reporting.sql")[template].splitlines()
+    lines = statements_of("gads_warehouse_duckdb", "views/reporting.sql")[template].splitlines()
     meaning = " ".join(line.removeprefix("-- ") for line in lines if line.startswith("-- "))
     query = "\n".join(line for line in lines if not line.startswith("-- "))
     return ViewDefinition(REPORTING, view_name or template, query.format(**parts), meaning.format(**parts))
@@ -46,7 +46,7 @@ def money(column: ColumnSpec) -> tuple[str, str] | None:
     """The name and expression of `column` in the account's currency, exact to the micro; None if it is no money."""
     if column.type == "int64" and column.name.endswith(_MICROS):
         return column.name.removesuffix(_MICROS), _exact(column.name)
-    fractional = document("views/metrics.toml")["fractional_micros"]
+    fractional = tables_of("gads_warehouse_duckdb", "views/metrics.toml")["fractional_micros"]
     if column.type == "double" and column.is_metric and column.name.removeprefix("metrics_") in fractional:
         return f"{column.name}_in_currency", f"{quoted(column.name)} / 1e6"
     return None
@@ -99,7 +99,7 @@ def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
 def _campaign_daily(table: ReportTable) -> ViewDefinition:
     present = {column.name: column for column in table.columns}
     columns = [f"any_value({name}) AS {name}" for name in ("campaign_name", "campaign_status") if name in present]
-    for short in document("views/metrics.toml")["added_up"]:
+    for short in tables_of("gads_warehouse_duckdb", "views/metrics.toml")["added_up"]:
         column = present.get(f"metrics_{short}")
         if column is not None:
             total = f"sum({quoted(column.name)})"
