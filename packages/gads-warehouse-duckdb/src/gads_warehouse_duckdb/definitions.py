@@ -1,20 +1,30 @@
 """Catalogue and views: made again whenever the tables, or the definitions in this software, have changed."""
 
+import gzip
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from gads_warehouse_duckdb.errors import TableTakenError
-from gads_warehouse_duckdb.field_meanings import IDENTITY_MEANINGS, meaning_of
 from gads_warehouse_duckdb.layout import IDENTITY, column_type, literal, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
 from gads_warehouse_duckdb.views.dbt import dbt_views
 from gads_warehouse_duckdb.views.definition import ViewDefinition
 from gads_warehouse_duckdb.views.reporting import reporting_views
+
+_COLUMNS = ("column_name", "data_type", "category", "field", "schema_versions", "meaning")
+_IDENTITY_MEANINGS = {
+    "_customer_id": "The account whose partition the row is of, digits alone.",
+    "_logical_date": "The day whose partition the row is of, in the account's own time zone.",
+    "_run_id": "The run whose row this is: the authoritative one of its partition.",
+}
+"""The columns that the warehouse adds."""
 
 
 class Definitions:
@@ -58,20 +68,24 @@ def _described(table: ReportTable) -> list[dict[str, Any]]:
         group = column.field.split(".")[0]
         category = group if group in ("metrics", "segments") else "attributes"
         versions = sorted(version for version, columns in table.versions.items() if column in columns)
-        rows.append((column.name, column_type(column.type), category, column.field, versions, meaning_of(column.field)))
+        meaning = _meanings().get(column.field)
+        rows.append((column.name, column_type(column.type), category, column.field, versions, meaning))
     for name, kind in IDENTITY.items():
-        rows.append((name, kind, "identity", None, sorted(table.versions), IDENTITY_MEANINGS[name]))
+        rows.append((name, kind, "identity", None, sorted(table.versions), _IDENTITY_MEANINGS[name]))
     return [
         {
             "report": table.report,
             "table_name": table.name,
-            "column_name": name,
             "position": position,
-            "data_type": kind,
-            "category": category,
-            "field": field,
-            "schema_versions": versions,
-            "meaning": meaning,
+            **dict(zip(_COLUMNS, row, strict=True)),
         }
-        for position, (name, kind, category, field, versions, meaning) in enumerate(rows)
+        for position, row in enumerate(rows)
     ]
+
+
+@cache
+def _meanings() -> dict[str, str]:
+    """What the API says its fields mean, by GAQL path, where it says so; made by generate/field_meanings.py."""
+    data = (resources.files("gads_warehouse_duckdb") / "field_meanings.json.gz").read_bytes()
+    fields: dict[str, str] = json.loads(gzip.decompress(data))["fields"]
+    return fields
