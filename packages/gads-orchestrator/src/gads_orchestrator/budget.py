@@ -1,5 +1,7 @@
 """The operations of a day: counted before each call, for all processes that share the budget, and never beyond it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -48,7 +50,7 @@ class QuotaGate:
         self._budget = budget
         self._clock = clock
 
-    def under(self, lease: Lease | None) -> "LeasedOperations":
+    def under(self, lease: Lease | None) -> LeasedOperations:
         """The operations of a slice that is worked on under `lease`."""
         return LeasedOperations(self._control, self._budget, self._clock, lease)
 

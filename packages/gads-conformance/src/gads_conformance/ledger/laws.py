@@ -3,8 +3,9 @@
 from gads_conformance.ledger.control_laws import ControlLaws
 from gads_conformance.ledger.expectation_laws import ExpectationLaws
 from gads_conformance.ledger.model_laws import ModelLaws
+from gads_conformance.ledger.past_laws import PastLaws
 from gads_conformance.ledger.process_laws import ProcessLaws
-from gads_conformance.ledger.reader_laws import PastLaws, ReaderLaws
+from gads_conformance.ledger.reader_laws import ReaderLaws
 from gads_conformance.ledger.validator_laws import ValidatorLaws
 
 

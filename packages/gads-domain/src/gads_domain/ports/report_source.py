@@ -1,5 +1,7 @@
 """Where reports come from."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,6 +51,7 @@ class OperationQuota(Protocol):
 
     def take(self) -> None:
         """Take one operation before a call; raises `QuotaExhaustedError`, or `LeaseLostError` if the lease is gone."""
+        ...
 
 
 RowProgress = Callable[[int], None]
@@ -82,3 +85,4 @@ class ReportSource(Protocol):
         progress: RowProgress | None = None,
     ) -> SliceResult:
         """Ask for `slice_` and seal its days through `sink`; without a `quota` calls are counted and not limited."""
+        ...
