@@ -76,16 +76,12 @@ class FieldCatalogue:
 
     def __init__(self, document: Mapping[str, object]) -> None:
         """Take what a packaged file says."""
-        self._version = str(document["version"])
+        self.version = str(document["version"])
+        """The API version, such as `v26`."""
         self._row = str(document["row"])
         self._messages: dict[str, dict[str, str]] = document["messages"]  # type: ignore[assignment]  # JSON, packaged
         self._enums: dict[str, list[str]] = document["enums"]  # type: ignore[assignment]  # JSON, packaged
         self._known: dict[str, FieldType] = {}
-
-    @property
-    def version(self) -> str:
-        """The API version, such as `v26`."""
-        return self._version
 
     @cached_property
     def _resources(self) -> frozenset[str]:
