@@ -13,6 +13,6 @@ def test_importing_the_package_does_not_import_the_client() -> None:
 
 
 def test_every_public_name_is_there_and_no_other() -> None:
-    for name in gads_extractor.__all__:
+    for name in vars(gads_extractor)["__all__"]:
         assert getattr(gads_extractor, name).__name__ == name
     assert not hasattr(gads_extractor, "Nothing")
