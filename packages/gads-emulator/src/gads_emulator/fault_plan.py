@@ -1,5 +1,7 @@
 """Fault plans: rules that say which calls are hit and what happens to them, read from JSON or TOML."""
 
+from __future__ import annotations
+
 import json
 import tomllib
 from collections.abc import Mapping
