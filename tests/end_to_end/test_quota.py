@@ -13,13 +13,13 @@ def test_a_run_ends_at_the_budget_and_what_was_not_asked_for_stays_pending(
     config = project(agency, customers, extra="[quota]\noperations_per_day = 4\n")
     asked = ("run", "-c", config, "--since", "2024-03-01", "--until", "2024-03-02", "--format", "json")
     first = gads_etl(*asked)
-    assert first.code == 1, first.err
+    assert first.code == 75, first.err
     assert first.json["summary"] == {"pending": 4, "success": 8, "failed": 0}
     assert "the next day begins" in first.json["stopped_by"]["hint"]
 
     again = gads_etl(*asked)
     assert (again.code, again.json["summary"], again.json["up_to_date"]) == (
-        1,
+        75,
         {"pending": 4, "success": 0, "failed": 0},
         8,
     )

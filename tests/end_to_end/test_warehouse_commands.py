@@ -76,6 +76,6 @@ def test_a_run_loads_if_it_is_configured(gads_etl: Any, folder: Path) -> None:
 def test_a_warehouse_that_is_open_elsewhere_is_told_by_the_exit(gads_etl: Any, folder: Path) -> None:
     with duckdb.connect(str(folder / "warehouse.duckdb")):
         done = gads_etl("warehouse", "load", "-c", folder / "gads.toml")
-    assert done.code == 5
+    assert done.code == 75
     assert "hint:" in done.err
     assert "Traceback" not in done.err

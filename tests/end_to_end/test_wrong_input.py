@@ -135,7 +135,7 @@ def test_api_that_is_not_there(gads_etl: Any, tmp_path: Path, project: Callable[
         )
         config = project(client, ["1234567890"])
         done = gads_etl("run", "-c", config, *DAYS, "--report", "account")
-    assert done.code == 1
+    assert done.code == 75
     lines = r"^not success: 1234567890 account 2024-03-01\.\.2024-03-02: pending: not asked for; api_unreachable"
     assert re.search(lines, done.err, re.M)
     assert len(re.findall(r"^hint: ", done.err, re.M)) == 1
@@ -185,7 +185,7 @@ def test_full_disk(
     config.write_text(config.read_text().replace("file:raw", f"file:{small_disk}"))
     days = ("--since", "2024-03-01", "--until", "2024-03-31")
     done = gads_etl("run", "-c", config, *days)
-    assert done.code == 1
+    assert done.code == 75
     full = [line for line in done.err.splitlines() if "storage_full" in line]
     assert 0 < len(full) < 10, "a line a day"
     assert re.findall(r"^hint: .*", done.err, re.M) == [

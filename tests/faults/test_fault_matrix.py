@@ -296,11 +296,11 @@ class OfEverybody:
 
 OF_EVERYBODY = {
     "quota for the day": OfEverybody(
-        {"error": "quota_error.RESOURCE_EXHAUSTED"}, 1, "QUOTA_ERROR.RESOURCE_EXHAUSTED", "go on then, or 24 hours"
+        {"error": "quota_error.RESOURCE_EXHAUSTED"}, 75, "QUOTA_ERROR.RESOURCE_EXHAUSTED", "go on then, or 24 hours"
     ),
     "quota for hours": OfEverybody(
         {"error": "quota_error.RESOURCE_TEMPORARILY_EXHAUSTED", "retry_delay": 40591.0},
-        1,
+        75,
         "the API asks for a pause of 40591 s, until 20",
         "go on after 20",
     ),

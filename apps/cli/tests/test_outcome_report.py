@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.ledger.samples import record_one, result_of, run_of
+from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter
 from gads_domain.control import Mark
 from gads_domain.errors import (
     ClockSkewError,
     CredentialsError,
     FailureReason,
+    PermanentApiError,
     QuotaExhaustedError,
     StorageCredentialsError,
     StorageFullError,
@@ -30,11 +32,14 @@ from gads_etl.printing import Format
 from gads_orchestrator.outcome import Ending, RunOutcome
 from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.selection import SelectRequested
+from gads_pipeline.command_completeness import completeness_of
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.execution import Forecast
 from gads_pipeline.outcome import Outcome
+from gads_pipeline.work_request import days_meant
 
 DAY = date(2024, 6, 1)
+DAYS = DayRange(DAY, date(2024, 6, 5))
 NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
 REPORT = ReportDefinition("campaign", "SELECT", max_days_per_request=2)
 
@@ -56,15 +61,16 @@ class Deployment:
         self.control: ControlPlaneLedger = adapter.open_for_control_plane(url, folder)
 
     def plan(self) -> WorkPlan:
-        last = DAY + timedelta(days=4)
-        request = WorkRequest((Account("1", "UTC"),), (REPORT,), NOW, SelectRequested(), DAY, last)
+        request = WorkRequest((Account("1", "UTC"),), (REPORT,), NOW, SelectRequested(), DAYS.first, DAYS.last)
         return plan_work(request, self.control)
 
     def record(self, day: int, outcome: ValidationOutcome) -> None:
         record_one(self.ledger, result_of(key(day), 1, outcome))
 
     def outcome(self, *executions: RunOutcome) -> Outcome:
-        return Outcome(self.configuration, executions)
+        request = self.plan().request
+        completeness = completeness_of(self.configuration, self.control, request, days_meant(request, DAYS), ["1"])
+        return Outcome(self.configuration, executions, completeness)
 
 
 @pytest.fixture
@@ -108,8 +114,9 @@ def test_an_outcome_without_a_failure_is_0(deployment: Deployment, capsys: pytes
         (CredentialsError("refused"), 4),
         (StorageCredentialsError("refused"), 4),
         (ClockSkewError("ahead"), 2),
-        (QuotaExhaustedError("spent"), 1),
-        (StorageFullError("full"), 1),
+        (QuotaExhaustedError("spent"), 75),
+        (StorageFullError("full"), 75),
+        (PermanentApiError("version gone"), 1),
     ],
 )
 def test_what_stopped_it_is_the_last_word_and_decides_the_exit_code(
@@ -124,13 +131,13 @@ def test_what_stopped_it_is_the_last_word_and_decides_the_exit_code(
 
 
 @pytest.mark.parametrize("ending", [Ending.STOPPED])
-def test_what_was_planned_and_not_attempted_is_1(
+def test_what_was_planned_and_not_attempted_is_75(
     ending: Ending, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert print_outcome(deployment.outcome(RunOutcome(deployment.plan(), ending=ending)), Format.TABLE) == 1
+    assert print_outcome(deployment.outcome(RunOutcome(deployment.plan(), ending=ending)), Format.TABLE) == 75
     assert "ended early: stopped" in capsys.readouterr().err
     leased = RunOutcome(deployment.plan(), leased=[ReportSlice("1", REPORT, DAY, DAY)])
-    assert print_outcome(deployment.outcome(leased), Format.TABLE) == 1
+    assert print_outcome(deployment.outcome(leased), Format.TABLE) == 75
 
 
 def test_of_several_executions_each_partition_is_told_once_by_the_last(deployment: Deployment) -> None:

@@ -45,7 +45,7 @@ def _run(config: Path, *words: str) -> int:
 
 
 def test_the_report_comes_first_and_the_error_after_it(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(config) == 1
+    assert _run(config) == 75
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
         f"not success: {BAD}: failed: rows_differ: day 2",
@@ -55,7 +55,7 @@ def test_the_report_comes_first_and_the_error_after_it(config: Path, capsys: pyt
 
 
 def test_the_json_is_whole_and_has_the_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(config, "--format", "json") == 1
+    assert _run(config, "--format", "json") == 75
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     assert [row["logical_date"] for row in document["partitions"]] == ["2024-06-02"]

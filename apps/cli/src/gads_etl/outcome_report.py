@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.clock import iso_utc
+from gads_domain.expectations import ListedAccount
+from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_etl.error_handling import for_operators, print_error
-from gads_etl.exit_codes import ExitCode, exit_code_of_stop
+from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
 from gads_etl.printing import Format, counted, print_json, print_json_of_rows, print_note, print_table
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Tally, row
 
 if TYPE_CHECKING:
+    from gads_domain.gaps import GapRange
     from gads_orchestrator.selection import Skipped
+    from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.execution import Forecast
     from gads_pipeline.outcome import Outcome
 
 _LINES = 50
+_A_DAY = timedelta(days=1)
 
 
 def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINES) -> None:
@@ -74,15 +80,14 @@ def print_outcome(
         _print_table(outcome, found, tally)
     if outcome.stopped_by is not None:
         print_error(outcome.stopped_by.message, outcome.stopped_by.hint)
-        return exit_code_of_stop(outcome.stopped_by)
-    return ExitCode.OK if outcome.is_whole and not tally.failures else ExitCode.INCOMPLETE
+    return exit_code_of_outcome(outcome, tally)
 
 
 def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tally) -> None:
     groups: dict[tuple[str, str], _Group] = {}
-    days = joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None)
-    shown = list(islice(days, _LINES))
-    more = sum(1 for _ in days)
+    unwell = joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None)
+    spans = [_Span(days.first, days.last.logical_date, days.reason) for days in unwell]
+    spans += _rest(outcome.completeness.answer.ranges, spans)
     up_to_date = f"; {outcome.up_to_date:,} were up to date" if outcome.up_to_date else ""
     success, total = tally.summary[PartitionStatus.SUCCESS], counted(tally.summary.total(), "partition")
     print_table(
@@ -99,11 +104,14 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
         else "",
         empty=f"there was nothing to do{up_to_date}",
     )
-    for one in shown:
-        name = f"{one.first.customer_id} {one.first.report} {_span(one.first.logical_date, one.last.logical_date)}"
-        print_note(f"not success: {name}: {one.reason}")
-    if more:
-        print_note(f"… and {more:,} more; --format json lists them all")
+    sys.stdout.write(f"{summary_of(outcome.completeness)}\n")
+    names = outcome.completeness.answer.names
+    for one in sorted(spans)[:_LINES]:
+        account = ListedAccount(one.first.customer_id, names.get(one.first.customer_id, ""))
+        days = _span(one.first.logical_date, one.last)
+        print_note(f"not success: {account} {one.first.report} {days}: {one.reason}")
+    if len(spans) > _LINES:
+        print_note(f"… and {len(spans) - _LINES:,} more; --format json lists them all")
     told = "" if outcome.stopped_by is None else outcome.stopped_by.hint
     for hint in outcome.hints(tally.failures):
         if hint != told:
@@ -111,6 +119,57 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     _print_not_retried(tally.not_retried)
     if outcome.ended != "done" and outcome.stopped_by is None:
         print_note(f"ended early: {outcome.ended}")
+
+
+def summary_of(completeness: CommandCompleteness) -> str:
+    """How things stand in a line or two of 80 columns."""
+    answer = completeness.answer
+    there = f"{answer.expected - answer.days:,} of {counted(answer.expected, 'expected partition')}"
+    parts = [
+        f"{count:,} {what}"
+        for count, what in (
+            (answer.failed, "failed"),
+            (answer.days - answer.failed, "pending"),
+            (answer.not_due, "not due yet"),
+        )
+        if count
+    ]
+    line = ", ".join([f"{answer.answer}: {there} authoritative", *parts])
+    if answer.unknown:
+        return f"{line}\nunknown which accounts are expected: {answer.unknown}; gads-etl accounts lists them"
+    if not answer.days:
+        return line
+    stays = answer.days - completeness.attempted_again
+    if not stays:
+        return f"{line}\nthe same command, called again later, attempts all that is missing"
+    waits = f"{counted(stays, 'partition')} {'waits' if stays == 1 else 'wait'} for an operator"
+    return f"{line}\n{waits}: see gads-etl state gaps and state retry"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Span:
+    """Adjacent days of one report of one account that are not well, for one reason."""
+
+    first: PartitionKey
+    last: date
+    reason: str
+
+
+def _rest(gaps: Iterable[GapRange], named: Iterable[_Span]) -> Iterator[_Span]:
+    """The days of `gaps` that are not among those that are `named` already."""
+    known: dict[tuple[str, str], list[_Span]] = {}
+    for span in sorted(named):
+        known.setdefault((span.first.customer_id, span.first.report), []).append(span)
+    for gap in gaps:
+        day = gap.first.logical_date
+        spans = known.get((gap.first.customer_id, gap.first.report), ())
+        around = [(one.first.logical_date, one.last) for one in spans if one.last >= day]
+        for first, last in [*around, (gap.until + _A_DAY, date.max)]:
+            if day < first:
+                yield _Span(replace(gap.first.key, logical_date=day), min(first - _A_DAY, gap.until), gap.first.reason)
+            if last >= gap.until:
+                break
+            day = last + _A_DAY
 
 
 def _span(first: date, last: date) -> str:

@@ -105,7 +105,7 @@ class Expected:
 def expected_at(
     expectations: Expectations,
     reports: Iterable[str],
-    days: DayRange | None,
+    days: DayRange | Mapping[tuple[str, str], DayRange] | None,
     now: datetime,
     *,
     customers: Iterable[str] = (),
@@ -114,8 +114,9 @@ def expected_at(
     """What is expected at `now` of `reports` on `days`.
 
     `days` mean every selected account and every report on each of them, and what was expected before it was closed;
-    None means each report's days from its first expected one on. Only the accounts of `customers` are meant if there
-    are any: with `days`, whether or not a list has them.
+    None means each report's days from its first expected one on; a mapping has the days of each account and report, and
+    nothing else is meant. Only the accounts of `customers` are meant if there are any: with `days`, whether or not a
+    list has them.
     """
     names, named = sorted(set(reports)), sorted(set(customers))
     periods: dict[tuple[str, str], list[DayRange]] = {}
@@ -134,8 +135,10 @@ def expected_at(
         last_due = _last_due(expectations, customer_id, now - due)
         for report in names:
             found = periods.get((customer_id, report), [])
-            if days is not None:
+            if isinstance(days, DayRange):
                 found = [days] if customer_id in wholly else [day for one in found if (day := _both(one, days))]
+            elif days is not None:
+                found = [days[pair]] if (pair := (customer_id, report)) in days else []
             for ordinal in sorted(_ordinals(found, last_due)):
                 keys.append(PartitionKey(expectations.source, customer_id, report, date.fromordinal(ordinal)))
             if days is not None:

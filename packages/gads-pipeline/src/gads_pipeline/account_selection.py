@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import gads_extractor
 from gads_domain.account import Account
 from gads_domain.errors import (
+    AccountRefusedError,
     AccountUnavailableError,
     ApiError,
     ConfigurationError,
     FailureReason,
-    PermanentApiError,
     QuotaExhaustedError,
     TransientApiError,
     UsageError,
@@ -70,7 +70,7 @@ def select_accounts(
     clients below `accounts.root`, or below the login customer, that match the patterns. `whole_tree` also lists what
     is not selected, which costs one request for each manager below the root. `count` is called before each request.
 
-    Raises `ConfigurationError` or `UsageError` if no account is selected, `PermanentApiError` if the root is refused,
+    Raises `ConfigurationError` or `UsageError` if no account is selected, `AccountRefusedError` if the root is refused,
     `AccountUnavailableError` if it is not found, as a new account at first, and `CredentialsError`,
     `TransientApiError` or `QuotaExhaustedError` if the list cannot be had.
     """
@@ -93,7 +93,7 @@ def select_accounts(
         raise type(error)(f"{_UNLISTED.format(root)}: {error.message}", hint=hint) from error
     if listed[0].refusal is not None and len(listed) == 1:
         refusal = listed[0].refusal
-        kind = AccountUnavailableError if refusal.retryable else PermanentApiError
+        kind = AccountUnavailableError if refusal.retryable else AccountRefusedError
         raise kind(f"{_UNLISTED.format(root)}: {refusal.message}", hint=refusal.hint)
     return _narrowed(select(listed, section.include, section.exclude), chosen)
 

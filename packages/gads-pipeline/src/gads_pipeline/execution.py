@@ -18,6 +18,7 @@ from gads_orchestrator.outcome import Ending
 from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.worker_pool import InThisProcess, SpawnedWorkers, Workers
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
+from gads_pipeline.command_completeness import CommandCompleteness, completeness_of
 from gads_pipeline.composition import (
     api_access,
     api_files,
@@ -36,6 +37,7 @@ from gads_pipeline.served_accounts import ServedAccounts
 from gads_pipeline.work_request import (
     RunOptions,
     backfill_request,
+    days_meant,
     due_request,
     needs_accounts,
     planned_accounts,
@@ -135,7 +137,11 @@ class Execution:
                     pool = SpawnedWorkers(WorkerSetup(self.configuration, files, selected), self._count)
                     opened.callback(pool.close)
                 run, control = new_run(self.command, ledger), self._control(ledger, awaits_leases=True)
-                return Outcome(self.configuration, (execute_plan(plan, run, control, pool, self.stop.is_set),), notes)
+                outcome = execute_plan(plan, run, control, pool, self.stop.is_set)
+            customers = {account.customer_id for account in request.accounts}
+            days = days_meant(request, options.days)
+            completeness = completeness_of(self.configuration, ledger, request, days, customers)
+            return Outcome(self.configuration, (outcome,), completeness, notes)
 
     def execute_due(self, options: RunOptions) -> Outcome:
         """Execute what is due now, planning anew while there is more to do."""
@@ -145,12 +151,17 @@ class Execution:
                 executions.append(outcome)
                 if outcome.ended != Ending.REPLAN:
                     break
-        return Outcome(self.configuration, tuple(executions))
+            return Outcome(self.configuration, tuple(executions), self._completeness_due(daemon, options))
 
     def serve(self, options: RunOptions) -> None:
         """Execute what is due, again and again, until the stop is requested."""
         with self._daemon(options, awaits_leases=False) as daemon:
             daemon.serve()
+
+    def _completeness_due(self, daemon: Daemon, options: RunOptions) -> CommandCompleteness:
+        request = daemon.request_at(SystemClock().now())
+        customers = options.customers or self.configuration.google_ads.customer_ids
+        return completeness_of(self.configuration, daemon.control.ledger, request, None, customers)
 
     @contextmanager
     def _daemon(self, options: RunOptions, *, awaits_leases: bool) -> Iterator[Daemon]:

@@ -21,7 +21,7 @@ from gads_domain.gaps import (
     why_unknown,
 )
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.state import StateFilter
+from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
 from gads_pipeline.composition import open_ledger_reader
 
@@ -103,11 +103,13 @@ def _act_row(recorded: RecordedAct) -> dict[str, Any]:
 class GapAnswer:
     """Whether all that is expected is authoritative; `ranges` are the gaps, adjacent days joined.
 
-    `not_due` and `unknown` are those of `Completeness`; `names` has the name of each account that a list names.
+    `expected` is how many partitions are expected and due; `not_due` and `unknown` are those of `Completeness`; `names`
+    has the name of each account that a list names.
     """
 
     answer: Answer
     ranges: tuple[GapRange, ...]
+    expected: int
     not_due: int
     unknown: str
     names: Mapping[str, str]
@@ -116,6 +118,11 @@ class GapAnswer:
     def days(self) -> int:
         """How many partitions are missing."""
         return sum(gap.days for gap in self.ranges)
+
+    @property
+    def failed(self) -> int:
+        """How many of the missing partitions are `failed`; the others are pending."""
+        return sum(gap.days for gap in self.ranges if gap.first.status is PartitionStatus.FAILED)
 
     def to_document(self) -> dict[str, Any]:
         """The answer as JSON."""
@@ -138,13 +145,25 @@ def find_gap_ranges(
     """
     names = list(dict.fromkeys(reports)) or [section.name for section in configuration.report_sections]
     accounts = tuple(customers) or configuration.google_ads.customer_ids
-    now, freshness = SystemClock().now(), configuration.freshness
     with open_ledger_reader(configuration) as ledger:
         require_known(configuration, ledger, accounts, names)
-        expectations = ledger.expectations(GOOGLE_ADS)
-        since, until = (None, None) if days is None else (days.first, days.last)
-        wanted = StateFilter(GOOGLE_ADS, accounts, tuple(names), since, until)
-        known = {state.key: state for state in ledger.scheduling_states(wanted)}
+        return gaps_of(configuration, ledger, days, accounts, names)
+
+
+def gaps_of(
+    configuration: Configuration,
+    ledger: StateReader,
+    days: DayRange | Mapping[tuple[str, str], DayRange] | None,
+    accounts: Sequence[str],
+    names: Sequence[str],
+) -> GapAnswer:
+    """What is missing now of these reports on `days`, as `expected_at` takes them; no `accounts` means all expected."""
+    now, freshness = SystemClock().now(), configuration.freshness
+    expectations = ledger.expectations(GOOGLE_ADS)
+    meant = [days] if isinstance(days, DayRange) else list((days or {}).values())
+    since, until = min((one.first for one in meant), default=None), max((one.last for one in meant), default=None)
+    wanted = StateFilter(GOOGLE_ADS, tuple(accounts), tuple(names), since, until)
+    known = {state.key: state for state in ledger.scheduling_states(wanted)}
     expected = expected_at(expectations, names, days, now, customers=accounts, due=freshness.due)
     status = {key: state.status for key, state in known.items()}
     gaps = find_gaps(expected.keys, status, {key: _reason(state) for key, state in known.items()})
@@ -156,7 +175,7 @@ def find_gap_ranges(
         unknown = f"nothing is on record as expected of {', '.join(sorted(without)[:3])}" if without else ""
     found = Completeness(tuple(gaps), expected.not_due, unknown)
     named = {account.customer_id: account.name for account in expectations.accounts}
-    return GapAnswer(found.answer, tuple(gap_ranges(gaps)), found.not_due, unknown, named)
+    return GapAnswer(found.answer, tuple(gap_ranges(gaps)), len(expected.keys), found.not_due, unknown, named)
 
 
 def gap_row(gap: GapRange, name: str = "") -> dict[str, Any]:

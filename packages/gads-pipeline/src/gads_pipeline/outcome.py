@@ -28,21 +28,23 @@ from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.composition import open_ledger_reader
 
 if TYPE_CHECKING:
+    from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.configuration import Configuration
 
-OUTCOME_VERSION = "1.0"
+OUTCOME_VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The executions that a request took, mostly one, and what they came to together.
 
-    The partitions are read from the ledger when they are asked for, and are not kept. `notes` are what the request did
-    not cover.
+    The partitions are read from the ledger when they are asked for, and are not kept. `completeness` says what is
+    missing since, whether or not it was attempted. `notes` are what the request did not cover.
     """
 
     configuration: Configuration
     executions: tuple[RunOutcome, ...]
+    completeness: CommandCompleteness
     notes: tuple[str, ...] = ()
 
     @property
@@ -124,6 +126,7 @@ class Outcome:
             "given_up": sum(one.given_up for one in self.executions),
             "up_to_date": self.up_to_date,
             "notes": list(self.notes),
+            "completeness": self.completeness.to_document(),
         }
 
     def tail(self, tally: Tally) -> dict[str, Any]:
@@ -145,6 +148,8 @@ class Tally:
     """Counts of the partitions that go by; none of them is kept."""
 
     summary: Counter[PartitionStatus] = field(default_factory=Counter)
+    unwell: Counter[PartitionStatus] = field(default_factory=Counter)
+    """Those of them that have a reason for not being well."""
     not_retried: int = 0
     failures: dict[PartitionKey, str] = field(default_factory=dict)
     """A partition and its reason for each reason that reads like none before it, as many as hints look up."""
@@ -154,6 +159,7 @@ class Tally:
         """Hand on each of `found`, counted."""
         for one in found:
             self.summary[one.state.status] += 1
+            self.unwell[one.state.status] += one.reason is not None
             self.not_retried += one.skipped is not None and one.skipped.why.code == NOT_RETRIED
             if one.reason is not None and len(self.failures) < MOST_LOOKUPS:
                 text = generic_reason(one.state.key, one.reason)

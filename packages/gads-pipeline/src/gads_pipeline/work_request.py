@@ -126,6 +126,21 @@ def requested(
     return WorkRequest(accounts, reports, now, selection, max_days_per_request=most, chosen=chosen), notes
 
 
+def days_meant(request: WorkRequest, days: DayRange | None) -> dict[tuple[str, str], DayRange]:
+    """The days that a run or a backfill is about, of each account and report; None means what is still restated.
+
+    Days that are not over yet are among them; of a snapshot report there is only today.
+    """
+    found = {}
+    for report in request.reports:
+        for account in request.accounts:
+            meant = days if report.kind.has_history else None
+            meant = meant or _days_of(report, account.time_zone, request.now, days)
+            if meant is not None:
+                found[account.customer_id, report.name] = meant
+    return found
+
+
 def backfill_request(
     configuration: Configuration, options: RunOptions, selected: SelectedAccounts | None, now: datetime
 ) -> tuple[WorkRequest, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gads_etl.error_handling import for_operators
-from gads_etl.exit_codes import exit_code_of
+from gads_etl.exit_codes import exit_code_of, worst
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
 from gads_etl.printing import Format, print_json, print_table
 
@@ -35,6 +35,5 @@ def check(
     else:
         columns = ["subject", "ok", "message", *(["hint"] if any(row["hint"] for row in rows) else [])]
         print_table(columns, ({**row, "ok": "ok" if row["ok"] else "FAULT"} for row in rows))
-    faults = [exit_code_of(finding.error) for finding in found if finding.error is not None]
-    if faults:
-        raise typer.Exit(int(max(faults)))
+    if code := worst(exit_code_of(finding.error) for finding in found if finding.error is not None):
+        raise typer.Exit(int(code))

@@ -57,7 +57,8 @@ def run(
 
     A day is a day of the account's time zone, and only days that are over there are extracted. Without --since and
     --until these are the days that each report still restates, and today for a snapshot report. What another process
-    on the same ledger is working on is left to it.
+    on the same ledger is working on is left to it. Exit code 1 if one of these days is missing afterwards, 75 if
+    calling it again attempts all that is missing.
     """
     pipeline = open_pipeline(config)
     options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed)
@@ -96,8 +97,8 @@ def backfill(
     """Extract every day of a range that is not success, newest first.
 
     Held and terminal days are skipped. It may be interrupted and run again at any time, also beside other processes on
-    the same ledger. Exit code 1 if any partition that was attempted is not success, or one that is not was skipped;
-    the output names each.
+    the same ledger. Exit code 1 if a day of the range is missing afterwards, 75 if calling it again attempts all that
+    is missing; the output names each.
     """
     pipeline = open_pipeline(config)
     options = RunOptions(**selection.given)
@@ -133,7 +134,7 @@ def serve(
 
     That is new days and restatements by schedule, retries, and backfills. SIGTERM and Ctrl-C end it within ten seconds.
     Several may serve one ledger; they share the work. With --once it prints the outcome, and the exit code is 1 if
-    something that was due was not attempted, or is not success.
+    something that is expected is missing, due now or not, and 75 if a later call attempts all that is missing.
     """
     pipeline, tally = open_pipeline(config), ServeTally(EventLines(as_json=events))
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
@@ -147,7 +148,7 @@ def serve(
     except Stopped:
         print_note(f"ended while the API or the warehouse was waited for: {tally}")
         if once:
-            raise typer.Exit(int(ExitCode.INCOMPLETE)) from None
+            raise typer.Exit(int(ExitCode.LATER)) from None
         return
     if code := print_outcome(outcome, format_, skipped=False):
         raise typer.Exit(int(code))

@@ -1,0 +1,91 @@
+"""How complete a command leaves what it is about, and what of the rest the same command attempts again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from gads_domain.account_days import DayRange
+from gads_domain.clock import SystemClock
+from gads_domain.gaps import GapRange
+from gads_orchestrator.plan import WorkPlan, WorkRequest, always_open, plan_work
+from gads_orchestrator.selection import SelectRequested
+from gads_pipeline.ledger_queries import GapAnswer, gap_row, gaps_of
+
+if TYPE_CHECKING:
+    from gads_domain.ports.ledger import StateReader
+    from gads_pipeline.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCompleteness:
+    """What is missing of what a command is about, once it has ended.
+
+    `attempted_again` is how many of the missing partitions the same command attempts when it is called again, now or
+    when their wait is over. The others stay as they are until an operator acts.
+    """
+
+    answer: GapAnswer
+    attempted_again: int
+
+    @property
+    def passes_by_itself(self) -> bool:
+        """Whether calling the same command again is all that can be done about what is missing."""
+        return not self.answer.unknown and self.attempted_again == self.answer.days
+
+    def to_document(self) -> dict[str, Any]:
+        """The member `completeness` of contracts/outcome/v1."""
+        answer = self.answer
+        return {
+            "answer": answer.answer.value,
+            "expected": answer.expected,
+            "authoritative": answer.expected - answer.days,
+            "failed": answer.failed,
+            "pending": answer.days - answer.failed,
+            "not_due": answer.not_due,
+            "attempted_again": self.attempted_again,
+            "unknown": answer.unknown or None,
+            "gaps": [gap_row(gap, answer.names.get(gap.first.customer_id, "")) for gap in answer.ranges],
+        }
+
+
+def completeness_of(
+    configuration: Configuration,
+    ledger: StateReader,
+    request: WorkRequest,
+    days: Mapping[tuple[str, str], DayRange] | None,
+    customers: Iterable[str],
+) -> CommandCompleteness:
+    """Read from the ledger what is missing now of what `request` was made for.
+
+    `days` are those of each account and report, None all that is expected of `customers`.
+    """
+    names = [report.name for report in request.reports]
+    answer = gaps_of(configuration, ledger, days, sorted(customers), names)
+    missing = {gap.first.customer_id for gap in answer.ranges}
+    selection = SelectRequested() if isinstance(request.selection, SelectRequested) else request.selection
+    again = replace(
+        request,
+        accounts=tuple(account for account in request.accounts if account.customer_id in missing),
+        now=SystemClock().now(),
+        selection=selection,
+        opened_at=always_open,
+    )
+    return CommandCompleteness(answer, _attempted(answer.ranges, plan_work(again, ledger)))
+
+
+def _attempted(gaps: Iterable[GapRange], plan: WorkPlan) -> int:
+    """How many days of `gaps` the plan attempts, or puts off to a time that is known."""
+    spans: dict[tuple[str, str], list[tuple[date, date]]] = {}
+    for slice_ in (planned.slice_ for planned in plan):
+        spans.setdefault((slice_.customer_id, slice_.report.name), []).append((slice_.first, slice_.last))
+    for left in plan.skipped:
+        if left.why.until is not None:
+            spans.setdefault((left.customer_id, left.report), []).append((left.first, left.last))
+    return sum(
+        max(0, (min(gap.until, last) - max(gap.first.logical_date, first)).days + 1)
+        for gap in gaps
+        for first, last in spans.get((gap.first.customer_id, gap.first.report), ())
+    )
