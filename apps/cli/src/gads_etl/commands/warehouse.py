@@ -81,10 +81,6 @@ def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = 
         )
 
 
-def _print_progress(count: int) -> None:
-    print_note(f"{counted(count, 'partition')} loaded")
-
-
 def load_document(report: LoadReport) -> dict[str, Any]:
     """A load as JSON."""
     return {
