@@ -75,15 +75,19 @@ def parse_location(url: str, base: Path, environment: Mapping[str, str]) -> S3Lo
     endpoint = given.get("endpoint") or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     region = given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     ca = given.get("ca") or environment.get("AWS_CA_BUNDLE") or environment.get("SSL_CERT_FILE")
-    addressing = given.get("addressing", "path" if endpoint else "virtual")
+    bucket, addressing = parts.netloc, given.get("addressing", "path" if endpoint else "virtual")
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        raise _unusable("the S3 URL names no bucket", hint=f"write {_FORM}; 3 to 63 of a-z, 0-9, dot and dash")
     if addressing not in {"path", "virtual"}:
         raise _unusable("addressing is path or virtual")
+    if region and not _REGION.fullmatch(region):
+        raise _unusable("the region is not a valid name")
     return S3Location(
-        bucket=_bucket(parts.netloc),
+        bucket=bucket,
         prefix=_prefix(parts.path),
         endpoint=_endpoint(endpoint) if endpoint else _AWS,
         # Servers other than Amazon's seldom have regions; asking costs a request and a permission.
-        region=_region(region) if region else ("us-east-1" if endpoint else None),
+        region=region or ("us-east-1" if endpoint else None),
         virtual_host=addressing == "virtual",
         ca=_ca(ca, base) if ca else None,
         part_size=_part_size(given.get("part_size")),
@@ -115,12 +119,6 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
     return given
 
 
-def _bucket(text: str) -> str:
-    if not _BUCKET.fullmatch(text) or ".." in text:
-        raise _unusable("the S3 URL names no bucket", hint=f"write {_FORM}; 3 to 63 of a-z, 0-9, dot and dash")
-    return text
-
-
 def _prefix(path: str) -> str:
     prefix = unquote(path).strip("/")
     segments = prefix.split("/") if prefix else []
@@ -144,12 +142,6 @@ def _endpoint(text: str) -> str:
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise _unusable("the endpoint has more than scheme, host and port", hint="write https://host")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _region(text: str) -> str:
-    if not _REGION.fullmatch(text):
-        raise _unusable("the region is not a valid name")
-    return text
 
 
 def _ca(text: str, base: Path) -> Path:
