@@ -1,6 +1,7 @@
 """A report file to a `ReportDefinition`: header, query, and whether they agree."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from gads_domain.errors import ConfigurationError, InvalidValueError, QueryError
@@ -8,7 +9,7 @@ from gads_domain.partition_key import require_name
 from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, ReportDefinition
 from gads_gaql.parser import parse
 from gads_gaql.resource_rules import max_days_per_call
-from gads_gaql.syntax import CORE_DATE_SEGMENTS, FieldRef, Query
+from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 from gads_reports.header import Header, fault, has_header, parse_header
 
 SUFFIX = ".gaql"
@@ -49,22 +50,12 @@ def read_definition(name: str, text: str, source: str) -> ReportDefinition:
     header = parse_header(text, source)
     query = _query(text, source)
     _agree(header, query, source)
+    given = {field.name: getattr(header, field.name) for field in fields(header) if field.name != "lines"}
+    most_days = filter(None, (header.max_days_per_request, max_days_per_call(query)))
+    given["restatement_days"] = header.restatement_days or default_restatement_days(query)
+    given["max_days_per_request"] = min(most_days, default=None)
     try:
-        return ReportDefinition(
-            name=name,
-            query=text,
-            schema_version=header.schema_version,
-            kind=header.kind,
-            title=header.title,
-            grain=header.grain,
-            restatement_days=header.restatement_days or default_restatement_days(query),
-            max_days_per_request=_fewest(header.max_days_per_request, max_days_per_call(query)),
-            history_days=header.history_days,
-            date_field=header.date_field,
-            row_limit=header.row_limit,
-            first_api_version=header.first_api_version,
-            last_api_version=header.last_api_version,
-        )
+        return ReportDefinition(name, text, **given)
     except InvalidValueError as error:
         raise header.fault(source, "history_days", error.message, error.hint) from None
 
@@ -97,10 +88,6 @@ def default_restatement_days(query: Query) -> int:
     return DEFAULT_RESTATEMENT_DAYS if any(_CONVERTING.search(metric) for metric in metrics) else _SETTLED_DAYS
 
 
-def _fewest(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
 def _query(text: str, source: str) -> Query:
     try:
         return parse(text)
@@ -120,14 +107,15 @@ def _agree(header: Header, query: Query, source: str) -> None:
             raise header.fault(source, "grain", f"{name} is in the grain and not selected", f"add {name} to SELECT")
     for field in query.fields:
         if field.name.startswith("segments.") and field.name not in header.grain:
-            raise _at(source, field, f"{field} splits rows and is not in the grain", f"add {field} to the grain")
+            raise fault(source, field.line, f"{field} splits rows and is not in the grain", f"add {field} to the grain")
     for condition in query.conditions:
         if condition.field.name in CORE_DATE_SEGMENTS or condition.field.name == header.date_field:
             message = f"the query bounds its days itself, with a condition on {condition.field}"
             hint = "remove the condition: each request adds the days it asks for"
-            raise _at(source, condition.field, message, hint)
+            raise fault(source, condition.field.line, message, hint)
     for ordering in query.orderings:
-        raise _at(source, ordering.field, "a report has no ORDER BY", "remove it: the order of rows means nothing")
+        hint = "remove it: the order of rows means nothing"
+        raise fault(source, ordering.field.line, "a report has no ORDER BY", hint)
     if query.limit is not None:
         hint = "remove it; the header of an event report may have row_limit"
         raise fault(source, query.resource_line, "a report has no LIMIT", hint)
@@ -145,11 +133,7 @@ def _agree_with_kind(header: Header, query: Query, source: str) -> None:
     for field in query.fields:
         if field.name.startswith(("segments.", "metrics.")):
             hint = f"remove {field}, or write -- kind: daily and select {DAY_SEGMENT}"
-            raise _at(source, field, f"{header.kind} reports have no metrics and no segments", hint)
+            raise fault(source, field.line, f"{header.kind} reports have no metrics and no segments", hint)
     if header.date_field is not None and header.date_field not in selected:
         message = f"{header.date_field} is the date_field and not selected"
         raise header.fault(source, "date_field", message, f"add {header.date_field} to SELECT")
-
-
-def _at(source: str, field: FieldRef, message: str, hint: str) -> ConfigurationError:
-    return fault(source, field.line, message, hint)
