@@ -15,7 +15,7 @@ from gads_domain.control import Lease, Mark
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunContext, RunId
 from gads_domain.state import PartitionStatus
-from gads_domain.state_machine import winner
+from gads_domain.state_machine import choose
 from gads_orchestrator.plan import Account, WorkPlan
 from gads_testing.simulated_agency import ALLOWED_CHANGES
 from gads_testing.simulated_deployment import REPORT, SimulatedDeployment, key_of
@@ -146,7 +146,7 @@ class Story(RuleBasedStateMachine):
             history = control.history(key)
             assert (history.state.status, history.state.current_run_id) == (status, run)
             assert history.revoked == self.revoked.get(key, set())
-            won = winner(history.results, history.revoked)
+            won = choose(history.results, history.revoked, history.accepted).winner
             # Only a revocation that the validator has not settled yet may make a difference.
             if not history.revoked:
                 assert run == (won.run_id if won else None)

@@ -19,7 +19,7 @@ from gads_domain.state import (
     ValidationOutcome,
     ValidationResult,
 )
-from gads_domain.state_machine import effective_results, is_news, retry, settle, winner
+from gads_domain.state_machine import choose, effective_results, is_news, retry, settle
 
 KEY = PartitionKey(GOOGLE_ADS, "1234567890", "campaign", date(2024, 6, 1))
 EPOCH = datetime(2024, 6, 2, tzinfo=UTC)
@@ -145,7 +145,7 @@ def test_the_winner_is_the_oldest_of_the_newest_streak(
     streaks = [
         list(streak) for _, streak in itertools.groupby(good, key=lambda a: (a.content_sha256, a.schema_version))
     ]
-    won = winner(attempts, revoked)
+    won = choose(attempts, revoked).winner
     assert won == (streaks[-1][0] if streaks else None)
 
 
@@ -155,7 +155,7 @@ def test_status_and_winner_agree(attempts: list[ValidationResult], revoked: froz
     for number, attempt in enumerate(attempts):
         history = record(history, attempt, number)
         state = history.state
-        won = winner(history.results, revoked)
+        won = choose(history.results, revoked).winner
         assert (state.status is PartitionStatus.SUCCESS) == (state.current_run_id is not None) == (won is not None)
         assert state.current_run_id not in revoked
         assert state.status is not PartitionStatus.PENDING

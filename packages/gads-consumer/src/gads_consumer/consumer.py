@@ -336,7 +336,8 @@ class Consumer:
                 partitions.append(partition)
         if complete and not asked.customer_ids:
             asked = replace(asked, customer_ids=self._expected_customers(asked))
-        pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others)
+        held = frozenset(row.key for row in self._ledger.find(replace(asked, held=True)))
+        pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others, held=held)
         return Snapshot(pinned, self._reader, integrity=self._integrity)
 
     def _expected_customers(self, asked: StateFilter) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class Pinned:
     partitions: tuple[CurrentPartition, ...]
     others: Mapping[PartitionKey, PartitionStatus]
     behind: Cursor | None = None
+    held: frozenset[PartitionKey] = frozenset()
 
     @property
     def source(self) -> str:
@@ -102,7 +103,8 @@ class Snapshot:
 
     @cached_property
     def missing(self) -> tuple[Gap, ...]:
-        """The gaps of this snapshot: the days asked for that are not authoritative, for each account.
+        """The gaps of this snapshot: the days asked for that are not authoritative, for each account, and those whose
+        newest run was held for a decision when this was made.
 
         Where no bound was given it is the first or last day that the ledger knows of the report and accounts; where
         no account was named, the accounts are those that it knows of the report in those days. The snapshot of a delta
@@ -119,7 +121,7 @@ class Snapshot:
             return ()
         customers = asked.customer_ids or {key.customer_id for key in status}
         expected = expected_keys(self._pinned.source, customers, asked.reports, since, until)
-        return tuple(find_gaps(expected, status))
+        return tuple(find_gaps(expected, status, held=self._pinned.held))
 
     def scan(
         self,

@@ -33,6 +33,8 @@ class ActKind(StrEnum):
     UNMARK_TERMINAL = "unmark_terminal"
     REVOKE = "revoke"
     """The revocation of a run, which takes effect when the validator next looks at the partition."""
+    ACCEPT = "accept"
+    """A run that lost rows and is held is accepted; takes effect as a revocation does."""
 
 
 MARKING = {Mark.HELD: ActKind.HOLD, Mark.TERMINAL: ActKind.MARK_TERMINAL}
@@ -52,6 +54,7 @@ class SchedulingState:
       later; what policy retried goes on counting. Of `success`: how many runs newer than the authoritative one failed.
     - `failure`: why the newest of these tries failed; None if there is none, as for a partition whose run was
       revoked.
+    - `held_run`: the run that is held for a decision, if there is one.
     """
 
     key: PartitionKey
@@ -60,6 +63,7 @@ class SchedulingState:
     tries: int = 0
     failure: FailureReason | None = None
     marks: frozenset[Mark] = frozenset()
+    held_run: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,11 @@ def scope_of(source: str, customer_id: str, report: str) -> str:
     return f"{source}/{customer_id}/{report}"
 
 
-def scheduling_text(status: PartitionStatus, marks: Iterable[Mark], revoked: Iterable[RunId] = ()) -> str:
+def scheduling_text(
+    status: PartitionStatus, marks: Iterable[Mark], revoked: Iterable[RunId] = (), accepted: Iterable[RunId] = ()
+) -> str:
     """The scheduling state of a partition as an act records it: `failed held`, `success revoked=<run>`."""
-    runs = ",".join(sorted(run.value for run in revoked))
-    return " ".join([status.value, *sorted(mark.value for mark in marks), *([f"revoked={runs}"] if runs else [])])
+    runs = {"revoked": revoked, "accepted": accepted}
+    named = {name: ",".join(sorted(run.value for run in some)) for name, some in runs.items()}
+    given = [f"{name}={text}" for name, text in named.items() if text]
+    return " ".join([status.value, *sorted(mark.value for mark in marks), *given])

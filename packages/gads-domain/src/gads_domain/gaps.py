@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from gads_domain.state import PartitionStatus
 
 NEVER_ATTEMPTED = "never attempted"
 RETRY_ORDERED = "a retry is ordered"
+HELD = "its rows vanished, and the run is held for a decision"
 
 ACCOUNTS_MAX_AGE = timedelta(hours=36)
 """How old an account list may be before what is expected is unknown."""
@@ -28,7 +29,7 @@ _A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Gap(Keyed):
-    """An expected partition that is `pending` or `failed`; `reason` is one line for people."""
+    """An expected partition that is `pending` or `failed`, or whose newest run is held; `reason` is for people."""
 
     key: PartitionKey
     status: PartitionStatus
@@ -181,17 +182,18 @@ def find_gaps(
     expected: Iterable[PartitionKey],
     status: Mapping[PartitionKey, PartitionStatus],
     reasons: Mapping[PartitionKey, str] | None = None,
+    held: Collection[PartitionKey] = (),
 ) -> list[Gap]:
-    """The partitions of `expected` that are not `success`, in their order.
+    """The partitions of `expected` that are not `success`, or whose newest run is `held` for a decision, in order.
 
     `status` holds those that the ledger knows; what is not in it was never attempted. `reasons` holds what `gap_reason`
     says of them, where more is known than the status.
     """
     known = reasons or {}
     return [
-        Gap(key, found or PartitionStatus.PENDING, known.get(key) or gap_reason(found))
+        Gap(key, found or PartitionStatus.PENDING, known.get(key) or (HELD if key in held else gap_reason(found)))
         for key in expected
-        if (found := status.get(key)) is not PartitionStatus.SUCCESS
+        if (found := status.get(key)) is not PartitionStatus.SUCCESS or key in held
     ]
 
 

@@ -54,7 +54,8 @@ class ValidationResult:
     `seal_sha256` is of the metadata that was validated, so that a reader can recognise the very seal;
     `content_sha256` is of the rows regardless of their order, equal for payloads that hold the same rows.
     `failure` is there unless `outcome` is `passed`. `changes` says, for a restatement, what differs from the run that
-    was authoritative then.
+    was authoritative then. `vanished_rows` is the share of the rows from whose loss on a restatement is held for a
+    decision, as it was set when this was validated; None holds none.
     """
 
     key: PartitionKey
@@ -68,6 +69,7 @@ class ValidationResult:
     seal_sha256: str | None = None
     content_sha256: str | None = None
     changes: Mapping[str, object] | None = None
+    vanished_rows: float | None = None
 
     @property
     def has_seal(self) -> bool:
@@ -93,8 +95,9 @@ class PartitionState:
 
     `current_run_id` is the authoritative run: set exactly when `status` is `success`, together with
     `schema_version`, `record_count` and `seal_sha256` of that run. `attempt_count` is the number of runs with a
-    validation result. `last_error` is the newest run's failure if that run is newer than the current one. `version`
-    counts the writes of the row and is what compare-and-set compares; 0 means that there is no row.
+    validation result. `last_error` is the newest run's failure if that run is newer than the current one, or why that
+    run is held for a decision. `version` counts the writes of the row and is what compare-and-set compares; 0 means
+    that there is no row. `held_run_id` is the run that is held for a decision: the newest that passed, which lost rows.
     """
 
     key: PartitionKey
@@ -107,6 +110,7 @@ class PartitionState:
     updated_at: datetime | None = None
     last_error: str | None = None
     version: int = 0
+    held_run_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +125,22 @@ class SchemaPin:
 
 @dataclass(frozen=True, slots=True)
 class KeyHistory:
-    """All that decides a partition's state: its row, its validation results as recorded, its revoked runs."""
+    """All that decides a partition's state: its row, its validation results as recorded, its revoked runs.
+
+    `accepted` are the runs whose loss of rows an operator has accepted.
+    """
 
     state: PartitionState
     results: tuple[ValidationResult, ...] = ()
     revoked: frozenset[RunId] = frozenset()
+    accepted: frozenset[RunId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """A decision of the validator, to be written if the row is still `before`.
 
-    `attempt` is the new validation result (None when a revocation takes effect), `pin` the schema that it would fix.
+    `attempt` is the new validation result (None when a revocation or an acceptance takes effect), `pin` the schema that it would fix.
     """
 
     before: PartitionState
@@ -187,7 +195,7 @@ class OperatorAct:
 class RecordedAct:
     """An act with what it did: `kind` such as `retry`, the status before and after.
 
-    `before` and `after` say the whole scheduling state, marks and revoked runs included; empty where
+    `before` and `after` say the whole scheduling state, marks, revoked and accepted runs included; empty where
     the act was recorded before they were kept.
     """
 
@@ -203,7 +211,10 @@ class RecordedAct:
 
 @dataclass(frozen=True, slots=True)
 class StateFilter:
-    """Which partitions are meant; an empty tuple or None means all. `since` and `until` are both included."""
+    """Which partitions are meant; an empty tuple or None means all. `since` and `until` are both included.
+
+    With `held`, those alone that have a run which is held for a decision now.
+    """
 
     source: str | None = None
     customer_ids: tuple[str, ...] = ()
@@ -211,9 +222,10 @@ class StateFilter:
     since: date | None = None
     until: date | None = None
     statuses: tuple[PartitionStatus, ...] = ()
+    held: bool = False
 
     def selects(self, key: PartitionKey) -> bool:
-        """Whether `key` is meant, as far as a key alone tells; `statuses` do not count."""
+        """Whether `key` is meant, as far as a key alone tells; `statuses` and `held` do not count."""
         return (
             self.source in (None, key.source)
             and (not self.customer_ids or key.customer_id in self.customer_ids)

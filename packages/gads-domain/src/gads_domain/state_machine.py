@@ -5,7 +5,10 @@ A partition's state follows from the set of its validation results, not from the
 - a run counts by its seal; that it was once seen unsealed counts only while no seal was validated;
 - the newest run that passed and was not revoked wins; where the runs just before it hold the same rows, the
   oldest of that unbroken streak keeps the authority, so that an unchanged extraction changes nothing;
-- with a winner the status is `success`, and a failed newer run shows in `last_error` alone;
+- a run that lost rows against the run before it that was taken is held for a decision and not taken, until an operator
+  accepts it. That run counts even if it was revoked or damaged since: what it held is not replaced by less unsaid. The
+  newest run is the one that is held; a later one with rows takes its place;
+- with a winner the status is `success`, and a failed or held newer run shows in `last_error` alone;
 - without one, a new failure makes it `failed`;
 - `failed` goes back to `pending` by `retry` alone.
 """
@@ -13,7 +16,7 @@ A partition's state follows from the set of its validation results, not from the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gads_domain.errors import UsageError
@@ -26,6 +29,9 @@ from gads_domain.state import (
     ValidationResult,
 )
 
+VANISHED_ROWS = "vanished_rows"
+"""The code in `last_error` of a partition whose newest run lost rows and is held for a decision."""
+
 
 def effective_results(attempts: Iterable[ValidationResult]) -> tuple[ValidationResult, ...]:
     """One result per run, in run order: the last of its seal, or else that it was unsealed."""
@@ -37,25 +43,42 @@ def effective_results(attempts: Iterable[ValidationResult]) -> tuple[ValidationR
     return tuple(by_run[run_id] for run_id in sorted(by_run))
 
 
-def winner(attempts: Iterable[ValidationResult], revoked: frozenset[RunId] = frozenset()) -> ValidationResult | None:
-    """The result of the authoritative run, or None."""
-    return _winner(effective_results(attempts), revoked)
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which run is authoritative and which one is held for a decision, if any; `held_against` held more rows."""
+
+    winner: ValidationResult | None = None
+    held: ValidationResult | None = None
+    held_against: ValidationResult | None = None
 
 
-def _winner(effective: tuple[ValidationResult, ...], revoked: frozenset[RunId]) -> ValidationResult | None:
-    passed = [
-        attempt
-        for attempt in effective
-        if attempt.outcome is ValidationOutcome.PASSED and attempt.run_id not in revoked
-    ]
-    if not passed:
-        return None
-    chosen = passed[-1]
-    for attempt in reversed(passed[:-1]):
-        if chosen.content_sha256 is None or not _same_rows(attempt, chosen):
+def choose(
+    attempts: Iterable[ValidationResult],
+    revoked: frozenset[RunId] = frozenset(),
+    accepted: frozenset[RunId] = frozenset(),
+) -> Choice:
+    """The runs that the results of a partition make authoritative and hold, whatever their order."""
+    results = tuple(attempts)
+    effective = effective_results(results)
+    once_passed = {one.run_id: one for one in results if one.outcome is ValidationOutcome.PASSED}
+    taken: list[ValidationResult] = []
+    lost: dict[RunId, ValidationResult] = {}
+    for run_id in sorted(once_passed):
+        attempt = once_passed[run_id]
+        if taken and run_id not in accepted and _loses_rows(taken[-1], attempt):
+            lost[run_id] = taken[-1]
+        else:
+            taken.append(attempt)
+    passed = [one for one in effective if one.outcome is ValidationOutcome.PASSED and one.run_id not in revoked]
+    good = [one for one in passed if one.run_id not in lost]
+    chosen = good[-1] if good else None
+    for attempt in reversed(good[:-1]):
+        if chosen is None or chosen.content_sha256 is None or not _same_rows(attempt, chosen):
             break
         chosen = attempt
-    return chosen
+    if passed and (against := lost.get(passed[-1].run_id)):
+        return Choice(chosen, passed[-1], against)
+    return Choice(chosen)
 
 
 def is_news(history: KeyHistory, attempt: ValidationResult) -> bool:
@@ -76,8 +99,10 @@ def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime)
     if attempt is not None and not is_news(history, attempt):
         return history.state
     before = history.state
-    effective = effective_results((*history.results, attempt) if attempt else history.results)
-    won = _winner(effective, history.revoked)
+    results = (*history.results, attempt) if attempt else history.results
+    effective = effective_results(results)
+    chosen = choose(results, history.revoked, history.accepted)
+    won = chosen.winner
     if won is not None:
         status = PartitionStatus.SUCCESS
     elif attempt is not None or before.status is PartitionStatus.SUCCESS:
@@ -93,8 +118,9 @@ def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime)
         seal_sha256=won.seal_sha256 if won else None,
         attempt_count=len(effective),
         updated_at=now,
-        last_error=_last_error(effective, won, history.revoked),
+        last_error=_last_error(effective, chosen, history.revoked),
         version=before.version + 1,
+        held_run_id=chosen.held.run_id if chosen.held else None,
     )
     return before if attempt is None and _is_same(before, after) else after
 
@@ -118,14 +144,28 @@ def _same_rows(one: ValidationResult, other: ValidationResult) -> bool:
     return (one.content_sha256, one.schema_version) == (other.content_sha256, other.schema_version)
 
 
-def _last_error(
-    effective: tuple[ValidationResult, ...], won: ValidationResult | None, revoked: frozenset[RunId]
-) -> str | None:
+def _loses_rows(before: ValidationResult, after: ValidationResult) -> bool:
+    """Whether `after` is to be held. Rows of two schema versions are not counted against each other, unless all go."""
+    had, has = before.record_count, after.record_count
+    if after.vanished_rows is None or not had or has is None:
+        return False
+    if before.schema_version != after.schema_version:
+        return has == 0
+    return had - has >= after.vanished_rows * had
+
+
+def _last_error(effective: tuple[ValidationResult, ...], chosen: Choice, revoked: frozenset[RunId]) -> str | None:
     if not effective:
         return None
-    newest = effective[-1]
+    newest, won = effective[-1], chosen.winner
     if newest.failure is not None and (won is None or newest.run_id > won.run_id):
         return str(newest.failure)
+    if chosen.held is not None and chosen.held_against is not None:
+        had, has = chosen.held_against, chosen.held
+        return (
+            f"{VANISHED_ROWS}: run {has.run_id} has {has.record_count} rows where run {had.run_id} has "
+            f"{had.record_count}, and is held for a decision"
+        )
     if won is None and newest.run_id in revoked:
         return f"revoked: run {newest.run_id} was revoked"
     return None

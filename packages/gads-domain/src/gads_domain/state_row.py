@@ -18,6 +18,7 @@ ROW_FIELDS = (
     "attempt_count",
     "updated_at",
     "last_error",
+    "held_run_id",
 )
 """The members of a row, in the order in which they are printed."""
 
@@ -36,6 +37,7 @@ def state_row(state: PartitionState) -> dict[str, str | int | None]:
         "attempt_count": state.attempt_count,
         "updated_at": None if state.updated_at is None else iso_utc(state.updated_at),
         "last_error": state.last_error,
+        "held_run_id": _run(state.held_run_id),
     }
 
 

@@ -139,6 +139,13 @@ class AuthorityChanged(PartitionEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class RowsVanished(PartitionEvent):
+    """`held_run` lost rows of the day and is held for a decision; the authority is where it was."""
+
+    held_run: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionRecovered(PartitionEvent):
     """What an earlier run sealed was validated now, and so not asked for again."""
 
@@ -188,6 +195,11 @@ class RunRevoked(ActRecorded):
     """The revocation of `revoked_run` was put on record."""
 
     revoked_run: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunAccepted(ActRecorded):
+    """The acceptance of the run that was held for a decision was put on record."""
 
 
 @dataclass(frozen=True, slots=True)

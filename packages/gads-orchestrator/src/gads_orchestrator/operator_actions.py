@@ -1,4 +1,4 @@
-"""What operators do to partitions: retry, hold, release, mark terminal, revoke; in batches, with one event each."""
+"""What an operator does to partitions: retry, hold, revoke, accept and others; in batches, with one event each."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from gads_orchestrator.events import (
     PartitionReleased,
     PartitionRetried,
     PartitionTakenUp,
+    RunAccepted,
     RunRevoked,
 )
 
@@ -33,6 +34,7 @@ class Operation(StrEnum):
     RELEASE = "release"
     MARK_TERMINAL = "mark-terminal"
     REVOKE = "revoke"
+    ACCEPT = "accept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def applies_to(operation: Operation, scheduling: SchedulingState) -> bool:
         return Mark.HELD not in scheduling.marks
     if operation is Operation.MARK_TERMINAL:
         return scheduling.status is not PartitionStatus.SUCCESS and Mark.TERMINAL not in scheduling.marks
+    if operation is Operation.ACCEPT:
+        return scheduling.held_run is not None
     return True
 
 
@@ -71,7 +75,8 @@ def operate(
 ) -> list[Outcome]:
     """Do `operation` to each of `keys`, a few hundred in a transaction; an outcome says why it changed nothing.
 
-    A retry also lifts a terminal mark. `run_id` is the run to revoke; it takes effect at the next validation.
+    A retry also lifts a terminal mark. `run_id` is the run to revoke; what is accepted is the run that is held for a
+    decision. Both take effect at the next validation.
     """
     outcomes: list[Outcome] = []
     for start in range(0, len(keys), _BATCH):
@@ -105,6 +110,12 @@ def _operate(
         done, why = emit(PartitionReleased, ledger.unmark(keys, Mark.HELD, act)), "it is not held"
     elif operation is Operation.MARK_TERMINAL:
         done, why = emit(PartitionGivenUp, ledger.mark(keys, Mark.TERMINAL, act)), "it is terminal already"
+    elif operation is Operation.ACCEPT:
+        held = {state.key: state.held_run_id for state in ledger.get_many(keys)}
+        runs = [(key, run) for key, run in held.items() if run is not None]
+        accepted = dict(zip((key for key, _ in runs), ledger.accept(runs, act), strict=True))
+        done = emit(RunAccepted, [accepted.get(key, False) for key in keys])
+        why = "no run of it is held for a decision, or it is accepted already"
     else:
         assert run_id is not None
         done = emit(RunRevoked, ledger.revoke([(key, run_id) for key in keys], act), run_id.value)

@@ -16,6 +16,7 @@ from gads_domain.ports.ledger import StateReader
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import PartitionState, PartitionStatus, ValidationOutcome
+from gads_domain.state_machine import VANISHED_ROWS
 from gads_orchestrator.events import (
     AuthorityChanged,
     Event,
@@ -23,6 +24,7 @@ from gads_orchestrator.events import (
     PartitionOvertaken,
     PartitionRecovered,
     PartitionValidated,
+    RowsVanished,
 )
 from gads_orchestrator.plan import WorkPlan
 from gads_orchestrator.selection import Skipped
@@ -31,6 +33,11 @@ _KEYS_A_LOOKUP = 1000
 
 MOST_LOOKUPS = 20
 """How many partitions are looked up for the hints of one run."""
+
+_VANISHED_HINT = (
+    "the former rows stay authoritative; if the rows are really gone, `state accept` takes the new run, and "
+    "`state revoke` drops it; a later run that has rows replaces it by itself"
+)
 
 LEASED = "leased"
 """Why a slice was deferred: another process works on it."""
@@ -56,8 +63,8 @@ class RunOutcome:
       pending. `stopped_accounts` are the refusals of single accounts, by customer id.
     - `operations` of the quota were spent; `slices` were begun; `deferred` counts those not asked for, by why.
     - `leased` are the slices that another process works on; `interrupted` were begun and could not be validated.
-    - `unsuccessful` are the partitions that were attempted, and whose newest result is not `passed`; `overtaken` those
-      whose authoritative run has a later id than this run, by that run.
+    - `unsuccessful` are the partitions that were attempted, and whose newest run did not pass or is held for a decision;
+      `overtaken` those whose authoritative run has a later id than this run, by that run.
     - `attempted`, `recovered` and `changed` count partitions: attempted by this run, sealed by an earlier run and
       validated now, and with another status or authority than before. `given_up` were marked terminal by policy.
     """
@@ -89,6 +96,8 @@ class RunOutcome:
                 self.attempted += event.validated_run == self.run.run_id.value
                 passed = event.outcome == ValidationOutcome.PASSED
                 (self.unsuccessful.discard if passed else self.unsuccessful.add)(_key_of(event))
+            elif isinstance(event, RowsVanished):
+                self.unsuccessful.add(_key_of(event))
             elif isinstance(event, PartitionOvertaken):
                 self.overtaken[_key_of(event)] = event.newer_run
             self.recovered += isinstance(event, PartitionRecovered)
@@ -136,11 +145,11 @@ def partitions(outcome: RunOutcome, ledger: StateReader) -> Iterator[PartitionOu
 
 
 def skipped_partitions(plan: WorkPlan, ledger: StateReader) -> Iterator[PartitionOutcome]:
-    """Each partition that the plan skips for a reason that is told and that is not `success`, in key order."""
+    """Each partition that the plan skips for a reason that is told and that is not well, in key order."""
     spans = sorted([*plan.skipped, *plan.give_up], key=lambda span: (span.customer_id, span.report, span.first))
     for span in spans:
         for state in states_of(ledger, span.keys):
-            if state.status is not PartitionStatus.SUCCESS:
+            if state.status is not PartitionStatus.SUCCESS or state.held_run_id is not None:
                 yield PartitionOutcome(state, _skip_reason(state, span), span)
 
 
@@ -207,6 +216,8 @@ def hints(outcome: RunOutcome, failures: Mapping[PartitionKey, str], ledger: Sta
         reason.hint
         for reason in (*stops, *outcome.stopped_accounts.values(), *(reason for _, reason in outcome.interrupted))
     )
+    if any(text.startswith(f"{VANISHED_ROWS}: ") for text in failures.values()):
+        found.setdefault(_VANISHED_HINT)
     different: dict[str, PartitionKey] = {}
     for key, text in sorted(failures.items()):
         different.setdefault(generic_reason(key, text), key)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gads_domain.control import Mark, SchedulingState
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus
+from gads_domain.state_machine import VANISHED_ROWS
 from gads_orchestrator.retry_policy import RetryAction, RetryPolicy
 
 LATE_DAYS = 31
@@ -106,6 +107,9 @@ NOT_RETRIED = "failed"
 PAST = SkipReason("past", "the API no longer has this day", is_final=True)
 """Of a day that can never be asked for again."""
 
+VANISHED = SkipReason(VANISHED_ROWS, "its rows vanished, and its newest run is held for a decision")
+"""Of a day without an authoritative run whose newest run is held for a decision: policy asks for nothing more."""
+
 Selection = Reason | SkipReason | None
 """None: there is nothing to do."""
 
@@ -197,6 +201,8 @@ class SelectDue:
             return PAST if scheduling.last_tried_at is not None else None
         if scheduling.status is PartitionStatus.PENDING:
             return self._retry(day, days) if scheduling.last_tried_at is not None else self.of_untouched(day, days)
+        if scheduling.held_run is not None and scheduling.failure is None:
+            return VANISHED
         decision = self.retries.decide(scheduling, now, days.today)
         if decision.action is RetryAction.DUE:
             return self._retry(day, days)
@@ -250,10 +256,12 @@ class SelectRequested:
         if marked is not None:
             return marked
         if scheduling.status is PartitionStatus.SUCCESS and not self.reprocess:
-            return None
+            return None if scheduling.held_run is None else VANISHED
         if scheduling.key.logical_date < days.askable_first:
             return replace(PAST, is_final=False)
         if scheduling.status is PartitionStatus.FAILED and not self.retry_failed:
+            if scheduling.held_run is not None and scheduling.failure is None:
+                return VANISHED
             code = "unknown" if scheduling.failure is None else scheduling.failure.code
             return SkipReason(NOT_RETRIED, f"failed with {code}, and no retry was requested")
         return Reason.REQUESTED

@@ -26,6 +26,7 @@ from gads_orchestrator.events import (
     PartitionUnsealed,
     PartitionValidated,
     RowsReceived,
+    RowsVanished,
 )
 
 
@@ -187,6 +188,8 @@ def validation_events(now: datetime, run_id: str, validations: Iterable[Partitio
         if validation.changed:
             runs = (str(before.current_run_id or ""), str(after.current_run_id or ""))
             events.append(AuthorityChanged(now, run_id, *key, before.status.value, after.status.value, *runs))
+        if after.held_run_id is not None:
+            events.append(RowsVanished(now, run_id, *key, after.held_run_id.value))
     return events
 
 

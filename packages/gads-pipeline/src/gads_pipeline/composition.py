@@ -131,7 +131,8 @@ def validator_of(configuration: Configuration, reader: RawReader, ledger: Valida
     from gads_validator.validator import RawPartitionValidator
 
     declared = {section.name: declared_checks(section) for section in configuration.report_sections}
-    return RawPartitionValidator(reader, ledger, SystemClock(), reports=declared)
+    vanished_rows = configuration.validation.vanished_rows
+    return RawPartitionValidator(reader, ledger, SystemClock(), reports=declared, vanished_rows=vanished_rows)
 
 
 def api_version_of(configuration: Configuration) -> str:

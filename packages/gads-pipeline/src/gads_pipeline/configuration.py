@@ -133,6 +133,12 @@ class ChecksSection(Section):
     unique: tuple[str, ...] = ()
 
 
+class ValidationSection(Section):
+    """`[validation]`: from which share of lost rows on a restatement is held for a decision; 1 is all of them."""
+
+    vanished_rows: float = Field(default=1.0, gt=0, le=1)
+
+
 class ReportSection(Section):
     """`[[reports]]`: a packaged report by its name alone, or your own by `query` or `file`."""
 
@@ -167,6 +173,7 @@ class Configuration(Section):
     quota: QuotaSection = QuotaSection()
     retry: RetrySection = RetrySection()
     freshness: FreshnessSection = FreshnessSection()
+    validation: ValidationSection = ValidationSection()
     schedules: tuple[ScheduleSection, ...] = ()
     report_sections: tuple[ReportSection, ...] = Field(alias="reports", min_length=1)
     _definitions: dict[str, ReportDefinition] = PrivateAttr(default_factory=dict)

@@ -11,6 +11,7 @@ from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.control import SchedulingState
 from gads_domain.errors import UsageError
 from gads_domain.gaps import (
+    HELD,
     Answer,
     Completeness,
     GapRange,
@@ -49,6 +50,7 @@ class PartitionHistory:
             "state": state_row(self.history.state),
             "marks": sorted(mark.value for mark in self.marks),
             "revoked": sorted(run.value for run in self.history.revoked),
+            "accepted": sorted(run.value for run in self.history.accepted),
             "results": [_result_row(result) for result in self.history.results],
             "authority_changes": [authority_change_row(change) for change in self.authority_changes],
             "acts": [_act_row(act) for act in self.acts],
@@ -166,7 +168,8 @@ def gaps_of(
     known = {state.key: state for state in ledger.scheduling_states(wanted)}
     expected = expected_at(expectations, names, days, now, customers=accounts, due=freshness.due)
     status = {key: state.status for key, state in known.items()}
-    gaps = find_gaps(expected.keys, status, {key: _reason(state) for key, state in known.items()})
+    held = {key for key, state in known.items() if state.held_run is not None}
+    gaps = find_gaps(expected.keys, status, {key: _reason(state) for key, state in known.items()}, held)
     # Who names accounts and days says what is expected; the first days of accounts alone are on record with the list.
     said = accounts and days is not None
     unknown = "" if said else why_unknown(expectations, now, freshness.accounts_max_age)
@@ -194,6 +197,8 @@ def gap_row(gap: GapRange, name: str = "") -> dict[str, Any]:
 
 def _reason(state: SchedulingState) -> str:
     failure = f"{state.failure} (tries: {state.tries})" if state.failure else ""
+    if state.held_run is not None:
+        failure = "; ".join(filter(None, [HELD, failure]))
     return gap_reason(state.status if state.last_tried_at else None, state.marks, failure)
 
 

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from gads_domain.run import RunId
     from gads_pipeline.configuration import Configuration
 
-_NEED_A_REASON = (Operation.HOLD, Operation.MARK_TERMINAL, Operation.REVOKE)
-"""They keep days from readers, who can look up why."""
+_NEED_A_REASON = (Operation.HOLD, Operation.MARK_TERMINAL, Operation.REVOKE, Operation.ACCEPT)
+"""They keep days or rows from readers, who can look up why."""
+
+_VALIDATED = {Operation.REVOKE: "revocation", Operation.ACCEPT: "acceptance"}
+"""Acts that are on record once they are done, and that the validator makes effective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +125,20 @@ def act(
     observer: Observer,
     run_id: RunId | None,
 ) -> ActResult:
-    """Perform `operation` on `keys`; a revocation is also validated, so that authority changes before this returns.
+    """Perform `operation` on `keys`; a revocation or an acceptance is also validated, so that authority changes first.
 
-    If the validation of a revocation fails, the error says that the revocation stays on record, and a later validation
-    makes it effective.
+    If that validation fails, the error says that the act stays on record, and a later validation makes it effective.
     """
     if not keys:  # a ledger that does not exist is not created for nothing
         return ActResult(operation, False, (), ())
     with open_ledger_for_control_plane(configuration) as control:
         outcomes = operate(operation, keys, control, record, observer, run_id)
-    if operation is Operation.REVOKE:
+    if operation in _VALIDATED:
         try:
             with open_ledger_for_validator(configuration) as ledger:
                 validations = validator_of(configuration, open_sink_reader(configuration), ledger).validate(keys)
         except GadsError as error:
-            hint = f"the revocation is on record and not effective yet; validate once this is fixed; {error.hint}"
+            hint = f"the {_VALIDATED[operation]} is on record and not effective yet; validate once this is fixed; {error.hint}"
             raise type(error)(error.message, hint=hint.removesuffix("; ")) from error
         observer.on_events(*validation_events(SystemClock().now(), "", validations))
     return _result(configuration, operation, outcomes, dry_run=False)

@@ -73,6 +73,11 @@ largest_delay_minutes = 360
 max_attempts = 8
 max_age_days = 1130
 
+[validation]
+# A restatement that loses at least this share of a day's rows is held until `gads-etl state accept` takes it, and the
+# former rows stay. 1 is all of them.
+vanished_rows = 1.0
+
 [freshness]
 # How old a list of accounts may be before it is unknown what is expected, and how long after its end, in the account's
 # zone, a day is due.

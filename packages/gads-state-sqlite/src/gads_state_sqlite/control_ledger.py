@@ -17,7 +17,7 @@ from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
 from gads_state_sqlite.expectation_tables import record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.queries import SQL, marks_in, quota_in, revoked_in, states_in
+from gads_state_sqlite.queries import SQL, decided_in, marks_in, quota_in, states_in
 from gads_state_sqlite.reader import SqliteStateReader
 from gads_state_sqlite.rows import BY_KEY, KEY, LEASE, key_columns, moment_text
 from gads_state_sqlite.write_connection import WriteConnection, allowing, append_changes
@@ -25,7 +25,7 @@ from gads_state_sqlite.write_connection import WriteConnection, allowing, append
 _Item = TypeVar("_Item")
 
 _MAY = allowing(
-    inserts=frozenset({"operator_acts", "authority_log", "revocations"}),
+    inserts=frozenset({"operator_acts", "authority_log", "revocations", "acceptances"}),
     updates=frozenset({"status", "updated_at", "version"}),
     owned=frozenset({"marks", "leases", "quota_days", "account_lists", "listed_accounts", "expectations"}),
 )
@@ -54,7 +54,11 @@ class SqliteControlPlaneLedger(SqliteStateReader):
 
     def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
         """Put on record that each run is revoked for its key; for each, in order, whether that is new."""
-        return self._each(runs, act, lambda connection, pair: _revoke(connection, *pair, act))
+        return self._each(runs, act, lambda connection, pair: _decide(connection, *pair, ActKind.REVOKE, act))
+
+    def accept(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
+        """Put on record that each run which its key holds for a decision is accepted; for each, whether that is new."""
+        return self._each(runs, act, lambda connection, pair: _decide(connection, *pair, ActKind.ACCEPT, act))
 
     def take_leases(
         self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
@@ -122,8 +126,8 @@ def _retry(connection: sqlite3.Connection, key: PartitionKey, act: OperatorAct) 
         f"UPDATE partition_state SET status = ?, updated_at = ?, version = ? WHERE {BY_KEY}",
         (after.status.value, moment_text(after.updated_at, "updated_at"), after.version, *key_columns(key)),
     )
-    revoked = revoked_in(connection, key)
-    _record_act(connection, ActKind.RETRY, act, (before, marks, revoked), (after, marks, revoked))
+    decided = _decided(connection, key)
+    _record_act(connection, ActKind.RETRY, act, (before, marks, *decided), (after, marks, *decided))
     append_changes(connection, [(before, after, "retry")])
     return True
 
@@ -134,34 +138,45 @@ def _mark(connection: sqlite3.Connection, key: PartitionKey, mark: Mark, on: boo
         return False
     after = before | {mark} if on else before - {mark}
     connection.execute(SQL["put_marks"], (*key_columns(key), int(Mark.HELD in after), int(Mark.TERMINAL in after)))
-    (state,), revoked = states_in(connection, [key]), revoked_in(connection, key)
+    (state,), decided = states_in(connection, [key]), _decided(connection, key)
     kind = (MARKING if on else UNMARKING)[mark]
-    _record_act(connection, kind, act, (state, before, revoked), (state, after, revoked))
+    _record_act(connection, kind, act, (state, before, *decided), (state, after, *decided))
     return True
 
 
-def _revoke(connection: sqlite3.Connection, key: PartitionKey, run_id: RunId, act: OperatorAct) -> bool:
-    revoked = revoked_in(connection, key)
-    validated = connection.execute(
-        f"SELECT 1 FROM attempts WHERE {BY_KEY} AND run_id = ?", (*key_columns(key), run_id.value)
-    )
-    if run_id in revoked or validated.fetchone() is None:
+def _decide(connection: sqlite3.Connection, key: PartitionKey, run_id: RunId, kind: ActKind, act: OperatorAct) -> bool:
+    """Put a revocation or an acceptance of a run on record, unless it is or does not apply."""
+    before = _decided(connection, key)
+    accepts = kind is ActKind.ACCEPT
+    if accepts:
+        (held,) = states_in(connection, [key])
+        applies = held.held_run_id == run_id
+    else:
+        statement = f"SELECT 1 FROM attempts WHERE {BY_KEY} AND run_id = ?"
+        applies = connection.execute(statement, (*key_columns(key), run_id.value)).fetchone() is not None
+    if run_id in before[accepts] or not applies:
         return False
+    table, at = ("acceptances", "accepted_at") if accepts else ("revocations", "ordered_at")
     connection.execute(
-        f"INSERT INTO revocations ({KEY}, run_id, ordered_at) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {table} ({KEY}, run_id, {at}) VALUES (?, ?, ?, ?, ?, ?)",
         (*key_columns(key), run_id.value, _time_of(act)),
     )
-    # A validator that read the row before must read it again, or it could still give authority to this run.
+    # A validator that read the row before must read it again, or it would decide without this.
     connection.execute(
         f"UPDATE partition_state SET updated_at = ?, version = version + 1 WHERE {BY_KEY}",
         (_time_of(act), *key_columns(key)),
     )
     (state,), marks = states_in(connection, [key]), marks_in(connection, key)
-    _record_act(connection, ActKind.REVOKE, act, (state, marks, revoked), (state, marks, revoked | {run_id}))
+    _record_act(connection, kind, act, (state, marks, *before), (state, marks, *_decided(connection, key)))
     return True
 
 
-_Scheduling = tuple[PartitionState, Iterable[Mark], Iterable[RunId]]
+def _decided(connection: sqlite3.Connection, key: PartitionKey) -> tuple[frozenset[RunId], frozenset[RunId]]:
+    """The revoked and the accepted runs of `key`."""
+    return decided_in(connection, key, "revocations"), decided_in(connection, key, "acceptances")
+
+
+_Scheduling = tuple[PartitionState, Iterable[Mark], Iterable[RunId], Iterable[RunId]]
 
 
 def _record_act(

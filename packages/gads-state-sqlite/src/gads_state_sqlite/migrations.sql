@@ -223,3 +223,22 @@ CREATE TABLE expectations (
     PRIMARY KEY (source, customer_id, report, period),
     CHECK ((last_day IS NULL) = (closed = ''))
 ) STRICT, WITHOUT ROWID;
+
+-- name: version_5
+ALTER TABLE partition_state ADD COLUMN held_run_id TEXT;
+ALTER TABLE attempts ADD COLUMN vanished_rows REAL CHECK (vanished_rows > 0 AND vanished_rows <= 1);
+CREATE INDEX partition_state_held
+ON partition_state (source, customer_id, report, logical_date) WHERE held_run_id IS NOT NULL;
+CREATE TABLE acceptances (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    run_id TEXT NOT NULL,
+    accepted_at TEXT NOT NULL CHECK (accepted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    PRIMARY KEY (source, customer_id, report, logical_date, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER acceptances_never_updated BEFORE UPDATE ON acceptances
+BEGIN SELECT RAISE(ABORT, 'acceptances only grows'); END;
+CREATE TRIGGER acceptances_never_deleted BEFORE DELETE ON acceptances
+BEGIN SELECT RAISE(ABORT, 'acceptances only grows'); END;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter
 from gads_state_sqlite.rows import (
+    BY_KEY,
     KEY,
     LOG,
     RESULT,
@@ -23,7 +25,7 @@ from gads_state_sqlite.rows import (
     marks_of,
     moment_text,
 )
-from gads_state_sqlite.schema import RUNS_VERSION, version_of
+from gads_state_sqlite.schema import HELD_VERSION, RUNS_VERSION, version_of
 from gads_state_sqlite.sql_file import blocks
 
 SQL = blocks("queries.sql")
@@ -41,28 +43,40 @@ _IN_RANGE = "source = ? AND customer_id = ? AND report = ? AND logical_date BETW
 _STATES = f"SELECT {STATE.columns} FROM partition_state WHERE {_IN_RANGE}"
 _RESULTS = f"SELECT {RESULT.columns} FROM attempts WHERE {_IN_RANGE} ORDER BY logical_date, version"
 _REVOKED = f"SELECT {KEY}, run_id FROM revocations WHERE {_IN_RANGE}"
+_ACCEPTED = f"SELECT {KEY}, run_id FROM acceptances WHERE {_IN_RANGE}"
+_HELD_COLUMNS = re.compile(r"(s\.)?\b(held_run_id|vanished_rows)\b")
 
 
 def states_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -> list[PartitionState]:
     """The row of each key, in order; the pending state of one that has none."""
-    rows = _rows_by_key(connection, _STATES, ranges_of(keys))
+    rows = _rows_by_key(connection, as_known(connection, _STATES), ranges_of(keys))
     return [_state(key, rows) for key in keys]
 
 
 def histories_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
-    """The row, the validation results and the revoked runs of each key, in order."""
+    """The row, the validation results, the revoked and the accepted runs of each key, in order."""
     ranges = ranges_of(keys)
     states, results, revoked = (
-        _rows_by_key(connection, statement, ranges) for statement in (_STATES, _RESULTS, _REVOKED)
+        _rows_by_key(connection, as_known(connection, statement), ranges) for statement in (_STATES, _RESULTS, _REVOKED)
     )
+    accepted = _rows_by_key(connection, _ACCEPTED, ranges) if _knows_held(connection) else {}
     return [
         KeyHistory(
             _state(key, states),
             tuple(map(RESULT.read, results.get(key_columns(key), ()))),
-            frozenset(RunId(row[4]) for row in revoked.get(key_columns(key), ())),
+            *(frozenset(RunId(row[4]) for row in rows.get(key_columns(key), ())) for rows in (revoked, accepted)),
         )
         for key in keys
     ]
+
+
+def as_known(connection: sqlite3.Connection, statement: str) -> str:
+    """`statement` for the tables as they are: what no writer has migrated yet holds nothing for a decision."""
+    return statement if _knows_held(connection) else _HELD_COLUMNS.sub("NULL", statement)
+
+
+def _knows_held(connection: sqlite3.Connection) -> bool:
+    return version_of(connection) >= HELD_VERSION
 
 
 def ranges_of(keys: Sequence[PartitionKey]) -> list[_Range]:
@@ -97,9 +111,9 @@ def marks_in(connection: sqlite3.Connection, key: PartitionKey) -> frozenset[Mar
     return frozenset() if row is None else marks_of(row[0])
 
 
-def revoked_in(connection: sqlite3.Connection, key: PartitionKey) -> frozenset[RunId]:
-    """The revoked runs of `key`."""
-    rows = connection.execute(SQL["revoked"], key_columns(key))
+def decided_in(connection: sqlite3.Connection, key: PartitionKey, table: str) -> frozenset[RunId]:
+    """The runs of `key` in `table`, which is `revocations` or `acceptances`."""
+    rows = connection.execute(f"SELECT run_id FROM {table} WHERE {BY_KEY}", key_columns(key))
     return frozenset(RunId(row[0]) for row in rows)
 
 
@@ -159,9 +173,12 @@ def select_states(connection: sqlite3.Connection, wanted: StateFilter, limit: in
         conditions.append(_one_of("status", sorted({status.value for status in wanted.statuses}), values))
         if PartitionStatus.SUCCESS not in wanted.statuses:
             conditions.append("status <> 'success'")  # names the partial index's own condition
-    statement = (
+    if wanted.held:
+        conditions.append("held_run_id IS NOT NULL")
+    statement = as_known(
+        connection,
         f"SELECT {STATE.columns} FROM partition_state {_index(connection, wanted)} "
-        f"WHERE {' AND '.join(conditions)} ORDER BY {KEY}"
+        f"WHERE {' AND '.join(conditions)} ORDER BY {KEY}",
     )
     if limit is not None:
         statement += " LIMIT ?"
@@ -180,14 +197,16 @@ def select_as_of(connection: sqlite3.Connection, wanted: StateFilter, position: 
     return SQL["as_of"].format(columns=columns, rows=rows, where=where), values
 
 
-def select_scheduling_states(wanted: StateFilter) -> Statement:
+def select_scheduling_states(connection: sqlite3.Connection, wanted: StateFilter) -> Statement:
     """The statement for rows, and the marks of what has no row, merged in key order."""
     conditions, values = _conditions(wanted, [] if wanted.source is None else [wanted.source], "s.")
     where = " AND ".join(conditions)
     statuses = [status.value for status in wanted.statuses or PartitionStatus]
     parts = {"where": where, "statuses": ", ".join("?" * len(statuses)), "tried": SQL["tried"], "base": SQL["base"]}
-    statement, given = SQL["scheduling_states"].format(**parts), [*values, *statuses]
-    if PartitionStatus.PENDING.value in statuses:
+    if wanted.held:
+        parts["where"] += " AND s.held_run_id IS NOT NULL"
+    statement, given = as_known(connection, SQL["scheduling_states"].format(**parts)), [*values, *statuses]
+    if PartitionStatus.PENDING.value in statuses and not wanted.held:
         statement += "\n" + SQL["marked_alone"].format(where=where)
         given += values
     return f"{statement} ORDER BY 1, 2, 3, 4", given
@@ -216,6 +235,8 @@ def _one_of(column: str, texts: list[str], values: list[Any]) -> str:
 
 
 def _index(connection: sqlite3.Connection, wanted: StateFilter) -> str:
+    if wanted.held:
+        return "INDEXED BY partition_state_held" if _knows_held(connection) else ""
     if wanted.customer_ids:
         return ""
     if wanted.statuses and PartitionStatus.SUCCESS not in wanted.statuses:

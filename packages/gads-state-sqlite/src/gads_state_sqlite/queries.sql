@@ -1,9 +1,6 @@
 -- name: marks
 SELECT held + 2 * terminal FROM marks WHERE source = ? AND customer_id = ? AND report = ? AND logical_date = ?
 
--- name: revoked
-SELECT run_id FROM revocations WHERE source = ? AND customer_id = ? AND report = ? AND logical_date = ?
-
 -- name: newest_run
 SELECT run_id FROM runs WHERE results > 0 ORDER BY run_id DESC LIMIT 1
 
@@ -44,7 +41,7 @@ SELECT s.source AS source, s.customer_id AS customer_id, s.report AS report, s.l
         ELSE (SELECT count(DISTINCT run_id) {tried} AND a.version > {base}) END,
     CASE WHEN s.status = 'success' AND s.last_error IS NULL THEN NULL
         ELSE (SELECT failure {tried} AND a.version > {base} ORDER BY version DESC LIMIT 1) END,
-    coalesce(m.held + 2 * m.terminal, 0)
+    coalesce(m.held + 2 * m.terminal, 0), s.held_run_id
 FROM partition_state AS s LEFT JOIN marks AS m ON m.source = s.source AND m.customer_id = s.customer_id
     AND m.report = s.report AND m.logical_date = s.logical_date
 WHERE {where} AND s.status IN ({statuses})
@@ -52,7 +49,7 @@ WHERE {where} AND s.status IN ({statuses})
 -- name: marked_alone
 UNION ALL
 SELECT s.source AS source, s.customer_id AS customer_id, s.report AS report, s.logical_date AS logical_date,
-    'pending', NULL, 0, NULL, s.held + 2 * s.terminal
+    'pending', NULL, 0, NULL, s.held + 2 * s.terminal, NULL
 FROM marks AS s
 WHERE {where} AND s.held + s.terminal > 0 AND NOT EXISTS (
     SELECT 1 FROM partition_state AS p WHERE p.source = s.source AND p.customer_id = s.customer_id

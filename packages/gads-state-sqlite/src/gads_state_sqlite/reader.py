@@ -51,7 +51,7 @@ class SqliteStateReader:
         return map(STATE.read, self._source.stream(lambda connection: queries.select_states(connection, wanted, limit)))
 
     def history(self, key: PartitionKey) -> KeyHistory:
-        """The row of `key`, its validation results in the order they were recorded, its revoked runs."""
+        """The row of `key`, its validation results in the order they were recorded, its revoked and accepted runs."""
         return self.histories([key])[0]
 
     def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
@@ -103,11 +103,13 @@ class SqliteStateReader:
 
     def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
         """The scheduling state of each partition that has a row or a mark, in key order, of one moment."""
-        statement, values = queries.select_scheduling_states(wanted)
         if len(wanted.customer_ids) == 1:
             # One account's rows fit in memory; a stream would open a connection of its own.
-            return map(SCHEDULING.read, self._rows(statement, *values))
-        return map(SCHEDULING.read, self._source.stream(lambda _connection: (statement, values)))
+            return map(
+                SCHEDULING.read,
+                self._source.read(lambda c: c.execute(*queries.select_scheduling_states(c, wanted)).fetchall()),
+            )
+        return map(SCHEDULING.read, self._source.stream(lambda c: queries.select_scheduling_states(c, wanted)))
 
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
         """What the control plane has put on `key` and not taken off."""

@@ -131,7 +131,7 @@ Conversion = Callable[[Any], Any]
 
 _CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
     **dict.fromkeys(("status", "status_before", "status_after"), (_STATUSES.__getitem__, _value)),
-    **dict.fromkeys(("current_run_id", "run_id", "from_run", "to_run"), (_run, _run_text)),
+    **dict.fromkeys(("current_run_id", "held_run_id", "run_id", "from_run", "to_run"), (_run, _run_text)),
     **{
         name: (moment_of, partial(moment_text, what={"judged_at": "validated_at"}.get(name, name)))
         for name in ("updated_at", "judged_at", "at", "expires_at", "first_listed_at", "last_listed_at")
@@ -196,12 +196,12 @@ def _act(sequence: int, key: PartitionKey, kind: str, *values: Any) -> RecordedA
 STATE = Record(
     PartitionState,
     f"{KEY}, status, current_run_id, schema_version, record_count, seal_sha256, "
-    "attempt_count, updated_at, last_error, version",
+    "attempt_count, updated_at, last_error, version, held_run_id",
 )
 RESULT = Record(
     ValidationResult,
     f"{KEY}, run_id, outcome, judged_at, checks, failure, "
-    "schema_version, record_count, seal_sha256, content_sha256, changes",
+    "schema_version, record_count, seal_sha256, content_sha256, changes, vanished_rows",
 )
 LOG = Record(
     AuthorityChange,
@@ -215,7 +215,7 @@ ACT = Record(
 PIN = Record(SchemaPin, "source, report, schema_version, columns")
 SCHEDULING = Record(
     SchedulingState,
-    f"{KEY}, status, judged_at, tries, failure, marks",
+    f"{KEY}, status, judged_at, tries, failure, marks, held_run_id",
     marks=(_MARK_SETS.__getitem__, _MARK_SETS.index),
 )
 LEASE = Record(Lease, "scope, owner, number, expires_at")

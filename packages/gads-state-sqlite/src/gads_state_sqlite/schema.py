@@ -40,6 +40,9 @@ RUNS_VERSION = 3
 EXPECTATIONS_VERSION = 4
 """The first version with the tables `account_lists`, `listed_accounts` and `expectations`."""
 
+HELD_VERSION = 5
+"""The first version with the table `acceptances` and the columns `held_run_id` and `vanished_rows`."""
+
 
 def version_of(connection: sqlite3.Connection) -> int:
     """How many migrations the file has seen."""

@@ -25,7 +25,12 @@ _ROWS_HINT = "reprocess the partition with a new run; if it fails again, the rep
 
 
 def validation_result(
-    key: PartitionKey, run_id: RunId, inspection: Inspection, pinned: TableSchema | None, validated_at: datetime
+    key: PartitionKey,
+    run_id: RunId,
+    inspection: Inspection,
+    pinned: TableSchema | None,
+    validated_at: datetime,
+    vanished_rows: float,
 ) -> ValidationResult:
     """The result of `inspection`, with the schema fixed for its version (None: none is yet)."""
     results = _with_drift(inspection, pinned)
@@ -42,6 +47,7 @@ def validation_result(
         record_count=facts.record_count if facts else None,
         seal_sha256=inspection.seal_sha256,
         content_sha256=None if failed else inspection.content_sha256,
+        vanished_rows=None if failed else vanished_rows,
     )
 
 

@@ -24,13 +24,17 @@ from gads_validator.validation_result import unsealed_result, validation_result,
 MAX_CONFLICTS = 100
 """How often another process may change a row between the read and the write of a decision until the key is given up."""
 
+ALL_ROWS = 1.0
+"""The share of its rows from which on a day's loss is held for a decision, unless another is set."""
+
 _PinOf = tuple[str, str, int]
 
 
 class RawPartitionValidator:
     """Validates sealed runs by their bytes and writes what follows; `gads_domain.ports.validation` has the laws.
 
-    `reports` gives the checks that the owner of a report declares, by report name. The state of a partition follows
+    `reports` gives the checks that the owner of a report declares, by report name. A restatement that loses at least
+    the share `vanished_rows` of the rows, above 0 and at most 1, is held for a decision; 1 is all of them. The state of a partition follows
     from its validated runs alone; only which of two different schemas a `schema_version` is fixed to depends on which
     run passed first, and among the runs of one call that is the oldest.
     """
@@ -42,11 +46,13 @@ class RawPartitionValidator:
         clock: Clock,
         *,
         reports: Mapping[str, DeclaredChecks] | None = None,
+        vanished_rows: float = ALL_ROWS,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._clock = clock
         self._reports = dict(reports or {})
+        self._vanished_rows = vanished_rows
 
     def validate(
         self,
@@ -139,7 +145,7 @@ class RawPartitionValidator:
                     self._reader, case.key, run_id, self._reports.get(case.key.report, NOTHING_DECLARED)
                 )
             pinned = self._pinned(case.key, inspection, pins)
-            result = validation_result(case.key, run_id, inspection, pinned, now)
+            result = validation_result(case.key, run_id, inspection, pinned, now, self._vanished_rows)
             if is_news(history, result):
                 result = with_changes(result, inspection, history, self._reader)
             case.inspections[run_id] = replace(inspection, table=None)

@@ -51,6 +51,11 @@ _ACTS = {
     """,
     Operation.RELEASE: "Lift holds; what was due before is due again.",
     Operation.MARK_TERMINAL: "Give partitions up: they are not attempted again until `state retry`.",
+    Operation.ACCEPT: """Take the run that is held for a decision since rows of the day vanished; the former rows go.
+
+    The control plane puts the acceptance on record; the validator makes it effective before this ends. To drop the
+    held run instead, revoke it.
+    """,
 }
 
 
@@ -177,7 +182,8 @@ def history(
 def _authority(run_id: str, document: dict[str, Any]) -> str:
     if run_id in document["revoked"]:
         return "revoked"
-    return "authoritative" if run_id == document["state"]["current_run_id"] else ""
+    state = document["state"]
+    return {state["current_run_id"]: "authoritative", state["held_run_id"]: "held"}.get(run_id, "")
 
 
 def _restated(changes: dict[str, Any] | None) -> str:

@@ -36,7 +36,8 @@ class StateReader(Protocol):
     6. What was the case at a position stays so: `as_of` a position that the log has reached never changes, and as of
        the last position it agrees with the rows.
     7. `scheduling_states` returns every matching partition that has a row or a mark, each once, in key order; `history`
-       names the runs that every revocation on record withdraws. `authority_changes_of` a key are its own.
+       names the runs that every revocation on record withdraws, and those that every acceptance on record accepts.
+       `authority_changes_of` a key are its own.
     8. `newest_run` is the latest run that has a validation result on record which no revocation withdraws; None if
        there is none. Its cost does not grow with the number of results.
     9. `expectations` are those of the drawn lists on record. While none was drawn, they are inferred from the rows:
@@ -184,6 +185,8 @@ class ControlPlaneLedger(StateReader, Protocol):
        that was granted on a day never exceeds a limit that all who spend agree on. What was spent stays spent.
     8. `record_list` leads from the expectations on record to `after_drawing` of them in one step, and returns the new
        ones; of several lists recorded at once none is lost. No row, authority change or act comes of it.
+    9. `accept` records the acceptance of a run that is held for a decision, once; the row keeps status, authority and
+       held run, but a decision that was made before it is stale. Any other run is left alone and reported so.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
@@ -200,6 +203,10 @@ class ControlPlaneLedger(StateReader, Protocol):
 
     def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
         """Revoke each run of its key; for each, in order, whether the revocation is new."""
+        ...
+
+    def accept(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
+        """Accept each run that its key holds for a decision; for each, in order, whether the acceptance is new."""
         ...
 
     def take_leases(

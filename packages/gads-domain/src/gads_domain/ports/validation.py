@@ -47,6 +47,9 @@ class PartitionValidator(Protocol):
        the final state is the same.
     3. A failed restatement leaves the authority where it was.
     4. Every sealed run of a key without a validation result gets one; a damaged one is rejected, never skipped.
+    5. A restatement that holds no rows where the run before it held some passes and is held for a decision: the
+       authority stays where it was until the run is accepted or a later one holds rows. What takes the authority from
+       the run before, such as a revocation, does not give it to the one that is held.
     """
 
     def validate(
