@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,55 @@ def test_sigterm_ends_the_daemon_within_ten_seconds(config: Path, gads_etl_scrip
     finally:
         process.kill()
         process.wait()
+
+
+def test_r46_rows_that_vanish_are_held_and_named_everywhere_until_they_are_accepted(
+    project: Any, emulator: Callable[..., Path], gads_etl: Any, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC).date()
+    days = [(today - timedelta(days=n)).isoformat() for n in (6, 5)]
+    account = {"id": "4611686018", "time_zone": "Europe/Berlin"}
+    rows = [
+        {"customer": account, "segments": {"date": day}, "metrics": {"impressions": "5", "clicks": "2"}} for day in days
+    ]
+    served = []
+    for name, some in (("all", rows), ("one", rows[:1])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "customer.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+        served.append(emulator("--data", tmp_path / name))
+    config = project(served[0], ["4611686018"], REPORT, "[freshness]\ndue_hours = 0\n")
+    span = ("--since", days[0], "--until", days[1])
+
+    def ask(*words: str) -> Any:
+        return gads_etl(*words, "-c", config, "--format", "json")
+
+    first = ask("run", *span)
+    assert first.code == 0, first.err
+    config.write_text(config.read_text().replace(str(served[0]), str(served[1])))
+    key = f"google_ads/4611686018/account/{days[1]}"
+    restated = ask("run", *span, "--reprocess")
+    assert restated.code == 1, restated.err
+    rows_of = {row["logical_date"]: row for row in restated.json["partitions"]}
+    assert rows_of[days[0]]["reason"] is None
+    held = rows_of[days[1]]
+    assert (held["status"], held["current_run_id"], held["record_count"]) == ("success", first.json["run_ids"][0], 1)
+    assert held["reason"].startswith("vanished_rows: ")
+    assert (held["held_run_id"],) == tuple(restated.json["run_ids"])
+    assert any("state accept" in hint for hint in restated.json["hints"])
+    assert ask("run", *span).code == 1, "what is held is not up to date"
+
+    gaps = ask("state", "gaps", *span, "--customer", "4611686018")
+    assert (gaps.code, [(gap["since"], gap["status"]) for gap in gaps.json["gaps"]]) == (1, [(days[1], "success")])
+    assert "held for a decision" in gaps.json["gaps"][0]["reason"]
+    table = gads_etl("state", "history", key, "-c", config)
+    assert re.search(r"held", table.out)
+    assert ask("consume", "gaps", *span, "--customer", "4611686018").code == 1
+
+    assert ask("state", "accept", key).code == 2, "a reason goes on record"
+    meant = ask("state", "accept", "--since", days[0], "--reason", "the account was emptied", "--dry-run")
+    assert [row["logical_date"] for row in meant.json["partitions"]] == [days[1]]
+    accepted = ask("state", "accept", "--since", days[0], "--reason", "the account was emptied")
+    assert accepted.code == 0
+    assert [(row["record_count"], row["held_run_id"]) for row in accepted.json["partitions"]] == [(0, None)]
+    assert ask("state", "gaps", *span, "--customer", "4611686018").code == 0
+    assert ask("state", "accept", key, "--reason", "again").code == 1

@@ -18,6 +18,7 @@ from gads_orchestrator.execution import Control
 from gads_orchestrator.operator_actions import Operation, operate
 from gads_orchestrator.plan import Account, WorkRequest
 from gads_orchestrator.selection import SelectRequested
+from gads_orchestrator.worker import validation_events
 from gads_orchestrator.worker_pool import InThisProcess
 from gads_testing.simulated_api import failed_slice
 from gads_testing.simulated_deployment import KEY, NOON, ONE_DAY, YESTERDAY, DyingWorkers, SimulatedDeployment, key_of
@@ -129,7 +130,11 @@ def _acts_of_every_kind(deployment: SimulatedDeployment) -> None:
         outcomes = operate(operation, keys, deployment.control, deployment.act(), deployment, run)
         assert all(outcome.done for outcome in outcomes), (operation, outcomes)
 
-    for operation in (Operation.HOLD, Operation.RELEASE, Operation.REVOKE):
+    emptied = deployment.run_ids.new_run_id(deployment.control.newest_run())
+    deployment.sink.seal(KEY, emptied, "")
+    validations = deployment.validator.validate([KEY])
+    deployment.on_events(*validation_events(deployment.clock.now(), "", validations))
+    for operation in (Operation.ACCEPT, Operation.HOLD, Operation.RELEASE, Operation.REVOKE):
         do(operation, [KEY])
     do(Operation.MARK_TERMINAL, [failed])
     do(Operation.RETRY, [failed])

@@ -18,6 +18,8 @@ from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.run import RunContext
 from gads_domain.state import PartitionStatus, StateChange, StateFilter, ValidationOutcome
 from gads_domain.state_row import ROW_FIELDS
+from gads_orchestrator.events import Event, RunAccepted
+from gads_orchestrator.operator_actions import Operation, operate
 from gads_orchestrator.selection import SelectDue, SelectRequested
 from gads_testing.simulated_deployment import (
     FAILED,
@@ -95,6 +97,54 @@ def test_r5_r6_r8_a_revoked_run_gives_way_to_the_one_before_and_never_wins_again
     assert (state.status, state.current_run_id) == (FAILED, None)
     deployment.cycle(ONE_DAY)
     assert deployment.control.get(KEY).current_run_id not in (None, first, run.run_id)
+
+
+def test_r44_a_run_that_lost_the_rows_is_held_until_it_is_accepted(deployment: SimulatedDeployment) -> None:
+    deployment.cycle(ONE_DAY)
+    first = deployment.control.get(KEY).current_run_id
+    run = RunContext(deployment.run_ids.new_run_id())
+    deployment.sink.seal(KEY, run.run_id, "")
+    deployment.validator.validate([KEY])
+    state = deployment.control.get(KEY)
+    assert (state.status, state.current_run_id, state.held_run_id) == (SUCCESS, first, run.run_id)
+    other = key_of(date(2024, 1, 1))
+    observed: list[Event] = []
+
+    class Observer:
+        def on_events(self, *events: Event) -> None:
+            observed.extend(events)
+
+    for done in ([True, False], [False, False]):
+        outcomes = operate(Operation.ACCEPT, [KEY, other], deployment.control, deployment.act(), Observer())
+        assert [outcome.done for outcome in outcomes] == done
+    assert [type(event) for event in observed] == [RunAccepted]
+    assert deployment.control.get(KEY).current_run_id == first, "the act itself moves nothing"
+    deployment.validator.validate([KEY])
+    state = deployment.control.get(KEY)
+    assert (state.current_run_id, state.held_run_id, state.record_count) == (run.run_id, None, 0)
+    assert [act.kind for act in deployment.control.acts(KEY)] == ["accept"]
+
+
+def test_r45_policy_restates_what_is_held_and_retries_no_failed_day_that_is(deployment: SimulatedDeployment) -> None:
+    deployment.cycle(ONE_DAY)
+    first = deployment.control.get(KEY).current_run_id
+    assert first is not None
+    deployment.sink.seal(KEY, RunContext(deployment.run_ids.new_run_id()).run_id, "")
+    deployment.validator.validate([KEY])
+    requested = deployment.plan(ONE_DAY, selection=SelectRequested(), since=YESTERDAY, until=YESTERDAY)
+    assert [left.why.code for left in requested.skipped] == ["vanished_rows"]
+    deployment.control.revoke([(KEY, first)], deployment.act())
+    deployment.validator.validate([KEY])
+    state = deployment.control.get(KEY)
+    assert state.status is FAILED
+    assert state.last_error is not None
+    assert state.last_error.startswith("vanished_rows: ")
+    plan = deployment.plan(ONE_DAY)
+    assert (plan.partitions, [left.why.code for left in plan.skipped]) == (0, ["vanished_rows"])
+    deployment.control.retry([KEY], deployment.act())
+    deployment.cycle(ONE_DAY)
+    state = deployment.control.get(KEY)
+    assert (state.status, state.held_run_id) == (SUCCESS, None)
 
 
 def test_r7_a_change_from_before_a_revocation_is_refused(deployment: SimulatedDeployment) -> None:

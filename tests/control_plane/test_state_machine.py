@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gads_domain.control import Lease, Mark
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import PartitionStatus
+from gads_domain.state import AuthorityChange, PartitionStatus
 from gads_domain.state_machine import choose
 from gads_orchestrator.plan import Account, WorkPlan
 from gads_testing.simulated_agency import ALLOWED_CHANGES
@@ -42,6 +42,7 @@ class Story(RuleBasedStateMachine):
         self.plans: list[WorkPlan | None] = [None, None]
         self.lost: list[Lease] = []
         self.revoked: dict[PartitionKey, set[RunId]] = {}
+        self.accepted: dict[PartitionKey, set[RunId]] = {}
         self.seen = 0
         self.chain: dict[PartitionKey, tuple[PartitionStatus, RunId | None]] = {}
 
@@ -122,10 +123,22 @@ class Story(RuleBasedStateMachine):
         if carried_out:
             deployment.validator.validate([key])
 
-    @rule(who=_who, account=_account, ago=_days_ago)
-    def a_late_run_seals(self, who: int, account: str, ago: int) -> None:
-        deployment = self.instances[who]
-        deployment.sink.seal(self._key(account, ago), RunContext(deployment.run_ids.new_run_id()).run_id, "late rows")
+    @rule(who=_who, account=_account, ago=_days_ago, validated=st.booleans())
+    def accept(self, who: int, account: str, ago: int, validated: bool) -> None:
+        deployment, key = self.instances[who], self._key(account, ago)
+        held = deployment.control.get(key).held_run_id
+        if held is not None:
+            deployment.control.accept([(key, held)], deployment.act())
+            self.accepted.setdefault(key, set()).add(held)
+        if validated:
+            deployment.validator.validate([key])
+
+    @rule(who=_who, account=_account, ago=_days_ago, rows=st.sampled_from(["late rows", ""]), validated=st.booleans())
+    def a_late_run_seals(self, who: int, account: str, ago: int, rows: str, validated: bool) -> None:
+        deployment, key = self.instances[who], self._key(account, ago)
+        deployment.sink.seal(key, RunContext(deployment.run_ids.new_run_id()).run_id, rows)
+        if validated:
+            deployment.validator.validate([key])
 
     @invariant()
     def r1_only_the_tables_moves_are_in_the_log(self) -> None:
@@ -146,10 +159,23 @@ class Story(RuleBasedStateMachine):
             history = control.history(key)
             assert (history.state.status, history.state.current_run_id) == (status, run)
             assert history.revoked == self.revoked.get(key, set())
-            won = choose(history.results, history.revoked, history.accepted).winner
-            # Only a revocation that the validator has not settled yet may make a difference.
-            if not history.revoked:
-                assert run == (won.run_id if won else None)
+            assert history.accepted == self.accepted.get(key, set())
+            chosen = choose(history.results, history.revoked, history.accepted)
+            # Only an act that the validator has not settled yet may make a difference.
+            if not history.revoked and not history.accepted:
+                assert run == (chosen.winner.run_id if chosen.winner else None)
+                assert history.state.held_run_id == (chosen.held.run_id if chosen.held else None)
+
+    @invariant()
+    def no_rows_take_the_place_of_rows_by_themselves(self) -> None:
+        control = self.instances[0].control
+        former: dict[PartitionKey, AuthorityChange] = {}
+        for entry in control.authority_changes():
+            if entry.to_run is not None:
+                before = former.get(entry.key)
+                if before and before.record_count and not entry.record_count and str(entry.to_run) > str(before.to_run):
+                    assert entry.to_run in self.accepted.get(entry.key, set())
+                former[entry.key] = entry
 
     @invariant()
     def the_budget_holds_and_leases_are_single(self) -> None:

@@ -31,7 +31,13 @@ def run_id(number: int) -> RunId:
 
 
 def result(
-    number: int, outcome: ValidationOutcome, rows: str = "a", *, schema_version: int = 1, second: int = 0
+    number: int,
+    outcome: ValidationOutcome,
+    rows: str = "a",
+    *,
+    schema_version: int = 1,
+    second: int = 0,
+    share: float | None = None,
 ) -> ValidationResult:
     sealed = outcome is not UNSEALED
     return ValidationResult(
@@ -44,6 +50,7 @@ def result(
         record_count=len(rows) if sealed else None,
         seal_sha256=hashlib.sha256(f"{number}".encode()).hexdigest() if sealed else None,
         content_sha256=hashlib.sha256(rows.encode()).hexdigest() if sealed else None,
+        vanished_rows=share if outcome is PASSED else None,
     )
 
 
@@ -55,8 +62,10 @@ def record(history: KeyHistory, attempt: ValidationResult, second: int = 0) -> K
     return replace(history, state=after, results=(*history.results, attempt))
 
 
-def story(attempts: list[ValidationResult], revoked: frozenset[RunId] = frozenset()) -> KeyHistory:
-    history = KeyHistory(PartitionState(KEY), revoked=revoked)
+def story(
+    attempts: list[ValidationResult], revoked: frozenset[RunId] = frozenset(), accepted: frozenset[RunId] = frozenset()
+) -> KeyHistory:
+    history = KeyHistory(PartitionState(KEY), revoked=revoked, accepted=accepted)
     for attempt in attempts:
         history = record(history, attempt)
     return history
@@ -72,6 +81,7 @@ def validation(state: PartitionState) -> tuple[object, ...]:
         state.seal_sha256,
         state.attempt_count,
         state.last_error,
+        state.held_run_id,
     )
 
 
@@ -81,24 +91,69 @@ def attempt_sets(draw: st.DrawFn) -> list[ValidationResult]:
     attempts: list[ValidationResult] = []
     for number in draw(st.lists(st.integers(1, 8), unique=True, max_size=6)):
         outcome = draw(st.sampled_from([PASSED, REJECTED, None]))
-        rows, version = draw(st.sampled_from(["a", "b"])), draw(st.sampled_from([1, 2]))
+        rows, version = draw(st.sampled_from(["", "a", "b", "bbb"])), draw(st.sampled_from([1, 2]))
+        share = draw(st.sampled_from([None, 0.5, 1.0]))
         if outcome is None or draw(st.booleans()):
             attempts.append(result(number, UNSEALED))
         if outcome is not None:
-            attempts.append(result(number, outcome, rows, schema_version=version))
+            attempts.append(result(number, outcome, rows, schema_version=version, share=share))
     return attempts
 
 
 revocations = st.frozensets(st.integers(1, 8).map(run_id), max_size=4)
 
 
-@given(attempt_sets(), revocations, st.data())
+@given(attempt_sets(), revocations, revocations, st.data())
 def test_the_order_of_recording_decides_nothing(
-    attempts: list[ValidationResult], revoked: frozenset[RunId], data: st.DataObject
+    attempts: list[ValidationResult], revoked: frozenset[RunId], accepted: frozenset[RunId], data: st.DataObject
 ) -> None:
-    one = story(attempts, revoked)
-    other = story(data.draw(st.permutations(attempts)), revoked)
+    one = story(attempts, revoked, accepted)
+    other = story(data.draw(st.permutations(attempts)), revoked, accepted)
     assert validation(other.state) == validation(one.state)
+
+
+@given(attempt_sets(), revocations)
+def test_what_loses_rows_is_held_until_it_is_accepted(
+    attempts: list[ValidationResult], revoked: frozenset[RunId]
+) -> None:
+    attempts = [replace(one, vanished_rows=1.0 if one.outcome is PASSED else None) for one in attempts]
+    history = story(attempts, revoked)
+    state, passed = history.state, [one for one in attempts if one.outcome is PASSED]
+    if state.current_run_id is not None and state.record_count == 0:
+        assert not [one for one in passed if one.run_id < state.current_run_id and one.record_count]
+    held = next((one for one in passed if one.run_id == state.held_run_id), None)
+    if held is None:
+        return
+    assert held.record_count == 0
+    assert held.run_id == max(one.run_id for one in passed if one.run_id not in revoked)
+    assert [one for one in passed if one.run_id < held.run_id and one.record_count]
+    accepted = settle(replace(history, accepted=frozenset({held.run_id})), None, EPOCH)
+    assert (accepted.status, accepted.record_count, accepted.held_run_id) == (PartitionStatus.SUCCESS, 0, None)
+    dropped = settle(replace(history, revoked=revoked | {held.run_id}), None, EPOCH)
+    assert (dropped.status, dropped.current_run_id) == (state.status, state.current_run_id)
+    later = record(history, result(30, PASSED, "new", share=1.0)).state
+    assert (later.current_run_id, later.held_run_id, later.last_error) == (run_id(30), None, None)
+
+
+@pytest.mark.parametrize(("share", "rows", "held"), [(1.0, "a", False), (1.0, "", True), (0.75, "a", True)])
+def test_the_share_of_lost_rows_decides(share: float, rows: str, held: bool) -> None:
+    state = story([result(1, PASSED, "four"), result(2, PASSED, rows, share=share)]).state
+    assert (state.held_run_id is not None) is held
+    assert state.current_run_id == run_id(1 if held else 2)
+    if held:
+        lost = f"run {run_id(2)} has {len(rows)} rows where run {run_id(1)} has 4, and is held for a decision"
+        assert state.last_error == f"vanished_rows: {lost}"
+    other_version = story([result(1, PASSED, "four"), result(2, PASSED, rows, schema_version=2, share=share)]).state
+    assert (other_version.held_run_id is not None) is (rows == "")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_taking_the_authority_from_one_run_accepts_no_other(damaged: bool) -> None:
+    before = [result(1, PASSED, "a"), result(2, PASSED, "", share=1.0)]
+    after = story([*before, result(1, REJECTED)]) if damaged else story(before, frozenset({run_id(1)}))
+    assert (after.state.status, after.state.held_run_id) == (PartitionStatus.FAILED, run_id(2))
+    assert str(after.state.last_error).startswith("vanished_rows: ")
+    assert record(after, result(3, PASSED, "b", share=1.0)).state.current_run_id == run_id(3)
 
 
 @given(attempt_sets(), st.data())
@@ -139,6 +194,7 @@ def test_no_failed_run_takes_authority_from_another_run(
 def test_the_winner_is_the_oldest_of_the_newest_streak(
     attempts: list[ValidationResult], revoked: frozenset[RunId]
 ) -> None:
+    attempts = [replace(one, vanished_rows=None) for one in attempts]
     good = sorted(
         (a for a in attempts if a.outcome is PASSED and a.run_id not in revoked), key=lambda attempt: attempt.run_id
     )
@@ -261,7 +317,7 @@ def test_every_write_is_the_next_version(attempts: list[ValidationResult], numbe
     assert after.state.version == len(after.results)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(attempt_sets(), st.data())
 def test_eight_validators_end_where_one_does(attempts: list[ValidationResult], data: st.DataObject) -> None:
     """Each has all the attempts in an order of its own, decides on what it last saw, and looks again on conflict."""

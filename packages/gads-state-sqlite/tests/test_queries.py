@@ -24,7 +24,7 @@ def test_adjacent_days_are_one_range_and_no_range_holds_a_day_that_was_not_asked
     ]
 
 
-def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
+def test_a_slice_takes_a_statement_a_table_and_one_moment(tmp_path: Path) -> None:
     with SqliteValidatorLedger(tmp_path / "ledger.db") as ledger:
         keys = [key_of(1, day) for day in range(30)]
         for key in keys[:5]:
@@ -33,7 +33,11 @@ def test_a_slice_takes_three_statements_and_one_moment(tmp_path: Path) -> None:
         ledger._file.read(lambda connection: connection.set_trace_callback(statements.append))
         statements.clear()
         ledger.histories(keys)
-        assert [statement.split()[0] for statement in statements] == ["BEGIN", "SELECT", "SELECT", "SELECT", "COMMIT"]
+        assert [statement.split()[0] for statement in statements if not statement.startswith("PRAGMA")] == [
+            "BEGIN",
+            *["SELECT"] * 4,
+            "COMMIT",
+        ]
 
 
 def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Path) -> None:

@@ -202,7 +202,10 @@ def test_drift_names_each_column_that_moved(workshop: Any) -> None:
     assert state.current_run_id == workshop.run(1)
     assert state.last_error == str(attempt.failure)
     workshop.seal(3, [], schema=drifted, schema_version=2, payload=workshop.payload([], drifted))
-    assert workshop.validate().after.current_run_id == workshop.run(3)
+    assert workshop.validate().after.held_run_id == workshop.run(3), "all rows went, whatever the schema"
+    row = [{**workshop.rows(1)[0], "metrics_views": 1}]
+    workshop.seal(4, row, schema=drifted, schema_version=2, payload=workshop.payload(row, drifted))
+    assert workshop.validate().after.current_run_id == workshop.run(4)
 
 
 def test_drift_is_reported_beside_what_else_is_wrong(workshop: Any) -> None:

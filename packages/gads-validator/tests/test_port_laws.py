@@ -46,8 +46,9 @@ class TestRawPartitionValidator(ValidatorLaws):
     def seal(self, workshop: Any) -> Seal:
         def sealed(key: PartitionKey, run_id: RunId, content: Content) -> None:
             changed = {"metrics_clicks": 7} if content is Content.RESTATED else {}
-            rows = workshop.rows(3, day=key.logical_date, **changed)
-            facts = workshop.facts(4 if content is Content.UNSOUND else 3)
+            count = 0 if content is Content.EMPTY else 3
+            rows = workshop.rows(count, day=key.logical_date, **changed)
+            facts = workshop.facts(4 if content is Content.UNSOUND else count)
             with workshop.sink.open_writer(key, run_id) as writer:
                 writer.write(workshop.payload(rows))
                 writer.finalize(facts)

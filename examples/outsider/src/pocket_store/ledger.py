@@ -57,6 +57,7 @@ class Content:
     results: dict[PartitionKey, list[tuple[int, ValidationResult]]] = field(default_factory=dict)
     """Each with the version of the row that it led to."""
     revoked: dict[PartitionKey, frozenset[RunId]] = field(default_factory=dict)
+    accepted: dict[PartitionKey, frozenset[RunId]] = field(default_factory=dict)
     pins: dict[tuple[str, str, int], SchemaPin] = field(default_factory=dict)
     changes: list[AuthorityChange] = field(default_factory=list)
     acts: list[RecordedAct] = field(default_factory=list)
@@ -85,15 +86,17 @@ class Content:
         return self.states.get(key, PartitionState(key))
 
     def history(self, key: PartitionKey) -> KeyHistory:
-        """The row of `key` with its results and revocations."""
+        """The row of `key` with its results, revocations and acceptances."""
         results = tuple(result for _, result in self.results.get(key, ()))
-        return KeyHistory(self.state(key), results, self.revoked.get(key, frozenset()))
+        decided = (self.revoked.get(key, frozenset()), self.accepted.get(key, frozenset()))
+        return KeyHistory(self.state(key), results, *decided)
 
     def selected(self, wanted: StateFilter) -> Iterator[PartitionState]:
         """The rows that match, in key order, and the pending ones of keys that have a mark only."""
         for key in sorted({*self.states, *(key for key, marks in self.marks.items() if marks)}):
             state = self.state(key)
-            if wanted.selects(key) and (not wanted.statuses or state.status in wanted.statuses):
+            known = not wanted.held or state.held_run_id is not None
+            if known and wanted.selects(key) and (not wanted.statuses or state.status in wanted.statuses):
                 yield state
 
     def scheduling(self, state: PartitionState) -> SchedulingState:
@@ -108,7 +111,8 @@ class Content:
         tried = results[-1][1].validated_at if results else None
         last = state.updated_at if state.status is PartitionStatus.SUCCESS else tried
         failure = failed[-1].failure if failed else None
-        return SchedulingState(key, state.status, last, len({result.run_id for result in failed}), failure, marks)
+        tries = len({result.run_id for result in failed})
+        return SchedulingState(key, state.status, last, tries, failure, marks, state.held_run_id)
 
     def write(self, before: PartitionState, after: PartitionState, cause: str) -> None:
         """Replace the row, and append a change if status or authority differ."""
@@ -135,7 +139,8 @@ class Content:
 
     def scheduling_text(self, key: PartitionKey) -> str:
         """How an act records the partition before or after it."""
-        return scheduling_text(self.state(key).status, self.marks.get(key, ()), self.revoked.get(key, ()))
+        decided = (self.revoked.get(key, ()), self.accepted.get(key, ()))
+        return scheduling_text(self.state(key).status, self.marks.get(key, ()), *decided)
 
     def act(self, key: PartitionKey, kind: ActKind, act: OperatorAct, change: Callable[[], None]) -> bool:
         """Make the change, and record the act with what it changed."""
@@ -338,7 +343,7 @@ def _record(content: Content, change: StateChange) -> bool:
         return False
     if change.attempt is not None:
         content.results.setdefault(after.key, []).append((after.version, change.attempt))
-    content.write(before, after, "order" if change.attempt is None else "validate")
+    content.write(before, after, change.cause)
     return True
 
 
@@ -379,14 +384,23 @@ class PocketControlPlaneLedger(_Writer):
 
     def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
         """Revoke each run of its key; for each, in order, whether that is new."""
+        return self._decide(ActKind.REVOKE, runs, act)
 
+    def accept(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
+        """Accept each run that its key holds for a decision; for each, in order, whether that is new."""
+        return self._decide(ActKind.ACCEPT, runs, act)
+
+    def _decide(self, kind: ActKind, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
         def one(content: Content, key: PartitionKey, run_id: RunId) -> bool:
-            revoked, state = content.revoked.get(key, frozenset()), content.state(key)
-            if run_id in revoked or run_id not in {result.run_id for _, result in content.results.get(key, ())}:
+            accepts, state = kind is ActKind.ACCEPT, content.state(key)
+            table = content.accepted if accepts else content.revoked
+            decided = table.get(key, frozenset())
+            known = {state.held_run_id} if accepts else {result.run_id for _, result in content.results.get(key, ())}
+            if run_id in decided or run_id not in known:
                 return False
             # The next version of the row makes what validators have decided by now stale.
             content.states[key] = replace(state, version=state.version + 1, updated_at=act.at)
-            return content.act(key, ActKind.REVOKE, act, lambda: content.revoked.update({key: revoked | {run_id}}))
+            return content.act(key, kind, act, lambda: table.update({key: decided | {run_id}}))
 
         return self._change(lambda content: [one(content, *run) for run in runs])
 

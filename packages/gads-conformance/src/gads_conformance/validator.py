@@ -20,11 +20,12 @@ from gads_domain.state import KeyHistory, PartitionStatus, ValidationOutcome
 
 
 class Content(Enum):
-    """What `seal` seals: rows that pass every check, other such rows, and what validation must reject."""
+    """What `seal` seals: rows that pass every check, other such rows, what validation must reject, and no rows."""
 
     SOUND = auto()
     RESTATED = auto()
     UNSOUND = auto()
+    EMPTY = auto()
 
 
 OpenLedger = Callable[[], AbstractContextManager[ValidatorLedger]]
@@ -109,7 +110,8 @@ class ValidatorLaws:
             list(pool.map(validate, range(4)))
         for key in KEYS:
             assert ledger.get(key).current_run_id == run(2)
-            assert validated_runs(ledger.history(key)) == [run(1), run(2), run(3)]
+            assert ledger.get(key).held_run_id == run(4)
+            assert validated_runs(ledger.history(key)) == [run(1), run(2), run(3), run(4)]
 
     @law("PartitionValidator", 2)
     def test_a_run_validated_late_does_not_win_over_a_newer_one(
@@ -166,6 +168,31 @@ class ValidatorLaws:
         (validation,) = validator.validate([KEY], recheck=True)
         assert validation.changed
         assert ledger.get(KEY).current_run_id == run(1)
+
+    @law("PartitionValidator", 5)
+    def test_rows_are_not_replaced_by_none(
+        self, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal, ruin: Ruin
+    ) -> None:
+        seal(KEY, run(1), Content.SOUND)
+        validator.validate([KEY])
+        position = ledger.position()
+        seal(KEY, run(2), Content.EMPTY)
+        (held,) = validator.validate([KEY])
+        assert [result.outcome for result in held.results] == [ValidationOutcome.PASSED]
+        assert not held.changed
+        assert (held.after.current_run_id, held.after.held_run_id) == (run(1), run(2))
+        assert held.after.last_error
+        assert ledger.position() == position
+        seal(KEYS[1], run(1), Content.SOUND)
+        seal(KEYS[1], run(2), Content.EMPTY)
+        validator.validate([KEYS[1]])
+        ruin(KEYS[1], run(1))
+        (lost,) = validator.validate([KEYS[1]], recheck=True)
+        assert (lost.after.status, lost.after.held_run_id) == (PartitionStatus.FAILED, run(2))
+        seal(KEY, run(3), Content.RESTATED)
+        (restated,) = validator.validate([KEY])
+        assert (restated.after.current_run_id, restated.after.held_run_id) == (run(3), None)
+        assert restated.after.last_error is None
 
     def test_validations_come_in_the_order_of_the_keys(self, validator: PartitionValidator, seal: Seal) -> None:
         seal(KEYS[2], run(1), Content.SOUND)

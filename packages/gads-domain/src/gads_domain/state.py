@@ -140,13 +140,22 @@ class KeyHistory:
 class StateChange:
     """A decision of the validator, to be written if the row is still `before`.
 
-    `attempt` is the new validation result (None when a revocation or an acceptance takes effect), `pin` the schema that it would fix.
+    `attempt` is the new validation result (None when an act of the control plane takes effect), `pin` the schema that
+    it would fix.
     """
 
     before: PartitionState
     after: PartitionState
     attempt: ValidationResult | None
     pin: SchemaPin | None = None
+
+    @property
+    def cause(self) -> str:
+        """What the log says of it: a run was validated, or an acceptance or a revocation took effect."""
+        if self.attempt is not None:
+            return "validate"
+        held = self.before.held_run_id
+        return "accept" if held is not None and held == self.after.current_run_id else "order"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ class RunOutcome:
       pending. `stopped_accounts` are the refusals of single accounts, by customer id.
     - `operations` of the quota were spent; `slices` were begun; `deferred` counts those not asked for, by why.
     - `leased` are the slices that another process works on; `interrupted` were begun and could not be validated.
-    - `unsuccessful` are the partitions that were attempted, and whose newest run did not pass or is held for a decision;
-      `overtaken` those whose authoritative run has a later id than this run, by that run.
+    - `unsuccessful` are the partitions that were attempted, and whose newest run did not pass or is held; `overtaken`
+      those whose authoritative run has a later id than this run, by that run.
     - `attempted`, `recovered` and `changed` count partitions: attempted by this run, sealed by an earlier run and
       validated now, and with another status or authority than before. `given_up` were marked terminal by policy.
     """

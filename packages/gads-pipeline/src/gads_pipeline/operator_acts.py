@@ -138,7 +138,8 @@ def act(
             with open_ledger_for_validator(configuration) as ledger:
                 validations = validator_of(configuration, open_sink_reader(configuration), ledger).validate(keys)
         except GadsError as error:
-            hint = f"the {_VALIDATED[operation]} is on record and not effective yet; validate once this is fixed; {error.hint}"
+            what = _VALIDATED[operation]
+            hint = f"the {what} is on record and not effective yet; validate once this is fixed; {error.hint}"
             raise type(error)(error.message, hint=hint.removesuffix("; ")) from error
         observer.on_events(*validation_events(SystemClock().now(), "", validations))
     return _result(configuration, operation, outcomes, dry_run=False)

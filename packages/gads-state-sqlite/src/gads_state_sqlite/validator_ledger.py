@@ -66,18 +66,11 @@ def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) ->
         states.append(STATE.write(after))
         if change.attempt is not None:
             results.append((*RESULT.write(change.attempt), after.version))
-        steps.append((before, after, _cause(change)))
+        steps.append((before, after, change.cause))
     connection.executemany(_WRITE_STATE, states)
     connection.executemany(_WRITE_RESULT, results)
     append_changes(connection, steps)
     return recorded
-
-
-def _cause(change: StateChange) -> str:
-    if change.attempt is not None:
-        return "validate"
-    accepted = change.before.held_run_id is not None and change.before.held_run_id == change.after.current_run_id
-    return "accept" if accepted else "order"
 
 
 def _is_current(connection: sqlite3.Connection, held: PartitionState, change: StateChange) -> bool:

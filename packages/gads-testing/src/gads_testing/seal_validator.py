@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from gads_domain.clock import Clock
 from gads_domain.partition_key import PartitionKey
@@ -18,6 +19,8 @@ Digests = Callable[[PartitionKey, RunId], tuple[str, str]]
 
 class SealValidator:
     """Passes every sealed run without reading its payload; the state machine and the ledger are the real ones.
+
+    A run has one row, and none if its content is empty.
 
     `runs` lists the sealed runs of a partition, `digests` gives the sums of a run's seal and of its content.
     """
@@ -63,7 +66,7 @@ class SealValidator:
         for result in [result for result in due if is_news(history, result)]:
             after = settle(history, result, self._clock.now())
             changes.append(StateChange(history.state, after, result))
-            history = KeyHistory(after, (*history.results, result), history.revoked)
+            history = replace(history, state=after, results=(*history.results, result))
         after = settle(history, None, self._clock.now())
         results = tuple(change.attempt for change in changes if change.attempt is not None)
         if after != history.state:
@@ -72,4 +75,6 @@ class SealValidator:
 
     def _passed(self, key: PartitionKey, run_id: RunId) -> ValidationResult:
         passed, now = ValidationOutcome.PASSED, self._clock.now()
-        return ValidationResult(key, run_id, passed, now, (), None, 1, 1, *self._digests(key, run_id))
+        seal, content = self._digests(key, run_id)
+        rows = int(bool(content))
+        return ValidationResult(key, run_id, passed, now, (), None, 1, rows, seal, content, vanished_rows=1.0)

@@ -34,6 +34,9 @@ ALLOWED_CHANGES = {
     ("success", "success", "order"),
     ("success", "failed", "order"),
     ("failed", "success", "order"),
+    ("success", "success", "accept"),
+    ("failed", "success", "accept"),
+    ("pending", "success", "accept"),
     ("failed", "pending", "retry"),
 }
 """contracts/retry/v1, line 1: from, to, and the cause in the change feed."""

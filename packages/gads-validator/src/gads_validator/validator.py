@@ -34,9 +34,9 @@ class RawPartitionValidator:
     """Validates sealed runs by their bytes and writes what follows; `gads_domain.ports.validation` has the laws.
 
     `reports` gives the checks that the owner of a report declares, by report name. A restatement that loses at least
-    the share `vanished_rows` of the rows, above 0 and at most 1, is held for a decision; 1 is all of them. The state of a partition follows
-    from its validated runs alone; only which of two different schemas a `schema_version` is fixed to depends on which
-    run passed first, and among the runs of one call that is the oldest.
+    the share `vanished_rows` of the rows (above 0; 1 is all of them) is held for a decision. The state of a partition
+    follows from its validated runs alone; only which of two different schemas a `schema_version` is fixed to depends on
+    which run passed first, and among the runs of one call that is the oldest.
     """
 
     def __init__(

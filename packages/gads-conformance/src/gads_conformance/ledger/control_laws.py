@@ -169,6 +169,41 @@ class ControlLaws(LedgerSuite):
         assert ledger.control.revoke([(key, run_of(1))], act_of()) == [True]
         assert ledger.validator.record([late]) == [False]
 
+    @law("ControlPlaneLedger", 9)
+    @law("StateReader", 7)
+    def test_an_acceptance_takes_effect_when_it_is_settled(self, ledger: LedgerUnderTest) -> None:
+        key, other = key_of(), key_of(5)
+        for one in (key, other):
+            ledger.record(result_of(one, 1, count=3))
+        ledger.record(result_of(key, 2, count=0, vanished_rows=1.0))
+        state, position = ledger.reader.get(key), ledger.reader.position()
+        assert (state.current_run_id, state.held_run_id, state.record_count) == (run_of(1), run_of(2), 3)
+        for each in ledger.all:
+            assert list(each.find(StateFilter(held=True))) == [state]
+            assert [found.held_run for found in each.scheduling_states(StateFilter())] == [run_of(2), None]
+            assert [found.key for found in each.scheduling_states(StateFilter(held=True))] == [key]
+        late = change_of(ledger.validator.history(key), result_of(key, 3, REJECTED))
+        pairs = [(key, run_of(1)), (key, run_of(2)), (other, run_of(1)), (key, run_of(2))]
+        assert ledger.control.accept(pairs, act_of()) == [False, True, False, False]
+        assert ledger.control.accept([], act_of()) == []
+        assert ledger.validator.record([late]) == [False]
+        accepted = ledger.reader.history(key)
+        assert accepted.accepted == {run_of(2)}
+        assert not accepted.revoked
+        assert accepted == ledger.control.histories([key])[0]
+        assert accepted.state == replace(state, version=state.version + 1, updated_at=act_of().at)
+        assert ledger.reader.position() == position
+        settled = settle(accepted, None, moment(200))
+        assert ledger.validator.record([StateChange(accepted.state, settled, None)]) == [True]
+        after = ledger.reader.get(key)
+        assert (after.current_run_id, after.held_run_id, after.record_count) == (run_of(2), None, 0)
+        assert list(ledger.reader.find(StateFilter(held=True))) == []
+        entry = ledger.reader.authority_changes()[-1]
+        assert (entry.cause, entry.from_run, entry.to_run) == ("accept", run_of(1), run_of(2))
+        (recorded,) = ledger.reader.acts(key)
+        texts = ("accept", "success", f"success accepted={run_of(2)}")
+        assert (recorded.kind, recorded.before, recorded.after) == texts
+
     @law("StateReader", 7)
     def test_scheduling_states_show_rows_and_marks_in_key_order(self, ledger: LedgerUnderTest) -> None:
         keys = [key_of(customer, day) for customer in (1, 10, 2) for day in (0, 1)]

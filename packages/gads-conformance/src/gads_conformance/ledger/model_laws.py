@@ -2,15 +2,16 @@
 
 import itertools
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gads_conformance.law import run_stories
-from gads_conformance.ledger.samples import act_of, change_of, key_of, result_of
+from gads_conformance.ledger.samples import act_of, change_of, key_of, moment, result_of, run_of
 from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.run import RunId
 from gads_domain.state import (
     KeyHistory,
     OperatorAct,
@@ -20,13 +21,15 @@ from gads_domain.state import (
     ValidationOutcome,
     ValidationResult,
 )
-from gads_domain.state_machine import is_news, retry
+from gads_domain.state_machine import is_news, retry, settle
 
 _DAYS = 3
 _days = st.integers(0, _DAYS - 1)
 _runs = st.integers(1, 6)
 _outcomes = st.sampled_from(ValidationOutcome)
 _rows = st.sampled_from(["a", "b"])
+_counts = st.sampled_from([0, 1, 2])
+_shares = st.sampled_from([None, 0.5, 1.0])
 _seconds = st.integers(0, 1_000)
 _who = st.integers(0, 1)
 
@@ -39,10 +42,11 @@ class _Partition:
     results: list[ValidationResult] = field(default_factory=list)
     acts: list[OperatorAct] = field(default_factory=list)
     former: list[PartitionState] = field(default_factory=list)
+    accepted: set[RunId] = field(default_factory=set)
 
     @property
     def history(self) -> KeyHistory:
-        return KeyHistory(self.state, tuple(self.results))
+        return KeyHistory(self.state, tuple(self.results), accepted=frozenset(self.accepted))
 
 
 class ModelLaws(LedgerSuite):
@@ -85,10 +89,20 @@ class _Story(RuleBasedStateMachine):
         self.changes: list[tuple[object, ...]] = []
         self.turns = itertools.count()
 
-    @rule(day=_days, run=_runs, outcome=_outcomes, rows=_rows, second=_seconds, who=_who)
-    def record_one(self, day: int, run: int, outcome: ValidationOutcome, rows: str, second: int, who: int) -> None:
+    @rule(day=_days, run=_runs, outcome=_outcomes, rows=_rows, count=_counts, share=_shares, second=_seconds, who=_who)
+    def record_one(
+        self,
+        day: int,
+        run: int,
+        outcome: ValidationOutcome,
+        rows: str,
+        count: int,
+        share: float | None,
+        second: int,
+        who: int,
+    ) -> None:
         key = self.keys[day]
-        result = result_of(key, run, outcome, rows=rows, second=second)
+        result = result_of(key, run, outcome, rows=f"{rows}{count}", second=second, count=count, vanished_rows=share)
         history = self.validators[who].history(key)
         if is_news(history, result):
             change = change_of(history, result)
@@ -133,6 +147,25 @@ class _Story(RuleBasedStateMachine):
                 self._expect_entry(before, partition.state, "retry")
         assert self.controls[who].retry([self.keys[day] for day in days], act) == expected
 
+    @rule(day=_days, settled=st.booleans(), second=_seconds, who=_who)
+    def accept_what_is_held(self, day: int, settled: bool, second: int, who: int) -> None:
+        key, act = self.keys[day], act_of(second, actor=f"operator {next(self.turns)}")
+        partition = self.model[key]
+        held = partition.state.held_run_id
+        is_new = held is not None and held not in partition.accepted
+        assert self.controls[who].accept([(key, held or run_of(1))], act) == [is_new]
+        if held is not None and is_new:
+            partition.former.append(partition.state)
+            partition.state = replace(partition.state, version=partition.state.version + 1, updated_at=act.at)
+            partition.accepted.add(held)
+            partition.acts.append(act)
+        history = self.validators[who].history(key)
+        after = settle(history, None, moment(second))
+        if settled and after is not history.state:
+            change = StateChange(history.state, after, None)
+            assert self.validators[who].record([change]) == [True]
+            self._apply(change)
+
     @invariant()
     def every_connection_agrees_with_the_model(self) -> None:
         states = [partition.state for partition in self.model.values()]
@@ -156,7 +189,7 @@ class _Story(RuleBasedStateMachine):
         partition.state = change.after
         if change.attempt is not None:
             partition.results.append(change.attempt)
-        self._expect_entry(change.before, change.after, "validate")
+        self._expect_entry(change.before, change.after, change.cause)
 
     def _expect_entry(self, before: PartitionState, after: PartitionState, cause: str) -> None:
         if (before.status, before.current_run_id) != (after.status, after.current_run_id):

@@ -50,8 +50,13 @@ def result_of(
     second: int | None = None,
     entropy: int = 0,
     schema_version: int = 1,
+    count: int | None = None,
+    vanished_rows: float | None = None,
 ) -> ValidationResult:
-    """A validation result of the `run`-th run of `key`; equal `rows` stand for equal content."""
+    """A validation result of the `run`-th run of `key`; equal `rows` stand for equal content.
+
+    It has `count` rows, or else as many as the number of the run.
+    """
     sealed = outcome is not ValidationOutcome.UNSEALED
     run_id = run_of(run, entropy)
     content = hashlib.sha256((rows or run_id.value).encode()).hexdigest()
@@ -72,10 +77,11 @@ def result_of(
         ),
         failure=None if outcome is ValidationOutcome.PASSED else failure,
         schema_version=schema_version if sealed else None,
-        record_count=run if sealed else None,
+        record_count=(run if count is None else count) if sealed else None,
         seal_sha256=hashlib.sha256(run_id.value.encode()).hexdigest() if sealed else None,
         content_sha256=content if outcome is ValidationOutcome.PASSED else None,
         changes={"rows": {"added": run, "removed": 0}} if sealed else None,
+        vanished_rows=vanished_rows if outcome is ValidationOutcome.PASSED else None,
     )
 
 
