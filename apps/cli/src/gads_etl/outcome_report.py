@@ -129,7 +129,8 @@ def summary_of(completeness: CommandCompleteness) -> str:
         f"{count:,} {what}"
         for count, what in (
             (answer.failed, "failed"),
-            (answer.days - answer.failed, "pending"),
+            (answer.held, "held for a decision"),
+            (answer.days - answer.failed - answer.held, "pending"),
             (answer.not_due, "not due yet"),
         )
         if count

@@ -123,8 +123,16 @@ class GapAnswer:
 
     @property
     def failed(self) -> int:
-        """How many of the missing partitions are `failed`; the others are pending."""
-        return sum(gap.days for gap in self.ranges if gap.first.status is PartitionStatus.FAILED)
+        """How many of the missing partitions are `failed`."""
+        return self._count(PartitionStatus.FAILED)
+
+    @property
+    def held(self) -> int:
+        """How many of them are `success`, and their newest run is held for a decision; the others are pending."""
+        return self._count(PartitionStatus.SUCCESS)
+
+    def _count(self, status: PartitionStatus) -> int:
+        return sum(gap.days for gap in self.ranges if gap.first.status is status)
 
     def to_document(self) -> dict[str, Any]:
         """The answer as JSON."""
