@@ -14,8 +14,8 @@ from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 CONFIG = os.environ.get("GADS_ETL_CONFIG", "/etc/gads-etl/gads.toml")
-LATER = (5, 75)
-"""The exit codes of what passes by itself: Airflow calls again after `retry_delay`. All others need a person."""
+LATER = 75
+"""The exit code of what passes by itself: Airflow calls again after `retry_delay`. All others need a person."""
 
 
 def gads_etl(*command: str) -> None:
@@ -23,13 +23,19 @@ def gads_etl(*command: str) -> None:
     environment = {**os.environ, "GADS_ETL_ACTOR": "airflow"}
     code = subprocess.run(["gads-etl", *command, "--config", CONFIG], env=environment, check=False).returncode
     if code:
-        failure = AirflowException if code in LATER else AirflowFailException
+        failure = AirflowException if code == LATER else AirflowFailException
         raise failure(f"gads-etl {' '.join(command)} ended with exit code {code}; the lines above say why")
 
 
-with DAG("gads_etl", schedule="*/30 * * * *", max_active_runs=1, catchup=False):
+with DAG(
+    "gads_etl",
+    schedule="*/30 * * * *",
+    max_active_runs=1,
+    catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+):
 
-    @task(retries=3, retry_delay=timedelta(minutes=5))
+    @task
     def attempt() -> None:
         """Attempt what is due."""
         gads_etl("serve", "--once")

@@ -13,7 +13,6 @@ from dagster import (
     AssetCheckResult,
     Definitions,
     Failure,
-    MaterializeResult,
     RetryPolicy,
     ScheduleDefinition,
     asset,
@@ -22,37 +21,37 @@ from dagster import (
 )
 
 CONFIG = os.environ.get("GADS_ETL_CONFIG", "/etc/gads-etl/gads.toml")
-LATER = (5, 75)
-"""The exit codes of what passes by itself: Dagster calls again by the retry policy. All others need a person."""
+LATER = 75
+"""The exit code of what passes by itself: Dagster calls again by `RETRY`. All others need a person."""
+RETRY = RetryPolicy(max_retries=3, delay=300)
 
 
-def gads_etl(*command: str, answers: tuple[int, ...] = (0,)) -> Any:
-    """The document that a command of gads-etl prints; its exit code is to be one of `answers`. The step has its log."""
+def gads_etl(*command: str, answers: tuple[int, ...] = (0,), stdout: int | None = None) -> Any:
+    """Run a command of gads-etl, which is to end with one of `answers`; what it prints is in the step's log."""
     done = subprocess.run(
-        ["gads-etl", *command, "--format", "json", "--config", CONFIG],
+        ["gads-etl", *command, "--config", CONFIG],
         env={**os.environ, "GADS_ETL_ACTOR": "dagster"},
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         check=False,
     )
-    if done.returncode in answers:
-        return json.loads(done.stdout)
-    raise Failure(
-        f"gads-etl {' '.join(command)} ended with exit code {done.returncode}; stderr of the step says why",
-        allow_retries=done.returncode in LATER,
-    )
+    if done.returncode not in answers:
+        raise Failure(
+            f"gads-etl {' '.join(command)} ended with exit code {done.returncode}; the step's log says why",
+            allow_retries=done.returncode == LATER,
+        )
+    return done.stdout
 
 
-@asset(retry_policy=RetryPolicy(max_retries=3, delay=300))
-def google_ads_raw() -> MaterializeResult:
+@asset(retry_policy=RETRY)
+def google_ads_raw() -> None:
     """Attempt what is due."""
-    outcome = gads_etl("serve", "--once")
-    return MaterializeResult(metadata={"operations": outcome["operations"], "attempted": outcome["attempted"]})
+    gads_etl("serve", "--once")
 
 
-@asset_check(asset=google_ads_raw, blocking=True)
+@asset_check(asset=google_ads_raw, blocking=True, retry_policy=RETRY)
 def complete() -> AssetCheckResult:
     """Fail while anything that is expected is missing."""
-    found = gads_etl("state", "gaps", answers=(0, 1))
+    found = json.loads(gads_etl("state", "gaps", "--format", "json", answers=(0, 1), stdout=subprocess.PIPE))
     missing = [
         f"{gap['customer_id']} {gap['report']} {gap['since']}..{gap['until']}: {gap['reason']}" for gap in found["gaps"]
     ]
