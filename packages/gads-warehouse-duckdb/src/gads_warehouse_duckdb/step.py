@@ -105,36 +105,16 @@ class StepTransaction:
         definitions = Definitions(self._tables.all())
         if self._before is None or self._before.definitions != definitions.fingerprint:
             definitions.write(self._connection)
-        write_state(
-            self._connection, WarehouseState(step.source, step.to, definitions.fingerprint, self._load_id), step.at
-        )
-        self._connection.execute(
-            _SQL["insert_load"],
-            [
-                self._load_id,
-                step.mode.value,
-                step.after.position if isinstance(step.after, WarehousePosition) else None,
-                step.to.position if isinstance(step.to, WarehousePosition) else None,
-                self._at,
-                self._added,
-                self._replaced,
-                self._removed,
-                self._rows,
-                CONTRACT_VERSION,
-            ],
-        )
+        state = WarehouseState(step.source, step.to, definitions.fingerprint, self._load_id)
+        write_state(self._connection, state, step.at)
+        positions = [at.position if isinstance(at, WarehousePosition) else None for at in (step.after, step.to)]
+        counts = self._added, self._replaced, self._removed, self._rows
+        load = [self._load_id, step.mode.value, *positions, self._at, *counts, CONTRACT_VERSION]
+        self._connection.execute(_SQL["insert_load"], load)
 
 
 def _pointer_row(one: CurrentPartition | PartitionKey) -> tuple[Any, ...]:
     if isinstance(one, PartitionKey):
-        return one.customer_id, one.report, one.logical_date, None, None, None, None
-    key = one.key
-    return (
-        key.customer_id,
-        key.report,
-        key.logical_date,
-        one.run_id.value,
-        one.schema_version,
-        one.record_count,
-        one.seal_sha256,
-    )
+        return one.customer_id, one.report, one.logical_date, *[None] * 4
+    facts = one.run_id.value, one.schema_version, one.record_count, one.seal_sha256
+    return one.customer_id, one.report, one.logical_date, *facts
