@@ -1,7 +1,5 @@
 """What the control plane keeps beside the statuses: marks, revocations, leases and spent operations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime

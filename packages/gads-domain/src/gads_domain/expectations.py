@@ -1,7 +1,5 @@
 """What is expected of the ledger: the account list as last drawn, and from which day on each report is expected."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta

@@ -1,7 +1,5 @@
 """What the ledger holds of a logical partition."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -42,7 +40,7 @@ class CheckResult:
     figures: Mapping[str, int | float | str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, name: str, detail: str = "", **figures: int | float | str) -> CheckResult:
+    def of(cls, name: str, detail: str = "", **figures: int | float | str) -> "CheckResult":
         """The check `name`, which held unless `detail` says why not, the same whenever it is found again."""
         return cls(name, not detail, detail, figures)
 
@@ -76,7 +74,7 @@ class ValidationResult:
         """Whether there was a seal to validate."""
         return self.outcome is not ValidationOutcome.UNSEALED
 
-    def is_equivalent(self, other: ValidationResult) -> bool:
+    def is_equivalent(self, other: "ValidationResult") -> bool:
         """Whether both say the same of the same seal; the time does not count."""
         mine = (self.key, self.run_id, self.outcome, self.seal_sha256, self.content_sha256, self.failure)
         return mine == (

@@ -13,8 +13,6 @@ A partition's state follows from the set of its validation results, not from the
 - `failed` goes back to `pending` by `retry` alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime

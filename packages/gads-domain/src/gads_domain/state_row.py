@@ -1,7 +1,5 @@
 """A row of the ledger as it is shown to people and programs: contracts/state/v1."""
 
-from __future__ import annotations
-
 from gads_domain.clock import iso_utc
 from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange, PartitionState

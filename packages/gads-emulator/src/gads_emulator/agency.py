@@ -1,7 +1,5 @@
 """The port `Agency`: accounts, and the rows of their resources."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -93,31 +91,25 @@ class Agency(Protocol):
     @property
     def accounts(self) -> Mapping[str, Account]:
         """Every customer by id, managers before their clients."""
-        ...
 
     @property
     def login_customer_id(self) -> str | None:
         """The manager to log in with; None when every account is reached directly."""
-        ...
 
     @property
     def changes_with_time(self) -> bool:
         """Whether rows depend on `RowRequest.today`."""
-        ...
 
     @property
     def drops_rows_without_activity(self) -> bool:
         """Whether segmented rows whose selected metrics are all zero are dropped, as the API does."""
-        ...
 
     @property
     def keeps_everything(self) -> bool:
         """Whether days of any age are answered, where the API refuses what is older than its history."""
-        ...
 
     def rows(self, schema: Schema, customer_id: str, request: RowRequest) -> Rows:
         """Return the rows of a customer's resource; empty for a resource that the agency does not have."""
-        ...
 
 
 def ancestors(accounts: Mapping[str, Account], customer_id: str) -> Iterator[str]:

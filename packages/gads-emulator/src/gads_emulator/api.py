@@ -3,8 +3,6 @@
 Transports (gRPC, REST) turn bytes into a `Call` and messages into their own form; faults wrap a `Selection`.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -1,7 +1,5 @@
 """The emulator as a process of its own, served until a signal ends it: what `gads-etl emulator serve` runs."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable

@@ -25,7 +25,6 @@ class StartEmulator(Protocol):
         `agency` is an `Agency` or a folder of recorded rows. Without one, a synthetic agency is served, and `options`
         may contain fields of `SyntheticSettings`. The other options are those of `EmulatorServer`.
         """
-        ...
 
 
 class MakeClient(Protocol):
@@ -36,7 +35,6 @@ class MakeClient(Protocol):
 
         `version` is an API version such as `v26`; the client's newest by default.
         """
-        ...
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The plan of a query for one version and one account: the rows to request, and what to do with them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 

@@ -1,7 +1,5 @@
 """An agency of recorded rows: a folder of `<resource>.jsonl`, a `GoogleAdsRow` as JSON on each line."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """A slice that fails because of which days it asks for, or how many, is asked for again in halves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace

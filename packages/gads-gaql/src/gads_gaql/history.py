@@ -1,7 +1,5 @@
 """How far back the API keeps the rows of a query."""
 
-from __future__ import annotations
-
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """What the API's documents say about single resources, and no descriptor does."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from importlib import resources
 

@@ -1,7 +1,5 @@
 """What happens, one type of event for each, for observers."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -19,7 +17,7 @@ class Event:
     at: datetime
     run_id: str
 
-    def __reduce__(self) -> tuple[type[Event], tuple[Any, ...]]:
+    def __reduce__(self) -> "tuple[type[Event], tuple[Any, ...]]":
         """Pickled as a call of its type: workers emit many, and a dataclass's own way costs twice."""
         kind = type(self)
         return kind, tuple(getattr(self, member) for member in _form_of(kind)[1])
@@ -253,7 +251,6 @@ class Observer(Protocol):
 
     def on_events(self, *events: Event) -> None:
         """`events` happened, in this order; what a worker emits together arrives together."""
-        ...
 
 
 class NullObserver:

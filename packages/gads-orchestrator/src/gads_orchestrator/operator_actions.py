@@ -1,7 +1,5 @@
 """What an operator does to partitions: retry, hold, revoke, accept and others; in batches, with one event each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

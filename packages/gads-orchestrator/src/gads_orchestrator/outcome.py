@@ -1,7 +1,5 @@
 """What came of a plan: counts while it is executed, and each partition's state as the ledger has it afterwards."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Why a partition is attempted, or skipped: one class per selection policy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -122,7 +120,7 @@ class SelectedDays:
     last: int
     answer: Selection
 
-    def joins(self, later: SelectedDays) -> bool:
+    def joins(self, later: "SelectedDays") -> bool:
         """Whether `later` goes on where this ends, for the same reason."""
         if later.first != self.last + 1:
             return False
@@ -155,15 +153,12 @@ class SelectionPolicy(Protocol):
     @property
     def recovers(self) -> bool:
         """Whether what an earlier run sealed is used, so that its days are not asked for again."""
-        ...
 
     def of_untouched(self, day: date, days: Days) -> Selection:
         """For a day that the ledger knows nothing of."""
-        ...
 
     def of_state(self, scheduling: SchedulingState, days: Days, now: datetime) -> Selection:
         """For a day that has a row or a mark."""
-        ...
 
 
 ALL_BY_POLICY = frozenset(Reason) - {Reason.REQUESTED}

@@ -1,7 +1,5 @@
 """What is done with one slice, in whatever process: recover, extract, validate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime

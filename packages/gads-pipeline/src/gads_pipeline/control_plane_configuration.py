@@ -1,7 +1,5 @@
 """`[run]`, `[quota]`, `[retry]` and `[[schedules]]` of `gads.toml`: the settings of the control plane."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Literal
@@ -58,7 +56,7 @@ class QuotaSection(Section):
         return name
 
     @model_validator(mode="after")
-    def _one_limit(self) -> QuotaSection:
+    def _one_limit(self) -> "QuotaSection":
         if self.access_level is not None and self.operations_per_day is not None:
             raise ValueError("access_level and operations_per_day both set the limit; keep one of them")
         return self
@@ -120,7 +118,7 @@ class RetrySection(Section):
         return rules
 
     @model_validator(mode="after")
-    def _in_order(self) -> RetrySection:
+    def _in_order(self) -> "RetrySection":
         if self.largest_delay_minutes < self.first_delay_minutes:
             raise ValueError("largest_delay_minutes is below first_delay_minutes")
         return self

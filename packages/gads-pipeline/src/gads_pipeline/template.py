@@ -1,7 +1,5 @@
 """The text of a new `gads.toml`, every key with a comment."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import date

@@ -1,7 +1,5 @@
 """The ledger as the control plane may use it: marks, retries, revocations, leases and quota; never a validation."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """What every program may ask of the ledger; the base of the validator's and the control plane's view."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from types import TracebackType

@@ -1,7 +1,5 @@
 """The values of the ledger as columns, and back."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass

@@ -1,7 +1,5 @@
 """The ledger as the validator may use it: the only writer of `success` and `failed`."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The one connection of a writer: its rights, its transactions, and its own reads between them."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """The validation result of a run, from what its inspection found."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 

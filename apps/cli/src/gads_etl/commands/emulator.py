@@ -1,7 +1,5 @@
 """`gads-etl emulator`: a local Google Ads API."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """`gads-etl state`: what the ledger says of each partition, and what an operator changes there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """The laws of `ControlPlaneLedger`: retries, marks, revocations, leases and budgets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Laws of the ledger that only several processes can break."""
 
-from __future__ import annotations
-
 import random
 import select
 import time

@@ -3,8 +3,6 @@
 It writes `ready`, waits for a line, does its task and writes what it saw, one JSON value a line.
 """
 
-from __future__ import annotations
-
 import json
 import select
 import sys

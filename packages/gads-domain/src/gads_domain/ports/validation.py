@@ -1,7 +1,5 @@
 """The port of the validator."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,4 +58,3 @@ class PartitionValidator(Protocol):
         recheck: bool = False,
     ) -> list[PartitionValidation]:
         """Validate `keys`, in order; with `recheck` also what was validated before, to find later damage."""
-        ...

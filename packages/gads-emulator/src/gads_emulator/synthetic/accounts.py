@@ -1,7 +1,5 @@
 """The accounts of a synthetic agency: a manager, a manager below it, and clients under both."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 

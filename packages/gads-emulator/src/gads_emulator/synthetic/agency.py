@@ -1,7 +1,5 @@
 """A synthetic agency: rows are made on request, from the seed, the account, the resource and the day."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -69,7 +67,7 @@ class SyntheticAgency:
             return Rows(self._clicks(schema, account, campaigns, request), distinct=_DATE in request.segments)
         return self._measured(schema, request, _groups(resource, account, campaigns))
 
-    def _measured(self, schema: Schema, request: RowRequest, groups: list[_Group]) -> Rows:
+    def _measured(self, schema: Schema, request: RowRequest, groups: "list[_Group]") -> Rows:
         groups = [_Group(g.campaigns, list(_completed(schema, request, iter(g.rows))), g.bounds) for g in groups]
         resource = request.resource
         unmeasured = resource in _CRITERIA or not can_have_metrics(resource)
@@ -80,7 +78,7 @@ class SyntheticAgency:
         distinct = _DATE in request.segments and len(set(names)) == len(names)
         return Rows(self._by_day(schema, request, groups), distinct)
 
-    def _by_day(self, schema: Schema, request: RowRequest, groups: list[_Group]) -> Iterator[Row]:
+    def _by_day(self, schema: Schema, request: RowRequest, groups: "list[_Group]") -> Iterator[Row]:
         read = reader_of(schema, request.metrics)
         if not request.segments:
             # Without segments, an entity has a row even if nothing happened.

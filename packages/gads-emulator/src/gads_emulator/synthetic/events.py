@@ -1,7 +1,5 @@
 """The events of a synthetic account: clicks, and changes of its settings."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
