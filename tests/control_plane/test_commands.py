@@ -106,7 +106,6 @@ def test_what_cannot_be_meant_is_refused(
         ("state", "gaps", "--customer", "1111111111", *DAYS),
         ("state", "history", slip),
         ("state", "retry", "google_ads/1/account/2024-05-01", "--all"),
-        ("state", "gaps", "--since", "2024-05-01"),
         ("backfill",),
         ("state", "hold", "--since", "2024-01-01", "--until", "2024-12-31", *why),
     ):

@@ -28,7 +28,8 @@ def test_preview_says_where_each_row_is_from(gads_etl: Any, demo: Path) -> None:
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow"])
 def test_export_writes_the_file_and_its_manifest(gads_etl: Any, demo: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out.{suffix}"
-    done = gads_etl("consume", "export", "campaign", path, "-c", demo, "--complete", "--format", "json")
+    days = ("--since", "2024-05-01", "--until", "2024-05-14")
+    done = gads_etl("consume", "export", "campaign", path, "-c", demo, "--complete", *days, "--format", "json")
     assert done.code == 0, done.err
     manifest = json.loads(Path(done.json["manifest"]).read_text())
     assert manifest["export"]["rows"] == done.json["rows"] > 0
@@ -62,6 +63,15 @@ def test_gaps_answers_whether_to_publish(gads_etl: Any, demo: Path) -> None:
     )
     assert (short.code, short.json["ready"], len(short.json["gaps"])) == (1, False, 9)
     assert {gap["status"] for gap in short.json["gaps"]} == {"pending"}
+    tomorrow = gads_etl("consume", "gaps", "-c", demo, "--since", "tomorrow", "--until", "tomorrow", "--format", "json")
+    answer = tomorrow.json
+    assert (tomorrow.code, answer["ready"], answer["gaps"], answer["not_due"]) == (0, False, [], 9)
+    since_then = gads_etl("consume", "gaps", "-c", demo, "--format", "json")
+    assert (since_then.code, since_then.json["answer"]) == (1, "incomplete")
+    assert set(since_then.json["watermarks"].values()) == {"2024-05-14"}
+    assert min(gap["logical_date"] for gap in since_then.json["gaps"]) == "2024-05-15"
+    recent = gads_etl("consume", "gaps", "-c", demo, "--since", "-5d", "--until", "-3d", "--report", "campaign")
+    assert (recent.code, recent.out.count("never attempted")) == (1, 9), recent.out
 
 
 def test_what_the_ledger_does_not_know_is_an_error_and_not_an_empty_answer(gads_etl: Any, demo: Path) -> None:

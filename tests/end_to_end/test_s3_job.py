@@ -42,7 +42,17 @@ def test_demo_runs_on_s3_and_every_command_goes_on(gads_etl: Any, storage: Stora
         ("check", "--offline"),
         ("validate", "--recheck"),
         ("consume", "preview", "campaign"),
-        ("consume", "export", "campaign", tmp_path / "campaign.parquet", "--complete"),
+        (
+            "consume",
+            "export",
+            "campaign",
+            tmp_path / "campaign.parquet",
+            "--complete",
+            "--since",
+            "2024-05-01",
+            "--until",
+            "2024-05-14",
+        ),
         ("sink", "sweep", "--dry-run"),
     ):
         done = gads_etl(*command, "--config", config)

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from gads_conformance.ledger.samples import FIRST_DAY, key_of, record_one, result_of
-from gads_consumer.completeness import gaps_at
 from gads_consumer.consumer import Consumer
-from gads_consumer.selection import select
+from gads_consumer.errors import IncompleteError
 from gads_domain.adapters import ledger_adapter, sink_adapter
-from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.state import PartitionStatus, ValidationOutcome
 
@@ -97,20 +95,19 @@ def test_an_account_that_was_never_attempted_is_a_gap_every_day(ledger: Validato
     absent = CUSTOMERS[-1]
     gaps = consumer.gaps("campaign", since=FIRST_DAY, until=FIRST_DAY, customers=[absent, "9"])
     assert [(gap.customer_id, gap.status, gap.reason) for gap in gaps] == [
-        (absent, PartitionStatus.PENDING, "never attempted")
+        (absent, PartitionStatus.PENDING, "never asked for")
     ]
     assert consumer.watermark("campaign", customers=["9"]) == FIRST_DAY
     assert consumer.watermark("campaign", customers=["9", absent]) is None
 
 
-def test_a_reason_of_now_is_not_given_for_then(ledger: ValidatorLedger) -> None:
-    asked = select(GOOGLE_ADS, "campaign", FIRST_DAY, FIRST_DAY, "5")
+def test_a_reason_of_now_is_not_given_for_then(ledger: ValidatorLedger, consumer: Consumer) -> None:
     then = ledger.position()
     record_one(ledger, result_of(key_of(5), 90, ValidationOutcome.REJECTED))
-    (before,), (now,) = (gaps_at(ledger, asked, position) for position in (then, ledger.position()))
-    assert (before.status, before.reason) == (PartitionStatus.PENDING, "never attempted")
-    assert now.status is PartitionStatus.FAILED
-    assert "rows_differ" in now.reason
+    asked = {"since": FIRST_DAY, "until": FIRST_DAY, "customers": "5", "complete": True}
+    for position, said in ((then, r"is pending \(never attempted\)"), (None, r"is failed \(.*rows_differ")):
+        with pytest.raises(IncompleteError, match=said):
+            consumer.snapshot("campaign", as_of=position, **asked)  # type: ignore[arg-type]  # options of many types
 
 
 def test_a_failure_says_why(ledger: ValidatorLedger, consumer: Consumer) -> None:

@@ -9,35 +9,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gads_domain.account_days import DayRange
 from gads_domain.control import Mark
-from gads_domain.gaps import Gap, expected_keys, find_gaps, gap_ranges, gap_reason
+from gads_domain.day_ranges import of_days
+from gads_domain.gaps import Gap, find_gaps, gap_reason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
 
 FIRST = date(2024, 2, 27)
-PENDING, SUCCESS, FAILED = PartitionStatus.PENDING, PartitionStatus.SUCCESS, PartitionStatus.FAILED
+PENDING, FAILED = PartitionStatus.PENDING, PartitionStatus.FAILED
 
 
 def key_of(day: int, customer: str = "1", report: str = "campaign") -> PartitionKey:
     return PartitionKey(GOOGLE_ADS, customer, report, FIRST + timedelta(days=day))
 
 
-def test_expected_are_all_accounts_reports_and_days_in_order_and_once() -> None:
-    last = FIRST + timedelta(days=3)
-    found = list(expected_keys(GOOGLE_ADS, ["9", "10", "9"], ["keyword", "campaign", "keyword"], FIRST, last))
-    assert found == sorted(set(found))
-    assert len(found) == 2 * 2 * 4
-    assert {str(key.logical_date) for key in found} == {"2024-02-27", "2024-02-28", "2024-02-29", "2024-03-01"}
-    assert list(expected_keys(GOOGLE_ADS, ["1"], ["campaign"], FIRST, FIRST)) == [key_of(0)]
+def days_of(first: int, last: int) -> DayRange:
+    return DayRange(FIRST + timedelta(days=first), FIRST + timedelta(days=last))
 
 
-def test_what_is_not_success_is_a_gap_in_the_order_of_what_is_expected() -> None:
-    expected = [key_of(3), key_of(0), key_of(1), key_of(2)]
-    status = {key_of(0): SUCCESS, key_of(1): FAILED, key_of(2): PENDING, key_of(9): FAILED}
-    assert find_gaps(expected, status, {key_of(1): "api: refused"}) == [
-        Gap(key_of(3), PENDING, "never attempted"),
-        Gap(key_of(1), FAILED, "api: refused"),
-        Gap(key_of(2), PENDING, "a retry is ordered"),
+def test_what_was_never_asked_for_is_told_from_what_was_never_attempted() -> None:
+    missing = {("1", "campaign"): (days_of(0, 9),), ("10", "keyword"): (days_of(4, 4),)}
+    rows = {key_of(3): (FAILED, "api: refused"), key_of(6): (PENDING, "held"), key_of(30): (FAILED, "elsewhere")}
+    asked = {("1", "campaign"): (days_of(2, 7),)}
+    found = [(one.first.logical_date, one.days, one.first.reason) for one in find_gaps("s", missing, rows, asked)]
+    assert found == [
+        (key_of(0).logical_date, 2, "never asked for"),
+        (key_of(2).logical_date, 1, "never attempted"),
+        (key_of(3).logical_date, 1, "api: refused"),
+        (key_of(4).logical_date, 2, "never attempted"),
+        (key_of(6).logical_date, 1, "held"),
+        (key_of(7).logical_date, 1, "never attempted"),
+        (key_of(8).logical_date, 2, "never asked for"),
+        (key_of(4).logical_date, 1, "never asked for"),
     ]
 
 
@@ -65,26 +69,24 @@ def test_a_gap_is_one_line() -> None:
 
 STATUSES = st.dictionaries(
     st.tuples(st.integers(0, 6), st.sampled_from("12"), st.sampled_from(["ad", "keyword"])),
-    st.sampled_from(PartitionStatus),
+    st.sampled_from([PENDING, FAILED]),
+)
+MISSING = st.dictionaries(
+    st.tuples(st.sampled_from("12"), st.sampled_from(["ad", "keyword"])), st.sets(st.integers(0, 6), min_size=1)
 )
 
 
-@given(STATUSES)
-def test_ranges_stand_for_exactly_the_gaps(drawn: dict[tuple[int, str, str], PartitionStatus]) -> None:
-    status = {key_of(*name): found for name, found in drawn.items()}
-    expected = list(expected_keys(GOOGLE_ADS, ["1", "2"], ["ad", "keyword"], FIRST, FIRST + timedelta(days=6)))
-    gaps = find_gaps(expected, status)
-    assert [gap.key for gap in gaps] == [key for key in expected if status.get(key, PENDING) is not SUCCESS]
-    ranges = gap_ranges(gaps)
-    opened = [
-        Gap(key, one.first.status, one.first.reason)
-        for one in ranges
-        for key in expected_keys(
-            GOOGLE_ADS, [one.first.customer_id], [one.first.report], one.first.logical_date, one.until
-        )
+@given(MISSING, STATUSES)
+def test_ranges_stand_for_exactly_the_gaps(
+    drawn: dict[tuple[str, str], set[int]], rows: dict[tuple[int, str, str], PartitionStatus]
+) -> None:
+    status = {key_of(*name): (found, found.value) for name, found in rows.items()}
+    missing = {pair: of_days(FIRST + timedelta(days=day) for day in days) for pair, days in drawn.items()}
+    ranges = find_gaps(GOOGLE_ADS, missing, status)
+    assert [gap for one in ranges for gap in one] == [
+        Gap(key, *status.get(key, (PENDING, "never attempted")))
+        for key in sorted(key_of(day, *pair) for pair, days in drawn.items() for day in days)
     ]
-    assert opened == gaps
-    assert sum(one.days for one in ranges) == len(gaps)
     for one, after in pairwise(ranges):
         same = (one.first.customer_id, one.first.report, one.first.status, one.first.reason) == (
             after.first.customer_id,

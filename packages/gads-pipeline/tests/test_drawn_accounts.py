@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from gads_domain.clock import SystemClock
+from gads_domain.completeness import Answer
 from gads_domain.expectations import NOT_LISTED, Expectations
-from gads_domain.gaps import Answer
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_pipeline import Pipeline
 from gads_pipeline.composition import open_ledger_reader
+from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import RunOptions
 
 TEXT = """
@@ -86,8 +87,8 @@ def test_days_that_a_run_asks_for_are_expected_from_then_on_of_all_accounts(conf
     assert pipeline.gaps(FIRST, LAST).answer is Answer.COMPLETE
     never = pipeline.gaps(date(2024, 4, 1), date(2024, 4, 30))
     assert (never.answer, never.days) == (Answer.INCOMPLETE, 3 * 30)
-    assert {gap.first.reason for gap in never.ranges} == {"never attempted"}
-    assert {row["name"] for row in never.to_document()["gaps"]} == {
+    assert {gap.first.reason for gap in never.gaps} == {"never asked for"}
+    assert {row["name"] for row in completeness_document(never)["gaps"]} == {
         account.name for account in expectations_of(pipeline).selected
     }
 
@@ -99,7 +100,7 @@ def test_without_days_each_report_is_expected_from_its_first_day(config: Path) -
     assert {one.first_day for one in expectations_of(pipeline).expected} == {since}
     found = pipeline.gaps()
     assert found.answer is Answer.INCOMPLETE
-    assert {gap.first.logical_date for gap in found.ranges} == {since}
+    assert {gap.first.logical_date for gap in found.gaps} == {since}
     assert 3 * 57 <= found.days <= 3 * 60
 
 

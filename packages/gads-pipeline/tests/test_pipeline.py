@@ -161,7 +161,7 @@ def test_an_act_needs_a_reason_and_says_what_came_of_each_partition(config: Path
     assert [one["why_not"] for one in again.to_document()["partitions"]] == ["it is held already"] * 3
     history = pipeline.history(keys[0]).to_document()
     assert (history["marks"], history["acts"][0]["reason"]) == (["held"], "odd")
-    (gap,) = pipeline.gaps(date(2024, 5, 1), date(2024, 5, 3), customers=(customer_id,)).ranges
+    (gap,) = pipeline.gaps(date(2024, 5, 1), date(2024, 5, 3), customers=(customer_id,)).gaps
     assert (gap.days, gap.first.reason) == (1, "held")
 
 

@@ -22,7 +22,9 @@ from pathlib import Path
 import pytest
 
 from gads_conformance import LedgerLaws
-from gads_domain.state import PartitionState, StateFilter
+from gads_domain.account_days import DayRange
+from gads_domain.expectations import Expectations, after_drawing
+from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
 
 
@@ -138,6 +140,50 @@ class TakesARevokedRunForTheNewest(Wrapped):
         return max((r.run_id for s in states for r in self.whole.history(s.key).results), default=None)
 
 
+class JoinsDaysOverAHole(Wrapped):
+    def authoritative_days(self, wanted, position=None):
+        found = self.whole.authoritative_days(wanted, position)
+        return replace(
+            found, days={pair: (DayRange(days[0].first, days[-1].last),) for pair, days in found.days.items()}
+        )
+
+
+class TakesTheAuthorityOfNowForThatOfThen(Wrapped):
+    def authoritative_days(self, wanted, position=None):
+        found = self.whole.authoritative_days(wanted)
+        return found if position is None else replace(found, position=position)
+
+
+class LosesLists(Wrapped):
+    def record_list(self, drawn):
+        return after_drawing(self.whole.expectations(drawn.source), drawn)
+
+
+class TakesEachListForTheFirst(Wrapped):
+    def expectations(self, source):
+        found = self.whole.expectations(source)
+        return replace(found, expected=tuple(one for one in found.expected if not one.closed))
+
+
+class ForgetsWhatTheRowsShow(Wrapped):
+    def expectations(self, source):
+        found = self.whole.expectations(source)
+        return found if found.drawn_at else Expectations(source)
+
+
+class MixesSources(Wrapped):
+    def expectations(self, source):
+        return replace(self.whole.expectations("google_ads"), source=source)
+
+
+class ActsByAList(Wrapped):
+    def record_list(self, drawn):
+        done = self.whole.record_list(drawn)
+        failed = [state.key for state in self.whole.find(StateFilter(statuses=(PartitionStatus.FAILED,)))]
+        self.whole.retry(failed, OperatorAct(drawn.drawn_at, "me", "accounts", "a list"))
+        return done
+
+
 class Adapter:
     def __init__(self, kind):
         self.kind = kind
@@ -200,6 +246,15 @@ _CAUGHT_BY = {
         ("Adapter(TakesTheRunOfTheLastChangeForTheNewest)", "Adapter(TakesARevokedRunForTheNewest)"),
         "test_the_newest_run_is_the_latest_that_is_not_revoked",
     ),
+    **dict.fromkeys(
+        ("Adapter(JoinsDaysOverAHole)", "Adapter(TakesTheAuthorityOfNowForThatOfThen)"),
+        "test_the_authoritative_days_are_those_that_are_success",
+    ),
+    "Adapter(LosesLists)": "test_lists_lead_on_from_what_is_on_record",
+    "Adapter(TakesEachListForTheFirst)": "test_lists_lead_on_from_what_is_on_record",
+    "Adapter(ForgetsWhatTheRowsShow)": "test_without_a_list_the_rows_say_what_is_expected",
+    "Adapter(MixesSources)": "test_what_a_list_says_is_read_back_by_all",
+    "Adapter(ActsByAList)": "test_a_list_touches_no_row",
     "CreatesWhenRead(Sound)": "test_an_absent_ledger_reads_as_empty_and_is_not_created",
     "CreatesWhenChecked(Sound)": "test_a_check_of_the_adapter_leaves_no_trace",
     "OneForAll(Sound)": "test_each_port_has_its_own_methods_only",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gads_consumer.errors import (
     IncompleteError,
     PastUnknownError,
 )
+from gads_domain.completeness import Answer, Freshness
 from gads_domain.errors import InvalidValueError
 from gads_domain.gaps import Gap
 from gads_domain.state import OperatorAct, PartitionStatus
@@ -175,7 +177,7 @@ def test_c23_gaps_are_what_is_expected_and_not_authoritative(deployment: LocalDe
     ]
     assert "record_count" in gaps[0].reason
     assert gaps[1].reason == "api_transient: the API was down"
-    assert {gap.reason for gap in gaps[2:]} == {"never attempted"}
+    assert {gap.reason for gap in gaps[2:]} == {"never asked for"}
     both = consumer.gaps(["keyword", "campaign"], since=day(0), until=day(1), customers="1")
     assert [(gap.report, gap.logical_date) for gap in both] == [("keyword", day(1))]
     assert consumer.gaps("campaign", since=day(0), until=day(1), customers="1") == []
@@ -264,10 +266,10 @@ def test_c26_what_is_required_is_not_nothing_and_of_no_fewer_accounts(
             consumer.snapshot("campaign", complete=True, **asked)
         assert consumer.snapshot("campaign", **asked).partitions == ()
     # The second account was never attempted for this day, and so has no row there.
-    with pytest.raises(IncompleteError, match="google_ads/2/campaign/2024-06-02 is pending"):
+    with pytest.raises(IncompleteError, match="campaign of 2 on 2024-06-02 is pending"):
         consumer.snapshot("campaign", since=day(1), until=day(1), complete=True)
     assert len(consumer.snapshot("campaign", since=day(0), until=day(0), complete=True).partitions) == 2
-    assert len(consumer.snapshot("campaign", since=day(1), customers="1", complete=True).partitions) == 1
+    assert len(consumer.snapshot("campaign", since=day(1), until=day(1), customers="1", complete=True).partitions) == 1
 
 
 def test_c26_without_a_list_of_accounts_nothing_is_complete(deployment: LocalDeployment, consumer: Consumer) -> None:
@@ -278,7 +280,7 @@ def test_c26_without_a_list_of_accounts_nothing_is_complete(deployment: LocalDep
     deployment.list_accounts(1)
     assert consumer.snapshot("campaign", since=day(0), until=day(0), complete=True).missing == ()
     with (
-        deployment.consumer(clock=deployment.clock, accounts_max_age=timedelta(0)) as strict,
+        deployment.consumer(clock=deployment.clock, freshness=Freshness(accounts_max_age=timedelta(0))) as strict,
         pytest.raises(IncompleteError, match="the list of accounts is 0 hours old"),
     ):
         strict.snapshot("campaign", since=day(0), until=day(0), complete=True)
@@ -289,10 +291,93 @@ def test_c26_an_account_that_never_ran_is_missing_and_one_that_left_before_is_no
 ) -> None:
     deployment.make_days_authoritative([0, 1])
     deployment.list_accounts(1, 2)
-    with pytest.raises(IncompleteError, match="google_ads/2/campaign/2024-06-01 is pending"):
+    with pytest.raises(IncompleteError, match="campaign of 2 on 2024-06-01 is pending"):
         consumer.snapshot("campaign", since=day(0), until=day(0), complete=True)
     deployment.list_accounts(1)
     left = deployment.clock.now().date()
     deployment.make_days_authoritative([(left - day(0)).days + 1])
     after = left + timedelta(days=1)
     assert consumer.snapshot("campaign", since=after, until=after, complete=True).missing == ()
+
+
+def test_c35_what_is_on_record_is_expected(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative([0, 1])
+    deployment.list_accounts(1, 2)
+    never = consumer.gaps("campaign", since=day(-2), until=day(1))
+    assert [(gap.customer_id, gap.logical_date, gap.reason) for gap in never] == [
+        *(("1", day(number), "never asked for") for number in (-2, -1)),
+        *(("2", day(number), "never asked for") for number in (-2, -1)),
+        *(("2", day(number), "never attempted") for number in (0, 1)),
+    ]
+    assert consumer.gaps("campaign", until=day(1)) == [gap for gap in never if gap.reason == "never attempted"]
+    assert consumer.gaps("campaign", until=day(1), customers="1") == []
+    last_due = (deployment.clock.now() - Freshness().due).date() - timedelta(days=1)
+    assert max(gap.logical_date for gap in consumer.gaps("campaign")) == last_due
+    deployment.list_accounts(1)
+    left = deployment.clock.now().date()
+    deployment.clock.moment += timedelta(days=1)
+    gaps = consumer.gaps("campaign", since=left - timedelta(days=1), until=left + timedelta(days=1))
+    assert [gap.logical_date for gap in gaps if gap.customer_id == "2"] == [left - timedelta(days=1)]
+
+
+def test_c36_what_is_unknown_is_not_complete(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.make_days_authoritative([0])
+
+    def require_unknown(why: str, consumer: Consumer = consumer) -> None:
+        answer = consumer.ready("campaign", since=day(0), day=day(0))
+        assert (answer.answer, bool(answer)) == (Answer.UNKNOWN, False)
+        assert why in answer.completeness.unknown
+        assert why in str(answer)
+        assert consumer.watermark("campaign") is None
+        for ask in (consumer.gaps, partial(consumer.snapshot, complete=True)):
+            with pytest.raises(IncompleteError, match=why):
+                ask("campaign", since=day(0), until=day(0))
+
+    require_unknown("no list of accounts was ever drawn")
+    assert consumer.ready("campaign", day=day(0), customers="1").answer is Answer.COMPLETE
+    deployment.list_accounts()
+    require_unknown("selects none")
+    deployment.list_accounts(1)
+    assert consumer.ready("campaign", day=day(0)).answer is Answer.COMPLETE
+    deployment.make_authoritative(key_of(1, 0, "keyword"), 1)
+    unlisted = consumer.ready("keyword")
+    assert (unlisted.answer, unlisted.watermarks) == (Answer.UNKNOWN, {"keyword": None})
+    assert "keyword of 1" in str(unlisted)
+    with deployment.consumer(clock=deployment.clock, freshness=Freshness(accounts_max_age=timedelta(0))) as strict:
+        require_unknown("the list of accounts is 0 hours old", strict)
+
+
+def test_c37_a_day_that_is_not_due_is_no_gap_and_not_ready(deployment: LocalDeployment, consumer: Consumer) -> None:
+    zones = {1: "Pacific/Auckland", 2: "Europe/Berlin", 3: "America/Los_Angeles"}
+    deployment.clock.moment = datetime(2024, 6, 10, 8, tzinfo=UTC)  # 20:00, 10:00 and 1:00 of the 10th
+    deployment.list_accounts(*zones, zones=zones)
+    for customer in zones:
+        deployment.make_days_authoritative(range(8), customer=customer)
+    deployment.make_authoritative(key_of(2, 8), 90)
+    asked: dict[str, Any] = {"since": day(0), "day": day(8)}
+    answer = consumer.ready("campaign", **asked)
+    assert ([gap.key for gap in answer.gaps], answer.completeness.not_due) == ([key_of(1, 8)], 1)
+    deployment.make_authoritative(key_of(1, 8), 91)
+    answer = consumer.ready("campaign", **asked)
+    assert (answer.answer, answer.completeness.not_due, bool(answer)) == (Answer.COMPLETE, 1, False)
+    assert "not over or not due yet" in str(answer)
+    assert consumer.gaps("campaign", since=day(0), until=day(8)) == []
+    assert consumer.ready("campaign")
+    with pytest.raises(IncompleteError, match="1 partition is not over or not due yet"):
+        consumer.snapshot("campaign", since=day(0), until=day(8), complete=True)
+    deployment.make_authoritative(key_of(3, 8), 92)
+    assert consumer.ready("campaign", **asked)
+
+
+def test_c38_the_watermark_goes_by_each_accounts_own_last_day(deployment: LocalDeployment, consumer: Consumer) -> None:
+    deployment.list_accounts(1, 2, 3)
+    for customer, last in ((1, 5), (2, 3), (3, 1)):
+        deployment.make_days_authoritative(range(last + 1), customer=customer)
+    assert consumer.watermark("campaign") == consumer.watermark("campaign", since=day(0)) == day(1)
+    left = (deployment.clock.now().date() - day(0)).days
+    deployment.make_days_authoritative(range(2, left + 1), customer=3)
+    deployment.list_accounts(1, 2)
+    assert consumer.watermark("campaign") == day(3)
+    assert consumer.watermark("campaign", customers="3") == day(left)
+    deployment.list_accounts(1, 2, 4)
+    assert consumer.watermark("campaign") is None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from gads_domain.completeness import Answer
 from gads_domain.errors import (
     ClockSkewError,
     ConfigurationError,
@@ -16,7 +17,6 @@ from gads_domain.errors import (
     StorageCredentialsError,
     UsageError,
 )
-from gads_domain.gaps import Answer
 from gads_domain.state import PartitionStatus
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -17,10 +17,22 @@ DEFAULT_FILE = Path("gads.toml")
 
 
 def _date(text: str | date) -> date:
+    if isinstance(text, date):
+        return text
+    number = {"today": 0, "yesterday": -1, "tomorrow": 1}.get(text)
+    if number is None and text[:1] == "-" and text[-1:] == "d" and text[1:-1].isdecimal():
+        number = int(text[:-1])
     try:
-        return text if isinstance(text, date) else parse_date(text)
+        return parse_date(text) if number is None else _local_today() + timedelta(days=number)
+    except OverflowError:
+        raise typer.BadParameter(f"{text} is before the first of all days") from None
     except GadsError as error:
         raise typer.BadParameter(f"{error.message}; {error.hint}") from None
+
+
+def _local_today() -> date:
+    """Today where this machine is; whether a day is over is asked of each account's zone."""
+    return datetime.now().astimezone().date()
 
 
 def _customers(values: list[str] | None) -> list[str]:
@@ -31,8 +43,13 @@ def _customers(values: list[str] | None) -> list[str]:
 
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]
-SinceOption = Annotated[date | None, typer.Option(parser=_date, metavar="YYYY-MM-DD", help="First day, included.")]
-UntilOption = Annotated[date | None, typer.Option(parser=_date, metavar="YYYY-MM-DD", help="Last day, included.")]
+SinceOption = Annotated[
+    date | None,
+    typer.Option(parser=_date, metavar="DAY", help="First day, included: YYYY-MM-DD, today, yesterday, -7d."),
+]
+UntilOption = Annotated[
+    date | None, typer.Option(parser=_date, metavar="DAY", help="Last day, included, written like --since.")
+]
 CustomerOption = Annotated[
     list[str] | None,
     typer.Option("--customer", metavar="ID", callback=_customers, help="Account; may be repeated."),

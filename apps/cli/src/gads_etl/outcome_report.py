@@ -87,7 +87,7 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     groups: dict[tuple[str, str], _Group] = {}
     unwell = joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None)
     spans = [_Span(days.first, days.last.logical_date, days.reason) for days in unwell]
-    spans += _rest(outcome.completeness.answer.ranges, spans)
+    spans += _rest(outcome.completeness.answer.gaps, spans)
     up_to_date = f"; {outcome.up_to_date:,} were up to date" if outcome.up_to_date else ""
     success, total = tally.summary[PartitionStatus.SUCCESS], counted(tally.summary.total(), "partition")
     print_table(
@@ -137,7 +137,7 @@ def summary_of(completeness: CommandCompleteness) -> str:
     ]
     line = ", ".join([f"{answer.answer}: {there} authoritative", *parts])
     if answer.unknown:
-        return f"{line}\nunknown which accounts are expected: {answer.unknown}; gads-etl accounts lists them"
+        return f"{line}\nunknown what is expected: {answer.unknown}; gads-etl accounts draws the list"
     if not answer.days:
         return line
     stays = answer.days - completeness.attempted_again

@@ -104,3 +104,11 @@ def print_rich(renderable: object) -> None:
 def print_note(text: str) -> None:
     """Write a line for people to stderr, where it never mixes with data."""
     sys.stderr.write(text + "\n")
+
+
+def print_unsettled(not_due: int, unknown: str) -> None:
+    """What an answer about gaps counts apart, and why it is unknown, in a line each on stderr."""
+    if not_due:
+        print_note(f"not over or not due yet: {counted(not_due, 'day')}")
+    if unknown:
+        print_note(f"unknown what is expected: {unknown}; gads-etl accounts draws the list")

@@ -26,6 +26,7 @@ from gads_domain.control import (
 )
 from gads_domain.errors import InvalidValueError, LedgerError, UsageError
 from gads_domain.expectations import DrawnList, Expectations, after_drawing, inferred
+from gads_domain.gaps import AuthoritativeDays
 from gads_domain.local_path import path_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -231,6 +232,12 @@ class PocketReader:
     def reports(self, source: str) -> list[str]:
         """The reports of `source` that have a row, sorted."""
         return sorted({key.report for key in self._content().states if key.source == source})
+
+    def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
+        """The days that are authoritative, now or as of a `position`."""
+        at = self.position() if position is None else position
+        success = self.as_of(replace(wanted, statuses=(PartitionStatus.SUCCESS,)), at)
+        return AuthoritativeDays.of(at, (change.key for change in success))
 
     def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
         """The scheduling state of each partition that has a row or a mark, in key order."""

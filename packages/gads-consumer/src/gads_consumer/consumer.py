@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gads_consumer.changes import Changes, Delta, current_after
-from gads_consumer.completeness import Readiness, gaps_at, watermark_at
+from gads_consumer.completeness import Question, Readiness, why_not
 from gads_consumer.cursor import Cursor, confirmed, cursor_at, entry_at, is_cursor
 from gads_consumer.errors import (
     IncompleteError,
@@ -24,9 +24,10 @@ from gads_consumer.selection import Day, one_report, select
 from gads_consumer.snapshot import Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
+from gads_domain.completeness import Answer, Completeness, Freshness
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import ClockSkewError, InvalidValueError
-from gads_domain.gaps import ACCOUNTS_MAX_AGE, Gap, why_unknown
+from gads_domain.gaps import Gap
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
@@ -58,14 +59,14 @@ class Consumer:
         source: str = GOOGLE_ADS,
         integrity: bool = True,
         clock: Clock | None = None,
-        accounts_max_age: timedelta = ACCOUNTS_MAX_AGE,
+        freshness: Freshness | None = None,
     ) -> None:
         self._ledger = ledger
         self._reader = reader
         self._source = require_name(source, "source")
         self._integrity = integrity
         self._clock = clock or SystemClock()
-        self._accounts_max_age = accounts_max_age
+        self._freshness = freshness or Freshness()
         self._ledger_id = self._known_ledger()
 
     @classmethod
@@ -78,23 +79,21 @@ class Consumer:
         source: str = GOOGLE_ADS,
         integrity: bool = True,
         clock: Clock | None = None,
-        accounts_max_age: timedelta = ACCOUNTS_MAX_AGE,
+        freshness: Freshness | None = None,
     ) -> Self:
         """Open the ledger and the sink that the URLs name, such as `sqlite:state/ledger.db` and `file:raw`, read-only.
 
         Each scheme needs its adapter: `gads-state-sqlite` for `sqlite:`, `gads-sink-local` for `file:`, `gads-sink-s3`
         for `s3:`. A relative path is taken from `base`, by default the working directory. With `integrity` every
-        payload is held to the sha256 that was sealed; without it presence, size and seal still are. With a list of
-        accounts older than `accounts_max_age` it is unknown which are expected. Raises `ConfigurationError` for a
-        scheme without an installed adapter, `LedgerAbsentError`.
+        payload is held to the sha256 that was sealed; without it presence, size and seal still are. `freshness` says
+        when a day is due and how old an account list may be. Raises `ConfigurationError` for a scheme without an
+        installed adapter, `LedgerAbsentError`.
         """
         folder = Path.cwd() if base is None else Path(base)
         reader = sink_adapter(sink).open_reader(sink, folder)
         ledger = ledger_adapter(state).open_reader(state, folder)
         try:
-            return cls(
-                ledger, reader, source=source, integrity=integrity, clock=clock, accounts_max_age=accounts_max_age
-            )
+            return cls(ledger, reader, source=source, integrity=integrity, clock=clock, freshness=freshness)
         except BaseException:
             ledger.close()
             raise
@@ -121,27 +120,20 @@ class Consumer:
         """Resolve once what is authoritative, now or `as_of` a past position or moment, and pin it.
 
         `since` and `until` are both included; None means no bound, and for `customers` all that are known. With
-        `complete` raises `IncompleteError` if any day asked for is missing (see `Snapshot.missing`), or all are;
-        without `customers` it expects every account that the last list selects, and those of which these days were
-        expected before. It raises this too if no list is on record, or only an old one: unknown is not complete. A
-        moment means the last authority change stamped at or before it. Raises `UnknownReportError`,
+        `complete` raises `IncompleteError` unless all that was asked for is authoritative, as `ready` says, or if
+        there is nothing: for each account from `since` or else its first expected day to `until` or else its last day
+        that is due. A moment means the last authority change stamped at or before it. Raises `UnknownReportError`,
         `PastUnknownError`, `ClockSkewError`, `InvalidValueError`.
         """
         asked = select(self._source, one_report(report), since, until, customers)
         at = self._at(as_of)
+        if complete:
+            found, _ = self._question(asked).completeness(at.position)
+            if not found or found.not_due:
+                raise _incomplete(found)
         snapshot = self._resolved(asked, at, complete=complete)
-        if complete and not asked.customer_ids:
-            unknown = why_unknown(self._ledger.expectations(self._source), self._clock.now(), self._accounts_max_age)
-            if unknown:
-                raise IncompleteError(
-                    f"it is unknown which accounts are expected: {unknown}",
-                    hint="let gads-etl list the accounts, or name those that you expect",
-                )
-        if complete and snapshot.missing:
-            some = "; ".join(str(gap) for gap in snapshot.missing[:3])
-            raise IncompleteError(f"{len(snapshot.missing)} partitions are not authoritative: {some}")
         if complete and not snapshot.partitions:
-            # Without bounds, or without accounts, there are no days to name.
+            # Nothing was expected yet, or not in these days.
             raise IncompleteError(f"no partition of {report} that was asked for is authoritative")
         return snapshot
 
@@ -208,55 +200,69 @@ class Consumer:
         return copied(partitions, self._reader, Path(folder), integrity=self._integrity)
 
     def gaps(
-        self, reports: str | Iterable[str], *, since: Day, until: Day, customers: str | Iterable[str]
+        self,
+        reports: str | Iterable[str],
+        *,
+        since: Day | None = None,
+        until: Day | None = None,
+        customers: str | Iterable[str] | None = None,
     ) -> list[Gap]:
-        """The partitions of `customers` and days (both ends included) that are not authoritative, and why.
+        """The expected partitions that are due and not authoritative, and why; by account, report and day.
 
-        Accounts are named because the ledger cannot know of one that never ran. By account, report and day. Raises
-        `UnknownReportError`, `InvalidValueError`.
+        From `since` on every selected account is expected on each day, without it each from its first expected day on.
+        `until` is included; without it each account's last day that is due. `customers` are expected whether or not a
+        list selects them. No gap where it is unknown what is expected would read as complete: this raises
+        `IncompleteError`, and `ready` says unknown. Raises `UnknownReportError`, `InvalidValueError`.
         """
         asked = select(self._source, reports, since, until, customers)
-        self._require_known(asked)
-        return list(gaps_at(self._ledger, asked, self._at(None).position))
+        self._known_ledger()
+        found, _ = self._question(asked).completeness()
+        if found.answer is Answer.UNKNOWN:
+            raise _incomplete(found)
+        return [gap for gaps in found.gaps for gap in gaps]
 
     def watermark(
-        self, report: str, *, customers: str | Iterable[str], since: Day | None = None, as_of: AsOf | None = None
+        self,
+        report: str,
+        *,
+        customers: str | Iterable[str] | None = None,
+        since: Day | None = None,
+        as_of: AsOf | None = None,
     ) -> date | None:
-        """The last day up to which there is no gap, for every one of `customers`.
+        """The last day up to which there is no gap, for every one of `customers`, or else of the accounts expected.
 
-        It counts from `since`, or else for each account from the first day that the ledger knows. None if the first
-        day of any account is missing already, or nothing is known of it. Days behind a gap do not count. Raises
-        `UnknownReportError`, `InvalidValueError`.
+        It counts from `since`, or else for each account from its first expected day, and ends for each at its own last
+        authoritative day; an account that left and is complete holds nothing back. None if any account lacks its first
+        day, or if it is unknown what is expected. Days behind a gap do not count. Raises `UnknownReportError`,
+        `InvalidValueError`.
         """
         asked = select(self._source, one_report(report), since, None, customers)
-        self._require_known(asked)
-        return watermark_at(self._ledger, asked, self._at(as_of).position)
+        return self._question(asked).watermarks(self._at(as_of).position)[report]
 
     def ready(
         self,
         reports: str | Iterable[str],
         *,
-        day: Day,
-        customers: str | Iterable[str],
+        day: Day | None = None,
+        customers: str | Iterable[str] | None = None,
         since: Day | None = None,
     ) -> Readiness:
-        """May I publish `day`? True in a condition if all `reports` of all `customers` are authoritative.
+        """May I publish `day`? True in a condition if all `reports` of all accounts expected are authoritative.
 
-        From `since` to `day`, both included; without `since` that is `day` alone. The answer is of one position,
-        and `snapshot(..., as_of=answer.position)` holds exactly what was found complete, whatever happens
-        meanwhile. Raises `UnknownReportError`, `InvalidValueError`.
+        From `since` to `day`, both included; without `since` that is `day` alone, and without both all that is
+        expected and due. The accounts are those of `customers`, or else those that the last list selects and those of
+        which these days were expected before. It is not true where it is unknown what is expected, nor where a day that
+        is named is not over in its account's zone or not due yet. The answer is of one position, and
+        `snapshot(..., as_of=answer.position)` holds exactly what was found complete, whatever happens meanwhile. Raises
+        `UnknownReportError`, `InvalidValueError`.
         """
         asked = select(self._source, reports, day if since is None else since, day, customers)
-        assert asked.since is not None
-        assert asked.until is not None
-        self._require_known(asked)
-        at = self._at(None)
-        marks = {}
-        for name in asked.reports:
-            marked = replace(asked, reports=(name,), since=None if since is None else asked.since, until=None)
-            marks[name] = watermark_at(self._ledger, marked, at.position)
-        gaps = gaps_at(self._ledger, asked, at.position)
-        return Readiness(asked.since, asked.until, gaps, marks, at.position, str(at))
+        question = self._question(asked)
+        found, position = question.completeness()
+        marked = replace(asked, since=None if since is None else asked.since, until=None)
+        marks = replace(question, asked=marked).watermarks(position)
+        at = cursor_at(self._ledger, self._known_ledger(), position)
+        return Readiness(asked.since, asked.until, found, marks, position, str(at))
 
     def close(self) -> None:
         """Close the ledger."""
@@ -334,32 +340,34 @@ class Consumer:
                 others[entry.key] = entry.status_after
             else:
                 partitions.append(partition)
-        if complete and not asked.customer_ids:
-            asked = replace(asked, customer_ids=self._expected_customers(asked))
         held = frozenset(row.key for row in self._ledger.find(replace(asked, held=True)))
-        pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others, held=held)
+        pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others, held=held, complete=complete)
         return Snapshot(pinned, self._reader, integrity=self._integrity)
 
-    def _expected_customers(self, asked: StateFilter) -> tuple[str, ...]:
-        """The accounts that the last list selects, and those of which days that are asked for were expected before."""
+    def _question(self, asked: StateFilter) -> Question:
+        """What is asked, against what is on record; raises `UnknownReportError` for a report without record and row."""
         expectations = self._ledger.expectations(self._source)
-        before = {
-            one.customer_id
-            for one in expectations.expected
-            if one.report in asked.reports
-            and (asked.until is None or one.first_day <= asked.until)
-            and (asked.since is None or one.last_day is None or asked.since <= one.last_day)
-        }
-        return tuple(sorted(before | {account.customer_id for account in expectations.selected}))
+        self._require_known(asked, {one.report for one in expectations.expected})
+        return Question(self._ledger, asked, expectations, self._clock.now(), self._freshness)
 
-    def _require_known(self, asked: StateFilter) -> None:
-        known = self.reports()
-        unknown = [name for name in asked.reports if name not in known]
+    def _require_known(self, asked: StateFilter, expected: Collection[str] = ()) -> None:
+        unknown = [name for name in asked.reports if name not in expected]
+        known = sorted({*self.reports(), *expected}) if unknown else []
+        unknown = [name for name in unknown if name not in known]
         if unknown:
             raise UnknownReportError(
                 f"the ledger has no partition of the report {', '.join(unknown)}",
                 hint=f"it knows {', '.join(known)}" if known else "it holds no partition at all yet",
             )
+
+
+def _incomplete(found: Completeness) -> IncompleteError:
+    if found.answer is Answer.UNKNOWN:
+        return IncompleteError(
+            f"it is unknown what is expected: {found.unknown}",
+            hint="let gads-etl list the accounts, or name those that you expect and the first day",
+        )
+    return IncompleteError(why_not(found))
 
 
 def load_snapshot(path: Path | str, *, sink: str, base: Path | str | None = None, integrity: bool = True) -> Snapshot:

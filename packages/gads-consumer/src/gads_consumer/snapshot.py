@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from gads_consumer.atomic_file import write_atomically
 from gads_consumer.cursor import Cursor
 from gads_consumer.scan import BATCH_ROWS, Scan
+from gads_domain.account_days import DayRange
 from gads_domain.clock import iso_utc
 from gads_domain.current_partition import CurrentPartition
-from gads_domain.gaps import Gap, expected_keys, find_gaps
+from gads_domain.day_ranges import without
+from gads_domain.gaps import HELD, AuthoritativeDays, Gap, find_gaps, gap_reason
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
 from gads_domain.state import PartitionStatus, StateFilter
@@ -31,7 +33,8 @@ class Pinned:
     """What makes a snapshot: what was asked for, the place in the log that answers it, and the partitions found.
 
     `others` has the status of the partitions that are known and not authoritative, as far as the ledger was asked. Of a
-    delta `behind` is where it begins: it holds and expects only what changed since.
+    delta `behind` is where it begins: it holds and expects only what changed since. `complete` says that all that is
+    expected of what was asked for is there.
     """
 
     asked: StateFilter
@@ -41,6 +44,7 @@ class Pinned:
     others: Mapping[PartitionKey, PartitionStatus]
     behind: Cursor | None = None
     held: frozenset[PartitionKey] = frozenset()
+    complete: bool = False
 
     @property
     def source(self) -> str:
@@ -108,20 +112,24 @@ class Snapshot:
 
         Where no bound was given it is the first or last day that the ledger knows of the report and accounts; where
         no account was named, the accounts are those that it knows of the report in those days. The snapshot of a delta
-        was asked for what changed, and has none.
+        was asked for what changed, and has none; nor has one that was asked for with `complete`.
         """
-        if self._pinned.behind is not None:
+        if self._pinned.behind is not None or self._pinned.complete:
             return ()
-        asked = self._pinned.asked
-        status = {**self._pinned.others, **dict.fromkeys((one.key for one in self.partitions), PartitionStatus.SUCCESS)}
-        days = [key.logical_date for key in status]
+        asked, others = self._pinned.asked, self._pinned.others
+        keys = [*others, *(one.key for one in self.partitions)]
+        days = [key.logical_date for key in keys]
         since = asked.since or min(days, default=None)
         until = asked.until or max(days, default=None)
         if since is None or until is None:
             return ()
-        customers = asked.customer_ids or {key.customer_id for key in status}
-        expected = expected_keys(self._pinned.source, customers, asked.reports, since, until)
-        return tuple(find_gaps(expected, status, held=self._pinned.held))
+        good = (one.key for one in self.partitions if one.key not in self._pinned.held)
+        there = AuthoritativeDays.of(self._pinned.at.position, good).days
+        pairs = [(one, self.report) for one in asked.customer_ids or {key.customer_id for key in keys}]
+        missing = {pair: without((DayRange(since, until),), there.get(pair, ())) for pair in pairs}
+        rows = {key: (status, gap_reason(status)) for key, status in others.items()}
+        rows |= dict.fromkeys(self._pinned.held, (PartitionStatus.SUCCESS, HELD))
+        return tuple(gap for found in find_gaps(self._pinned.source, missing, rows) for gap in found)
 
     def scan(
         self,

@@ -112,6 +112,10 @@ class Expectations:
         """The account as last listed; None if no list ever had it."""
         return self._by_id.get(customer_id)
 
+    def described(self, customer_id: str) -> str:
+        """The account by its number, and its name if a list had one."""
+        return str(self._by_id.get(customer_id, customer_id))
+
     @property
     def selected(self) -> tuple[ListedAccount, ...]:
         """The accounts that the last list selects."""
@@ -176,7 +180,18 @@ def _expected(pair: tuple[str, str], periods: list[Expectation], first: date) ->
     last = periods[-1]
     if last.closed and last.last_day is not None and first > last.last_day + _A_DAY:
         return [*periods, Expectation(*pair, first)]
-    return [*periods[:-1], Expectation(*pair, min(first, last.first_day))]
+    return _lowered([*periods[:-1], Expectation(*pair, last.first_day)], first)
+
+
+def _lowered(periods: list[Expectation], first: date) -> list[Expectation]:
+    """The periods with every day from `first` on, each beginning behind the one before it, so that none overlap."""
+    found: list[Expectation] = []
+    floor = first
+    for one in periods:
+        found.append(replace(one, first_day=min(one.first_day, floor)))
+        if one.last_day is not None:
+            floor = max(floor, one.last_day + _A_DAY)
+    return found
 
 
 def _closed(before: Expectations, open_: Expectation, account: ListedAccount | None) -> Expectation:

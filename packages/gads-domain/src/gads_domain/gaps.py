@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Self
 
-from gads_domain.account_days import LAST_TO_END, DayRange, last_complete_day
 from gads_domain.control import Mark
-from gads_domain.errors import InvalidValueError
-from gads_domain.expectations import Expectations
+from gads_domain.day_ranges import DayRanges, common, each_day, of_days, without
 from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.state import PartitionStatus
 
 NEVER_ATTEMPTED = "never attempted"
+NEVER_ASKED_FOR = "never asked for"
 RETRY_ORDERED = "a retry is ordered"
 HELD = "its rows vanished, and the run is held for a decision"
 
-ACCOUNTS_MAX_AGE = timedelta(hours=36)
-"""How old an account list may be before what is expected is unknown."""
-
-DUE = timedelta(hours=6)
-"""How long after its end, in the account's zone, a day is due."""
+Pair = tuple[str, str]
+"""A customer id and the name of a report."""
 
 _A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoritativeDays:
+    """The days that are authoritative as of a `position` of the ledger's log, by account and report."""
+
+    position: int
+    days: Mapping[Pair, DayRanges]
+
+    @classmethod
+    def of(cls, position: int, keys: Iterable[PartitionKey]) -> Self:
+        """Those of these partitions."""
+        found: dict[Pair, list[date]] = {}
+        for key in keys:
+            found.setdefault((key.customer_id, key.report), []).append(key.logical_date)
+        return cls(position, {pair: of_days(days) for pair, days in found.items()})
+
+    def but(self, keys: Iterable[PartitionKey]) -> Self:
+        """The days without those of these partitions."""
+        left_out = self.of(self.position, keys).days
+        return replace(self, days={pair: without(days, left_out.get(pair, ())) for pair, days in self.days.items()})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,150 +68,49 @@ class GapRange:
         """How many partitions it stands for."""
         return (self.until - self.first.logical_date).days + 1
 
-
-class Answer(StrEnum):
-    """Whether all that is expected is authoritative."""
-
-    COMPLETE = "complete"
-    INCOMPLETE = "incomplete"
-    UNKNOWN = "unknown"
-    """Nothing that is known is missing, but which accounts are expected is not known. This is not complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """What is missing of what is expected; true in a condition exactly if the answer is `COMPLETE`.
-
-    - `gaps`: what is expected and not authoritative, by account, report and day.
-    - `not_due`: how many partitions are of days that are not over or not due yet; they are no gaps.
-    - `unknown`: why it is not known which accounts are expected; empty if it is.
-    """
-
-    gaps: tuple[Gap, ...]
-    not_due: int = 0
-    unknown: str = ""
-
-    @property
-    def answer(self) -> Answer:
-        """Incomplete where a gap is known, or else unknown where the accounts are not known."""
-        if self.gaps:
-            return Answer.INCOMPLETE
-        return Answer.UNKNOWN if self.unknown else Answer.COMPLETE
-
-    def __bool__(self) -> bool:
-        return self.answer is Answer.COMPLETE
-
-
-def why_unknown(expectations: Expectations, now: datetime, max_age: timedelta = ACCOUNTS_MAX_AGE) -> str:
-    """Why it is not known which accounts are expected at `now`; empty if it is."""
-    if expectations.drawn_at is None:
-        return "no list of accounts was ever drawn"
-    age = now - expectations.drawn_at
-    if age > max_age:
-        return f"the list of accounts is {age // timedelta(hours=1)} hours old"
-    return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """The partitions that are expected and due, by account, report and day, and how many are not due yet."""
-
-    keys: tuple[PartitionKey, ...]
-    not_due: int
-
-
-def expected_at(
-    expectations: Expectations,
-    reports: Iterable[str],
-    days: DayRange | Mapping[tuple[str, str], DayRange] | None,
-    now: datetime,
-    *,
-    customers: Iterable[str] = (),
-    due: timedelta = DUE,
-) -> Expected:
-    """What is expected at `now` of `reports` on `days`.
-
-    `days` mean every selected account and every report on each of them, and what was expected before it was closed;
-    None means each report's days from its first expected one on; a mapping has the days of each account and report, and
-    nothing else is meant. Only the accounts of `customers` are meant if there are any: with `days`, whether or not a
-    list has them.
-    """
-    names, named = sorted(set(reports)), sorted(set(customers))
-    periods: dict[tuple[str, str], list[DayRange]] = {}
-    for one in expectations.expected:
-        last = one.last_day or date.max
-        if one.first_day <= last:
-            periods.setdefault((one.customer_id, one.report), []).append(DayRange(one.first_day, last))
-    whole = named or [account.customer_id for account in expectations.selected]
-    if not whole and expectations.drawn_at is None:
-        whole = sorted({customer_id for customer_id, _ in periods})
-    wholly = set(whole)
-    meant = named or sorted(wholly | {customer_id for customer_id, _ in periods})
-    keys: list[PartitionKey] = []
-    not_due = 0
-    for customer_id in meant:
-        last_due = _last_due(expectations, customer_id, now - due)
-        for report in names:
-            found = periods.get((customer_id, report), [])
-            if isinstance(days, DayRange):
-                found = [days] if customer_id in wholly else [day for one in found if (day := _both(one, days))]
-            elif days is not None:
-                found = [days[pair]] if (pair := (customer_id, report)) in days else []
-            for ordinal in sorted(_ordinals(found, last_due)):
-                keys.append(PartitionKey(expectations.source, customer_id, report, date.fromordinal(ordinal)))
-            if days is not None:
-                not_due += sum(max(0, (one.last - max(one.first - _A_DAY, last_due)).days) for one in found)
-    return Expected(tuple(keys), not_due)
-
-
-def _ordinals(ranges: Iterable[DayRange], last: date) -> set[int]:
-    return {ordinal for one in ranges for ordinal in range(one.first.toordinal(), min(one.last, last).toordinal() + 1)}
-
-
-def _both(one: DayRange, other: DayRange) -> DayRange | None:
-    first, last = max(one.first, other.first), min(one.last, other.last)
-    return DayRange(first, last) if first <= last else None
-
-
-def _last_due(expectations: Expectations, customer_id: str, moment: datetime) -> date:
-    account = expectations.account(customer_id)
-    try:
-        return last_complete_day((account and account.time_zone) or LAST_TO_END, moment)
-    except InvalidValueError:
-        return last_complete_day(LAST_TO_END, moment)
-
-
-def expected_keys(
-    source: str, customer_ids: Iterable[str], reports: Iterable[str], since: date, until: date
-) -> Iterator[PartitionKey]:
-    """Every partition of the accounts, reports and days (both ends included), by account, report and day."""
-    days = [since + timedelta(days=number) for number in range((until - since).days + 1)]
-    names = sorted(set(reports))
-    return (
-        PartitionKey(source, customer_id, report, day)
-        for customer_id in sorted(set(customer_ids))
-        for report in names
-        for day in days
-    )
+    def __iter__(self) -> Iterator[Gap]:
+        key = self.first.key
+        for number in range(self.days):
+            day = key.logical_date + number * _A_DAY
+            yield Gap(PartitionKey(key.source, key.customer_id, key.report, day), self.first.status, self.first.reason)
 
 
 def find_gaps(
-    expected: Iterable[PartitionKey],
-    status: Mapping[PartitionKey, PartitionStatus],
-    reasons: Mapping[PartitionKey, str] | None = None,
-    held: Collection[PartitionKey] = (),
-) -> list[Gap]:
-    """The partitions of `expected` that are not `success`, or whose newest run is `held` for a decision, in order.
+    source: str,
+    missing: Mapping[Pair, DayRanges],
+    rows: Mapping[PartitionKey, tuple[PartitionStatus, str]],
+    asked_for: Mapping[Pair, DayRanges] | None = None,
+) -> list[GapRange]:
+    """The days that are `missing` as gaps, by account, report and day; adjacent ones with one reason are joined.
 
-    `status` holds those that the ledger knows; what is not in it was never attempted. `reasons` holds what `gap_reason`
-    says of them, where more is known than the status.
+    `rows` has status and reason of those that the ledger knows. Of the others those in `asked_for` were never
+    attempted, and the rest was never asked for; None means that all were asked for.
     """
-    known = reasons or {}
-    return [
-        Gap(key, found or PartitionStatus.PENDING, known.get(key) or (HELD if key in held else gap_reason(found)))
-        for key in expected
-        if (found := status.get(key)) is not PartitionStatus.SUCCESS or key in held
-    ]
+    known: dict[Pair, dict[date, tuple[PartitionStatus, str]]] = {}
+    for key, row in rows.items():
+        known.setdefault((key.customer_id, key.report), {})[key.logical_date] = row
+    found: list[GapRange] = []
+    for pair in sorted(missing):
+        own, attempted = known.get(pair, {}), of_days(known.get(pair, ()))
+        never = without(missing[pair], attempted)
+        asked = never if asked_for is None else asked_for.get(pair, ())
+        parts = [(day, day, *own[day]) for day in each_day(common(missing[pair], attempted))]
+        for days, reason in ((common(never, asked), NEVER_ATTEMPTED), (without(never, asked), NEVER_ASKED_FOR)):
+            parts += [(one.first, one.last, PartitionStatus.PENDING, reason) for one in days]
+        for first, until, status, reason in sorted(parts):
+            last = found[-1] if found else None
+            if last is not None and _continues(last, pair, first, status, reason):
+                found[-1] = GapRange(last.first, until)
+            else:
+                found.append(GapRange(Gap(PartitionKey(source, *pair, first), status, reason), until))
+    return found
+
+
+def _continues(last: GapRange, pair: Pair, day: date, status: PartitionStatus, reason: str) -> bool:
+    before = last.first
+    return day == last.until + _A_DAY and (
+        ((before.customer_id, before.report), before.status, before.reason) == (pair, status, reason)
+    )
 
 
 def gap_reason(status: PartitionStatus | None, marks: Iterable[Mark] = (), failure: str = "") -> str:
@@ -210,23 +126,3 @@ def gap_reason(status: PartitionStatus | None, marks: Iterable[Mark] = (), failu
     elif status is PartitionStatus.FAILED and not found:
         found.append(status.value)
     return "; ".join(found) or NEVER_ATTEMPTED
-
-
-def gap_ranges(gaps: Iterable[Gap]) -> list[GapRange]:
-    """Join the gaps of adjacent days, given by account, report and day, that have one status and one reason."""
-    found: list[GapRange] = []
-    for gap in gaps:
-        last = found[-1] if found else None
-        if last is not None and _continues(last, gap):
-            found[-1] = GapRange(last.first, gap.logical_date)
-        else:
-            found.append(GapRange(gap, gap.logical_date))
-    return found
-
-
-def _continues(last: GapRange, gap: Gap) -> bool:
-    first = last.first
-    return gap.logical_date == last.until + timedelta(days=1) and (
-        (gap.customer_id, gap.report, gap.status, gap.reason)
-        == (first.customer_id, first.report, first.status, first.reason)
-    )

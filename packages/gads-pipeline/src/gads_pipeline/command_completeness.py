@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from gads_domain.account_days import DayRange
 from gads_domain.clock import SystemClock
+from gads_domain.completeness import Completeness
 from gads_domain.gaps import GapRange
 from gads_orchestrator.plan import WorkPlan, WorkRequest, always_open, plan_work
 from gads_orchestrator.selection import SelectRequested
-from gads_pipeline.ledger_queries import GapAnswer, gap_row, gaps_of
+from gads_pipeline.ledger_queries import completeness_now, gap_row
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
@@ -27,7 +28,7 @@ class CommandCompleteness:
     when their wait is over. The others stay as they are until an operator acts.
     """
 
-    answer: GapAnswer
+    answer: Completeness
     attempted_again: int
 
     @property
@@ -48,7 +49,7 @@ class CommandCompleteness:
             "not_due": answer.not_due,
             "attempted_again": self.attempted_again,
             "unknown": answer.unknown or None,
-            "gaps": [gap_row(gap, answer.names.get(gap.first.customer_id, "")) for gap in answer.ranges],
+            "gaps": [gap_row(gap, answer.names.get(gap.first.customer_id, "")) for gap in answer.gaps],
         }
 
 
@@ -64,8 +65,8 @@ def completeness_of(
     `days` are those of each account and report, None all that is expected of `customers`.
     """
     names = [report.name for report in request.reports]
-    answer = gaps_of(configuration, ledger, days, sorted(customers), names)
-    missing = {gap.first.customer_id for gap in answer.ranges}
+    answer = completeness_now(configuration, ledger, sorted(customers), names, days=days)
+    missing = {gap.first.customer_id for gap in answer.gaps}
     selection = SelectRequested() if isinstance(request.selection, SelectRequested) else request.selection
     again = replace(
         request,
@@ -74,7 +75,7 @@ def completeness_of(
         selection=selection,
         opened_at=always_open,
     )
-    return CommandCompleteness(answer, _attempted(answer.ranges, plan_work(again, ledger)))
+    return CommandCompleteness(answer, _attempted(answer.gaps, plan_work(again, ledger)))
 
 
 def _attempted(gaps: Iterable[GapRange], plan: WorkPlan) -> int:

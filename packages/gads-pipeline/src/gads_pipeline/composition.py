@@ -77,7 +77,7 @@ def open_consumer(configuration: Configuration) -> Iterator[Consumer]:
         state=storage.state,
         sink=storage.sink,
         base=configuration.base,
-        accounts_max_age=configuration.freshness.accounts_max_age,
+        freshness=configuration.freshness.limits,
     ) as consumer:
         yield consumer
 

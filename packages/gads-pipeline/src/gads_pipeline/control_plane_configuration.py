@@ -7,6 +7,7 @@ from typing import Literal
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gads_domain.completeness import Freshness
 from gads_domain.errors import GadsError, failure_codes
 from gads_orchestrator.budget import Budget
 from gads_orchestrator.plan import zone_of
@@ -79,14 +80,9 @@ class FreshnessSection(Section):
     due_hours: float = Field(default=6, ge=0, le=240)
 
     @property
-    def accounts_max_age(self) -> timedelta:
-        """How old a list of accounts may be before it is unknown what is expected."""
-        return timedelta(hours=self.accounts_max_age_hours)
-
-    @property
-    def due(self) -> timedelta:
-        """How long after its end, in the account's zone, a day is due."""
-        return timedelta(hours=self.due_hours)
+    def limits(self) -> Freshness:
+        """The two as times."""
+        return Freshness(timedelta(hours=self.due_hours), timedelta(hours=self.accounts_max_age_hours))
 
 
 class ErrorRuleSection(Section):

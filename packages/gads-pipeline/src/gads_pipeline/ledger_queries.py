@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.account_days import DayRange
 from gads_domain.clock import SystemClock, iso_utc
+from gads_domain.completeness import Completeness, completeness, expected_at
 from gads_domain.control import SchedulingState
 from gads_domain.errors import UsageError
-from gads_domain.gaps import (
-    HELD,
-    Answer,
-    Completeness,
-    GapRange,
-    expected_at,
-    find_gaps,
-    gap_ranges,
-    gap_reason,
-    why_unknown,
-)
+from gads_domain.gaps import HELD, GapRange, gap_reason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
 from gads_pipeline.composition import open_ledger_reader
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from gads_domain.account_days import DayRange
     from gads_domain.control import Mark
+    from gads_domain.gaps import Pair
     from gads_domain.ports.ledger import StateReader
     from gads_domain.state import AuthorityChange, KeyHistory, RecordedAct, ValidationResult
     from gads_pipeline.configuration import Configuration
@@ -101,54 +95,14 @@ def _act_row(recorded: RecordedAct) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class GapAnswer:
-    """Whether all that is expected is authoritative; `ranges` are the gaps, adjacent days joined.
-
-    `expected` is how many partitions are expected and due; `not_due` and `unknown` are those of `Completeness`; `names`
-    has the name of each account that a list names.
-    """
-
-    answer: Answer
-    ranges: tuple[GapRange, ...]
-    expected: int
-    not_due: int
-    unknown: str
-    names: Mapping[str, str]
-
-    @property
-    def days(self) -> int:
-        """How many partitions are missing."""
-        return sum(gap.days for gap in self.ranges)
-
-    @property
-    def failed(self) -> int:
-        """How many of the missing partitions are `failed`."""
-        return self._count(PartitionStatus.FAILED)
-
-    @property
-    def held(self) -> int:
-        """How many of them are `success`, and their newest run is held for a decision; the others are pending."""
-        return self._count(PartitionStatus.SUCCESS)
-
-    def _count(self, status: PartitionStatus) -> int:
-        return sum(gap.days for gap in self.ranges if gap.first.status is status)
-
-    def to_document(self) -> dict[str, Any]:
-        """The answer as JSON."""
-        return {
-            "answer": self.answer.value,
-            "days": self.days,
-            "not_due": self.not_due,
-            "unknown": self.unknown or None,
-            "gaps": [gap_row(gap, self.names.get(gap.first.customer_id, "")) for gap in self.ranges],
-        }
-
-
-def find_gap_ranges(
-    configuration: Configuration, days: DayRange | None, customers: Sequence[str], reports: Sequence[str]
-) -> GapAnswer:
-    """What is missing on `days` of the reports named or else configured; None means all days that are expected.
+def find_completeness(
+    configuration: Configuration,
+    since: date | None,
+    until: date | None,
+    customers: Sequence[str],
+    reports: Sequence[str],
+) -> Completeness:
+    """What is missing from `since` to `until` of the reports named or else configured; None means no bound.
 
     The accounts are those named, or else configured, or else those of the list that was last drawn. Raises `UsageError`
     for an account or a report that neither configuration nor ledger knows.
@@ -157,36 +111,43 @@ def find_gap_ranges(
     accounts = tuple(customers) or configuration.google_ads.customer_ids
     with open_ledger_reader(configuration) as ledger:
         require_known(configuration, ledger, accounts, names)
-        return gaps_of(configuration, ledger, days, accounts, names)
+        return completeness_now(configuration, ledger, accounts, names, since=since, until=until)
 
 
-def gaps_of(
+def completeness_now(
     configuration: Configuration,
     ledger: StateReader,
-    days: DayRange | Mapping[tuple[str, str], DayRange] | None,
     accounts: Sequence[str],
     names: Sequence[str],
-) -> GapAnswer:
-    """What is missing now of these reports on `days`, as `expected_at` takes them; no `accounts` means all expected."""
-    now, freshness = SystemClock().now(), configuration.freshness
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    days: Mapping[Pair, DayRange] | None = None,
+) -> Completeness:
+    """What is missing now of these reports, by what `expected_at` expects; no `accounts` means all expected."""
     expectations = ledger.expectations(GOOGLE_ADS)
-    meant = [days] if isinstance(days, DayRange) else list((days or {}).values())
-    since, until = min((one.first for one in meant), default=None), max((one.last for one in meant), default=None)
+    now, limits = SystemClock().now(), configuration.freshness.limits
+    expected = expected_at(expectations, names, now, limits, since=since, until=until, days=days, customers=accounts)
+
+    def rows(wanted: StateFilter) -> dict[PartitionKey, tuple[PartitionStatus, str]]:
+        pending_or_failed = replace(wanted, statuses=(PartitionStatus.PENDING, PartitionStatus.FAILED))
+        states = [*ledger.scheduling_states(pending_or_failed), *ledger.scheduling_states(replace(wanted, held=True))]
+        return {one.key: (one.status, _reason(one)) for one in states}
+
     wanted = StateFilter(GOOGLE_ADS, tuple(accounts), tuple(names), since, until)
-    known = {state.key: state for state in ledger.scheduling_states(wanted)}
-    expected = expected_at(expectations, names, days, now, customers=accounts, due=freshness.due)
-    status = {key: state.status for key, state in known.items()}
-    held = {key for key, state in known.items() if state.held_run is not None}
-    gaps = find_gaps(expected.keys, status, {key: _reason(state) for key, state in known.items()}, held)
-    # Who names accounts and days says what is expected; the first days of accounts alone are on record with the list.
-    said = accounts and days is not None
-    unknown = "" if said else why_unknown(expectations, now, freshness.accounts_max_age)
-    if not unknown and days is None:
-        without = set(accounts) - {one.customer_id for one in expectations.expected}
-        unknown = f"nothing is on record as expected of {', '.join(sorted(without)[:3])}" if without else ""
-    found = Completeness(tuple(gaps), expected.not_due, unknown)
-    named = {account.customer_id: account.name for account in expectations.accounts}
-    return GapAnswer(found.answer, tuple(gap_ranges(gaps)), len(expected.keys), found.not_due, unknown, named)
+    held = [row.key for row in ledger.find(replace(wanted, held=True))]
+    return completeness(expectations, expected, ledger.authoritative_days(wanted).but(held), rows)
+
+
+def completeness_document(found: Completeness) -> dict[str, Any]:
+    """The answer as JSON."""
+    return {
+        "answer": found.answer.value,
+        "days": found.days,
+        "not_due": found.not_due,
+        "unknown": found.unknown or None,
+        "gaps": [gap_row(gap, found.names.get(gap.first.customer_id, "")) for gap in found.gaps],
+    }
 
 
 def gap_row(gap: GapRange, name: str = "") -> dict[str, Any]:

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gads_domain.account_days import DayRange
 from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
@@ -29,13 +28,14 @@ from gads_pipeline.composition import (
 )
 from gads_pipeline.drawn_accounts import drawn_list
 from gads_pipeline.execution import Execution
-from gads_pipeline.ledger_queries import GapAnswer, find_gap_ranges, history_of, require_known
+from gads_pipeline.ledger_queries import find_completeness, history_of, require_known
 from gads_pipeline.stop import Stop
 from gads_pipeline.validation import validate
 from gads_pipeline.work_request import RunOptions, require_days, require_order
 
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
+    from gads_domain.completeness import Completeness
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
@@ -224,13 +224,14 @@ class Pipeline:
         *,
         customers: Sequence[str] = (),
         reports: Sequence[str] = (),
-    ) -> GapAnswer:
-        """What is expected from `since` to `until` and not success, and why; without days, of all expected days.
+    ) -> Completeness:
+        """What is expected from `since` to `until` and not success, and why.
 
-        Of the accounts named, or else configured, or else those of the list that was last drawn.
+        Without `since` from each report's first expected day on, without `until` up to each account's last day that is
+        due. Of the accounts named, or else configured, or else those of the list that was last drawn.
         """
-        days = None if since is None and until is None else DayRange(*require_days(since, until))
-        return find_gap_ranges(self.configuration, days, customers, reports)
+        require_order(since, until)
+        return find_completeness(self.configuration, since, until, customers, reports)
 
     def history(self, key: PartitionKey) -> PartitionHistory:
         """All that is on record of one partition."""

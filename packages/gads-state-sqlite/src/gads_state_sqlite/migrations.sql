@@ -242,3 +242,76 @@ CREATE TRIGGER acceptances_never_updated BEFORE UPDATE ON acceptances
 BEGIN SELECT RAISE(ABORT, 'acceptances only grows'); END;
 CREATE TRIGGER acceptances_never_deleted BEFORE DELETE ON acceptances
 BEGIN SELECT RAISE(ABORT, 'acceptances only grows'); END;
+
+-- name: version_6
+-- The days that are success, as ranges without a hole: whether a year is complete is one row, and not 365.
+CREATE TABLE success_ranges (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    first_day TEXT NOT NULL CHECK (date(first_day, '+0 days') IS first_day),
+    last_day TEXT NOT NULL CHECK (date(last_day, '+0 days') IS last_day),
+    PRIMARY KEY (source, customer_id, report, first_day),
+    CHECK (first_day <= last_day)
+) STRICT, WITHOUT ROWID;
+INSERT INTO success_ranges (source, customer_id, report, first_day, last_day)
+SELECT source, customer_id, report, min(logical_date), max(logical_date) FROM (
+    SELECT source, customer_id, report, logical_date,
+        julianday(logical_date) - row_number() OVER (
+            PARTITION BY source, customer_id, report ORDER BY logical_date
+        ) AS island
+    FROM partition_state WHERE status = 'success'
+)
+GROUP BY source, customer_id, report, island;
+-- Triggers keep the ranges, so that no statement can change a status without them.
+CREATE TRIGGER success_ranges_start_with_a_row AFTER INSERT ON partition_state
+WHEN NEW.status = 'success'
+BEGIN
+    INSERT INTO success_ranges (source, customer_id, report, first_day, last_day) VALUES (
+        NEW.source, NEW.customer_id, NEW.report,
+        coalesce((
+            SELECT first_day FROM (
+                SELECT first_day, last_day FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+                    AND report = NEW.report AND first_day < NEW.logical_date ORDER BY first_day DESC LIMIT 1
+            ) WHERE last_day = date(NEW.logical_date, '-1 day')
+        ), NEW.logical_date),
+        coalesce((
+            SELECT last_day FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+                AND report = NEW.report AND first_day = date(NEW.logical_date, '+1 day')
+        ), NEW.logical_date)
+    ) ON CONFLICT (source, customer_id, report, first_day) DO UPDATE SET last_day = excluded.last_day;
+    DELETE FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+        AND report = NEW.report AND first_day = date(NEW.logical_date, '+1 day');
+END;
+CREATE TRIGGER success_ranges_grow AFTER UPDATE OF status ON partition_state
+WHEN NEW.status = 'success' AND OLD.status <> 'success'
+BEGIN
+    INSERT INTO success_ranges (source, customer_id, report, first_day, last_day) VALUES (
+        NEW.source, NEW.customer_id, NEW.report,
+        coalesce((
+            SELECT first_day FROM (
+                SELECT first_day, last_day FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+                    AND report = NEW.report AND first_day < NEW.logical_date ORDER BY first_day DESC LIMIT 1
+            ) WHERE last_day = date(NEW.logical_date, '-1 day')
+        ), NEW.logical_date),
+        coalesce((
+            SELECT last_day FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+                AND report = NEW.report AND first_day = date(NEW.logical_date, '+1 day')
+        ), NEW.logical_date)
+    ) ON CONFLICT (source, customer_id, report, first_day) DO UPDATE SET last_day = excluded.last_day;
+    DELETE FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+        AND report = NEW.report AND first_day = date(NEW.logical_date, '+1 day');
+END;
+CREATE TRIGGER success_ranges_shrink AFTER UPDATE OF status ON partition_state
+WHEN NEW.status <> 'success' AND OLD.status = 'success'
+BEGIN
+    INSERT INTO success_ranges (source, customer_id, report, first_day, last_day)
+    SELECT source, customer_id, report, date(NEW.logical_date, '+1 day'), last_day FROM success_ranges
+    WHERE source = NEW.source AND customer_id = NEW.customer_id AND report = NEW.report
+        AND first_day <= NEW.logical_date AND last_day > NEW.logical_date;
+    UPDATE success_ranges SET last_day = date(NEW.logical_date, '-1 day')
+    WHERE source = NEW.source AND customer_id = NEW.customer_id AND report = NEW.report
+        AND first_day < NEW.logical_date AND last_day >= NEW.logical_date;
+    DELETE FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
+        AND report = NEW.report AND first_day = NEW.logical_date;
+END;

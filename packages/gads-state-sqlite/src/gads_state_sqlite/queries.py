@@ -1,5 +1,7 @@
 """What is asked of the ledger's tables: lookups of many keys at once, and filters as SQL along the best index."""
 
+from __future__ import annotations
+
 import json
 import re
 import sqlite3
@@ -8,7 +10,10 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from gads_domain.account_days import DayRange
 from gads_domain.control import Mark, QuotaDay
+from gads_domain.day_ranges import united
+from gads_domain.gaps import AuthoritativeDays
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter
@@ -23,7 +28,7 @@ from gads_state_sqlite.rows import (
     marks_of,
     moment_text,
 )
-from gads_state_sqlite.schema import HELD_VERSION, RUNS_VERSION, version_of
+from gads_state_sqlite.schema import HELD_VERSION, RANGES_VERSION, RUNS_VERSION, version_of
 from gads_state_sqlite.sql_file import blocks
 
 SQL = blocks("queries.sql")
@@ -162,6 +167,31 @@ def reports_in(connection: sqlite3.Connection, source: str) -> list[str]:
     return sorted(found)
 
 
+def authoritative_days_in(
+    connection: sqlite3.Connection, wanted: StateFilter, position: int | None
+) -> AuthoritativeDays | None:
+    """The days that are success; None if `position` is not the last one, for which the rows do not answer."""
+    last = position_in(connection)
+    if position not in (None, last):
+        return None
+    first_day, last_day = wanted.since or date.min, wanted.until or date.max
+    sources = [] if wanted.source is None else [wanted.source]
+    if version_of(connection) < RANGES_VERSION:
+        conditions, values = _conditions(wanted, sources)
+        rows = connection.execute(SQL["success_days"].format(where=" AND ".join(conditions)), values)
+    else:
+        conditions, values = _conditions(replace(wanted, since=None, until=None), sources)
+        bounds = [first_day.isoformat(), last_day.isoformat()]
+        statement = SQL["success_ranges"].format(where=" AND ".join(conditions))
+        rows = connection.execute(statement, [*bounds, *reversed(bounds), *values])
+    found: dict[tuple[str, str], list[DayRange]] = {}
+    for customer_id, report, first, until in rows:
+        if first <= until:
+            days = DayRange(date.fromisoformat(first), date.fromisoformat(until))
+            found.setdefault((customer_id, report), []).append(days)
+    return AuthoritativeDays(last, {pair: united(days) for pair, days in found.items()})
+
+
 def select_states(connection: sqlite3.Connection, wanted: StateFilter, limit: int | None) -> tuple[str, list[Any]]:
     """The statement for the rows that match, in key order."""
     # Named sources make the primary key usable when the filter names accounts alone.
@@ -204,6 +234,8 @@ def select_scheduling_states(connection: sqlite3.Connection, wanted: StateFilter
     if wanted.held:
         parts["where"] += " AND s.held_run_id IS NOT NULL"
     statement, given = as_known(connection, SQL["scheduling_states"].format(**parts)), [*values, *statuses]
+    if PartitionStatus.SUCCESS.value not in statuses:
+        statement += " AND s.status <> 'success'"  # names the partial index's own condition
     if PartitionStatus.PENDING.value in statuses and not wanted.held:
         statement += "\n" + SQL["marked_alone"].format(where=where)
         given += values

@@ -13,6 +13,14 @@ WHERE NOT EXISTS (
 )
 ORDER BY run_id DESC LIMIT 1
 
+-- name: success_days
+SELECT customer_id, report, logical_date, logical_date FROM partition_state
+WHERE status = 'success' AND {where} ORDER BY customer_id, report, logical_date
+
+-- name: success_ranges
+SELECT customer_id, report, max(first_day, ?), min(last_day, ?) FROM success_ranges
+WHERE first_day <= ? AND last_day >= ? AND {where} ORDER BY customer_id, report, first_day
+
 -- name: change_at_or_below
 SELECT sequence, at FROM authority_log WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1
 

@@ -1,15 +1,25 @@
 """What every program may ask of the ledger; the base of the validator's and the control plane's view."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState
 from gads_domain.expectations import Expectations
+from gads_domain.gaps import AuthoritativeDays
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import AuthorityChange, KeyHistory, PartitionState, RecordedAct, SchemaPin, StateFilter
+from gads_domain.state import (
+    AuthorityChange,
+    KeyHistory,
+    PartitionState,
+    PartitionStatus,
+    RecordedAct,
+    SchemaPin,
+    StateFilter,
+)
 from gads_state_sqlite import queries
 from gads_state_sqlite.expectation_tables import expectations_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
@@ -120,6 +130,15 @@ class SqliteStateReader:
     def quota(self, budget: str, day: date) -> QuotaDay:
         """What was spent of `budget` on `day`."""
         return self._source.read(lambda connection: queries.quota_in(connection, budget, day))
+
+    def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
+        """The days of each account and report that are authoritative, now or as of a `position`, and which it is."""
+        found = self._source.read(lambda connection: queries.authoritative_days_in(connection, wanted, position))
+        if found is not None:
+            return found
+        assert position is not None
+        success = self.as_of(replace(wanted, statuses=(PartitionStatus.SUCCESS,)), position)
+        return AuthoritativeDays.of(position, (one.key for one in success))
 
     def expectations(self, source: str) -> Expectations:
         """The account list of `source` as last drawn, and what is expected of it; inferred from rows without one."""

@@ -1,5 +1,7 @@
 """The tables, as an ordered list of migrations; the file's `user_version` says how many of them it has."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Sequence
 
@@ -11,8 +13,13 @@ APPLICATION_ID = 0x47414453
 Migration = Sequence[str]
 """Statements that lead from one version of the tables to the next, run in one transaction."""
 
-RUN_TRIGGERS = frozenset({"runs_count_results", "runs_lose_revoked_results"})
-"""The only writers of the table `runs`."""
+TRIGGERS = frozenset(
+    {
+        *(("runs", name) for name in ("runs_count_results", "runs_lose_revoked_results")),
+        *(("success_ranges", f"success_ranges_{name}") for name in ("start_with_a_row", "grow", "shrink")),
+    }
+)
+"""Tables, and the triggers that alone write them."""
 
 
 def _statements(text: str) -> Migration:
@@ -40,6 +47,9 @@ EXPECTATIONS_VERSION = 4
 
 HELD_VERSION = 5
 """The first version with the table `acceptances` and the columns `held_run_id` and `vanished_rows`."""
+
+RANGES_VERSION = 6
+"""The first version with the table `success_ranges`."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

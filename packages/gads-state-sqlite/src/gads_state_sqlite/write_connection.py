@@ -13,7 +13,7 @@ from gads_state_sqlite.ledger_file import Authorizer, open_for_writing
 from gads_state_sqlite.queries import SQL, Statement
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import key_columns, moment_text
-from gads_state_sqlite.schema import RUN_TRIGGERS
+from gads_state_sqlite.schema import TRIGGERS
 
 _T = TypeVar("_T")
 
@@ -36,14 +36,14 @@ def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[
     def authorize(action: int, first: str | None, second: str | None, _file: str | None, inner: str | None) -> int:
         if action in _READS:
             return sqlite3.SQLITE_OK
-        by_trigger = first == "runs" and inner in RUN_TRIGGERS
+        by_trigger = (first, inner) in TRIGGERS
         if action == sqlite3.SQLITE_INSERT:
             allowed = by_trigger or first in inserts or first in owned
         elif action == sqlite3.SQLITE_UPDATE:
             own_column = first == "partition_state" and second in updates
             allowed = by_trigger or own_column or first in owned or first == "sqlite_sequence"
         else:
-            allowed = False
+            allowed = by_trigger and action == sqlite3.SQLITE_DELETE
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     return authorize

@@ -6,7 +6,7 @@ Each row carries the number of the run that wrote it, so that a mix of two runs 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,9 @@ class LocalDeployment:
         self.ledger.close()
         self.control_plane.close()
 
-    def list_accounts(self, *customers: int, report: str = "campaign") -> None:
+    def list_accounts(self, *customers: int, report: str = "campaign", zones: Mapping[int, str] | None = None) -> None:
         """Put on record a list that selects these accounts, `report` being expected from the first day on."""
-        accounts = tuple(ListedAccount(str(number)) for number in customers)
+        accounts = tuple(ListedAccount(str(one), time_zone=(zones or {}).get(one, "")) for one in customers)
         first_days = {(account.customer_id, report): FIRST_DAY for account in accounts}
         self.control_plane.record_list(DrawnList(GOOGLE_ADS, self.clock.now(), accounts, first_days))
 

@@ -20,9 +20,9 @@ from gads_etl.options import (
     UntilOption,
     open_pipeline,
 )
-from gads_etl.printing import Format, counted, print_json, print_note, print_table
+from gads_etl.printing import Format, counted, print_json, print_note, print_table, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
-from gads_pipeline.work_request import require_days, require_order
+from gads_pipeline.work_request import require_order
 
 app = group_of_commands("Read authoritative partitions.")
 
@@ -146,19 +146,23 @@ def gaps(
     config: ConfigOption = DEFAULT_FILE,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """List every account, report and day that is not authoritative. Exit code 1 if there is one.
+    """List the days from --since to --until that are expected and not authoritative; without days, all of them.
 
-    Reports and accounts are those of the configuration unless some are named.
+    Of the reports and accounts named, or else configured, or else of those of the list that was last drawn. Exit code 1
+    if there are any, or if it is not known what is expected. `ready` in the JSON is false also where a day that is
+    named is not over or not due yet.
     """
-    first, last = require_days(selection.since, selection.until)
+    require_order(selection.since, selection.until)
     pipeline = open_pipeline(config)
     names = [section.name for section in pipeline.configuration.sections(selection.report or [])]
-    customers = pipeline.configuration.customers(selection.customer or [])
+    customers = selection.customer or pipeline.configuration.google_ads.customer_ids or None
     with pipeline.consumer() as consumer:
-        answer = consumer.ready(names, day=last, since=first, customers=customers)
+        answer = consumer.ready(names, day=selection.until, since=selection.since, customers=customers)
+    found = answer.completeness
     rows = [
         {
             "customer_id": gap.customer_id,
+            "name": found.names.get(gap.customer_id, ""),
             "report": gap.report,
             "logical_date": gap.logical_date.isoformat(),
             "status": gap.status.value,
@@ -168,14 +172,25 @@ def gaps(
     ]
     watermarks = {name: day.isoformat() if day else None for name, day in answer.watermarks.items()}
     if format_ is Format.JSON:
-        print_json({"ready": bool(answer), "gaps": rows, "watermarks": watermarks, "position": answer.position})
+        document = {
+            "answer": answer.answer.value,
+            "ready": bool(answer),
+            "not_due": found.not_due,
+            "unknown": found.unknown or None,
+            "gaps": rows,
+            "watermarks": watermarks,
+            "position": answer.position,
+        }
+        print_json(document)
     else:
-        columns = ["customer_id", "report", "logical_date", "status", "reason"]
+        columns = ["customer_id", "name", "report", "logical_date", "status", "reason"]
         title = f"{counted(len(rows), 'day')} not authoritative as of position {answer.position}"
-        print_table(columns, rows, title if rows else "", empty=f"no gaps as of position {answer.position}")
+        empty = f"{'unknown' if found.unknown else 'no gaps'} as of position {answer.position}"
+        print_table(columns, rows, title if rows else "", empty=empty)
+        print_unsettled(found.not_due, found.unknown)
         for name, day in watermarks.items():
-            print_note(f"{name}: complete up to {day}" if day else f"{name}: the first day is missing already")
-    if not answer:
+            print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
+    if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 

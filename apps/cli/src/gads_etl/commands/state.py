@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from gads_domain.errors import UsageError
-from gads_domain.gaps import Answer
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
@@ -26,9 +25,19 @@ from gads_etl.options import (
     confirm_above,
     open_pipeline,
 )
-from gads_etl.printing import Format, ListFormat, counted, print_csv, print_json, print_note, print_table
+from gads_etl.printing import (
+    Format,
+    ListFormat,
+    counted,
+    print_csv,
+    print_json,
+    print_note,
+    print_table,
+    print_unsettled,
+)
 from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
+from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.operator_acts import PartitionSelection, require_reason
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
@@ -203,7 +212,7 @@ def gaps(selection: Selection, config: ConfigOption = DEFAULT_FILE, format_: For
     any, or if it is not known which accounts are expected.
     """
     found = open_pipeline(config).gaps(**selection.given)
-    document = found.to_document()
+    document = completeness_document(found)
     if format_ is Format.JSON:
         print_json(document)
     else:
@@ -211,9 +220,6 @@ def gaps(selection: Selection, config: ConfigOption = DEFAULT_FILE, format_: For
         columns = ["customer_id", "name", "report", "since", "until", "#days", "status", "reason"]
         empty = "unknown" if found.unknown else "no gaps"
         print_table(columns, rows, f"{counted(found.days, 'day')} not success" if rows else "", empty=empty)
-        if found.not_due:
-            print_note(f"not over or not due yet: {counted(found.not_due, 'day')}")
-        if found.unknown:
-            print_note(f"unknown which accounts are expected: {found.unknown}; gads-etl accounts lists them")
-    if found.answer is not Answer.COMPLETE:
+        print_unsettled(found.not_due, found.unknown)
+    if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))

@@ -88,11 +88,12 @@ class ExpectationLaws(LedgerSuite):
 
     @law("ControlPlaneLedger", 8)
     def test_a_list_touches_no_row(self, ledger: LedgerUnderTest) -> None:
-        key = key_of(1)
-        ledger.record(result_of(key, 1))
-        before = ledger.everything([key])
+        keys = [key_of(1), key_of(1, 1)]
+        ledger.record(result_of(keys[0], 1))
+        ledger.record(result_of(keys[1], 1, REJECTED))
+        before = ledger.everything(keys)
         ledger.control.record_list(_drawn(1, _LISTED))
-        assert ledger.everything([key]) == before
+        assert ledger.everything(keys) == before
 
     @law("ControlPlaneLedger", 8)
     def test_lists_that_are_recorded_at_once_are_all_there(self, ledger: LedgerUnderTest) -> None:

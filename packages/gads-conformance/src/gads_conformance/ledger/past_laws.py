@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from datetime import timedelta
 
 from gads_conformance.law import law
 from gads_conformance.ledger.samples import (
     FILTERS,
+    FIRST_DAY,
     PASSED,
     REJECTED,
     UNSEALED,
@@ -17,8 +20,10 @@ from gads_conformance.ledger.samples import (
     result_of,
 )
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
-from gads_domain.partition_key import PartitionKey
-from gads_domain.state import AuthorityChange, StateFilter
+from gads_domain.gaps import AuthoritativeDays
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.state import AuthorityChange, PartitionStatus, StateChange, StateFilter
+from gads_domain.state_machine import settle
 
 
 class PastLaws(LedgerSuite):
@@ -60,6 +65,37 @@ class PastLaws(LedgerSuite):
             for entry in ledger.reader.as_of(StateFilter(), ledger.reader.position())
         ]
         assert entries == states
+
+    @law("StateReader", 10)
+    def test_the_authoritative_days_are_those_that_are_success(self, ledger: LedgerUnderTest) -> None:
+        dice = random.Random(8)
+        filters = [one for one in FILTERS if one.source == GOOGLE_ADS and not one.statuses]
+        filters += [
+            StateFilter(GOOGLE_ADS),
+            StateFilter(GOOGLE_ADS, since=FIRST_DAY + timedelta(days=2), until=FIRST_DAY + timedelta(days=5)),
+            StateFilter(GOOGLE_ADS, since=FIRST_DAY + timedelta(days=5), until=FIRST_DAY + timedelta(days=2)),
+        ]
+        assert [each.authoritative_days(StateFilter(GOOGLE_ADS)) for each in ledger.all] == [
+            AuthoritativeDays(0, {})
+        ] * 3
+        # All days become success, and then some are lost: ranges grow on both sides, meet, split and vanish.
+        for number, chance in enumerate([0.9] * 25 + [0.4] * 35, start=1):
+            key = key_of(dice.choice((1, 10)), dice.randrange(8), dice.choice(("campaign", "keyword")))
+            if dice.random() < chance:
+                ledger.record(result_of(key, number, dice.choice((PASSED, PASSED, PASSED, REJECTED))))
+            elif (run := ledger.reader.get(key).current_run_id) is not None:
+                ledger.control.revoke([(key, run)], act_of(number))
+                history = ledger.reader.history(key)
+                change = StateChange(history.state, settle(history, None, moment(number)), None)
+                assert ledger.validator.record([change]) == [True]
+            ledger.record(result_of(key_of(1, 3, source="other"), number))
+            position = ledger.reader.position()
+            for wanted in filters:
+                for at in (None, position, dice.randint(0, position)):
+                    asked = position if at is None else at
+                    success = ledger.reader.as_of(replace(wanted, statuses=(PartitionStatus.SUCCESS,)), asked)
+                    expected = AuthoritativeDays.of(asked, (entry.key for entry in success))
+                    assert dice.choice(ledger.all).authoritative_days(wanted, at) == expected
 
     @law("StateReader", 3)
     def test_the_past_is_of_one_moment(self, ledger: LedgerUnderTest) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState, Spending
 from gads_domain.expectations import DrawnList, Expectations
+from gads_domain.gaps import AuthoritativeDays
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
@@ -42,6 +43,8 @@ class StateReader(Protocol):
        there is none. Its cost does not grow with the number of results.
     9. `expectations` are those of the drawn lists on record. While none was drawn, they are inferred from the rows:
        each report of each account is expected from its first row's day to its last one's, and there are no accounts.
+    10. `authoritative_days` are those of the partitions that match and whose status is `success` as of its position,
+        as `as_of` says. Its cost as of the last position grows with the holes between days, and not with the days.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -101,6 +104,13 @@ class StateReader(Protocol):
 
     def reports(self, source: str) -> list[str]:
         """The names of the reports of `source` that have a row, sorted."""
+        ...
+
+    def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
+        """The authoritative days of each account and report that match, now or as of a `position`, of one source.
+
+        `wanted` names the source; its statuses are not looked at.
+        """
         ...
 
     def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
