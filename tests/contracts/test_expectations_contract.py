@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from jsonschema import Draft202012Validator
 
 from gads_conformance.ledger.samples import key_of, moment, record_one, result_of
 from gads_domain.account import AccountStatus
+from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter
+from gads_domain.day_ranges import united
 from gads_domain.expectations import (
     DrawnList,
     Expectations,
@@ -79,7 +82,14 @@ def test_whatever_lists_are_drawn_the_document_fits_and_no_promise_is_broken(lis
             continue
         open_ = {(one.customer_id, one.report): one.first_day for one in found.expected if not one.closed}
         assert open_.keys() == drawn.first_days.keys()
-        assert all(open_[pair] <= first for pair, first in drawn.first_days.items())
+        for pair in {(one.customer_id, one.report) for one in found.expected}:
+            periods = [one for one in found.expected if (one.customer_id, one.report) == pair]
+            for one, later in pairwise(periods):
+                assert one.last_day is not None
+                assert one.last_day < later.first_day
+            ranges = [(one.first_day, one.last_day or date.max) for one in periods]
+            whole = united(DayRange(*days) for days in ranges if days[0] <= days[1])
+            assert pair not in drawn.first_days or whole[-1].first <= drawn.first_days[pair]
         assert {one.customer_id for one in found.selected} == {
             one.customer_id for one in drawn.accounts if one.selected
         }
