@@ -18,7 +18,7 @@ EXIT_CODES = """Exit codes: 0 everything that was asked for is success; 1 some o
 COMMANDS = (
     ("demo", "demo", "demo", "Run the whole pipeline on a synthetic agency, without credentials."),
     ("init", "init", "init", "Write a commented gads.toml for a real account."),
-    ("check", "check", "check", "Check configuration, reports, sink, ledger and credentials, and list every fault."),
+    ("check", "check", "check", "Check configuration, reports, sink, ledger and API, and list every fault."),
     ("accounts", "accounts", "accounts", "Show the tree of accounts: which are extracted, and why not the others."),
     ("run", "run", "run", "Extract and validate every account, report and day that is not success yet."),
     ("plan", "run", "plan", "Show what serve would do now, in order, what it costs, and what it skips."),

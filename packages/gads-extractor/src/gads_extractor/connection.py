@@ -3,7 +3,7 @@
 import importlib
 import logging
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -122,15 +122,23 @@ class GoogleAdsConnection:
             request_serializer=types.ListAccessibleCustomersRequest.serialize,
             response_deserializer=types.ListAccessibleCustomersResponse.deserialize,
         )
-        for can_renew in (True, False):
-            try:
-                response = start(types.ListAccessibleCustomersRequest(), timeout=timeout)
-                break
-            except CALL_ERRORS as error:
-                failure = self._failure(error)
-                if not (can_renew and failure.token_expired):
-                    raise failure.error from error
+        response = self._called(lambda: start(types.ListAccessibleCustomersRequest(), timeout=timeout))
         return sorted(name.removeprefix("customers/") for name in response.resource_names)
+
+    def validate(self, customer_id: str, query: str, *, timeout: float = 60.0) -> None:
+        """Have the API validate `query` for an account, as it would before answering it; no rows are read.
+
+        Raises an `ApiError` for what the API refuses of query or account, and what `check` raises.
+        """
+        types = _service_types(self.api_version, "google_ads_service")
+        start = self._channel.unary_unary(
+            f"{self._service}.GoogleAdsService/Search",
+            request_serializer=types.SearchGoogleAdsRequest.serialize,
+            response_deserializer=types.SearchGoogleAdsResponse.deserialize,
+        )
+        request = types.SearchGoogleAdsRequest(customer_id=customer_id, query=query, validate_only=True)
+        place = (("x-goog-request-params", f"customer_id={customer_id}"),)
+        self._called(lambda: start(request, metadata=place, timeout=timeout))
 
     def close(self) -> None:
         """End the channel; streams that are open fail."""
@@ -144,6 +152,17 @@ class GoogleAdsConnection:
 
     def __repr__(self) -> str:
         return f"GoogleAdsConnection({self.api_version})"
+
+    def _called(self, call: Callable[[], Any]) -> Any:
+        """What `call` returns, made once more with a new access token if the old one has expired."""
+        for can_renew in (True, False):
+            try:
+                return call()
+            except CALL_ERRORS as error:
+                failure = self._failure(error)
+                if not (can_renew and failure.token_expired):
+                    raise failure.error from error
+        raise AssertionError
 
     def _failure(self, error: BaseException) -> CallFailure:
         failure = explain(error, self.api_version, self._secrets)

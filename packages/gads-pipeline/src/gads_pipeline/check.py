@@ -3,57 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError, GadsError, QueryError
 from gads_domain.ports.sink import DescribableSink
 from gads_gaql import compare_versions, load, parse, table_schema
-from gads_pipeline.account_selection import select_accounts
+from gads_pipeline.api_check import api_findings
 from gads_pipeline.composition import (
-    api_access,
     api_version_of,
     check_ledger,
     declared_checks,
     open_ledger_reader,
     open_sink,
 )
-from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
+from gads_pipeline.findings import Finding, fault
 from gads_reports.description import problems, versions
 
 if TYPE_CHECKING:
     from gads_pipeline.configuration import Configuration, ReportSection
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check says about one subject: `message`, and the `error` if it is not well."""
+def findings(configuration: Configuration, *, offline: bool, most_accounts: int) -> Iterator[Finding]:
+    """Check the reports, the sink, the ledger and, unless `offline`, the API; in that order.
 
-    subject: str
-    message: str
-    error: GadsError | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the subject is well."""
-        return self.error is None
-
-    @property
-    def hint(self) -> str:
-        """What to do about the error; empty without one."""
-        return "" if self.error is None else self.error.hint
-
-
-def findings(configuration: Configuration, *, offline: bool) -> Iterator[Finding]:
-    """Check the reports, the sink, the ledger and, unless `offline`, the API; in that order."""
+    Of the accounts at most `most_accounts` are asked.
+    """
     yield Finding("configuration", f"{configuration.path} is well formed")
     yield from _reports(configuration)
     yield from _sink(configuration)
     yield _tried("state", lambda: _ledger(configuration))
     if not offline:
-        yield _tried("google ads", lambda: _api(configuration))
+        yield from api_findings(configuration, most_accounts)
 
 
 def version_findings(configuration: Configuration, api_versions: Sequence[str]) -> Iterator[Finding]:
@@ -85,10 +66,10 @@ def _step(configuration: Configuration, section: ReportSection, older: str, newe
         if not broken and not report.supports(newer):
             return
     except GadsError as error:
-        yield _fault(subject, error)
+        yield fault(subject, error)
         return
     for problem in broken:
-        yield _fault(subject, QueryError(str(problem), hint=problem.hint))
+        yield fault(subject, QueryError(str(problem), hint=problem.hint))
     if not broken:
         yield Finding(subject, "every column stays as it is")
 
@@ -97,7 +78,7 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
     try:
         catalogue = load(version or api_version_of(configuration))
     except GadsError as error:
-        yield _fault("google_ads.api_version", error)
+        yield fault("google_ads.api_version", error)
         return
     for section in configuration.report_sections:
         subject = f"report {section.name}"
@@ -115,9 +96,9 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
                 hint = "name columns that the query selects"
                 faults = [QueryError(text, hint=hint) for text in declared_checks(section).problems(schema)]
         except GadsError as error:
-            yield _fault(subject, error)
+            yield fault(subject, error)
             continue
-        yield from (_fault(subject, fault) for fault in faults)
+        yield from (fault(subject, error) for error in faults)
         if not faults:
             yield Finding(subject, f"{len(schema.columns)} columns of {query.resource} in {catalogue.version}")
 
@@ -130,7 +111,7 @@ def _sink(configuration: Configuration) -> Iterator[Finding]:
         if isinstance(sink, DescribableSink):
             yield from (Finding("sink", line) for line in sink.describe())
     except GadsError as error:
-        yield _fault("sink", error)
+        yield fault("sink", error)
 
 
 def _ledger(configuration: Configuration) -> str:
@@ -141,28 +122,8 @@ def _ledger(configuration: Configuration) -> str:
         return f"{configuration.storage.state} is a ledger at position {ledger.position():,}"
 
 
-def _api(configuration: Configuration) -> str:
-    with api_access(configuration) as access:
-        customers = access.check()
-        signed_in = f"signed in; accounts that are directly accessible: {len(customers)}"
-        if configuration.google_ads.customer_ids:
-            return signed_in
-        if configuration.accounts.root is None and access.login_customer_id is None:
-            raise ConfigurationError(
-                "google_ads.customer_ids is empty, and there is no manager account to list the accounts of",
-                hint=f"the login reaches {', '.join(customers[:10]) or 'no account'}; set accounts.root to a manager",
-            )
-        selected = select_accounts(configuration, access)
-    record_on_existing_ledger(configuration, drawn_list(configuration, selected, (), SystemClock().now()))
-    return f"{signed_in}; selected: {len(selected.accounts)}"
-
-
 def _tried(subject: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(subject, look())
     except GadsError as error:
-        return _fault(subject, error)
-
-
-def _fault(subject: str, error: GadsError) -> Finding:
-    return Finding(subject, error.message, error)
+        return fault(subject, error)

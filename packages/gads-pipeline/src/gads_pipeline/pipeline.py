@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from gads_domain.state import PartitionState, PartitionStatus
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline.account_selection import SelectedAccounts
-    from gads_pipeline.check import Finding
     from gads_pipeline.configuration import Configuration
     from gads_pipeline.execution import Forecast
+    from gads_pipeline.findings import Finding
     from gads_pipeline.ledger_queries import PartitionHistory
     from gads_pipeline.operator_acts import ActResult, PartitionSelection
     from gads_pipeline.outcome import Outcome
@@ -91,11 +91,17 @@ class Pipeline:
                 ledger.record_list(drawn)
         return selected
 
-    def check(self, *, offline: bool = False) -> Iterator[Finding]:
-        """Check configuration, reports, sink, ledger and, unless `offline`, the API, which costs one operation."""
+    def check(self, *, offline: bool = False, most_accounts: int | None = None) -> Iterator[Finding]:
+        """Check configuration, reports, sink, ledger and, unless `offline`, the API.
+
+        The API is asked to list the accounts, for itself of up to `most_accounts` of them (100 by default), and to
+        validate each report's query for one: one operation each, which one of the findings counts beforehand.
+        """
+        from gads_pipeline.api_check import MOST_ACCOUNTS
         from gads_pipeline.check import findings
 
-        return findings(self.configuration, offline=offline)
+        most = MOST_ACCOUNTS if most_accounts is None else most_accounts
+        return findings(self.configuration, offline=offline, most_accounts=most)
 
     def compare_api_versions(self, api_versions: Sequence[str]) -> Iterator[Finding]:
         """Check the reports in each of `api_versions`, and what a change from one to the next would break."""

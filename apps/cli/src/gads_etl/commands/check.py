@@ -15,25 +15,44 @@ from gads_etl.printing import Format, print_json, print_table
 def check(
     config: ConfigOption = DEFAULT_FILE,
     offline: Annotated[bool, typer.Option("--offline", help="Do not check the API and its credentials.")] = False,
+    accounts: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Ask at most this many accounts for themselves (100).")
+    ] = None,
     api_version: Annotated[
         list[str] | None,
         typer.Option(metavar="vNN", help="Compare: what a change between the versions given would break, by column."),
     ] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Check configuration, reports, sink, ledger and credentials, and list every fault.
+    """Check configuration, reports, sink, ledger and API, and list every fault.
 
-    Reports are checked against the fields of the API version. Signing in costs one operation of the daily quota;
-    --offline costs none. With --api-version, given once or more, only the reports are checked: in each of those
-    versions, and what a change from one to the next would break.
+    Reports are checked against the fields of the API version. The API is asked as a run would ask it: it lists the
+    accounts, answers for each of them (up to --accounts), and validates each report's query for one of them. Each of
+    these is one operation of the daily quota, counted in the budget; --offline takes none. With --api-version, given
+    once or more, only the reports are checked: in each of those versions, and what a change from one to the next would
+    break.
     """
     pipeline = open_pipeline(config)
-    found = list(pipeline.compare_api_versions(api_version) if api_version else pipeline.check(offline=offline))
-    rows = [{"subject": f.subject, "ok": f.ok, "message": f.message, "hint": for_operators(f.hint)} for f in found]
+    found = list(
+        pipeline.compare_api_versions(api_version)
+        if api_version
+        else pipeline.check(offline=offline, most_accounts=accounts)
+    )
+    rows = [
+        {
+            "subject": f.subject,
+            "ok": f.ok,
+            "warning": bool(f.warning),
+            "message": f.message,
+            "hint": for_operators(f.hint),
+        }
+        for f in found
+    ]
     if format_ is Format.JSON:
         print_json(rows)
     else:
         columns = ["subject", "ok", "message", *(["hint"] if any(row["hint"] for row in rows) else [])]
-        print_table(columns, ({**row, "ok": "ok" if row["ok"] else "FAULT"} for row in rows))
+        words = ["WARNING" if f.warning else "ok" if f.ok else "FAULT" for f in found]
+        print_table(columns, ({**row, "ok": word} for row, word in zip(rows, words, strict=True)))
     if code := worst(exit_code_of(finding.error) for finding in found if finding.error is not None):
         raise typer.Exit(int(code))
