@@ -23,7 +23,9 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
     "all": "--all",
     "reason": "--reason",
     "Pipeline.accounts": "gads-etl accounts",
+    "Pipeline.backfill": "gads-etl backfill",
     "Pipeline.check": "gads-etl check",
+    "Pipeline.compare_api_versions": "gads-etl check --api-version",
     "Pipeline.history": "gads-etl state history KEY",
     "template.real_account": "gads-etl init --print",
 }

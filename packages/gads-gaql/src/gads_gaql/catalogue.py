@@ -6,8 +6,10 @@
 import gzip
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib import resources
@@ -214,6 +216,12 @@ def versions() -> tuple[str, ...]:
 def latest() -> str:
     """The newest of `versions()`."""
     return versions()[-1]
+
+
+@cache
+def sunsets() -> Mapping[str, date]:
+    """The day from which the API refuses each of `versions()`, as far as Google has said; `fields/sunsets.toml`."""
+    return tomllib.loads((resources.files("gads_gaql") / "fields" / "sunsets.toml").read_text("utf-8"))
 
 
 @cache

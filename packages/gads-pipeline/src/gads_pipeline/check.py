@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError, GadsError, QueryError
 from gads_domain.ports.sink import DescribableSink
 from gads_gaql import compare_versions, load, parse, table_schema
@@ -17,6 +18,7 @@ from gads_pipeline.composition import (
     open_ledger_reader,
     open_sink,
 )
+from gads_pipeline.deadlines import warnings
 from gads_pipeline.findings import Finding, fault
 from gads_reports.description import problems, versions
 
@@ -33,6 +35,7 @@ def findings(configuration: Configuration, *, offline: bool, most_accounts: int)
     yield from _reports(configuration)
     yield from _sink(configuration)
     yield _tried("state", lambda: _ledger(configuration))
+    yield from _warnings(configuration)
     if not offline:
         yield from api_findings(configuration, most_accounts)
 
@@ -120,6 +123,14 @@ def _ledger(configuration: Configuration) -> str:
         if ledger.ledger_id() is None:
             return f"{configuration.storage.state} does not exist yet; the first run creates it"
         return f"{configuration.storage.state} is a ledger at position {ledger.position():,}"
+
+
+def _warnings(configuration: Configuration) -> Iterator[Finding]:
+    try:
+        with open_ledger_reader(configuration) as ledger:
+            yield from warnings(configuration, ledger, SystemClock().now())
+    except GadsError:
+        return  # what is wrong with ledger or reports is a fault of its own
 
 
 def _tried(subject: str, look: Callable[[], str]) -> Finding:

@@ -233,10 +233,15 @@ class Execution:
         )
 
     def _planned(self, request: WorkRequest, notes: tuple[str, ...]) -> Forecast:
-        quota = self.configuration.quota
-        with open_ledger_reader(self.configuration) as ledger:
+        from gads_pipeline.deadlines import warnings  # the fields of the API, which reading the ledger does without
+
+        configuration, quota = self.configuration, self.configuration.quota
+        with open_ledger_reader(configuration) as ledger:
             spent = ledger.quota(quota.name, quota.budget.day_of(request.now))
-            return Forecast(plan_work(request, ledger), spent, quota.daily_limit, notes)
+            ending = tuple(
+                f"warning: {one.subject}: {one.message}" for one in warnings(configuration, ledger, request.now)
+            )
+            return Forecast(plan_work(request, ledger), spent, quota.daily_limit, (*notes, *ending))
 
     def _require_usable(self, options: RunOptions) -> None:
         """Refuse a report that the API would refuse, and an account that is not configured."""
