@@ -40,19 +40,22 @@ def failed(outcomes: tuple[DayOutcome, ...]) -> dict[date, str]:
     return {one.key.logical_date: one.reason.message for one in outcomes if isinstance(one, Unsealed)}
 
 
-def test_days_that_are_too_old_for_the_api_fail_alone(tmp_path: Path, run: RunContext, sink: RawSink) -> None:
+@pytest.mark.parametrize(("version", "code"), [("v26", "REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED"), ("v23", "UNKNOWN")])
+def test_days_that_are_too_old_for_the_api_fail_alone(
+    version: str, code: str, tmp_path: Path, run: RunContext, sink: RawSink
+) -> None:
     agency = SyntheticAgency(SyntheticSettings(accounts=1, first=date(2024, 1, 1), last=date(2024, 3, 31)))
     last = date(2024, 2, 15)
     with (
         EmulatorServer(agency, now=lambda: datetime(2027, 2, 27, 12, tzinfo=UTC)) as server,
-        GoogleAdsConnection.open(server.write_client_configuration(tmp_path), "v26") as connection,
+        GoogleAdsConnection.open(server.write_client_configuration(tmp_path), version) as connection,
     ):
         slice_ = ReportSlice(agency.client_ids[0], REPORT, last - timedelta(days=45), last)
         result = GoogleAdsReportSource(connection).extract(slice_, run, sink)
     assert [one.key for one in result.days] == list(slice_.keys)
     found = failed(result.days)
     assert sorted(found) == list(slice_.days[:26]), "the API has the days from 2024-01-27 on"
-    assert all("REQUESTED_DATE_GRANULARITY_NOT_SUPPORTED" in message for message in found.values())
+    assert all(f"DATE_RANGE_ERROR.{code}" in message for message in found.values())
     assert len(set(found.values())) == 26, "each has the request that refused it"
     assert result.operations <= 2 * 26 + 6
 

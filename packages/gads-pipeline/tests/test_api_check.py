@@ -102,7 +102,7 @@ def test_each_account_and_each_query_is_asked_once(check: Check, server: Emulato
     validated = [call for call in watched.calls if call.method == "Search"]
     assert len(validated) == 2
     assert all(call.request.validate_only for call in validated)
-    assert "asking 3 accounts and for 2 queries takes 5 operations" in [one.message for one in found]
+    assert "asking 3 accounts and validating 2 queries: at most 5 operations" in [one.message for one in found]
     assert ("accounts", "3 answer") in [(one.subject, one.message) for one in found]
 
 
@@ -125,7 +125,7 @@ def test_a_query_that_only_the_api_can_refuse_is_found(check: Check) -> None:
 def test_no_more_accounts_are_asked_than_are_allowed(check: Check, watched: Watched) -> None:
     found = check(most=1)
     assert all(one.ok for one in found)
-    assert "asking 1 of 3 accounts and for 1 queries takes 2 operations" in [one.message for one in found]
+    assert "asking 1 of 3 accounts and validating 1 queries: at most 2 operations" in [one.message for one in found]
     assert len(accounts_asked(watched)) == 1
 
 

@@ -77,7 +77,7 @@ def _probed(
     asked, reports = unasked[:most_accounts], list(_supported(configuration))
     only = f"{len(asked)} of {len(unasked)}" if len(asked) < len(unasked) else f"{len(asked)}"
     total = len(asked) + len(reports)
-    yield Finding(_SUBJECT, f"asking {only} accounts and for {len(reports)} queries takes {total} operations")
+    yield Finding(_SUBJECT, f"asking {only} accounts and validating {len(reports)} queries: at most {total} operations")
     directory = directory_of(configuration, CountedStreams(access, count))
     answers = {answer.customer_id: answer for answer in directory.named([one.customer_id for one in asked])}
     reached = yield from _accounts(selected, answers)
