@@ -1,7 +1,5 @@
 """Whether what is expected is authoritative: gaps, the watermark, and whether to publish."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime

@@ -4,8 +4,6 @@ A set is a tuple of `DayRange`, ascending, with at least one day between two of 
 last range means that there is no last day.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 

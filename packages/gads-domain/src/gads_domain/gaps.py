@@ -1,7 +1,5 @@
 """Gaps: the expected partitions that are not authoritative, and the reason of each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta

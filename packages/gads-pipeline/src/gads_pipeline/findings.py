@@ -1,7 +1,5 @@
 """What a check says about one subject: its parts find, the command line prints."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from gads_domain.errors import GadsError

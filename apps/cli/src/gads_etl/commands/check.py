@@ -1,7 +1,5 @@
 """`gads-etl check`: whether everything is there that a run needs."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """The laws of `StateReader` about the past: the state at a position of the change feed, and at a time."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import replace
 from datetime import timedelta
