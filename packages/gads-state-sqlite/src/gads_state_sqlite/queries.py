@@ -14,6 +14,7 @@ from gads_domain.account_days import DayRange
 from gads_domain.control import Mark, QuotaDay
 from gads_domain.day_ranges import united
 from gads_domain.gaps import AuthoritativeDays
+from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter
@@ -29,9 +30,8 @@ from gads_state_sqlite.rows import (
     moment_text,
 )
 from gads_state_sqlite.schema import HELD_VERSION, RANGES_VERSION, RUNS_VERSION, version_of
-from gads_state_sqlite.sql_file import blocks
 
-SQL = blocks("queries.sql")
+SQL = statements_of("gads_state_sqlite", "queries.sql")
 
 Statement = tuple[str, Sequence[Any]]
 """SQL and the values of its parameters."""

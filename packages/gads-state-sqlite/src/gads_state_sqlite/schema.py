@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from gads_state_sqlite.sql_file import blocks
+from gads_domain.package_data import statements_of
 
 APPLICATION_ID = 0x47414453
 """Marks the file as a ledger (`GADS`), in SQLite's own header field for it."""
@@ -33,7 +33,8 @@ def _statements(text: str) -> Migration:
     return tuple(found)
 
 
-MIGRATIONS: tuple[Migration, ...] = tuple(map(_statements, blocks("migrations.sql").values()))
+_SQL = statements_of("gads_state_sqlite", "migrations.sql")
+MIGRATIONS: tuple[Migration, ...] = tuple(map(_statements, _SQL.values()))
 """From an empty file to the present version; entries are added at the end and never edited."""
 
 OLDEST_READABLE = 2
