@@ -11,7 +11,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -179,7 +179,11 @@ def test_leases_and_quota_are_read(folder: Path) -> None:
     with ledger_adapter("sqlite:state.db").open_reader("sqlite:state.db", folder) as ledger:
         (lease,) = ledger.leases(datetime(2026, 11, 27, 20, 21, 30, tzinfo=UTC))
         assert (lease.scope, lease.number) == ("google_ads/8646067664/campaign", 12)
-        assert ledger.quota("default", date(2026, 11, 27)).spent == 12
+        before = ledger.spent("default", datetime(2026, 11, 27, tzinfo=UTC))
+        assert [part.count for part in before.parts] == [12]
+    with ledger_adapter("sqlite:state.db").open_for_control_plane("sqlite:state.db", folder) as control:
+        assert control.spent("default", datetime(2026, 11, 27, tzinfo=UTC)).count == 12
+        assert control.rests("default", datetime(2026, 11, 27, tzinfo=UTC)) == []
 
 
 def test_the_newest_run_is_found_before_and_after_the_migration(folder: Path) -> None:

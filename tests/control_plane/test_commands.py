@@ -126,7 +126,13 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl: Any) -> None:
     planned = gads_etl("plan", "-c", config, "--format", "json").json
-    assert planned["quota"] == {"operations_per_day": 100, "spent_today": 0, "exhausted": False}
+    assert planned["quota"] == {
+        "operations_per_day": 100,
+        "spent": 0,
+        "left": 100,
+        "more_from": None,
+        "rests": [],
+    }
     assert planned["operations"] == len(planned["slices"]) == 2
     assert set(planned["by_reason"]) == {"new"}
     assert not (config.parent / "state.db").exists()
@@ -139,7 +145,7 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
     assert gads_etl("warehouse", "status", "-c", config).code == 0, "the tables are where the ledger is"
     after = gads_etl("plan", "-c", config, "--format", "json").json
     assert after["operations"] == 0
-    assert after["quota"]["spent_today"] > 2, "the two, and the list of accounts"
+    assert after["quota"]["spent"] > 2, "the two, and the list of accounts"
 
 
 def test_sigterm_ends_the_daemon_within_ten_seconds(config: Path, gads_etl_script: Path) -> None:

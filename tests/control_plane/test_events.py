@@ -69,7 +69,7 @@ def _runs_that_end_early(deployment: SimulatedDeployment) -> None:
     deployment.execute(plan)
 
     deployment.trouble.quota_days = {deployment.clock.now().date(): 0}
-    deployment.cycle(ONE_DAY, accounts=(Account("2"),))
+    deployment.cycle(ONE_DAY, accounts=(Account("2"),), longest_rest=timedelta(days=1))
     deployment.trouble.quota_days = {}
 
     def refuse(slice_: ReportSlice, *_asked: object) -> SliceResult:

@@ -143,7 +143,7 @@ def test_r23_a_call_repeated_within_a_run_is_an_operation_and_no_try(deployment:
     deployment.api._answer = twice  # type: ignore[method-assign]  # a source that asks twice
     deployment.start_outage()
     result = deployment.cycle(ONE_DAY)
-    assert (result.operations, deployment.control.quota("t", NOON.date()).spent) == (2, 2)
+    assert (result.operations, deployment.control.spent("t", NOON).count) == (2, 2)
     assert deployment.scheduling(KEY).tries == 1
 
 
@@ -182,7 +182,7 @@ def test_r25_under_a_short_budget_no_account_is_forgotten(tmp_path: Path) -> Non
     accounts = tuple(Account(str(n)) for n in range(1, 9))
     for _ in range(12):
         deployment.cycle(ONE_DAY, accounts=accounts)
-        deployment.pass_time(days=1)
+        deployment.pass_time(hours=25)
     asked = Counter(asked.customer_id for asked in deployment.api.calls)
     assert min(asked[account.customer_id] for account in accounts) >= 5
     deployment.close()

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from gads_domain.control import Mark, Spending
-from gads_domain.errors import FailureReason, StorageFullError
+from gads_domain.control import Mark
+from gads_domain.errors import FailureReason, GadsError, QuotaExhaustedError, StorageFullError
 from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.report_source import OperationQuota
 from gads_domain.ports.validation import UnsealedRun
+from gads_domain.quota import CallScope, RestAsked, RestReach, Spending
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext
 from gads_orchestrator.daemon import Daemon
-from gads_orchestrator.events import PartitionRecovered, RunPlanned, ServePaused, ServeResumed
+from gads_orchestrator.events import CallsRest, PartitionRecovered, RunPlanned, ServePaused, ServeResumed
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.plan import Account, plan_work
 from gads_orchestrator.selection import SelectRequested
@@ -45,12 +47,16 @@ def test_r30_r31_at_the_limit_a_run_ends_cleanly_and_the_rest_is_as_it_was(tmp_p
     accounts = tuple(Account(str(n)) for n in range(1, 9))
     result = deployment.cycle(accounts=accounts)
     assert (result.ended, result.operations, len(deployment.api.calls)) == ("source", 5, 5)
-    assert deployment.control.quota("t", NOON.date()).spent == 5
+    assert deployment.control.spent("t", NOON).count == 5
+    assert result.stopped_by is not None
+    assert result.stopped_by.hint.startswith("5 more may be spent from 2024-06-11T12:05:00Z on")
     reached = {asked.customer_id for asked in deployment.api.calls}
     untouched = [key_of(YESTERDAY, str(n)) for n in range(1, 9) if str(n) not in reached]
     assert [state.version for state in deployment.control.get_many(untouched)] == [0, 0, 0]
-    assert deployment.cycle(accounts=accounts).operations == 0
-    deployment.clock.moment = datetime(2024, 6, 11, 0, 0, 1, tzinfo=UTC)
+    for moment in (datetime(2024, 6, 10, 23, 59, tzinfo=UTC), datetime(2024, 6, 11, 12, 4, tzinfo=UTC)):
+        deployment.clock.moment = moment
+        assert deployment.cycle(accounts=accounts).operations == 0, "no midnight and no clock gives it back sooner"
+    deployment.clock.moment = datetime(2024, 6, 11, 12, 5, tzinfo=UTC)
     deployment.cycle(accounts=accounts)
     assert {state.status for state in deployment.control.get_many(untouched)} == {SUCCESS}
     deployment.close()
@@ -77,42 +83,105 @@ def test_r31_a_daemon_with_a_spent_budget_begins_nothing_and_says_so(tmp_path: P
     deployment.close()
 
 
-def test_r30_two_who_share_a_budget_never_exceed_it(tmp_path: Path) -> None:
-    deployment = SimulatedDeployment(tmp_path, NOON, limit=7)
+ACCOUNTS = tuple(Account(str(n)) for n in range(1, 6))
+ONE, OTHER = (ReportDefinition(name, "SELECT", restatement_days=1) for name in ("one", "other"))
+
+
+def refusing(deployment: SimulatedDeployment, reach: RestReach, seconds: float, times: int = 1) -> None:
+    """Let the API ask for a rest at the next calls for account 1 and report `one`."""
+    answer = deployment.api._error
+    left = [times]
+
+    def error(slice_: ReportSlice) -> GadsError | None:
+        if (slice_.customer_id, slice_.report.name) != ("1", "one") or not left[0]:
+            return answer(slice_)
+        left[0] -= 1
+        return QuotaExhaustedError("RESOURCE_EXHAUSTED")
+
+    def asked(error: GadsError, quota: OperationQuota) -> None:
+        quota.rest(RestAsked(reach, timedelta(seconds=seconds), error.message))
+
+    deployment.api._error = error  # type: ignore[method-assign]  # an API that asks for a rest
+    deployment.api.ask_for_rest = asked  # type: ignore[method-assign]  # of another reach and length
+
+
+@pytest.mark.parametrize(
+    ("reach", "done", "ended"),
+    [
+        (RestReach.PROJECT, set(), "source"),
+        (RestReach.ACCOUNT, {("2", "one"), ("2", "other")}, "done"),
+        (RestReach.REPORT, {("1", "other"), ("2", "other")}, "done"),
+    ],
+)
+def test_r32_r47_r48_r50_what_the_api_asks_to_rest_rests_in_every_process_until_its_time(
+    deployment: SimulatedDeployment, reach: RestReach, done: set[tuple[str, str]], ended: str
+) -> None:
+    refusing(deployment, reach, 3600)
+    accounts = (Account("1"), Account("2"))
+    keys = {(n, r.name): key_of(YESTERDAY, n, r.name) for n in ("1", "2") for r in (ONE, OTHER)}
+    result = deployment.cycle(ONE, OTHER, accounts=accounts, days=1)
+    assert (result.ended, result.is_whole) == (ended, False)
+    assert [call.answer for call in deployment.api.calls].count("api_quota") == 1
+    statuses = {name: deployment.control.get(key).status for name, key in keys.items()}
+    if reach is not RestReach.PROJECT:
+        assert {name for name, status in statuses.items() if status is SUCCESS} == done
+        reason = result.resting[0][1]
+        name = "account 1" if reach is RestReach.ACCOUNT else "report one"
+        assert f"RESOURCE_EXHAUSTED: no request for {name} is sent until 2024-06-10T13:00:0" in reason.message
+    assert FAILED not in statuses.values(), "nothing that the API put off is failed"
     other = deployment.second_instance()
-    granted = 0
-    for n in range(10):
-        for one in (deployment, other):
-            spending = one.control.spend("t", NOON.date(), 1 + n % 2, 5, None, NOON)
-            granted += (1 + n % 2) * (spending is Spending.GRANTED)
-    assert granted == deployment.control.quota("t", NOON.date()).spent == 5
+    asked = len(deployment.api.calls)
+    deployment.pass_time(minutes=59)
+    for selection in (None, SelectRequested()):
+        again = other.cycle(ONE, OTHER, accounts=accounts, selection=selection, since=YESTERDAY, until=YESTERDAY)
+        assert (again.operations, other.api.calls, again.is_whole) == (0, [], False)
+    assert (len(deployment.api.calls), deployment.control.spent("t", deployment.clock.now()).count) == (asked, asked)
+    deployment.pass_time(minutes=2)
+    assert other.cycle(ONE, OTHER, accounts=accounts).is_whole
+    assert {state.status for state in deployment.control.get_many(list(keys.values()))} == {SUCCESS}
     other.close()
-    deployment.close()
 
 
-def test_r32_the_apis_own_refusal_holds_for_the_day(deployment: SimulatedDeployment) -> None:
-    deployment.trouble.quota_days = {NOON.date(): 2}
-    accounts = tuple(Account(str(n)) for n in range(1, 6))
-    assert deployment.cycle(accounts=accounts).ended == "source"
-    assert len(deployment.api.calls) == 3
-    for selection in (None, None, SelectRequested(), None):
-        deployment.pass_time(hours=2)
-        assert (
-            deployment.cycle(accounts=accounts, selection=selection, since=YESTERDAY, until=YESTERDAY).operations == 0
-        )
-    assert deployment.control.quota("t", NOON.date()).exhausted
-    deployment.pass_time(days=1)
-    deployment.cycle(accounts=accounts)
-    states = deployment.control.get_many([key_of(YESTERDAY, str(n)) for n in range(1, 6)])
-    assert {state.status for state in states} == {SUCCESS}
+def test_r49_a_short_rest_is_waited_for_and_other_slices_go_on_meanwhile(deployment: SimulatedDeployment) -> None:
+    refusing(deployment, RestReach.REPORT, 90)
+    result = deployment.cycle(ONE, OTHER, accounts=(Account("1"), Account("2")), longest_rest=timedelta(minutes=5))
+    assert (result.ended, result.is_whole, result.operations) == ("done", True, 5)
+    waits = [event for event in deployment.events if isinstance(event, CallsRest)]
+    assert [(event.customer_id, event.report) for event in waits] == [("", "one")]
+    answered = [call.report for call in deployment.api.calls if call.at < waits[0].not_before]
+    assert answered.count("other") == 2
+    assert all(call.at >= waits[0].not_before for call in deployment.api.calls[len(answered) :])
 
 
-def test_r32_a_refusal_of_a_requested_day_concerns_no_other_run(deployment: SimulatedDeployment) -> None:
-    deployment.trouble.quota_days = {NOON.date(): 0}
-    assert deployment.cycle(selection=SelectRequested(), since=YESTERDAY, until=YESTERDAY).ended == "source"
-    assert not deployment.control.quota("t", NOON.date()).exhausted
-    deployment.trouble.quota_days = {}
-    assert deployment.cycle(accounts=(Account("2"),)).ended == "done"
+def test_r49_an_api_that_asks_for_one_short_rest_after_another_ends_the_run(deployment: SimulatedDeployment) -> None:
+    refusing(deployment, RestReach.PROJECT, 60, times=1000)
+    result = deployment.cycle(ONE, accounts=(Account("1"),), longest_rest=timedelta(minutes=5))
+    assert (result.ended, len(deployment.api.calls)) == ("source", 6)
+    assert result.stopped_by is not None
+    assert result.stopped_by.code == "api_quota"
+    assert deployment.control.get(key_of(YESTERDAY, "1", "one")).version == 0
+
+
+def test_r48_a_daemon_begins_nothing_while_all_rests_and_goes_on_when_it_is_over(
+    deployment: SimulatedDeployment,
+) -> None:
+    refusing(deployment, RestReach.REPORT, 3600)
+    daemon = Daemon(
+        lambda _now: deployment.request(ONE),
+        lambda: RunContext(deployment.run_ids.new_run_id(), "deployment", "serve"),
+        Control(deployment.control, deployment.clock, deployment.budget, deployment),
+        InThisProcess(deployment.context),
+        Event(),
+    )
+    assert daemon.look() is not None
+    deployment.events.clear()
+    second = daemon.look()
+    assert second is not None
+    assert (second.run, len(second.resting), deployment.events) == (None, 1, [])
+    deployment.pass_time(hours=1)
+    third = daemon.look()
+    assert third is not None
+    assert third.is_whole
 
 
 def test_r33_r35_two_instances_with_one_plan_ask_for_each_slice_once(deployment: SimulatedDeployment) -> None:
@@ -147,8 +216,8 @@ def test_r34_who_has_lost_a_lease_spends_nothing(deployment: SimulatedDeployment
     assert deployment.api.calls == []
     assert deployment.control.get(KEY).version == 0
     end = NOON + timedelta(seconds=120)
-    assert deployment.control.spend("t", NOON.date(), 1, None, later, end) is Spending.LEASE_LOST, "lost to time alone"
-    assert deployment.control.spend("t", NOON.date(), 1, None, later, end - timedelta(seconds=1)) is Spending.GRANTED
+    assert deployment.control.spend(CallScope("t"), 1, None, later, end) is Spending.LEASE_LOST, "lost to time alone"
+    assert deployment.control.spend(CallScope("t"), 1, None, later, end - timedelta(seconds=1)) is Spending.GRANTED
 
 
 def test_r36_a_sealed_day_is_validated_and_not_requested_again(deployment: SimulatedDeployment) -> None:

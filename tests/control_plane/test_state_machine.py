@@ -180,7 +180,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def the_budget_holds_and_leases_are_single(self) -> None:
         deployment = self.instances[0]
-        assert deployment.control.quota("t", deployment.clock.now().date()).spent <= 40
+        assert deployment.control.spent("t", deployment.clock.now()).count <= 40
         leases = deployment.control.leases(deployment.clock.now())
         assert len({lease.scope for lease in leases}) == len({lease.number for lease in leases}) == len(leases)
         for one in self.lost:

@@ -69,7 +69,7 @@ def test_a_run_without_accounts_and_days_takes_each_account_s_own(
     done = gads_etl("run", "-c", config, "--format", "json")
     after = datetime.now(UTC)
     assert done.code == 0, done.err
-    spent = gads_etl("plan", "-c", config, "--format", "json").json["quota"]["spent_today"]
+    spent = gads_etl("plan", "-c", config, "--format", "json").json["quota"]["spent"]
     assert spent > done.json["operations"], "the list of accounts is paid for like any other call"
     accounts = SyntheticAgency(SyntheticSettings(seed=3, accounts=3)).accounts
     days: dict[tuple[str, str], list[date]] = {}

@@ -1,4 +1,4 @@
-"""The operations of a day are a budget that runs share: at its end a run stops cleanly and says when to go on."""
+"""A budget that runs share, and rests that the API asks for: a run stops cleanly and says when to go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_a_run_ends_at_the_budget_and_what_was_not_asked_for_stays_pending(
     first = gads_etl(*asked)
     assert first.code == 75, first.err
     assert first.json["summary"] == {"pending": 4, "success": 8, "failed": 0}
-    assert "the next day begins" in first.json["stopped_by"]["hint"]
+    assert "4 more may be spent from 20" in first.json["stopped_by"]["hint"]
 
     again = gads_etl(*asked)
     assert (again.code, again.json["summary"], again.json["up_to_date"]) == (
@@ -24,7 +24,7 @@ def test_a_run_ends_at_the_budget_and_what_was_not_asked_for_stays_pending(
         8,
     )
     table = gads_etl(*asked[:-2])
-    assert "error: the operations of" in table.err
+    assert "error: the budget is spent: 4 operations within 24 hours" in table.err
 
     config.write_text(config.read_text().replace("operations_per_day = 4", "operations_per_day = 6"))
     last = gads_etl(*asked)

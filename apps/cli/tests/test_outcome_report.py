@@ -12,6 +12,7 @@ import pytest
 from gads_conformance.ledger.samples import record_one, result_of, run_of
 from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter
+from gads_domain.clock import iso_utc
 from gads_domain.control import Mark
 from gads_domain.errors import (
     ClockSkewError,
@@ -24,6 +25,7 @@ from gads_domain.errors import (
 )
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, ValidatorLedger
+from gads_domain.quota import CallScope, RestAsked, RestReach, Spent
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, ValidationOutcome
@@ -163,17 +165,33 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
     rows = json.loads(capsys.readouterr().out)["partitions"]
     skipped = {row["logical_date"]: row["skipped"]["code"] for row in rows if row["skipped"]}
     assert skipped == {"2024-06-01": "failed", "2024-06-02": "failed", "2024-06-03": "held"}
-    quota = deployment.control.quota("default", NOW.date())
-    print_forecast(Forecast(deployment.plan(), quota, None), Format.TABLE)
+    scope, from_, until = CallScope("default", "1"), NOW - timedelta(hours=20), NOW + timedelta(minutes=5)
+    deployment.control.spend(scope, 3, None, None, from_)
+    rest = deployment.control.rest(scope, RestAsked(RestReach.ACCOUNT, until - NOW, "RESOURCE_EXHAUSTED"), NOW)
+    spent = deployment.control.spent("default", NOW)
+    forecast = Forecast(deployment.plan(), spent, (rest,), 10)
+    print_forecast(forecast, Format.TABLE)
     printed = capsys.readouterr()
     assert "2 partitions in 1 request\n" in printed.out
     assert "2 partitions failed earlier and were skipped; run --retry-failed attempts them again" in printed.err
     assert "skipped: 1 campaign 2024-06-03: held by an operator" in printed.err
+    free = f"{spent.parts[0].free_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert f"quota: 3 of 10 operations spent in 24 hours, 7 left; 10 from {free} on" in printed.err
+    assert f"RESOURCE_EXHAUSTED: no request for account 1 is sent until {until:%Y-%m-%dT%H:%M:%SZ}" in printed.err
+    print_forecast(forecast, Format.JSON)
+    assert json.loads(capsys.readouterr().out)["quota"] == {
+        "operations_per_day": 10,
+        "spent": 3,
+        "left": 7,
+        "more_from": iso_utc(spent.parts[0].free_at),
+        "rests": [
+            {"customer_id": "1", "report": None, "not_before": iso_utc(until), "reason": "RESOURCE_EXHAUSTED"},
+        ],
+    }
 
 
 def test_a_plan_without_requests_is_said_in_words(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     for day in range(5):
         deployment.record(day, ValidationOutcome.PASSED)
-    quota = deployment.control.quota("default", NOW.date())
-    print_forecast(Forecast(deployment.plan(), quota, None), Format.TABLE)
+    print_forecast(Forecast(deployment.plan(), Spent(), (), None), Format.TABLE)
     assert capsys.readouterr().out == "nothing to do; 5 up to date\n"

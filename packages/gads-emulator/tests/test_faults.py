@@ -203,12 +203,15 @@ def test_a_slowed_stream_has_all_rows(server: EmulatorServer, service: Any, agen
 
 
 def test_a_quota_error_has_a_retry_delay(server: EmulatorServer, service: Any, agency: SyntheticAgency) -> None:
-    _play(server, FaultRule(error="quota_error.RESOURCE_TEMPORARILY_EXHAUSTED", retry_delay=7, first=1))
+    code = "quota_error.RESOURCE_TEMPORARILY_EXHAUSTED"
+    _play(server, FaultRule(error=code, retry_delay=7, rate_scope="ACCOUNT", rate_name="Requests per account", first=1))
     with pytest.raises(ResourceExhausted) as caught:
         _rows(service, agency.client_ids[0], SMALL)
     error = _failure(caught.value).errors[0]
     assert error.error_code.quota_error.name == "RESOURCE_TEMPORARILY_EXHAUSTED"
-    assert error.details.quota_error_details.retry_delay.total_seconds() == 7
+    details = error.details.quota_error_details
+    assert details.retry_delay.total_seconds() == 7
+    assert (details.rate_scope.name, details.rate_name) == ("ACCOUNT", "Requests per account")
 
 
 def test_the_operations_of_a_day_are_limited(agency: SyntheticAgency, tmp_path: Path) -> None:
@@ -224,8 +227,11 @@ def test_the_operations_of_a_day_are_limited(agency: SyntheticAgency, tmp_path: 
             _rows(service, agency.client_ids[1], SMALL)
         error = _failure(caught.value).errors[0]
         assert error.error_code.quota_error.name == "RESOURCE_EXHAUSTED"
-        assert error.details.quota_error_details.retry_delay.total_seconds() == 7201
+        assert error.details.quota_error_details.retry_delay.total_seconds() == 86_401
         clock[0] = datetime(2024, 6, 2, 0, 1, tzinfo=UTC)
+        with pytest.raises(ResourceExhausted):
+            _rows(service, agency.client_ids[1], SMALL)
+        clock[0] = datetime(2024, 6, 2, 22, 0, 1, tzinfo=UTC)
         assert _rows(service, agency.client_ids[1], SMALL)
 
 
@@ -316,6 +322,7 @@ def test_a_plan_is_read_back_from_json_and_toml(tmp_path: Path) -> None:
         ({"faults": [{"probability": 2}]}, "from 0 to 1"),
         ({"faults": [{"customers": [None]}]}, "'customers' has the wrong type"),
         ({"faults": [{"retry_delay": 1}]}, "needs an error"),
+        ({"faults": [{"rate_scope": "PROJECT"}]}, "'PROJECT' is not a rate scope"),
     ],
 )
 def test_an_invalid_plan_is_an_error_that_says_why(document: Any, said: str) -> None:

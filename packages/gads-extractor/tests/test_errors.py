@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -10,6 +11,7 @@ from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import (
+    AccountQuotaError,
     AccountRefusedError,
     AccountUnavailableError,
     ApiUnreachableError,
@@ -19,9 +21,11 @@ from gads_domain.errors import (
     GadsError,
     PermanentApiError,
     QuotaExhaustedError,
+    ReportQuotaError,
     TransientApiError,
     failure_codes,
 )
+from gads_domain.quota import RestReach
 from gads_extractor.errors import ApiVersionGoneError, BrokenStreamError, RangeRefusedError, explain
 
 VERSION = "v26"
@@ -62,14 +66,17 @@ class Refused(grpc.RpcError, grpc.Call):
 
 
 def refusal(
-    *codes: tuple[str, int], delay: int | None = None, status: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT
+    *codes: tuple[str, int], delay: int = 0, scope: str = "", status: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT
 ) -> Refused:
     failure = GoogleAdsFailure.pb()(request_id="asked")
     for group, number in codes:
         error = failure.errors.add(message=f"because of {group}")
         setattr(error.error_code, group, number)
-        if delay is not None:
-            error.details.quota_error_details.retry_delay.seconds = delay
+        if delay:
+            quota = error.details.quota_error_details
+            quota.retry_delay.seconds, quota.rate_name = delay, "Requests per account"
+            scopes = quota.DESCRIPTOR.fields_by_name["rate_scope"].enum_type
+            quota.rate_scope = scopes.values_by_name[scope or "UNSPECIFIED"].number
     return Refused(status, "see details", ((FAILURE, failure.SerializeToString()),))
 
 
@@ -105,7 +112,7 @@ def test_a_status_without_details(status: grpc.StatusCode, details: str, kind: t
     ("codes", "kind"),
     [
         ([("internal_error", 4)], TransientApiError),
-        ([("internal_error", 4), ("quota_error", 4)], TransientApiError),
+        ([("internal_error", 4), ("quota_error", 4)], QuotaExhaustedError),
         ([("internal_error", 4), ("quota_error", 2)], QuotaExhaustedError),
         ([("internal_error", 4), ("query_error", 2)], PermanentApiError),
         ([("query_error", 2), ("authentication_error", 2)], CredentialsError),
@@ -161,11 +168,6 @@ def test_a_new_account_is_asked_again() -> None:
 
 def test_a_code_that_the_client_does_not_know_shows_its_number() -> None:
     assert "QUOTA_ERROR.987" in explain(refusal(("quota_error", 987)), VERSION).error.message
-
-
-def test_the_delay_that_the_api_names_comes_along() -> None:
-    assert explain(refusal(("quota_error", 4), delay=40_591), VERSION).retry_after == 40_591.0
-    assert explain(refusal(("quota_error", 4)), VERSION).retry_after is None
 
 
 def test_details_that_are_no_failure_leave_the_status() -> None:
@@ -295,21 +297,44 @@ def test_a_certificate_that_is_not_trusted_is_a_fault_of_the_configuration(detai
     assert "google_ads.ca_certificate" in error.hint
 
 
+SHORT, LONG = (f"EXCESSIVE_{term}_TERM_QUERY_RESOURCE_CONSUMPTION" for term in ("SHORT", "LONG"))
+
+
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "scope", "delay", "kind", "reach", "seconds"),
     [
-        ("RESOURCE_EXHAUSTED", QuotaExhaustedError),
-        ("EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION", QuotaExhaustedError),
-        ("RESOURCE_TEMPORARILY_EXHAUSTED", TransientApiError),
-        ("EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION", TransientApiError),
-        ("ACCESS_PROHIBITED", PermanentApiError),
+        ("RESOURCE_EXHAUSTED", "DEVELOPER", 40_591, QuotaExhaustedError, RestReach.PROJECT, 40_591),
+        ("RESOURCE_EXHAUSTED", "ACCOUNT", 310, AccountQuotaError, RestReach.ACCOUNT, 310),
+        ("RESOURCE_TEMPORARILY_EXHAUSTED", "ACCOUNT", 7, AccountQuotaError, RestReach.ACCOUNT, 7),
+        ("RESOURCE_TEMPORARILY_EXHAUSTED", "UNSPECIFIED", 7, QuotaExhaustedError, RestReach.PROJECT, 7),
+        (SHORT, "ACCOUNT", 300, ReportQuotaError, RestReach.REPORT, 300),
+        (LONG, "DEVELOPER", 86_400, ReportQuotaError, RestReach.REPORT, 86_400),
+        ("RESOURCE_EXHAUSTED", "", 0, QuotaExhaustedError, RestReach.PROJECT, 3600),
+        ("RESOURCE_TEMPORARILY_EXHAUSTED", "", 0, QuotaExhaustedError, RestReach.PROJECT, 30),
+        (SHORT, "", 0, ReportQuotaError, RestReach.REPORT, 300),
+        (LONG, "", 0, ReportQuotaError, RestReach.REPORT, 21_600),
     ],
 )
-def test_quotas_that_pass_soon_and_quotas_of_the_day(name: str, kind: type[GadsError]) -> None:
-    error = explain(refusal(code_of("quota_error", name)), VERSION).error
-    assert type(error) is kind
-    if kind is QuotaExhaustedError:
-        assert "midnight in California" in error.hint
+def test_a_quota_says_what_rests_and_for_how_long(
+    name: str, scope: str, delay: int, kind: type[GadsError], reach: RestReach, seconds: int
+) -> None:
+    found = explain(refusal(code_of("quota_error", name), delay=delay, scope=scope), VERSION)
+    assert type(found.error) is kind
+    assert (found.error.code, found.error.retryable) == ("api_quota", True)
+    assert found.rest is not None
+    assert (found.rest.reach, found.rest.length) == (reach, timedelta(seconds=seconds))
+    told = f"(Requests per account); the API asks to wait {delay} s" if delay else "the API does not say for how long"
+    assert name in found.rest.reason
+    assert found.rest.reason.endswith(told)
+
+
+def test_a_delay_that_is_in_the_message_alone_is_taken_from_there() -> None:
+    refused = Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests. Retry in 40591 seconds.")
+    found = explain(refused, VERSION)
+    assert type(found.error) is QuotaExhaustedError
+    assert found.rest is not None
+    assert (found.rest.reach, found.rest.length) == (RestReach.PROJECT, timedelta(seconds=40_591))
+    assert explain(refusal(code_of("quota_error", "ACCESS_PROHIBITED")), VERSION).rest is None
 
 
 def test_a_message_that_is_too_large_is_no_quota() -> None:

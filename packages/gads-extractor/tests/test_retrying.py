@@ -1,11 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gads_domain.backoff import Backoff
-from gads_domain.errors import GadsError, PermanentApiError, QuotaExhaustedError, TransientApiError
+from gads_domain.errors import (
+    AccountQuotaError,
+    GadsError,
+    PermanentApiError,
+    QuotaExhaustedError,
+    ReportQuotaError,
+    TransientApiError,
+)
+from gads_domain.quota import RestAsked, RestReach
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.errors import CallFailedError, CallFailure
 
@@ -26,17 +34,22 @@ def test_jitter_is_over_the_whole_delay() -> None:
     assert RetryPolicy(chance=lambda: 0.75).delay(3, CallFailure(BUSY)) == 1.0
 
 
+def resting(seconds: float, error: GadsError | None = None) -> CallFailure:
+    reason = "RESOURCE_EXHAUSTED: none left; the API asks to wait"
+    asked = RestAsked(RestReach.PROJECT, timedelta(seconds=seconds), reason)
+    return CallFailure(error or QuotaExhaustedError("none left"), asked)
+
+
 def test_the_api_s_delay_comes_on_top() -> None:
-    assert RetryPolicy(chance=lambda: 0.5).delay(1, CallFailure(BUSY, 30.0)) == 30.5
+    assert RetryPolicy(chance=lambda: 0.5).delay(1, resting(30.0)) == 30.5
 
 
 def test_a_delay_beyond_the_longest_wait_ends_it() -> None:
-    assert RetryPolicy(longest_wait=300.0).delay(1, CallFailure(BUSY, 300.1)) is None
+    assert RetryPolicy(longest_wait=300.0).delay(1, resting(300.1)) is None
 
 
-@pytest.mark.parametrize("error", [PermanentApiError("no"), QuotaExhaustedError("none left")])
-def test_what_does_not_pass_is_not_asked_again(error: GadsError) -> None:
-    assert RetryPolicy().delay(1, CallFailure(error)) is None
+def test_what_does_not_pass_is_not_asked_again() -> None:
+    assert RetryPolicy().delay(1, CallFailure(PermanentApiError("no"))) is None
 
 
 class Noon:
@@ -44,40 +57,43 @@ class Noon:
         return datetime(2024, 6, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("error", [BUSY, QuotaExhaustedError("none left")])
-def test_a_quota_says_when_to_go_on(error: GadsError) -> None:
+@pytest.mark.parametrize("kind", [QuotaExhaustedError, AccountQuotaError, ReportQuotaError])
+def test_a_quota_says_when_to_go_on(kind: type[GadsError]) -> None:
     def act() -> None:
-        raise CallFailedError(CallFailure(error, 40591.0))
+        raise CallFailedError(resting(40591.0, kind("none left")))
 
-    with pytest.raises(QuotaExhaustedError) as caught:
+    with pytest.raises(kind) as caught:
         call_with_retry(RetryPolicy(clock=Noon()), act)
     assert caught.value.message == (
-        f"{error.message}: the API asks for a pause of 40591 s, until 2024-06-02T23:16:31.000000Z"
+        "RESOURCE_EXHAUSTED: none left; the API asks to wait, until 2024-06-02T23:16:31.000000Z"
     )
-    assert caught.value.hint.startswith("go on after 2024-06-02T23:16:31.000000Z")
+    assert caught.value.hint == "go on after 2024-06-02T23:16:31.000000Z"
 
 
-def test_a_used_up_quota_is_not_waited_for_however_short_the_rest() -> None:
+def test_a_rest_is_kept_by_the_quota_which_grants_the_next_call_or_does_not() -> None:
+    kept: list[RestAsked] = []
+
+    class Quota:
+        def take(self) -> None:
+            if len(kept) == 2:
+                raise QuotaExhaustedError("no request is sent until noon")
+
+        def rest(self, asked: RestAsked) -> None:
+            kept.append(asked)
+
     def act() -> None:
-        raise CallFailedError(CallFailure(QuotaExhaustedError("none left"), 60.0))
+        quota.take()
+        raise CallFailedError(resting(40591.0))
 
-    with pytest.raises(QuotaExhaustedError, match=r"a pause of 60 s, until 2024-06-02T12:01:00"):
-        call_with_retry(RetryPolicy(clock=Noon(), longest_wait=300.0), act)
-
-
-def test_a_quota_without_a_time_says_what_is_known() -> None:
-    def act() -> None:
-        raise CallFailedError(CallFailure(QuotaExhaustedError("none left")))
-
-    with pytest.raises(QuotaExhaustedError) as caught:
-        call_with_retry(RetryPolicy(clock=Noon()), act)
-    assert caught.value.message == "none left"
-    assert caught.value.hint
+    quota, naps = Quota(), list[float]()
+    with pytest.raises(QuotaExhaustedError, match="until noon"):
+        call_with_retry(RetryPolicy(sleep=naps.append), act, quota)
+    assert (len(kept), naps) == (2, [])
 
 
 def test_persisting_gives_the_first_good_answer() -> None:
     naps: list[float] = []
-    left = [CallFailure(BUSY), CallFailure(BUSY, 7.0)]
+    left = [CallFailure(BUSY), resting(7.0)]
 
     def act() -> str:
         if left:

@@ -187,7 +187,7 @@ def configured(tmp_path: Path) -> Configured:
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch) -> Directory:
     made = Directory(TREE)
-    monkeypatch.setattr(account_selection, "directory_of", lambda configuration, connection: made)
+    monkeypatch.setattr(account_selection, "directory_of", lambda *_given: made)
     return made
 
 

@@ -134,4 +134,4 @@ def test_what_a_check_asks_is_counted(check: Check, watched: Watched, tmp_path: 
     configuration = Configuration.load(tmp_path / "gads.toml")
     with open_ledger_reader(configuration) as ledger:
         budget = configuration.quota.budget
-        assert ledger.quota(budget.name, budget.day_of(SystemClock().now())).spent == len(watched.calls)
+        assert ledger.spent(budget.name, SystemClock().now()).count == len(watched.calls)

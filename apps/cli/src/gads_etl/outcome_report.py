@@ -17,12 +17,14 @@ from gads_domain.state import PartitionStatus
 from gads_etl.error_handling import for_operators, print_error
 from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
 from gads_etl.printing import Format, counted, print_json, print_json_of_rows, print_note, print_table
+from gads_orchestrator.budget import rest_error, shown
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Tally, row
 
 if TYPE_CHECKING:
     from gads_domain.gaps import GapRange
+    from gads_domain.quota import Rest
     from gads_orchestrator.selection import Skipped
     from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.execution import Forecast
@@ -39,7 +41,7 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     if format_ is Format.JSON:
         print_json(_forecast_document(forecast))
         return
-    plan, quota, limit = forecast.plan, forecast.quota, forecast.operations_per_day
+    plan, spent, limit = forecast.plan, forecast.spent, forecast.operations_per_day
     up_to_date = f"; {plan.up_to_date:,} up to date" if plan.up_to_date else ""
     print_table(
         ["reason", "customer_id", "report", "since", "until", "#days"],
@@ -60,8 +62,13 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
         print_note(f"… and {len(skipped) - _LINES} more; --format json lists them all")
     _print_not_retried(sum(len(left.keys) for left in skipped if left.why.code == NOT_RETRIED))
     if limit is not None:
-        rest = 0 if quota.exhausted else max(limit - quota.spent, 0)
-        print_note(f"quota: {quota.spent:,} of {limit:,} operations spent today, {rest:,} left")
+        free = spent.free_from(limit)
+        more = "" if free is None else f"; {free[1]:,} from {shown(free[0])} on"
+        print_note(
+            f"quota: {spent.count:,} of {limit:,} operations spent in 24 hours, {spent.left(limit):,} left{more}"
+        )
+    for rest in forecast.rests:
+        print_note(f"quota: {rest_error(rest).message}")
 
 
 def print_outcome(
@@ -199,21 +206,33 @@ def _slices(forecast: Forecast) -> Iterator[dict[str, Any]]:
 
 
 def _forecast_document(forecast: Forecast) -> dict[str, Any]:
-    plan, quota = forecast.plan, forecast.quota
+    plan, spent, limit = forecast.plan, forecast.spent, forecast.operations_per_day
+    free = None if limit is None else spent.free_from(limit)
     return {
-        "version": 2,
+        "version": 3,
         "operations": plan.operations,
         "partitions": plan.partitions,
         "up_to_date": plan.up_to_date,
         "by_reason": {reason.label: count for reason, count in sorted(plan.by_reason.items())},
         "quota": {
-            "operations_per_day": forecast.operations_per_day,
-            "spent_today": quota.spent,
-            "exhausted": quota.exhausted,
+            "operations_per_day": limit,
+            "spent": spent.count,
+            "left": None if limit is None else spent.left(limit),
+            "more_from": None if free is None else iso_utc(free[0]),
+            "rests": [_rest_document(rest) for rest in forecast.rests],
         },
         "slices": list(_slices(forecast)),
         "skipped": [_skipped(left) for left in [*plan.skipped, *plan.give_up]],
         "notes": list(forecast.notes),
+    }
+
+
+def _rest_document(rest: Rest) -> dict[str, Any]:
+    return {
+        "customer_id": rest.scope.customer_id or None,
+        "report": rest.scope.report or None,
+        "not_before": iso_utc(rest.not_before),
+        "reason": rest.reason,
     }
 
 

@@ -8,7 +8,7 @@ import pickle
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,9 +19,7 @@ from gads_domain.control import (
     ActKind,
     Lease,
     Mark,
-    QuotaDay,
     SchedulingState,
-    Spending,
     scheduling_text,
 )
 from gads_domain.errors import InvalidValueError, LedgerError, UsageError
@@ -29,6 +27,17 @@ from gads_domain.expectations import DrawnList, Expectations, after_drawing, inf
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.local_path import path_of
 from gads_domain.partition_key import PartitionKey
+from gads_domain.quota import (
+    BUCKET,
+    WINDOW,
+    CallScope,
+    Rest,
+    RestAsked,
+    Spending,
+    Spent,
+    SpentOperations,
+    bucket_of,
+)
 from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
@@ -67,7 +76,9 @@ class Content:
     """The version of the row at an operator's last retry: tries are counted from there."""
     leases: dict[str, Lease] = field(default_factory=dict)
     lease_number: int = 0
-    quota: dict[tuple[str, date], QuotaDay] = field(default_factory=dict)
+    spent: dict[str, list[tuple[datetime, int]]] = field(default_factory=dict)
+    """When how many operations of a budget were spent; along the list time never goes back."""
+    rests: dict[CallScope, Rest] = field(default_factory=dict)
     drawn: dict[str, Expectations] = field(default_factory=dict)
 
     def expectations(self, source: str) -> Expectations:
@@ -81,6 +92,20 @@ class Content:
         """Put a list on record."""
         self.drawn[drawn.source] = after_drawing(self.expectations(drawn.source), drawn)
         return self.drawn[drawn.source]
+
+    def spent_at(self, budget: str, now: datetime) -> Spent:
+        """What of `budget` still counts at `now`."""
+        parts = [(count, bucket_of(at) + BUCKET + WINDOW) for at, count in self.spent.get(budget, ())]
+        return Spent(tuple(SpentOperations(count, free_at) for count, free_at in parts if free_at > now))
+
+    def rests_at(self, budget: str, now: datetime) -> list[Rest]:
+        """The rests of `budget` that are not over at `now`."""
+        found = [rest for rest in self.rests.values() if rest.scope.budget == budget and rest.not_before > now]
+        return sorted(found, key=lambda rest: (rest.scope.customer_id, rest.scope.report))
+
+    def at_or_after_the_last(self, budget: str, now: datetime) -> datetime:
+        """`now`, or when the last operation was spent if that is later."""
+        return max([now, *(at for at, _ in self.spent.get(budget, [])[-1:])])
 
     def state(self, key: PartitionKey) -> PartitionState:
         """The row of `key`, or the pending one."""
@@ -252,9 +277,13 @@ class PocketReader:
         """The leases that are held at `now`, by scope."""
         return [lease for _, lease in sorted(self._content().leases.items()) if lease.expires_at > now]
 
-    def quota(self, budget: str, day: date) -> QuotaDay:
-        """What was spent of `budget` on `day`."""
-        return self._content().quota.get((budget, day), QuotaDay())
+    def spent(self, budget: str, now: datetime) -> Spent:
+        """What was spent of `budget` and still counts at `now`."""
+        return self._content().spent_at(budget, now)
+
+    def rests(self, budget: str, now: datetime) -> list[Rest]:
+        """The rests of `budget` whose time has not come at `now`."""
+        return self._content().rests_at(budget, now)
 
     def newest_run(self) -> RunId | None:
         """The latest run with a result that is not revoked."""
@@ -448,30 +477,37 @@ class PocketControlPlaneLedger(_Writer):
         self._change(lambda content: content.release(leases))
 
     def spend(
-        self, budget: str, day: date, operations: int, limit: int | None, lease: Lease | None, now: datetime
+        self, call: CallScope, operations: int, limit: int | None, lease: Lease | None, now: datetime
     ) -> Spending:
-        """Count `operations` of `budget` on `day` if there are as many left, and `lease` holds."""
+        """Count `operations` for `call` if it does not rest, as many are left, and `lease` holds."""
         if operations < 1:
             raise InvalidValueError(f"{operations} is not a number of operations to spend")
 
         def change(content: Content) -> Spending:
-            so_far = content.quota.get((budget, day), QuotaDay())
             if lease is not None and not content.holds(lease, now):
                 return Spending.LEASE_LOST
-            if so_far.exhausted or (limit is not None and so_far.spent + operations > limit):
+            if any(rest.scope.covers(call) for rest in content.rests_at(call.budget, now)):
+                return Spending.RESTING
+            if limit is not None and content.spent_at(call.budget, now).count + operations > limit:
                 return Spending.EXHAUSTED
-            content.quota[budget, day] = replace(so_far, spent=so_far.spent + operations)
+            at = content.at_or_after_the_last(call.budget, now)
+            content.spent.setdefault(call.budget, []).append((at, operations))
             return Spending.GRANTED
 
         return self._change(change)
 
-    def exhaust(self, budget: str, day: date) -> None:
-        """Record that the API grants no more of `budget` on `day`."""
+    def rest(self, call: CallScope, asked: RestAsked, now: datetime) -> Rest:
+        """Record what the API asked after `call`, unless a rest of the same calls lasts longer."""
+        if asked.length <= timedelta():
+            raise InvalidValueError(f"a rest of {asked.length} is not longer than nothing")
 
-        def change(content: Content) -> None:
-            content.quota[budget, day] = replace(content.quota.get((budget, day), QuotaDay()), exhausted=True)
+        def change(content: Content) -> Rest:
+            scope = asked.scope_of(call)
+            new = Rest(scope, content.at_or_after_the_last(call.budget, now) + asked.length, asked.reason)
+            content.rests[scope] = max(content.rests.get(scope, new), new, key=lambda rest: rest.not_before)
+            return content.rests[scope]
 
-        self._change(change)
+        return self._change(change)
 
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list on record."""

@@ -13,6 +13,7 @@ from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
+from gads_domain.quota import RestAsked
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 
@@ -45,8 +46,11 @@ class Operations:
 
     def take(self) -> None:
         if self.taken >= self.limit:
-            raise BudgetSpentError("the operations of the day are spent")
+            raise BudgetSpentError("the operations of 24 hours are spent")
         self.taken += 1
+
+    def rest(self, asked: RestAsked) -> None:
+        raise AssertionError(f"the API was not told to ask for a rest: {asked}")
 
 
 class ReportSourceLaws:

@@ -1,4 +1,4 @@
-"""What the control plane keeps beside the statuses: marks, revocations, leases and spent operations."""
+"""What the control plane keeps beside the statuses: marks, revocations and leases."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -76,24 +76,6 @@ class Lease:
     owner: str
     number: int
     expires_at: datetime
-
-
-class Spending(StrEnum):
-    """The answer to a request to spend operations."""
-
-    GRANTED = "granted"
-    EXHAUSTED = "exhausted"
-    """The budget of the day would be exceeded; nothing was counted."""
-    LEASE_LOST = "lease_lost"
-    """Another process may hold the scope by now; nothing was counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaDay:
-    """What was spent of a budget on a day; `exhausted` says that the API itself refused more."""
-
-    spent: int = 0
-    exhausted: bool = False
 
 
 def scope_of(source: str, customer_id: str, report: str) -> str:

@@ -165,9 +165,17 @@ class ApiUnreachableError(TransientApiError, code="api_unreachable", scope=Failu
 
 
 class QuotaExhaustedError(ApiError, code="api_quota", scope=FailureScope.SOURCE, retryable=True):
-    """No operations are left for the day."""
+    """The API asks for a rest of every call, and names its end or not; nothing was done that counts as a try."""
 
     default_hint = "go on after the quota is renewed; what was not asked for is still pending"
+
+
+class AccountQuotaError(QuotaExhaustedError, scope=FailureScope.ACCOUNT):
+    """The API asks for a rest of one account's calls; others are answered."""
+
+
+class ReportQuotaError(QuotaExhaustedError, scope=FailureScope.PARTITION):
+    """The API asks for a rest of one report's query; others are answered."""
 
 
 class BudgetSpentError(QuotaExhaustedError, code="budget_spent"):

@@ -16,8 +16,8 @@ class ApiFailureError(Exception):
     """One `GoogleAdsError` with its gRPC status.
 
     `group` is the field of `ErrorCode` (`query_error`) and `code` the name in that enum (`UNRECOGNIZED_FIELD`).
-    `status` is a gRPC status name; empty for the usual one of the group. `retry_delay` adds
-    `QuotaErrorDetails`. An empty `group` is a failure of the transport, without a `GoogleAdsFailure`.
+    `status` is a gRPC status name; empty for the usual one of the group. `retry_delay` adds `QuotaErrorDetails` with
+    `rate_scope` and `rate_name`. An empty `group` is a failure of the transport, without a `GoogleAdsFailure`.
     """
 
     group: str
@@ -26,6 +26,8 @@ class ApiFailureError(Exception):
     status: str = ""
     trigger: str = ""
     retry_delay: timedelta | None = None
+    rate_scope: str = "DEVELOPER"
+    rate_name: str = "Number of operations"
 
     @property
     def status_name(self) -> str:
@@ -44,9 +46,9 @@ class ApiFailureError(Exception):
             error.trigger.string_value = self.trigger
         if self.retry_delay is not None:
             quota = error.details.quota_error_details
-            quota.rate_name = "Number of operations"
+            quota.rate_name = self.rate_name
             scopes = version.quota_details.DESCRIPTOR.fields_by_name["rate_scope"].enum_type
-            quota.rate_scope = scopes.values_by_name["DEVELOPER"].number
+            quota.rate_scope = scopes.values_by_name[self.rate_scope].number
             quota.retry_delay.FromTimedelta(self.retry_delay)
         return failure
 

@@ -19,6 +19,7 @@ from gads_gaql.catalogue import latest, load, versions
 
 TOKEN = "Token"
 """The method by which a rule selects the OAuth token endpoint."""
+RATE_SCOPES = ("DEVELOPER", "ACCOUNT", "UNSPECIFIED")
 _KNOWN_METHODS = frozenset({*METHODS, TOKEN})
 
 
@@ -59,6 +60,10 @@ class FaultRule:
     message: str = ""
     retry_delay: float | None = None
     """Seconds, as `QuotaErrorDetails` of `error`."""
+    rate_scope: str = "DEVELOPER"
+    """Whose quota `error` is about: `DEVELOPER`, which is the Cloud project, `ACCOUNT` or `UNSPECIFIED`."""
+    rate_name: str = "Number of operations"
+    """What the API calls that quota."""
     oauth_error: str = ""
     """An error of the token endpoint, such as `invalid_grant`; only for the method `Token`."""
     after_rows: int | None = None
@@ -90,6 +95,8 @@ class FaultRule:
             raise _wrong("oauth_error applies to the token endpoint only", 'add methods = ["Token"]')
         if self.retry_delay is not None and not self.error:
             raise _wrong("retry_delay needs an error", "add error = 'quota_error.RESOURCE_TEMPORARILY_EXHAUSTED'")
+        if self.rate_scope not in RATE_SCOPES:
+            raise _wrong(f"{self.rate_scope!r} is not a rate scope", f"rate scopes: {', '.join(RATE_SCOPES)}")
         least = dict.fromkeys(("first", "every", "drip_rows"), 1)
         for name in ("first", "every", "drip_rows", "delay", "drip_delay", "after_rows", "after_pages", "retry_delay"):
             value = getattr(self, name)
@@ -120,7 +127,7 @@ class FaultPlan:
     rules: tuple[FaultRule, ...] = ()
     seed: int = 1
     operations_per_day: int | None = None
-    """Operations a day (UTC) of the API's clock, of all callers together: the quota belongs to the Cloud project.
+    """Operations within 24 hours of the API's clock, of all callers together: the quota is the Cloud project's.
 
     A stream or a search is one operation.
     """

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ class Faults:
             self._plan = plan
             self._seen: Counter[Hashable] = Counter()
             self._struck: Counter[int] = Counter()
-            self._operations: Counter[Hashable] = Counter()
+            self._operations: deque[datetime] = deque()
 
     def clear(self) -> None:
         """Remove all faults."""
@@ -100,12 +100,13 @@ class Faults:
             return
         now = self._now().astimezone(UTC)
         with self._lock:
-            key = now.date()
-            self._operations[key] += 1
-            if self._operations[key] <= budget:
+            while self._operations and self._operations[0] <= now - timedelta(hours=24):
+                self._operations.popleft()
+            if len(self._operations) < budget:
+                self._operations.append(now)
                 return
-        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
-        seconds = int((midnight - now).total_seconds()) + 1
+            free = self._operations[0] + timedelta(hours=24) if self._operations else now + timedelta(hours=24)
+        seconds = int((free - now).total_seconds()) + 1
         raise replace(refusal("RESOURCE_EXHAUSTED", seconds=seconds), retry_delay=timedelta(seconds=seconds))
 
     def _play(self, rule: FaultRule, call: Call, messages: Iterator[bytes]) -> Iterator[bytes]:
@@ -157,7 +158,8 @@ def _failure(rule: FaultRule) -> ApiFailureError:
     group, _, code = rule.error.partition(".")
     delay = None if rule.retry_delay is None else timedelta(seconds=rule.retry_delay)
     status = rule.status or ("" if group else "UNAVAILABLE")
-    return ApiFailureError(group, code, rule.message or "injected fault", status, retry_delay=delay)
+    text = rule.message or "injected fault"
+    return ApiFailureError(group, code, text, status, "", delay, rule.rate_scope, rule.rate_name)
 
 
 def _cut_between(rule: FaultRule, version: ApiVersion, messages: Iterator[bytes]) -> Iterator[bytes]:

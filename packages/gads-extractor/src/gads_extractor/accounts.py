@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from gads_domain.account import Account, AccountStatus
-from gads_domain.errors import AccountUnavailableError, ApiError, FailureReason, PermanentApiError
+from gads_domain.errors import (
+    AccountUnavailableError,
+    ApiError,
+    FailureReason,
+    PermanentApiError,
+    QuotaExhaustedError,
+)
+from gads_domain.ports.report_source import OperationQuota
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT
 from gads_extractor.page_decoder import PageDecoder
@@ -29,7 +36,7 @@ _LABELS = "SELECT label.resource_name, label.name FROM label"
 
 
 class GoogleAdsAccountDirectory:
-    """An `AccountDirectory`, each request one operation of the Cloud project's quota.
+    """An `AccountDirectory`, each request one operation of `quota`.
 
     `customer_client` of a manager lists itself and everything below it, to any depth, with the level and not the
     parent; cancelled accounts are in it
@@ -37,9 +44,15 @@ class GoogleAdsAccountDirectory:
     """
 
     def __init__(
-        self, connection: SearchStreams, *, retry: RetryPolicy | None = None, idle_timeout: float = IDLE_TIMEOUT
+        self,
+        connection: SearchStreams,
+        *,
+        retry: RetryPolicy | None = None,
+        idle_timeout: float = IDLE_TIMEOUT,
+        quota: OperationQuota | None = None,
     ) -> None:
         self._connection = connection
+        self._quota = quota
         self._retry = retry or RetryPolicy()
         self._idle_timeout = idle_timeout
 
@@ -73,7 +86,7 @@ class GoogleAdsAccountDirectory:
         try:
             rows = self._rows(customer_id, _ITSELF)
         except ApiError as error:
-            if error.scope.stops_the_run:
+            if error.scope.stops_the_run or isinstance(error, QuotaExhaustedError):
                 raise
             return Account(customer_id, refusal=FailureReason.of(error))
         if not rows:
@@ -120,11 +133,13 @@ class GoogleAdsAccountDirectory:
         decoder = PageDecoder(self._connection.api_version, schema)
 
         def read() -> list[dict[str, Any]]:
+            if self._quota is not None:
+                self._quota.take()
             stream = self._connection.search_stream(customer_id, render(query), idle_timeout=self._idle_timeout)
             with closing(stream) as pages:
                 return [row for data in pages for row in decoder.decode(data).rows.to_pylist()]
 
-        return call_with_retry(self._retry, read)
+        return call_with_retry(self._retry, read, self._quota)
 
 
 def _account(row: Mapping[str, Any], resource: str, labels: Mapping[str, str]) -> Account:

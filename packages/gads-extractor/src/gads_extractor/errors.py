@@ -25,19 +25,15 @@ from gads_domain.errors import (
     QuotaExhaustedError,
     TransientApiError,
 )
+from gads_domain.quota import RestAsked
 from gads_extractor import credential_hints
+from gads_extractor.quota_failures import QUOTA_ERRORS, RESTS, rest_asked
 
 _TRANSIENT_CODES = {
     "INTERNAL_ERROR.INTERNAL_ERROR",
     "INTERNAL_ERROR.TRANSIENT_ERROR",
     "INTERNAL_ERROR.DEADLINE_EXCEEDED",
     "DATABASE_ERROR.CONCURRENT_MODIFICATION",
-    "QUOTA_ERROR.RESOURCE_TEMPORARILY_EXHAUSTED",
-    "QUOTA_ERROR.EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION",
-}
-_QUOTA_CODES = {
-    "QUOTA_ERROR.RESOURCE_EXHAUSTED",
-    "QUOTA_ERROR.EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION",
 }
 _RANGE_CODES = {
     "CHANGE_EVENT_ERROR.START_DATE_TOO_OLD",
@@ -81,10 +77,6 @@ _HINTS = {
     **dict.fromkeys(_RANGE_CODES, "the API keeps figures by day for 37 months, clicks for 90 days, changes for 30"),
     "QUERY_ERROR.REQUESTED_METRICS_FOR_MANAGER": "a manager has no metrics of its own; ask the accounts below it",
 }
-_QUOTA_HINT = (
-    "the API does not say when; its operations are counted a day, and the days of Google's quotas begin at midnight in "
-    "California: go on then, or 24 hours from now at the latest; what was not asked for is still pending"
-)
 _TOO_LARGE = "larger than max"
 """In what gRPC says, with the status of a quota, about a message that this side does not take."""
 NO_CONNECTION = "failed to connect to all addresses"
@@ -109,10 +101,7 @@ _KINDS_OF_UNKNOWN: dict[grpc.StatusCode, type[GadsError]] = {
     grpc.StatusCode.PERMISSION_DENIED: AccountUnavailableError,
 }
 """What the status says of a failure whose codes this client does not know; all else is a fault of the request."""
-_HINTS_OF_UNKNOWN = {
-    grpc.StatusCode.RESOURCE_EXHAUSTED: _QUOTA_HINT,
-    grpc.StatusCode.UNAUTHENTICATED: credential_hints.ANY_OF_THEM,
-}
+_HINTS_OF_UNKNOWN = {grpc.StatusCode.UNAUTHENTICATED: credential_hints.ANY_OF_THEM}
 _SHOWN_ERRORS = 3
 _SHOWN_TEXT = 400
 
@@ -133,13 +122,13 @@ class BrokenStreamError(TransientApiError):
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
-    """Why a call failed: the domain's error, and for how many seconds the API asks not to be called again.
+    """Why a call failed: the domain's error, and the rest that the API asks for with a quota.
 
     `token_expired` says that the access token was too old, so that the same call with a new one may succeed.
     """
 
     error: GadsError
-    retry_after: float | None = None
+    rest: RestAsked | None = None
     token_expired: bool = False
 
 
@@ -168,7 +157,10 @@ def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ())
     request_id = next((str(value) for name, value in trailing if name == "request-id"), "")
     if failure is not None:
         return _of_failure(failure, error.code(), request_id, secrets)
-    return CallFailure(_of_status(error.code(), error.details() or "", request_id, secrets))
+    details = error.details() or ""
+    of_status = _of_status(error.code(), details, request_id, secrets)
+    is_quota = isinstance(of_status, QuotaExhaustedError)
+    return CallFailure(of_status, rest_asked(of_status.message, details=details) if is_quota else None)
 
 
 def explain_oauth(error: auth_errors.GoogleAuthError, secrets: Iterable[str] = ()) -> GadsError:
@@ -214,7 +206,12 @@ def _of_failure(failure: Any, status: grpc.StatusCode, request_id: str, secrets:
         message = f"{message} (request id {asked})"
     kind, default_hint = _kind_of(codes, status)
     hint = next((_HINTS[code] for code in codes if code in _HINTS), default_hint)
-    return CallFailure(kind(message, hint=hint), _retry_delay(failure), _TOKEN_EXPIRED in codes)
+    rest = None
+    if issubclass(kind, QuotaExhaustedError):
+        quotas = [one.details.quota_error_details for one in failure.errors if one.HasField("details")]
+        rest = rest_asked(message, codes, quotas, " ".join(one.message for one in failure.errors))
+        kind = QUOTA_ERRORS[rest.reach]
+    return CallFailure(kind(message, hint=hint), rest, _TOKEN_EXPIRED in codes)
 
 
 def _code_of(error_code: Any) -> str:
@@ -241,10 +238,10 @@ def _kind_of(codes: Sequence[str], status: grpc.StatusCode) -> tuple[type[GadsEr
         return AccountUnavailableError, None
     if known & _ACCOUNT_CODES:
         return AccountRefusedError, None
-    if refused := known - _TRANSIENT_CODES - _QUOTA_CODES:
+    if refused := known - _TRANSIENT_CODES - set(RESTS):
         return (RangeRefusedError if refused <= _RANGE_CODES else PermanentApiError), None
-    if known & _QUOTA_CODES:
-        return QuotaExhaustedError, _QUOTA_HINT
+    if known & set(RESTS):
+        return QuotaExhaustedError, None
     if known and len(known) == len(set(codes)):
         return TransientApiError, None
     return _KINDS_OF_UNKNOWN.get(status, PermanentApiError), _HINTS_OF_UNKNOWN.get(status)
@@ -254,15 +251,6 @@ def _is_unknown(code: str) -> bool:
     """Whether the installed client has no name for the code, or one that says nothing."""
     name = code.rpartition(".")[2]
     return name.isdigit() or name in ("UNKNOWN", "UNSPECIFIED")
-
-
-def _retry_delay(failure: Any) -> float | None:
-    delays = [
-        error.details.quota_error_details.retry_delay.ToTimedelta().total_seconds()
-        for error in failure.errors
-        if error.HasField("details") and error.details.quota_error_details.HasField("retry_delay")
-    ]
-    return max(delays, default=None)
 
 
 def _of_status(status: grpc.StatusCode, details: str, request_id: str, secrets: Iterable[str]) -> GadsError:
@@ -280,7 +268,7 @@ def _of_status(status: grpc.StatusCode, details: str, request_id: str, secrets: 
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
         return RangeRefusedError(message, hint="a page of the report is too large: select fewer or shorter fields")
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return QuotaExhaustedError(message, hint=_QUOTA_HINT)
+        return QuotaExhaustedError(message)
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return BrokenStreamError(message)
     if status in _TRANSIENT_STATUS:

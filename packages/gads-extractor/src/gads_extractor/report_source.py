@@ -89,7 +89,7 @@ class GoogleAdsReportSource:
             if isinstance(outcome, Unsealed) and outcome.reason.scope is not FailureScope.PARTITION:
                 stopped_by = outcome.reason
                 break
-        # A lost lease is the one failure of a slice that says nothing about its days.
+        # A lost lease and a rest that the API asks for say nothing about the days of the slice.
         tried = [day for day in days if isinstance(day, Sealed) or is_about_the_day(day.reason)]
         if stopped_by is None and len(tried) < len(days):
             stopped_by = next(day.reason for day in days if isinstance(day, Unsealed))
@@ -100,7 +100,7 @@ class GoogleAdsReportSource:
         slice_: ReportSlice,
         run: RunContext,
         sink: RawSink,
-        quota: OperationQuota,
+        quota: "_CountedQuota",
         progress: RowProgress | None,
         retry: RetryPolicy,
     ) -> Generator[DayOutcome, None, None]:
@@ -124,9 +124,11 @@ class GoogleAdsReportSource:
 
         windows = query_plan.windows
         if windows is None:
-            splitter, request_ids = call_with_retry(retry, lambda: _split(splitter_of(), pages_of(asked), progress))
+            splitter, request_ids = call_with_retry(
+                retry, lambda: _split(splitter_of(), pages_of(asked), progress), quota.inner
+            )
         else:
-            pages = windows.read(lambda query: call_with_retry(retry, lambda: list(pages_of(query))))
+            pages = windows.read(lambda query: call_with_retry(retry, lambda: list(pages_of(query)), quota.inner))
             splitter, request_ids = _split(splitter_of(), pages, progress)
         extracted_at = self._clock.now()
 
@@ -150,7 +152,7 @@ class GoogleAdsReportSource:
             splitter.abort()
 
     def _pages(
-        self, customer_id: str, query: str, decoder: PageDecoder, quota: OperationQuota
+        self, customer_id: str, query: str, decoder: PageDecoder, quota: "_CountedQuota"
     ) -> Generator[Page, None, None]:
         quota.take()
         with closing(self._connection.search_stream(customer_id, query, idle_timeout=self._idle_timeout)) as pages:
@@ -162,12 +164,12 @@ class _CountedQuota:
     """Counts the operations of one slice."""
 
     def __init__(self, quota: OperationQuota | None) -> None:
-        self._quota = quota
+        self.inner = quota
         self.taken = 0
 
     def take(self) -> None:
-        if self._quota is not None:
-            self._quota.take()
+        if self.inner is not None:
+            self.inner.take()
         self.taken += 1
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
-from gads_domain.errors import FailureReason, FailureScope, LeaseLostError
+from gads_domain.errors import FailureReason, FailureScope, LeaseLostError, QuotaExhaustedError
 from gads_domain.ports.report_source import DayOutcome, Unsealed
 from gads_domain.report import ReportSlice
 from gads_extractor.errors import BrokenStreamError, RangeRefusedError
@@ -54,8 +54,8 @@ def outcomes_of(slice_: ReportSlice, ask: Ask) -> list[DayOutcome]:
 
 
 def is_about_the_day(reason: FailureReason) -> bool:
-    """Whether a failure says something about its day; a lost lease and what stops the run say nothing."""
-    return not reason.scope.stops_the_run and reason.code != LeaseLostError.code
+    """Whether a failure says something about its day; a lost lease, a rest and what stops the run say nothing."""
+    return not reason.scope.stops_the_run and reason.code not in (LeaseLostError.code, QuotaExhaustedError.code)
 
 
 def _ends_it(reason: FailureReason, breaks: int) -> bool:

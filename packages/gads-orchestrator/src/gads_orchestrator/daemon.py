@@ -16,12 +16,14 @@ from gads_domain.errors import (
     FailureScope,
     GadsError,
     LedgerError,
+    QuotaExhaustedError,
     UsageError,
 )
 from gads_domain.run import RunContext
+from gads_orchestrator.budget import Rests, budget_spent, rest_error
 from gads_orchestrator.events import ServePaused, ServeResumed
 from gads_orchestrator.execution import Control, execute_plan
-from gads_orchestrator.outcome import Ending, RunOutcome
+from gads_orchestrator.outcome import RESTING, Ending, RunOutcome
 from gads_orchestrator.plan import WorkRequest, plan_work
 from gads_orchestrator.worker_pool import Workers
 
@@ -87,7 +89,7 @@ class Daemon:
             self.workers.close()
 
     def look(self) -> RunOutcome | None:
-        """One plan, executed; None if there was nothing to do. With a spent budget nothing is begun."""
+        """One plan, executed; None if there was nothing to do. While all rests nothing is begun."""
         now = self.control.clock.now()
         request = self.request_at(now)
         began = time.monotonic()
@@ -95,14 +97,18 @@ class Daemon:
         self._planning_seconds = time.monotonic() - began
         if self.stop.is_set():
             return RunOutcome(plan, ending=Ending.STOPPED)
-        budget = self.control.budget
-        quota = self.control.ledger.quota(budget.name, budget.day_of(now))
         if plan.operations == 0 and not plan.give_up:
             return None
-        if quota.exhausted or (budget.limit is not None and quota.spent >= budget.limit):
-            spent = FailureReason.of(BudgetSpentError(f"the operations of {budget.day_of(now)} are spent"))
+        spent = budget_spent(self.control.ledger, self.control.budget, now)
+        if spent is not None:
             deferred = Counter({FailureScope.SOURCE.value: plan.operations})
-            return RunOutcome(plan, stopped_by=spent, deferred=deferred)
+            return RunOutcome(plan, stopped_by=FailureReason.of(spent), deferred=deferred)
+        rests = self._rests()
+        if (rest := rests.of()) is not None and not rests.is_short(rest):
+            deferred = Counter({RESTING: plan.operations})
+            return RunOutcome(plan, stopped_by=FailureReason.of(rest_error(rest)), deferred=deferred)
+        if plan.operations and (resting := rests.keeping(plan)):
+            return RunOutcome(plan, resting=resting, deferred=Counter({RESTING: plan.operations}))
         replan_at = time.monotonic() + pause_between_looks(self.replan_seconds, self._planning_seconds, 0)
         outcome = execute_plan(
             plan,
@@ -115,10 +121,22 @@ class Daemon:
         self.ended(outcome)
         return outcome
 
+    def _rests(self) -> Rests:
+        control = self.control
+        rests = Rests(control.ledger, control.budget, control.clock, control.longest_rest)
+        rests.read()
+        return rests
+
     def _pause(self, failure: FailureReason | None) -> float:
         self._failures = 0 if failure is None else self._failures + 1
         seconds = pause_between_looks(self.look_seconds, self._planning_seconds, self._failures)
         now = self.control.clock.now()
+        if (
+            failure is not None
+            and failure.code == QuotaExhaustedError.code
+            and (rest := self._rests().of()) is not None
+        ):
+            seconds = min(seconds, (rest.not_before - now).total_seconds())
         if failure is None:
             if self._paused_by:
                 self.control.observer.on_events(ServeResumed(now, ""))

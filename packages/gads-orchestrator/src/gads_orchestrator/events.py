@@ -75,7 +75,8 @@ class SliceDeferred(SliceEvent):
     """A slice was planned and is not asked for now.
 
     `code` is `leased` (another process works on it), `awaited` (its lease is waited for: the holder may be dead),
-    `done` (another process did it meanwhile), or the scope of the failure that stopped it.
+    `done` (another process did it meanwhile), `resting` (the API asked not to be called so yet), or the scope of the
+    failure that stopped it.
     """
 
     code: str
@@ -218,6 +219,16 @@ class AccountStopped(Event):
     code: str
     message: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallsRest(Event):
+    """The API asked for a rest, of one account's or one report's calls if they are named; the run waits for its end."""
+
+    customer_id: str
+    report: str
+    not_before: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,16 @@ from gads_domain.errors import (
 )
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
+from gads_domain.quota import Rest
 from gads_domain.report import ReportSlice, slices
 from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, PartitionStatus, StateFilter
-from gads_orchestrator.budget import Budget
+from gads_orchestrator.budget import Budget, Rests, rest_error
 from gads_orchestrator.dispatcher import Dispatcher
 from gads_orchestrator.events import (
     AccountStopped,
     ActRecorded,
+    CallsRest,
     Event,
     NullObserver,
     Observer,
@@ -40,7 +42,7 @@ from gads_orchestrator.events import (
     WorkerLost,
 )
 from gads_orchestrator.leases import LeaseManager
-from gads_orchestrator.outcome import LEASED, Ending, RunOutcome
+from gads_orchestrator.outcome import LEASED, RESTING, Ending, RunOutcome
 from gads_orchestrator.plan import PlannedSlice, WorkPlan, choose
 from gads_orchestrator.selection import Reason
 from gads_orchestrator.worker import Task, TaskResult
@@ -53,6 +55,7 @@ LEASE_SECONDS = 60.0
 """How long a lease lasts without being renewed; after a crash other processes wait no longer."""
 
 _LOOK_AT_LEASES_SECONDS = 0.2
+_LOOK_AT_STOP_SECONDS = 1.0
 
 GRACE_SECONDS = 4.0
 """How long a run that is stopped waits for the slices under work before it drops them."""
@@ -63,7 +66,9 @@ class Control:
     """What a plan is executed with.
 
     With `awaits_leases` a slice that another process has leased is looked at again until the lease ends or is renewed:
-    its holder may be dead, and the user wants the slice now. A daemon comes back anyway.
+    its holder may be dead, and the user wants the slice now. The end of a rest is waited for by `sleep` if it comes
+    within `longest_rest`; other slices go on meanwhile, and those of a longer one stay pending. A daemon comes
+    back anyway.
     """
 
     ledger: ControlPlaneLedger
@@ -73,6 +78,8 @@ class Control:
     lease_length: timedelta = timedelta(seconds=LEASE_SECONDS)
     grace_seconds: float = GRACE_SECONDS
     awaits_leases: bool = False
+    longest_rest: timedelta = timedelta()
+    sleep: Callable[[float], None] = time.sleep
 
 
 def execute_plan(
@@ -89,7 +96,8 @@ def execute_plan(
     `replan` lets what is under work come to its end and begins nothing more; the workers stay with the caller.
 
     A failure of a partition is on record and stops nothing. A failure of an account drops the account's other slices. A
-    failure of the source, the storage or the ledger ends the execution. What was not tried stays pending.
+    failure of the source, the storage or the ledger ends the execution. What was not tried stays pending, and so does
+    what the API asks not to be asked for yet.
 
     Before a slice is begun its account and report are leased and its days are compared with the ledger once more, so
     that of several processes that execute the same plan one asks for each slice. Raises `UsageError` or `LedgerError`
@@ -133,6 +141,8 @@ class _Execution:
         self._outcome = RunOutcome(plan, run)
         self._give_up_at: float | None = None
         self._awaited: list[tuple[PlannedSlice, Lease]] = []
+        self._rests = Rests(control.ledger, control.budget, control.clock, control.longest_rest)
+        self._resting: list[PlannedSlice] = []
         self.leases = LeaseManager(control.ledger, f"{run.actor} {run.run_id}", control.clock, control.lease_length)
 
     @property
@@ -148,12 +158,13 @@ class _Execution:
         by_reason = {reason.label: count for reason, count in sorted(plan.by_reason.items())}
         self._emit(RunPlanned(*self._begin(), plan.operations, plan.partitions, by_reason, len(plan.skipped)))
         self._give_up()
+        self._rests.read()
         while True:
             self._check_stop()
             self._hand_out()
             self.leases.give_back()
             if not self._under_work:
-                if self._await_leases():
+                if self._await_leases() or self._await_rests():
                     continue
                 break
             if self._give_up_at is not None and time.monotonic() >= self._give_up_at:
@@ -189,9 +200,11 @@ class _Execution:
             self._workers.give(worker, ready.task)
 
     def _next_ready(self) -> _UnderWork | None:
-        while (planned := self._dispatcher.next()) is not None:
+        while not self._rests_as_a_whole() and (planned := self._dispatcher.next()) is not None:
             if planned.account.customer_id in self._outcome.stopped_accounts:
                 self._defer(planned.slice_, FailureScope.ACCOUNT)
+            elif self._rests.of(planned.slice_) is not None:
+                self._rest(planned)
             elif (task := self._task_of(planned)) is not None:
                 return _UnderWork(planned, task)
             self._dispatcher.ended(planned)
@@ -254,6 +267,45 @@ class _Execution:
             time.sleep(_LOOK_AT_LEASES_SECONDS)
         return bool(awaited)
 
+    def _rests_as_a_whole(self) -> bool:
+        """Whether no call is made now; if that lasts, the run ends here and says until when."""
+        rest = self._rests.of()
+        if rest is not None and not self._is_ending and not self._rests.is_short(rest):
+            self._stop(FailureReason.of(rest_error(rest)))
+        return rest is not None
+
+    def _rest(self, planned: PlannedSlice) -> None:
+        """Put a slice aside for later in this run, or leave it to the next one if its rest is long."""
+        rest = self._rests.of(planned.slice_)
+        if rest is None or (self._rests.is_short(rest) and not self._is_ending):
+            self._resting.append(planned)
+            return
+        self._outcome.resting.append((planned.slice_, FailureReason.of(rest_error(rest))))
+        self._defer(planned.slice_, RESTING)
+
+    def _await_rests(self) -> bool:
+        """Wait for the rest that ends first and take up its slices; False if there is nothing to wait for."""
+        whole, was_ending = self._rests.of(), self._is_ending
+        resting, self._resting = self._resting, []
+        rests = [rest for planned in resting if (rest := self._rests.of(planned.slice_)) is not None]
+        rest = whole or min(rests, key=lambda rest: rest.not_before, default=None)
+        if rest is not None and not was_ending:
+            self._rests.waits += 1
+            self._emit(
+                CallsRest(*self._begin(), rest.scope.customer_id, rest.scope.report, rest.not_before, rest.reason)
+            )
+            self._wait_for(rest)
+        for planned in reversed(resting):
+            # What the end of the run meets here is left to the next one.
+            (self._rest if self._is_ending else self._dispatcher.put_back)(planned)
+        return not was_ending and (whole is not None or bool(resting))
+
+    def _wait_for(self, rest: Rest) -> None:
+        while (left := (rest.not_before - self._control.clock.now()).total_seconds()) > 0 and not self._is_ending:
+            self._control.sleep(min(left, _LOOK_AT_STOP_SECONDS))
+            self._check_stop()
+        self._rests.read()
+
     def _still_due(self, planned: PlannedSlice) -> tuple[list[PartitionKey], list[PartitionKey]]:
         """The days of the slice that are still to be attempted, and those of them that are failed."""
         slice_, now = planned.slice_, self._control.clock.now()
@@ -307,26 +359,26 @@ class _Execution:
         self._free(under_work)
         self._emit(SliceEnded(*self._span(slice_), result.operations))
         if failure is None:
-            return
-        if failure.scope is FailureScope.ACCOUNT:
+            self._rests.waits = 0
+        elif failure.code == QuotaExhaustedError.code:
+            self._rests.read()
+            # A rest that is over by now is not read any more, and the slice is begun again.
+            self._rest(under_work.planned)
+        elif failure.scope is FailureScope.ACCOUNT:
             if slice_.customer_id not in self._outcome.stopped_accounts:
                 self._outcome.stopped_accounts[slice_.customer_id] = failure
                 told = (failure.code, failure.message, failure.hint)
                 self._emit(AccountStopped(*self._begin(), slice_.customer_id, *told))
         elif failure.scope.stops_the_run:
-            self._stop(under_work.planned, result, failure)
+            if result.operations == 0 or failure.code != BudgetSpentError.code:
+                self._defer(slice_, failure.scope)
+            self._stop(failure)
         elif failure.code == LeaseLostError.code:
             self._defer(slice_, LEASED)
         else:
             self._interrupt(slice_, failure)
 
-    def _stop(self, planned: PlannedSlice, result: TaskResult, failure: FailureReason) -> None:
-        budget = self._control.budget
-        # A user who asks by name may ask again today, and finds out by one call whether the API still refuses.
-        if failure.code == QuotaExhaustedError.code and planned.reason is not Reason.REQUESTED:
-            self._control.ledger.exhaust(budget.name, budget.day_of(self._control.clock.now()))
-        if result.operations == 0 or failure.code != BudgetSpentError.code:
-            self._defer(planned.slice_, failure.scope)
+    def _stop(self, failure: FailureReason) -> None:
         if self._outcome.stopped_by is None:
             told = (failure.scope.value, failure.code, failure.message, failure.hint)
             self._emit(RunStopped(*self._begin(), *told))

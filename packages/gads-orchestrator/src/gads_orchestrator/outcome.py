@@ -39,6 +39,8 @@ _VANISHED_HINT = (
 
 LEASED = "leased"
 """Why a slice was deferred: another process works on it."""
+RESTING = "resting"
+"""Why a slice was deferred: the API asked not to be called so before a time that has not come."""
 
 
 class Ending(StrEnum):
@@ -60,7 +62,8 @@ class RunOutcome:
     - `stopped_by` is the failure that ended the execution, which reaches further than an account; what was not tried is
       pending. `stopped_accounts` are the refusals of single accounts, by customer id.
     - `operations` of the quota were spent; `slices` were begun; `deferred` counts those not asked for, by why.
-    - `leased` are the slices that another process works on; `interrupted` were begun and could not be validated.
+    - `leased` are the slices that another process works on; `interrupted` were begun and could not be validated;
+      `resting` are those that the API asked to leave for later.
     - `unsuccessful` are the partitions that were attempted, and whose newest run did not pass or is held; `overtaken`
       those whose authoritative run has a later id than this run, by that run.
     - `attempted`, `recovered` and `changed` count partitions: attempted by this run, sealed by an earlier run and
@@ -77,6 +80,7 @@ class RunOutcome:
     deferred: Counter[str] = field(default_factory=Counter)
     leased: list[ReportSlice] = field(default_factory=list)
     interrupted: list[tuple[ReportSlice, FailureReason]] = field(default_factory=list)
+    resting: list[tuple[ReportSlice, FailureReason]] = field(default_factory=list)
     unsuccessful: set[PartitionKey] = field(default_factory=set)
     overtaken: dict[PartitionKey, str] = field(default_factory=dict)
     attempted: int = 0
@@ -114,7 +118,7 @@ class RunOutcome:
         """
         return (
             self.ended == Ending.DONE
-            and not (self.interrupted or self.unsuccessful or self.overtaken or self.leased)
+            and not (self.interrupted or self.unsuccessful or self.overtaken or self.leased or self.resting)
             and not self.stopped_accounts
         )
 
@@ -165,6 +169,7 @@ class _Reasons:
         self._outcome = outcome
         self._interrupted = _by_key(outcome.interrupted)
         self._leased = _by_key((slice_, None) for slice_ in outcome.leased)
+        self._resting = _by_key(outcome.resting)
 
     def of(self, state: PartitionState) -> str | None:
         outcome, key = self._outcome, state.key
@@ -182,7 +187,7 @@ class _Reasons:
         outcome = self._outcome
         if key in self._leased:
             return "not asked for; another process works on it; run it again when that has ended"
-        refused = outcome.stopped_accounts.get(key.customer_id)
+        refused = self._resting.get(key) or outcome.stopped_accounts.get(key.customer_id)
         if outcome.stopped_by is not None or refused is not None:
             return f"not asked for; {refused or outcome.stopped_by}"
         return f"not asked for; the run ended before ({outcome.ended})"
@@ -212,7 +217,11 @@ def hints(outcome: RunOutcome, failures: Mapping[PartitionKey, str], ledger: Sta
     stops = [outcome.stopped_by] if outcome.stopped_by is not None else []
     found = dict.fromkeys(
         reason.hint
-        for reason in (*stops, *outcome.stopped_accounts.values(), *(reason for _, reason in outcome.interrupted))
+        for reason in (
+            *stops,
+            *outcome.stopped_accounts.values(),
+            *(reason for _, reason in (*outcome.interrupted, *outcome.resting)),
+        )
     )
     if any(text.startswith(f"{VANISHED_ROWS}: ") for text in failures.values()):
         found.setdefault(_VANISHED_HINT)

@@ -109,7 +109,7 @@ class _Work:
             part,
             self._task.run,
             context.sink,
-            context.quota.under(self._task.lease),
+            context.quota.under(self._task.lease, part),
             lambda rows: self._emit([self._received(part, rows)]),
         )
         self.operations += result.operations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,10 @@ from gads_domain.errors import (
     UsageError,
 )
 from gads_pipeline.account_patterns import AccountPattern
-from gads_pipeline.composition import CountedStreams
 
 if TYPE_CHECKING:
     from gads_domain.ports.accounts import AccountDirectory
+    from gads_domain.ports.report_source import OperationQuota
     from gads_extractor.connection import GoogleAdsConnection
     from gads_extractor.report_source import SearchStreams
     from gads_pipeline.configuration import Configuration
@@ -61,20 +61,20 @@ def select_accounts(
     chosen: Sequence[str] = (),
     *,
     whole_tree: bool = False,
-    count: Callable[[], None] | None = None,
+    quota: OperationQuota | None = None,
 ) -> SelectedAccounts:
     """Ask the API for the accounts that the configuration selects; `chosen` narrows them down.
 
     With `google_ads.customer_ids`, or with `chosen` and no `accounts` section, exactly these accounts, managers
     included; those that the API does not list are looked up one by one, so that the API itself says why. Otherwise all
     clients below `accounts.root`, or below the login customer, that match the patterns. `whole_tree` also lists what
-    is not selected, which costs one request for each manager below the root. `count` is called before each request.
+    is not selected, which costs one request for each manager below the root. Each request is taken from `quota`.
 
     Raises `ConfigurationError` or `UsageError` if no account is selected, `AccountRefusedError` if the root is refused,
     `AccountUnavailableError` if it is not found, as a new account at first, and `CredentialsError`,
     `TransientApiError` or `QuotaExhaustedError` if the list cannot be had.
     """
-    directory = directory_of(configuration, connection if count is None else CountedStreams(connection, count))
+    directory = directory_of(configuration, connection, quota)
     section = configuration.accounts
     root = section.root or connection.login_customer_id
     if configuration.google_ads.customer_ids or (chosen and section.is_empty):
@@ -98,11 +98,15 @@ def select_accounts(
     return _narrowed(select(listed, section.include, section.exclude), chosen)
 
 
-def directory_of(configuration: Configuration, connection: SearchStreams) -> AccountDirectory:
+def directory_of(
+    configuration: Configuration, connection: SearchStreams, quota: OperationQuota | None = None
+) -> AccountDirectory:
     """The API's own list of accounts, with the retries and the timeout that the configuration says."""
     section = configuration.extraction
     retry = gads_extractor.RetryPolicy(attempts=section.max_attempts)
-    return gads_extractor.GoogleAdsAccountDirectory(connection, retry=retry, idle_timeout=section.silence_seconds)
+    return gads_extractor.GoogleAdsAccountDirectory(
+        connection, retry=retry, idle_timeout=section.silence_seconds, quota=quota
+    )
 
 
 def select(listed: Sequence[Account], include: Sequence[str], exclude: Sequence[str]) -> SelectedAccounts:

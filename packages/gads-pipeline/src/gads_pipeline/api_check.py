@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,9 @@ from gads_domain.account_days import report_days
 from gads_domain.clock import SystemClock
 from gads_domain.errors import AccountRefusedError, AccountUnavailableError, ConfigurationError, GadsError
 from gads_gaql import day_query, render
-from gads_orchestrator.budget import counting
+from gads_orchestrator.budget import listing
 from gads_pipeline.account_selection import SelectedAccounts, directory_of, select_accounts
 from gads_pipeline.composition import (
-    CountedStreams,
     api_access,
     api_version_of,
     open_ledger_for_control_plane,
@@ -25,6 +24,7 @@ from gads_pipeline.work_request import planned_accounts
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
+    from gads_domain.ports.report_source import OperationQuota
     from gads_domain.report import ReportDefinition
     from gads_extractor.connection import GoogleAdsConnection
     from gads_pipeline.configuration import Configuration
@@ -39,27 +39,29 @@ def api_findings(configuration: Configuration, most_accounts: int) -> Iterator[F
     """Sign in, reach up to `most_accounts` accounts as a run does, and have one of them validate each query.
 
     An account that the list refuses is not asked again, and neither is one that was asked for itself. Each request is
-    counted against the budget, if there is a ledger, whatever is left of it.
+    counted against the budget, if there is a ledger, whatever is left of it. None is sent while the API asks for a
+    rest.
     """
     try:
         with api_access(configuration) as access, ExitStack() as opened:
-            yield from _probed(configuration, access, _counter(configuration, opened), most_accounts)
+            yield from _probed(configuration, access, _quota(configuration, opened), most_accounts)
     except GadsError as error:
         yield fault(_SUBJECT, error)
 
 
-def _counter(configuration: Configuration, opened: ExitStack) -> Callable[[], None]:
+def _quota(configuration: Configuration, opened: ExitStack) -> OperationQuota | None:
     with open_ledger_reader(configuration) as reader:
         if reader.ledger_id() is None:  # what only looks does not make one
-            return lambda: None
+            return None
     ledger = opened.enter_context(open_ledger_for_control_plane(configuration))
-    return counting(ledger, configuration.quota.budget, SystemClock())
+    return listing(ledger, configuration.quota.budget, SystemClock())
 
 
 def _probed(
-    configuration: Configuration, access: GoogleAdsConnection, count: Callable[[], None], most_accounts: int
+    configuration: Configuration, access: GoogleAdsConnection, quota: OperationQuota | None, most_accounts: int
 ) -> Iterator[Finding]:
-    count()
+    if quota is not None:
+        quota.take()
     customers = access.check()
     no_list = not configuration.google_ads.customer_ids and configuration.accounts.root is None
     if no_list and access.login_customer_id is None:
@@ -67,7 +69,7 @@ def _probed(
             "google_ads.customer_ids is empty, and there is no manager account to list the accounts of",
             hint=f"the login reaches {', '.join(customers[:10]) or 'no account'}; set accounts.root to a manager",
         )
-    selected = select_accounts(configuration, access, count=count)
+    selected = select_accounts(configuration, access, quota=quota)
     record_on_existing_ledger(configuration, drawn_list(configuration, selected, (), SystemClock().now()))
     signed_in = f"signed in; accounts that are directly accessible: {len(customers)}"
     yield Finding(_SUBJECT, f"{signed_in}; selected: {len(selected.accounts)}")
@@ -78,11 +80,11 @@ def _probed(
     only = f"{len(asked)} of {len(unasked)}" if len(asked) < len(unasked) else f"{len(asked)}"
     total = len(asked) + len(reports)
     yield Finding(_SUBJECT, f"asking {only} accounts and validating {len(reports)} queries: at most {total} operations")
-    directory = directory_of(configuration, CountedStreams(access, count))
+    directory = directory_of(configuration, access, quota)
     answers = {answer.customer_id: answer for answer in directory.named([one.customer_id for one in asked])}
     reached = yield from _accounts(selected, answers)
     if reached is not None:
-        yield from _queries(access, count, reached, reports)
+        yield from _queries(access, quota, reached, reports)
 
 
 def _supported(configuration: Configuration) -> Iterator[ReportDefinition]:
@@ -114,7 +116,7 @@ def _accounts(selected: SelectedAccounts, answers: dict[str, Account]) -> Genera
 
 
 def _queries(
-    access: GoogleAdsConnection, count: Callable[[], None], account: Account, reports: Sequence[ReportDefinition]
+    access: GoogleAdsConnection, quota: OperationQuota | None, account: Account, reports: Sequence[ReportDefinition]
 ) -> Iterator[Finding]:
     """Each query of the last day that a run would ask for; the API validates it and sends no rows."""
     number = account.customer_id
@@ -123,7 +125,8 @@ def _queries(
         day = report_days(report, planned.time_zone, SystemClock().now()).window.last
         try:
             query = render(day_query(report, day, day))
-            count()
+            if quota is not None:
+                quota.take()
             access.validate(number, query)
         except GadsError as error:
             if error.scope.stops_the_run:

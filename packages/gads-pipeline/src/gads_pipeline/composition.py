@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -203,23 +203,3 @@ def report_source(configuration: Configuration, access: SearchStreams) -> Report
     section = configuration.extraction
     retry = gads_extractor.RetryPolicy(attempts=section.max_attempts)
     return gads_extractor.GoogleAdsReportSource(access, retry=retry, idle_timeout=section.silence_seconds)
-
-
-class CountedStreams:
-    """A connection that calls `count` before each of its calls, repeated ones included."""
-
-    def __init__(self, connection: SearchStreams, count: Callable[[], None]) -> None:
-        self._connection = connection
-        self._count = count
-
-    @property
-    def api_version(self) -> str:
-        """Such as `v26`."""
-        return self._connection.api_version
-
-    def search_stream(
-        self, customer_id: str, query: str, *, idle_timeout: float = 300.0
-    ) -> Generator[bytes, None, None]:
-        """The pages of one call; raises what `count` raises before the call is made."""
-        self._count()
-        return self._connection.search_stream(customer_id, query, idle_timeout=idle_timeout)

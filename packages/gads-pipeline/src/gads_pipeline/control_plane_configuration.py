@@ -8,9 +8,8 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gads_domain.completeness import Freshness
-from gads_domain.errors import GadsError, failure_codes
+from gads_domain.errors import failure_codes
 from gads_orchestrator.budget import Budget
-from gads_orchestrator.plan import zone_of
 from gads_orchestrator.retry_policy import KEPT_DAYS, ErrorRule, RetryPolicy
 
 
@@ -37,24 +36,18 @@ Source: https://developers.google.com/google-ads/api/docs/api-policy/access-leve
 
 
 class QuotaSection(Section):
-    """`[quota]`: the operations a day that all processes on this ledger may spend together.
+    """`[quota]`: the operations that all processes on this ledger may spend together within any 24 hours.
 
-    Given by the access level of the Cloud project or by a number; with neither there is no limit.
+    Given by the access level of the Cloud project or by a number; with neither there is no limit. A run waits up to
+    `wait_seconds` for the end of a rest that the API asks for.
     """
 
     access_level: Literal["explorer", "basic", "standard"] | None = None
     operations_per_day: int | None = Field(default=None, ge=1)
     name: str = Field(default="default", min_length=1, max_length=100)
-    time_zone: str = "UTC"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            zone_of(name)
-        except GadsError as error:
-            raise ValueError(f"{error.message}: {error.hint}") from None
-        return name
+    wait_seconds: float = Field(default=300, ge=0, le=86_400)
+    time_zone: str = ""
+    """Of earlier versions, whose budget had a day that began at midnight; it is read and means nothing."""
 
     @model_validator(mode="after")
     def _one_limit(self) -> "QuotaSection":
@@ -63,14 +56,19 @@ class QuotaSection(Section):
         return self
 
     @property
-    def daily_limit(self) -> int | None:
-        """Operations a day; None without a limit."""
+    def limit(self) -> int | None:
+        """Operations within 24 hours; None without a limit."""
         return self.operations_per_day if self.access_level is None else ACCESS_LEVELS[self.access_level]
 
     @property
     def budget(self) -> Budget:
         """The budget that this describes."""
-        return Budget(self.name, self.daily_limit, self.time_zone)
+        return Budget(self.name, self.limit)
+
+    @property
+    def longest_rest(self) -> timedelta:
+        """How long a run waits for the end of a rest."""
+        return timedelta(seconds=self.wait_seconds)
 
 
 class FreshnessSection(Section):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
 from gads_domain.errors import GadsError
-from gads_orchestrator.budget import counting
+from gads_orchestrator.budget import listing, rest_error
 from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.events import Observer
 from gads_orchestrator.execution import Control, execute_plan
@@ -46,8 +46,8 @@ from gads_pipeline.work_request import (
 from gads_pipeline.worker_setup import WorkerSetup, worker_context
 
 if TYPE_CHECKING:
-    from gads_domain.control import QuotaDay
     from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_domain.quota import Rest, Spent
     from gads_extractor.connection import GoogleAdsConnection
     from gads_orchestrator.outcome import RunOutcome
     from gads_pipeline.composition import ApiFiles
@@ -57,10 +57,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A plan that was not executed, the quota of the day, and what the request does not cover."""
+    """A plan that was not executed, what counts of the budget, what rests, and what the request does not cover."""
 
     plan: WorkPlan
-    quota: QuotaDay
+    spent: Spent
+    rests: tuple[Rest, ...]
     operations_per_day: int | None
     notes: tuple[str, ...] = ()
 
@@ -222,14 +223,23 @@ class Execution:
         self, ledger: ControlPlaneLedger, connection: GoogleAdsConnection, customers: Sequence[str]
     ) -> SelectedAccounts:
         """The selected accounts; each request is counted, and allowed whatever is left: no plan without it."""
-        count = counting(ledger, self.configuration.quota.budget, SystemClock())
-        return select_accounts(self.configuration, connection, customers, count=count)
+        quota = self.configuration.quota
+        operations = listing(
+            ledger, quota.budget, SystemClock(), quota.longest_rest, lambda rest: self._note(rest_error(rest).message)
+        )
+        return select_accounts(self.configuration, connection, customers, quota=operations)
 
     def _control(self, ledger: ControlPlaneLedger, *, awaits_leases: bool) -> Control:
         lease_length = timedelta(seconds=self.configuration.run.lease_seconds)
-        budget = self.configuration.quota.budget
+        quota = self.configuration.quota
         return Control(
-            ledger, SystemClock(), budget, self.observer, lease_length=lease_length, awaits_leases=awaits_leases
+            ledger,
+            SystemClock(),
+            quota.budget,
+            self.observer,
+            lease_length=lease_length,
+            awaits_leases=awaits_leases,
+            longest_rest=quota.longest_rest if awaits_leases else timedelta(),
         )
 
     def _planned(self, request: WorkRequest, notes: tuple[str, ...]) -> Forecast:
@@ -237,11 +247,11 @@ class Execution:
 
         configuration, quota = self.configuration, self.configuration.quota
         with open_ledger_reader(configuration) as ledger:
-            spent = ledger.quota(quota.name, quota.budget.day_of(request.now))
+            spent, rests = ledger.spent(quota.name, request.now), ledger.rests(quota.name, request.now)
             ending = tuple(
                 f"warning: {one.subject}: {one.message}" for one in warnings(configuration, ledger, request.now)
             )
-            return Forecast(plan_work(request, ledger), spent, quota.daily_limit, (*notes, *ending))
+            return Forecast(plan_work(request, ledger), spent, tuple(rests), quota.limit, (*notes, *ending))
 
     def _require_usable(self, options: RunOptions) -> None:
         """Refuse a report that the API would refuse, and an account that is not configured."""

@@ -80,7 +80,8 @@ class Outcome:
         failed = any(
             one.unsuccessful or one.interrupted or one.overtaken or one.stopped_accounts for one in self.executions
         )
-        return self.ended == Ending.DONE and not failed and not (self.executions and self.executions[-1].leased)
+        left = bool(self.executions) and bool(self.executions[-1].leased or self.executions[-1].resting)
+        return self.ended == Ending.DONE and not failed and not left
 
     def partitions(self) -> Iterator[PartitionOutcome]:
         """Every partition that was planned, as it stands now, in key order."""

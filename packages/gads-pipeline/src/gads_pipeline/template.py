@@ -58,11 +58,12 @@ look_seconds = 30
 # backfill_since = 2024-01-01
 
 [quota]
-# Operations a day, from midnight to midnight, for all processes on this ledger together; without it, no limit.
+# Operations within any 24 hours, for all processes on this ledger together; without it, no limit.
 # The quota belongs to the Cloud project of the credentials. Its access level: explorer (2,880), basic (15,000) or
 # standard (no daily limit). Or a number of your own: operations_per_day = 10000
 # access_level = "basic"
-time_zone = "UTC"
+# How long a run waits for the end of a rest that the API asks for. A longer one ends the run, which says until when.
+wait_seconds = 300
 
 [retry]
 # When a failed partition is attempted again: the delay doubles with each failure; then it is given up, on record.

@@ -2,20 +2,22 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, Spending, scheduling_text
+from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, scheduling_text
 from gads_domain.errors import InvalidValueError
 from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.partition_key import PartitionKey
+from gads_domain.quota import CallScope, Rest, RestAsked, Spending
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
 from gads_state_sqlite.expectation_tables import record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.queries import SQL, decided_in, marks_in, quota_in, states_in
+from gads_state_sqlite.queries import SQL, decided_in, marks_in, states_in
+from gads_state_sqlite.quota_tables import rest, spend
 from gads_state_sqlite.reader import SqliteStateReader
 from gads_state_sqlite.rows import BY_KEY, KEY, LEASE, key_columns, moment_text
 from gads_state_sqlite.write_connection import WriteConnection, allowing, append_changes
@@ -25,7 +27,9 @@ _Item = TypeVar("_Item")
 _MAY = allowing(
     inserts=frozenset({"operator_acts", "authority_log", "revocations", "acceptances"}),
     updates=frozenset({"status", "updated_at", "version"}),
-    owned=frozenset({"marks", "leases", "quota_days", "account_lists", "listed_accounts", "expectations"}),
+    owned=frozenset(
+        {"marks", "leases", "spent_operations", "rests", "account_lists", "listed_accounts", "expectations"}
+    ),
 )
 
 _LONG_AGO = "0001-01-01T00:00:00.000000Z"
@@ -78,26 +82,24 @@ class SqliteControlPlaneLedger(SqliteStateReader):
         self._file.write(lambda connection: _release(connection, leases))
 
     def spend(
-        self, budget: str, day: date, operations: int, limit: int | None, lease: Lease | None, now: datetime
+        self, call: CallScope, operations: int, limit: int | None, lease: Lease | None, now: datetime
     ) -> Spending:
-        """Count `operations` of `budget` on `day`, of which there are `limit`; with a `lease`, only if it holds."""
+        """Count `operations` for `call` if it does not rest and `limit` allows them; with a `lease`, if it holds."""
         if operations < 1:
             raise InvalidValueError(f"{operations} is not a number of operations to spend")
 
         def work(connection: sqlite3.Connection) -> Spending:
             if lease is not None and not _holds(connection, lease, now):
                 return Spending.LEASE_LOST
-            so_far = quota_in(connection, budget, day)
-            if so_far.exhausted or (limit is not None and so_far.spent + operations > limit):
-                return Spending.EXHAUSTED
-            connection.execute(SQL["put_quota"], (budget, day.isoformat(), operations))
-            return Spending.GRANTED
+            return spend(connection, call, operations, limit, now)
 
         return self._file.write(work)
 
-    def exhaust(self, budget: str, day: date) -> None:
-        """Put on record that the API grants no more of `budget` on `day`."""
-        self._file.write(lambda connection: connection.execute(SQL["put_exhausted"], (budget, day.isoformat())))
+    def rest(self, call: CallScope, asked: RestAsked, now: datetime) -> Rest:
+        """Put on record what the API asked after `call`; returns the rest as it holds now."""
+        if asked.length <= timedelta():
+            raise InvalidValueError(f"a rest of {asked.length} is not longer than nothing")
+        return self._file.write(lambda connection: rest(connection, call, asked, now))
 
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list that was drawn on record; returns what is expected from now on."""

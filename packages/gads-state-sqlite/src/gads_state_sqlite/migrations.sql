@@ -315,3 +315,36 @@ BEGIN
     DELETE FROM success_ranges WHERE source = NEW.source AND customer_id = NEW.customer_id
         AND report = NEW.report AND first_day = NEW.logical_date;
 END;
+
+-- name: version_7
+-- A row counts until 24 hours after its span of five minutes; `last_at` is the latest moment at which it was spent.
+CREATE TABLE spent_operations (
+    budget TEXT NOT NULL,
+    span TEXT NOT NULL CHECK (span GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    operations INTEGER NOT NULL CHECK (operations >= 1),
+    last_at TEXT NOT NULL CHECK (last_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    PRIMARY KEY (budget, span)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER operations_stay_spent BEFORE UPDATE ON spent_operations
+WHEN NEW.operations < OLD.operations OR NEW.last_at < OLD.last_at
+BEGIN SELECT RAISE(ABORT, 'what was spent stays spent'); END;
+CREATE TABLE rests (
+    budget TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    not_before TEXT NOT NULL CHECK (not_before GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    reason TEXT NOT NULL,
+    PRIMARY KEY (budget, customer_id, report)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER rests_are_not_shortened BEFORE UPDATE ON rests
+WHEN NEW.not_before < OLD.not_before
+BEGIN SELECT RAISE(ABORT, 'a rest ends by time alone'); END;
+-- A day was one of a zone that is not on record: it was over when it was over everywhere, and is not later than now.
+-- Its mark that the API had refused more had no time; the API names it anew.
+INSERT INTO spent_operations (budget, span, operations, last_at)
+SELECT budget, at, sum(spent), at FROM (
+    SELECT budget, spent,
+        strftime('%Y-%m-%dT%H:%M:00.000000Z', min(julianday(day, '+36 hours'), julianday('now'))) AS at
+    FROM quota_days WHERE spent > 0
+) GROUP BY budget, at;
+DROP TABLE quota_days;

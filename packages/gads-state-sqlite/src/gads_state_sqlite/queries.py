@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from gads_domain.account_days import DayRange
-from gads_domain.control import Mark, QuotaDay
+from gads_domain.control import Mark
 from gads_domain.day_ranges import united
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.package_data import statements_of
@@ -118,14 +118,6 @@ def decided_in(connection: sqlite3.Connection, key: PartitionKey, table: str) ->
     """The runs of `key` in `table`, which is `revocations` or `acceptances`."""
     rows = connection.execute(f"SELECT run_id FROM {table} WHERE {BY_KEY}", key_columns(key))
     return frozenset(RunId(row[0]) for row in rows)
-
-
-def quota_in(connection: sqlite3.Connection, budget: str, day: date) -> QuotaDay:
-    """What was spent of `budget` on `day`."""
-    row = connection.execute(
-        "SELECT spent, exhausted FROM quota_days WHERE budget = ? AND day = ?", (budget, day.isoformat())
-    ).fetchone()
-    return QuotaDay() if row is None else QuotaDay(row[0], bool(row[1]))
 
 
 def newest_run_in(connection: sqlite3.Connection) -> RunId | None:

@@ -82,12 +82,31 @@ max(
     ), 0)
 )
 
--- name: put_quota
-INSERT INTO quota_days (budget, day, spent) VALUES (?, ?, ?)
-ON CONFLICT (budget, day) DO UPDATE SET spent = spent + excluded.spent
+-- name: spent
+SELECT span, operations FROM spent_operations WHERE budget = ? AND span > ? ORDER BY span
 
--- name: put_exhausted
-INSERT INTO quota_days (budget, day, exhausted) VALUES (?, ?, 1) ON CONFLICT (budget, day) DO UPDATE SET exhausted = 1
+-- name: spent_on_days
+-- Of tables that no writer has migrated yet, as the migration reads them.
+SELECT * FROM (
+    SELECT strftime('%Y-%m-%dT%H:%M:00.000000Z', min(julianday(day, '+36 hours'), julianday('now'))) AS span, spent
+    FROM quota_days WHERE budget = ? AND spent > 0
+) WHERE span > ? ORDER BY span
+
+-- name: seen_at
+SELECT last_at FROM spent_operations WHERE budget = ? ORDER BY span DESC LIMIT 1
+
+-- name: put_spent
+INSERT INTO spent_operations (budget, span, operations, last_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (budget, span) DO UPDATE SET operations = operations + excluded.operations, last_at = excluded.last_at
+
+-- name: rests
+SELECT budget, customer_id, report, not_before, reason FROM rests WHERE budget = ? AND not_before > ?
+ORDER BY customer_id, report
+
+-- name: put_rest
+INSERT INTO rests (budget, customer_id, report, not_before, reason) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (budget, customer_id, report) DO UPDATE SET not_before = excluded.not_before, reason = excluded.reason
+WHERE excluded.not_before > not_before
 
 -- name: put_marks
 INSERT INTO marks (source, customer_id, report, logical_date, held, terminal) VALUES (?, ?, ?, ?, ?, ?)

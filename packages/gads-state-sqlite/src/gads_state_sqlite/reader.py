@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState
+from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.expectations import Expectations
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.partition_key import PartitionKey
+from gads_domain.quota import Rest, Spent
 from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
@@ -22,6 +23,7 @@ from gads_domain.state import (
 )
 from gads_state_sqlite import queries
 from gads_state_sqlite.expectation_tables import expectations_in
+from gads_state_sqlite.quota_tables import rests_in, spent_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import (
     ACT,
@@ -127,9 +129,13 @@ class SqliteStateReader:
         """The leases that are held at `now`, by scope."""
         return list(map(LEASE.read, self._rows(queries.SQL["leases"], moment_text(now, "now"))))
 
-    def quota(self, budget: str, day: date) -> QuotaDay:
-        """What was spent of `budget` on `day`."""
-        return self._source.read(lambda connection: queries.quota_in(connection, budget, day))
+    def spent(self, budget: str, now: datetime) -> Spent:
+        """What was spent of `budget` and still counts at `now`."""
+        return self._source.read(lambda connection: spent_in(connection, budget, now))
+
+    def rests(self, budget: str, now: datetime) -> list[Rest]:
+        """The rests of `budget` whose time has not come at `now`, by scope."""
+        return self._source.read(lambda connection: rests_in(connection, budget, now))
 
     def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
         """The days of each account and report that are authoritative, now or as of a `position`, and which it is."""

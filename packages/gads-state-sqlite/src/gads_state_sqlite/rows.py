@@ -132,7 +132,10 @@ _CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
     **dict.fromkeys(("current_run_id", "held_run_id", "run_id", "from_run", "to_run"), (_run, _run_text)),
     **{
         name: (moment_of, partial(moment_text, what={"judged_at": "validated_at"}.get(name, name)))
-        for name in ("updated_at", "judged_at", "at", "expires_at", "first_listed_at", "last_listed_at")
+        for name in (
+            *("updated_at", "judged_at", "at", "expires_at", "first_listed_at", "last_listed_at"),
+            *("span", "not_before"),
+        )
     },
     **dict.fromkeys(("first_day", "last_day"), (date.fromisoformat, lambda day: day and day.isoformat())),
     **dict.fromkeys(("by_policy", "selected"), (bool, int)),

@@ -52,6 +52,9 @@ HELD_VERSION = 5
 RANGES_VERSION = 6
 """The first version with the table `success_ranges`."""
 
+QUOTA_VERSION = 7
+"""The first version with the tables `spent_operations` and `rests`."""
+
 
 def version_of(connection: sqlite3.Connection) -> int:
     """How many migrations the file has seen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from random import Random
 from gads_domain.control import Mark
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
+from gads_domain.quota import WINDOW
 from gads_domain.report import ReportDefinition, ReportKind
 from gads_domain.state import OperatorAct, PartitionStatus, StateFilter, ValidationOutcome
 from gads_orchestrator.events import SliceStarted
@@ -198,11 +200,14 @@ def _checked_life(
     control, budget = deployment.control, deployment.budget
     started = [event for event in deployment.events if isinstance(event, SliceStarted)]
     life = Life(size, len(deployment.api.calls), by_reason=Counter(event.reason for event in started))
-    calls_of = Counter(budget.day_of(call.at) for call in deployment.api.calls)
-    for day, count in calls_of.items():
-        assert budget.limit is not None
-        assert count <= budget.limit, f"{count} operations on {day}, of which there are {budget.limit}"
-        assert control.quota(budget.name, day).spent == count
+    assert budget.limit is not None
+    times = sorted(call.at for call in deployment.api.calls)
+    for number, at in enumerate(times):
+        count = number + 1 - bisect_right(times, at - WINDOW)
+        assert count <= budget.limit, f"{count} operations in 24 hours, of which there are {budget.limit}"
+    now = deployment.clock.now()
+    counted = control.spent(budget.name, now).count
+    assert len(times) - bisect_right(times, now - WINDOW) <= counted <= len(times)
     reasons = defaultdict(list)
     for event in started:
         reasons[event.run_id].append(Reason[event.reason.upper()])

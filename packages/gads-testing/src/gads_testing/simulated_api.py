@@ -22,6 +22,7 @@ from gads_domain.errors import (
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import OperationQuota, RowProgress, Sealed, SliceResult, Unsealed
+from gads_domain.quota import RestAsked, RestReach
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
 
@@ -106,6 +107,9 @@ class CountedQuota:
         self._quota.take()
         self.taken += 1
 
+    def rest(self, asked: RestAsked) -> None:
+        self._quota.rest(asked)
+
 
 def failed_slice(slice_: ReportSlice, error: GadsError, operations: int) -> SliceResult:
     """The result of a call that failed: failed days, or a failure that reaches further."""
@@ -164,8 +168,16 @@ class SimulatedApi:
         answer = "ok" if error is None else error.code
         span = (slice_.customer_id, slice_.report.name, slice_.first, slice_.last)
         self.calls.append(Call(self._clock.now(), run.run_id.value, *span, answer))
+        if isinstance(error, QuotaExhaustedError):
+            self.ask_for_rest(error, quota)
         if error is not None:
             raise error
+
+    def ask_for_rest(self, error: GadsError, quota: OperationQuota) -> None:
+        """Let every call rest until the day without quota is over."""
+        now = self._clock.now()
+        tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        quota.rest(RestAsked(RestReach.PROJECT, tomorrow - now, error.message))
 
     def _error(self, slice_: ReportSlice) -> GadsError | None:
         now = self._clock.now()

@@ -102,14 +102,26 @@ class SimulatedDeployment:
         return plan_work(self.request(*reports, **request), self.control)  # type: ignore[arg-type]  # handed through
 
     def execute(
-        self, plan: WorkPlan, *, workers: Workers | None = None, stopping: Callable[[], bool] = lambda: False
+        self,
+        plan: WorkPlan,
+        *,
+        workers: Workers | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        longest_rest: timedelta = timedelta(),
     ) -> RunOutcome:
         run = RunContext(self.run_ids.new_run_id(self.control.newest_run()), "simulated", "serve")
-        control = Control(self.control, self.clock, self.budget, self)
+        control = Control(
+            self.control,
+            self.clock,
+            self.budget,
+            self,
+            longest_rest=longest_rest,
+            sleep=lambda seconds: self.pass_time(seconds=seconds),
+        )
         return execute_plan(plan, run, control, workers or InThisProcess(self.context), stopping)
 
-    def cycle(self, *reports: ReportDefinition, **request: object) -> RunOutcome:
-        return self.execute(self.plan(*reports, **request))
+    def cycle(self, *reports: ReportDefinition, longest_rest: timedelta = timedelta(), **request: object) -> RunOutcome:
+        return self.execute(self.plan(*reports, **request), longest_rest=longest_rest)
 
     def act(self, reason: str = "because", *, by_policy: bool = False, filter_: str = "") -> OperatorAct:
         return OperatorAct(self.clock.now(), "operator", "gads-etl state", reason, filter_, by_policy)

@@ -1,8 +1,7 @@
-"""The laws of `ControlPlaneLedger`: retries, marks, revocations, leases and budgets."""
+"""The laws of `ControlPlaneLedger`: retries, marks, revocations and leases."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
 
 import pytest
 
@@ -21,13 +20,14 @@ from gads_conformance.ledger.samples import (
     run_of,
 )
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
-from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState, Spending
+from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import ControlPlaneLedger
+from gads_domain.quota import CallScope, Spending
 from gads_domain.state import OperatorAct, PartitionStatus, StateChange, StateFilter
 from gads_domain.state_machine import settle
 
-_DAY = date(2024, 6, 1)
+_CALL = CallScope("t", "1", "campaign")
 
 
 def _by_policy(second: int = 100) -> OperatorAct:
@@ -292,38 +292,19 @@ class ControlLaws(LedgerSuite):
             assert [lease.scope for lease in ledger.control.leases(moment(2))] == ["b", "c"]
             (again,) = _taken(ledger.control, "b", "one", 3, giving_back=[b])
             assert again.number > theirs.number
-            assert ledger.control.spend("t", _DAY, 1, 9, b, moment(3)) is Spending.LEASE_LOST
+            assert ledger.control.spend(_CALL, 1, 9, b, moment(3)) is Spending.LEASE_LOST
             (taken,) = _taken(other, "a", "two", 4, giving_back=[b])
             ledger.control.take_leases([], "one", moment(5), moment(60), [a])
             assert ledger.control.leases(moment(5)) == [taken, again, theirs]
 
-    @law("ControlPlaneLedger", 7)
-    def test_what_is_granted_never_exceeds_the_limit(self, ledger: LedgerUnderTest) -> None:
-        with ledger.open_for_control_plane() as other:
-            spend = ledger.control.spend
-            assert spend("t", _DAY, 3, 5, None, moment(0)) is Spending.GRANTED
-            assert other.spend("t", _DAY, 3, 5, None, moment(0)) is Spending.EXHAUSTED
-            assert other.spend("t", _DAY, 2, 5, None, moment(0)) is Spending.GRANTED
-            assert spend("t", _DAY, 1, 5, None, moment(0)) is Spending.EXHAUSTED
-            assert spend("t", _DAY + timedelta(days=1), 5, 5, None, moment(0)) is Spending.GRANTED
-            assert spend("u", _DAY, 1, None, None, moment(0)) is Spending.GRANTED
-            other.exhaust("u", _DAY)
-            assert spend("u", _DAY, 1, None, None, moment(0)) is Spending.EXHAUSTED
-            with pytest.raises(InvalidValueError):
-                spend("t", _DAY, 0, 5, None, moment(0))
-        with ledger.open_reader() as reader:
-            assert reader.quota("t", _DAY) == QuotaDay(5)
-            assert reader.quota("u", _DAY) == QuotaDay(1, exhausted=True)
-            assert reader.quota("never", _DAY) == QuotaDay()
-
     @law("ControlPlaneLedger", 6)
     def test_a_lost_lease_spends_nothing(self, ledger: LedgerUnderTest) -> None:
         (lease,) = _taken(ledger.control, "a", "one", 0)
-        assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(59)) is Spending.GRANTED
-        assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(60)) is Spending.LEASE_LOST
+        assert ledger.control.spend(_CALL, 1, 9, lease, moment(59)) is Spending.GRANTED
+        assert ledger.control.spend(_CALL, 1, 9, lease, moment(60)) is Spending.LEASE_LOST
         ledger.control.take_leases(["a"], "two", moment(61), moment(90))
-        assert ledger.control.spend("t", _DAY, 1, 9, lease, moment(10)) is Spending.LEASE_LOST
-        assert ledger.control.quota("t", _DAY) == QuotaDay(1)
+        assert ledger.control.spend(_CALL, 1, 9, lease, moment(10)) is Spending.LEASE_LOST
+        assert ledger.control.spent("t", moment(60)).count == 1
 
 
 def _taken(

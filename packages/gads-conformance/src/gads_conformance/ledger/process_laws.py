@@ -34,6 +34,13 @@ class ProcessLaws(LedgerSuite):
             history = ledger.reader.history(PartitionKey.parse(text))
             assert history.state.version == len(history.results) == history.state.attempt_count == count
 
+    @law("ControlPlaneLedger", 7)
+    def test_processes_that_race_for_a_budget_get_all_of_it_and_no_more(
+        self, ledger: LedgerUnderTest, effort: Effort
+    ) -> None:
+        with _workers("spend", ledger, 3, effort.written_rounds) as workers:
+            assert sum(granted for worker in workers for granted in worker.finish()) == effort.written_rounds
+
     @law("StateReader", 4)
     def test_a_follower_of_the_changes_misses_nothing(self, ledger: LedgerUnderTest, effort: Effort) -> None:
         with (

@@ -8,9 +8,10 @@ import select
 import sys
 from pathlib import Path
 
-from gads_conformance.ledger.samples import change_of, key_of, result_of
+from gads_conformance.ledger.samples import change_of, key_of, moment, result_of
 from gads_conformance.worker_process import emit
 from gads_domain.adapters import ledger_adapter
+from gads_domain.quota import CallScope, Spending
 from gads_domain.state import ValidationOutcome
 
 _RIVAL_KEYS = 5
@@ -81,7 +82,17 @@ def batches(url: str, base: Path, number: int, count: int) -> None:
             account += 1
 
 
+def spend(url: str, base: Path, _number: int, count: int) -> None:
+    """Spend single operations of a budget of `count` for as long as they are granted; emit how many there were."""
+    with ledger_adapter(url).open_for_control_plane(url, base) as ledger:
+        _wait_for_start()
+        granted = 0
+        while ledger.spend(CallScope("race"), 1, count, None, moment(granted)) is Spending.GRANTED:
+            granted += 1
+        emit(granted)
+
+
 if __name__ == "__main__":
-    _tasks = {task.__name__: task for task in (create, compete, write, follow, batches)}
+    _tasks = {task.__name__: task for task in (create, compete, write, follow, batches, spend)}
     _, _task, _url, _base, _number, _count = sys.argv
     _tasks[_task](_url, Path(_base), int(_number), int(_count))

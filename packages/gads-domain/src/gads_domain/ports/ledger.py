@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
-from gads_domain.control import Lease, Mark, QuotaDay, SchedulingState, Spending
+from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.partition_key import PartitionKey
+from gads_domain.quota import CallScope, Rest, RestAsked, Spending, Spent
 from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
@@ -45,6 +46,8 @@ class StateReader(Protocol):
        each report of each account is expected from its first row's day to its last one's, and there are no accounts.
     10. `authoritative_days` are those of the partitions that match and whose status is `success` as of its position,
         as `as_of` says. Its cost as of the last position grows with the holes between days, and not with the days.
+    11. `spent` is what `spend` granted, each operation until 24 hours after it and at most `BUCKET` longer; `rests` are
+        on record until their time has come.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -125,8 +128,12 @@ class StateReader(Protocol):
         """The leases that are held at `now`, by scope."""
         ...
 
-    def quota(self, budget: str, day: date) -> QuotaDay:
-        """What was spent of `budget` on `day`."""
+    def spent(self, budget: str, now: datetime) -> Spent:
+        """What was spent of `budget` and still counts at `now`."""
+        ...
+
+    def rests(self, budget: str, now: datetime) -> list[Rest]:
+        """The rests of `budget` whose time has not come at `now`, by scope."""
         ...
 
     def newest_run(self) -> RunId | None:
@@ -191,12 +198,16 @@ class ControlPlaneLedger(StateReader, Protocol):
        was released may be given again, with a higher number than any before it; its former owner can neither renew it
        nor spend by it. The owner of a lease that asks again gets a new one. What is given back with a taking is
        released whether or not anything is taken, as by `release_leases`.
-    7. `spend` counts operations if the budget allows all of them and the lease holds, and otherwise nothing; the sum
-       that was granted on a day never exceeds a limit that all who spend agree on. What was spent stays spent.
+    7. `spend` counts operations if no rest covers the call, the budget allows all of them and the lease holds, and
+       otherwise nothing. Of a limit that all who spend agree on, never more is granted within 24 hours, as any of their
+       clocks shows them: what is spent by a clock that is behind counts from the latest time that the ledger has seen
+       of the budget. What was spent stays spent.
     8. `record_list` leads from the expectations on record to `after_drawing` of them in one step, and returns the new
        ones; of several lists recorded at once none is lost. No row, authority change or act comes of it.
     9. `accept` records the acceptance of a run that is held for a decision, once; the row keeps status, authority and
        held run, but a decision that was made before it is stale. Any other run is left alone and reported so.
+    10. `rest` begins at `now`, or at the latest time that the ledger has seen of the budget if that is later. Of
+        several rests of one scope the one that ends last holds; none is shortened or removed, and each ends by time.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
@@ -237,16 +248,19 @@ class ControlPlaneLedger(StateReader, Protocol):
         ...
 
     def spend(
-        self, budget: str, day: date, operations: int, limit: int | None, lease: Lease | None, now: datetime
+        self, call: CallScope, operations: int, limit: int | None, lease: Lease | None, now: datetime
     ) -> Spending:
-        """Count `operations` of `budget` on `day`, of which there are `limit` (None: as many as the API allows).
+        """Count `operations` for `call`, of which `limit` are allowed in 24 hours (None: as many as the API allows).
 
         With a `lease`, only if it is still held at `now`. Raises `InvalidValueError` for less than one operation.
         """
         ...
 
-    def exhaust(self, budget: str, day: date) -> None:
-        """Put on record that the API grants no more of `budget` on `day`."""
+    def rest(self, call: CallScope, asked: RestAsked, now: datetime) -> Rest:
+        """Put on record what the API asked after `call`; returns the rest as it holds now.
+
+        Raises `InvalidValueError` for a rest that is not longer than nothing.
+        """
         ...
 
     def record_list(self, drawn: DrawnList) -> Expectations:

@@ -10,6 +10,7 @@ from gads_domain.errors import FailureReason
 from gads_domain.metadata import PartitionMetadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawSink
+from gads_domain.quota import RestAsked
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 
@@ -47,10 +48,18 @@ class SliceResult:
 
 
 class OperationQuota(Protocol):
-    """What the calls of a slice are counted against."""
+    """What calls are counted against, and where the pauses that the API asks for are kept."""
 
     def take(self) -> None:
-        """Take one operation before a call; raises `QuotaExhaustedError`, or `LeaseLostError` if the lease is gone."""
+        """Take one operation before a call.
+
+        Raises `QuotaExhaustedError` if there is none, or while the API has asked not to be called so, and
+        `LeaseLostError` if the lease is gone.
+        """
+        ...
+
+    def rest(self, asked: RestAsked) -> None:
+        """Keep what the API asked after a call that was taken; calls that it covers are not granted until then."""
         ...
 
 
@@ -70,8 +79,10 @@ class ReportSource(Protocol):
     3. Nothing is written but through `sink`, and every byte of it under `run.run_id`.
     4. One slice's failure changes nothing for another.
     5. A failure of one partition or account makes the days that were asked for `Unsealed`; a failure of the source,
-       the storage or the ledger makes no day `Unsealed`. Both but the first are in `stopped_by`.
-    6. An operation is taken before each call, a repeated one too; no call is made that was not granted.
+       the storage or the ledger makes no day `Unsealed`, and no rest that the API asks for does, however far it
+       reaches. All but a failure of one partition are in `stopped_by`, and so is each rest.
+    6. An operation is taken before each call, a repeated one too; no call is made that was not granted. A rest that
+       the API asks for is given to the quota before the next call.
     7. What the API refuses for its days is asked for again in smaller slices, down to a day: the days that it answers
        are sealed, and each other one has the reason for which it fails alone.
     """
