@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections import Counter
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
+from gads_domain.clock import SystemClock
 from gads_domain.errors import GadsError
 from gads_domain.metadata import ColumnSpec
 from gads_testing.local_deployment import (
@@ -16,6 +18,7 @@ from gads_testing.local_deployment import (
     key_of,
 )
 from gads_testing.warehouse_deployment import CONTRACT, COST_MICROS, WarehouseDeployment
+from gads_warehouse import status
 from gads_warehouse_duckdb.views.reporting import money
 
 
@@ -65,28 +68,63 @@ def test_campaigns_by_day(agency: WarehouseDeployment) -> None:
 
 
 def test_freshness_and_gaps(loaded: WarehouseDeployment) -> None:
-    """W32: from the pointers, so that a revoked day is a gap."""
+    """W32: what is expected and not shown, so that a revoked day is a gap."""
+    loaded.clock.moment = SystemClock().now()
+    loaded.list_accounts(1, 2)
     loaded.damage(key_of(1, 2), 1)
     loaded.load()
+    assert loaded.query("FROM reporting.gaps WHERE unknown IS NOT NULL") == []
+    gaps = loaded.query("SELECT customer_id, logical_date FROM reporting.gaps ORDER BY ALL")
+    with loaded.consumer() as consumer:
+        found = consumer.gaps("campaign")
+    assert gaps == [(gap.customer_id, gap.logical_date) for gap in found], "the view and the domain find the same"
+    missing = Counter(customer_id for customer_id, _ in gaps)
     rows = loaded.query(
         "SELECT customer_id, first_day, last_day, complete_until, days, missing_days, record_count "
         "FROM reporting.freshness ORDER BY 1"
     )
     assert rows == [
-        ("1", date(2024, 6, 1), date(2024, 6, 5), date(2024, 6, 2), 4, 1, 12),
-        ("2", date(2024, 6, 1), date(2024, 6, 3), date(2024, 6, 3), 3, 0, 9),
+        ("1", date(2024, 6, 1), date(2024, 6, 5), date(2024, 6, 2), 4, missing["1"], 12),
+        ("2", date(2024, 6, 1), date(2024, 6, 3), date(2024, 6, 3), 3, missing["2"], 9),
     ]
-    gaps = loaded.query("SELECT customer_id, logical_date FROM reporting.gaps ORDER BY ALL")
-    assert gaps == [
-        ("1", date(2024, 6, 3)),
-        ("2", date(2024, 6, 4)),
-        ("2", date(2024, 6, 5)),
-    ]
-    with loaded.consumer() as consumer:
-        known = consumer.snapshot("campaign").partitions
-        found = consumer.gaps("campaign", since=rows[0][1], until=rows[0][2], customers=["1", "2"])
-    assert gaps == [(gap.customer_id, gap.logical_date) for gap in found], "the view and the domain find the same"
-    assert len(known) + len(found) == 2 * 5
+    assert gaps[0] == ("1", date(2024, 6, 3))
+    assert loaded.query("SELECT answer, missing_days FROM reporting.completeness") == [("incomplete", len(gaps))]
+
+
+def test_what_is_unknown_is_a_row(loaded: WarehouseDeployment) -> None:
+    """W38: without a list, with an old one, and with none of whom a report is expected."""
+    for why, moment, accounts in (
+        ("no list of accounts was ever drawn", None, ()),
+        ("the list of accounts is too old", datetime(2024, 7, 2, tzinfo=UTC), (1, 2)),
+        ("the list of accounts selects none", SystemClock().now(), ()),
+    ):
+        if moment is not None:
+            loaded.clock.moment = moment
+            loaded.list_accounts(*accounts)
+        loaded.load()
+        assert loaded.query("FROM reporting.gaps WHERE unknown IS NOT NULL") == [(None, None, None, None, why)]
+        ((answer, missing, unknown),) = loaded.query("FROM reporting.completeness")
+        assert (answer, unknown) == ("incomplete" if missing else "unknown", why)
+        with loaded.consumer() as consumer:
+            found = status(consumer, loaded.warehouse).completeness
+        assert (found.answer.value, found.days) == (answer, missing)
+
+
+def test_a_list_alone_is_a_step(loaded: WarehouseDeployment) -> None:
+    """W39: a newer list alone is loaded, once; the account's name stands beside its gaps."""
+    loads = "SELECT count(*) FROM gads.loads"
+    ((before,),) = loaded.query(loads)
+    loaded.clock.moment = SystemClock().now()
+    loaded.list_accounts(1, 2)
+    assert not loaded.load(dry_run=True).changed
+    for _ in range(2):
+        loaded.load()
+        assert loaded.query(loads) == [(before + 1,)]
+    assert loaded.query("SELECT customer_id FROM gads.accounts WHERE selected ORDER BY 1") == [("1",), ("2",)]
+    loaded.list_accounts(1, 2, 3)
+    loaded.load(reconcile=True)
+    assert loaded.query(loads) == [(before + 2,)]
+    assert loaded.query("SELECT DISTINCT customer_id FROM reporting.gaps ORDER BY 1") == [("1",), ("2",), ("3",)]
 
 
 _STATS = {

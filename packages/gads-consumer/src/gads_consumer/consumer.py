@@ -27,6 +27,7 @@ from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
 from gads_domain.completeness import Answer, Completeness, Freshness
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import ClockSkewError, InvalidValueError
+from gads_domain.expectations import Expectations
 from gads_domain.gaps import Gap
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
@@ -102,6 +103,21 @@ class Consumer:
         """The reports that the ledger knows, sorted."""
         self._known_ledger()
         return self._ledger.reports(self._source)
+
+    @property
+    def freshness(self) -> Freshness:
+        """When a day is due, and how old an account list may be."""
+        return self._freshness
+
+    def expectations(self) -> Expectations:
+        """The account list as last drawn, and what is on record as expected of it."""
+        self._known_ledger()
+        return self._ledger.expectations(self._source)
+
+    def held(self) -> list[PartitionKey]:
+        """The partitions whose newest run is held for a decision: their rows are read, and they count as missing."""
+        self._known_ledger()
+        return [row.key for row in self._ledger.find(StateFilter(self._source, held=True))]
 
     def cursor(self) -> str:
         """The end of the log now, from which `changes` continues after everything up to now."""

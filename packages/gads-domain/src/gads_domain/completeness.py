@@ -230,6 +230,11 @@ def expected_at(
     lacking = frozenset((one, name) for one in whole for name in names if (one, name) not in on_record)
     if since is not None or days is not None:
         lacking = frozenset()
+    elif not named:
+        still = {one.report for one in expectations.expected if one.last_day is None}
+        # A report that is not configured any more is not expected of accounts that came later.
+        gone = {report for _, report in on_record} - still
+        lacking = frozenset(pair for pair in lacking if pair[1] not in gone)
     # Who names accounts and a first day says what is expected.
     unknown = "" if named and (since or days) is not None else why_unknown(expectations, now, freshness)
     if not unknown and not whole:

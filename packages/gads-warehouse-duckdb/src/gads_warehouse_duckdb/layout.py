@@ -5,7 +5,7 @@ import duckdb
 from gads_domain.package_data import statements_of
 from gads_warehouse_duckdb.errors import NewerWarehouseError, TableTakenError
 
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.2"
 """`major.minor` of contracts/warehouse; another major is refused, any minor is taken."""
 
 REPORTING = "reporting"
@@ -58,13 +58,18 @@ def is_laid_out(connection: duckdb.DuckDBPyConnection) -> bool:
     return row is not None
 
 
+def has_expected(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the database has the tables of what is expected, which a warehouse has from contract 1.2 on."""
+    return connection.execute(_SQL["find_expected"]).fetchone() is not None
+
+
 def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     """Make what is not there yet; what is made counts once `state` has its row.
 
     Raises `TableTakenError` in a database that is no warehouse and has a schema of such a name.
     """
     if is_laid_out(connection):
-        connection.execute(_SQL["full_load"])
+        connection.execute(_SQL["full_load"] + _SQL["expected"])
         return
     taken = connection.execute(_SQL["taken_schemas"]).fetchall()
     if taken:
@@ -72,4 +77,4 @@ def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
         raise TableTakenError(
             f"the file is no warehouse, and has a schema {names} already", hint="give the warehouse a file of its own"
         )
-    connection.execute(_SQL["tables"] + _SQL["full_load"])
+    connection.execute(_SQL["tables"] + _SQL["full_load"] + _SQL["expected"])

@@ -34,6 +34,24 @@ CREATE TABLE gads.views (schema_name VARCHAR, view_name VARCHAR, meaning VARCHAR
 -- Files from before contract 1.1 lack it.
 CREATE TABLE IF NOT EXISTS gads.full_load (position BIGINT, cursor VARCHAR, done BIGINT, remaining BIGINT);
 
+-- name: expected
+-- Files from before contract 1.2 lack them.
+CREATE TABLE IF NOT EXISTS gads.account_list (
+    drawn_at TIMESTAMP, due_seconds DOUBLE, accounts_max_age_seconds DOUBLE
+);
+CREATE TABLE IF NOT EXISTS gads.accounts (
+    customer_id VARCHAR, name VARCHAR, currency VARCHAR, time_zone VARCHAR, manager_path VARCHAR[], status VARCHAR,
+    selected BOOLEAN, skipped VARCHAR, first_listed_at TIMESTAMP, last_listed_at TIMESTAMP
+);
+CREATE TABLE IF NOT EXISTS gads.expectations (
+    customer_id VARCHAR, report VARCHAR, first_day DATE, last_day DATE, closed VARCHAR, inferred BOOLEAN
+);
+CREATE TABLE IF NOT EXISTS gads.held (customer_id VARCHAR, report VARCHAR, logical_date DATE);
+
+-- name: find_expected
+SELECT 1 FROM duckdb_tables()
+WHERE schema_name = 'gads' AND table_name = 'account_list' AND database_name = current_database();
+
 -- name: find_state_table
 SELECT 1 FROM duckdb_tables()
 WHERE schema_name = 'gads' AND table_name = 'state' AND NOT internal AND database_name = current_database();

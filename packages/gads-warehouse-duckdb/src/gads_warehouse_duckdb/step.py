@@ -15,6 +15,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadedStep, LoadStep, Replacement, WarehousePosition
 from gads_warehouse import OtherLedgerError
 from gads_warehouse_duckdb.definitions import Definitions
+from gads_warehouse_duckdb.expected import write_expected
 from gads_warehouse_duckdb.invalid_identity import discard_invalid_identity
 from gads_warehouse_duckdb.layout import CONTRACT_VERSION
 from gads_warehouse_duckdb.payload_rows import of_one_version, payload_rows, require_counts, table_of
@@ -56,6 +57,8 @@ class StepTransaction:
             self._replace(report, version, list(group))
         for report, keys in groupby(sorted(self._step.remove, key=_REPORT), key=_REPORT):
             self._removed += self._change_pointers(report, list(keys), "removed", "removed")
+        if self._step.expected is not None:
+            write_expected(self._connection, self._step.expected)
         self._record_step()
         return LoadedStep(self._added, self._replaced, self._removed, self._rows)
 

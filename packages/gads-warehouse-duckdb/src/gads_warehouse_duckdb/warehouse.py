@@ -14,6 +14,7 @@ from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import (
     FullLoad,
+    LoadedExpectations,
     LoadedStep,
     LoadStep,
     PartitionContent,
@@ -25,6 +26,7 @@ from gads_domain.run import RunId
 from gads_warehouse_duckdb.contents import payload_contents, table_contents
 from gads_warehouse_duckdb.database_file import DatabaseFile
 from gads_warehouse_duckdb.definitions import Definitions
+from gads_warehouse_duckdb.expected import find_expected
 from gads_warehouse_duckdb.invalid_identity import VALID_POINTER, count_invalid_identity, valid_identity
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, is_laid_out, lay_out
 from gads_warehouse_duckdb.payload_rows import of_one_version
@@ -56,6 +58,12 @@ class DuckDbWarehouse:
         """The full load that is under way."""
         state = self._state()
         return state if isinstance(state, FullLoad) else None
+
+    def expected(self) -> LoadedExpectations | None:
+        """What the tables should hold; None before a step has said so."""
+        with self._opened() as found:
+            state = find_state(found)
+            return None if state is None else find_expected(found, state.source)
 
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""

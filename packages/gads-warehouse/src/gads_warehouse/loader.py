@@ -14,6 +14,7 @@ from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.warehouse import (
     FullLoad,
+    LoadedExpectations,
     LoadedStep,
     LoadMode,
     LoadStep,
@@ -89,6 +90,7 @@ class WarehouseLoader:
         self._step_partitions = step_partitions
         self._progress = progress or (lambda _: None)
         self._loaded = 0
+        self._expected: LoadedExpectations | None = None
 
     def load(self, *, reconcile: bool = False, dry_run: bool = False) -> LoadReport:
         """Follow the feed from the stored position; compare everything with `reconcile` or where there is none.
@@ -98,6 +100,10 @@ class WarehouseLoader:
         are then those of the last step that was committed.
         """
         before = state_of(self._consumer, self._warehouse)
+        expected = LoadedExpectations(
+            self._consumer.expectations(), self._consumer.freshness, tuple(self._consumer.held())
+        )
+        self._expected = None if self._warehouse.expected() == expected else expected
         if isinstance(before, WarehousePosition) and not reconcile:
             return self._follow(before, dry_run=dry_run)
         return self._load_fully(before, dry_run=dry_run)
@@ -123,7 +129,7 @@ class WarehouseLoader:
             resumed=isinstance(before, FullLoad),
             dry_run=dry_run,
         )
-        nothing_to_do = isinstance(before, WarehousePosition) and not result.changed and self._warehouse.is_current()
+        nothing_to_do = isinstance(before, WarehousePosition) and not result.changed and self._is_current()
         if dry_run or nothing_to_do:
             return result
         at, remove, discard_invalid = before, [*orphaned, *strays], bool(found.invalid_identity)
@@ -143,7 +149,7 @@ class WarehouseLoader:
         changes = list(feed)
         if dry_run:
             return _planned(before, changes, feed.cursor)
-        if not changes and not self._warehouse.is_current():
+        if not changes and not self._is_current():
             self._apply(LoadMode.FEED, before, before, [], [])
         at, start, scale = before, 0, 1
         steps: list[LoadedStep] = []
@@ -190,12 +196,18 @@ class WarehouseLoader:
         remove: Sequence[PartitionKey],
         discard_invalid: bool = False,
     ) -> LoadedStep:
-        step = LoadStep(mode, self._source, after, to, self._clock.now(), replacements, remove, discard_invalid)
+        step = LoadStep(
+            mode, self._source, after, to, self._clock.now(), replacements, remove, discard_invalid, self._expected
+        )
         done = self._warehouse.apply(step)
+        self._expected = None
         if replacements:
             self._loaded += len(replacements)
             self._progress(self._loaded)
         return done
+
+    def _is_current(self) -> bool:
+        return self._expected is None and self._warehouse.is_current()
 
     def _batches(self, wanted: Sequence[CurrentPartition]) -> Iterator[Sequence[CurrentPartition]]:
         start = 0

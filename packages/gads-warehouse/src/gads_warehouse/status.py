@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from gads_domain.completeness import Completeness
 from gads_domain.ports.warehouse import FullLoad, Warehouse, WarehousePosition
 from gads_warehouse.comparison import ReportComparison, compare, state_of
 
@@ -45,6 +46,8 @@ class WarehouseStatus:
     reports: tuple[ReportStatus, ...]
     invalid_identity: Mapping[str, int]
     """The number of rows and pointers that belong to no possible partition, by table."""
+    completeness: Completeness
+    """What is expected and due, and not authoritative: tables that equal the ledger may lack it all the same."""
 
     def __bool__(self) -> bool:
         differs = any(one.behind or one.orphaned or one.mismatched for one in self.reports)
@@ -61,7 +64,15 @@ def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:
         found.position,
         tuple(_of_report(one) for one in found.reports),
         found.invalid_identity,
+        _completeness(consumer),
     )
+
+
+def _completeness(consumer: Consumer) -> Completeness:
+    reports = {one.report for one in consumer.expectations().expected}
+    if not reports:
+        return Completeness((), unknown="nothing is on record as expected")
+    return consumer.ready(reports).completeness
 
 
 def _of_report(found: ReportComparison) -> ReportStatus:

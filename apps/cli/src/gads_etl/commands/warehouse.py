@@ -11,7 +11,7 @@ import typer
 from gads_etl.command_group import group_of_commands
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, counted, print_json, print_note, print_table
+from gads_etl.printing import Format, counted, print_json, print_note, print_table, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
         print_note(f"{_position(found)}; the ledger is at position {found.ledger.position}")
         _print_invalid_identity(found.invalid_identity)
+        if found.completeness.gaps:
+            missing = counted(found.completeness.days, "day")
+            print_note(f"{missing} expected and not authoritative: see gads-etl state gaps")
+        print_unsettled(found.completeness.not_due, found.completeness.unknown)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
@@ -131,6 +135,11 @@ def _status_document(found: WarehouseStatus) -> dict[str, Any]:
         else {"target": load.target.position, "done": load.done, "remaining": load.remaining},
         "ledger_position": found.ledger.position,
         "current": bool(found),
+        "completeness": {
+            "answer": found.completeness.answer.value,
+            "days": found.completeness.days,
+            "unknown": found.completeness.unknown or None,
+        },
         "reports": [asdict(one) for one in found.reports],
         "invalid_identity": dict(found.invalid_identity),
     }

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,11 +28,15 @@ from gads_conformance.warehouse.samples import (
 )
 from gads_conformance.warehouse.suite import WarehouseSuite
 from gads_conformance.worker_process import WorkerProcess
+from gads_domain.account import AccountStatus
+from gads_domain.completeness import Freshness
 from gads_domain.errors import DamagedPartitionError, LedgerConflictError, UsageError
+from gads_domain.expectations import Expectation, Expectations, ListedAccount
 from gads_domain.metadata import TableSchema
-from gads_domain.partition_key import PartitionKey
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.warehouse import (
     FullLoad,
+    LoadedExpectations,
     LoadedStep,
     LoadMode,
     Replacement,
@@ -366,6 +371,37 @@ class WarehouseLaws(ModelLaws):
             with pytest.raises(UsageError):
                 warehouse.query(sql)
         story.require_shown()
+
+    @law("Warehouse", 13)
+    def test_what_is_expected_comes_with_a_step(self, story: Story, warehouse: Warehouse) -> None:
+        assert warehouse.expected() is None
+        drawn_at = datetime(2024, 6, 2, 3, 4, 5, 678901, tzinfo=UTC)
+        listed = ListedAccount(
+            "1", "Acme “Süd”", "EUR", "Europe/Berlin", ("90", "9"), AccountStatus.ENABLED, True, "", drawn_at, drawn_at
+        )
+        skipped = ListedAccount("2", selected=False, skipped="accounts.exclude has it")
+        first, last = date(2024, 5, 1), date(2024, 5, 31)
+        expected = (
+            Expectation("1", "campaign", first, last, "the account is not listed any more"),
+            Expectation("1", "campaign", last + timedelta(days=2)),
+            Expectation("2", "campaign", first, last, inferred=True),
+        )
+        some = LoadedExpectations(
+            Expectations(GOOGLE_ADS, drawn_at, (listed, skipped), expected),
+            Freshness(timedelta(hours=1.5), timedelta(hours=40)),
+            (key_of(1), key_of(7)),
+        )
+        none = LoadedExpectations(Expectations(GOOGLE_ADS), Freshness())
+        warehouse.apply(replace(step(None, position_of(1), [story.replacement(key_of(1), 1)]), expected=some))
+        assert warehouse.expected() == some
+        broken = Observed([story.replacement(key_of(2), 1)], broken_off_after(1))
+        with pytest.raises(BrokenOffError):
+            warehouse.apply(replace(step(position_of(1), position_of(2), broken), expected=none))
+        assert warehouse.expected() == some
+        warehouse.apply(step(position_of(1), position_of(2), [story.replacement(key_of(3), 1)]))
+        assert warehouse.expected() == some
+        warehouse.apply(replace(step(position_of(2), position_of(2)), expected=none))
+        assert warehouse.expected() == none
 
     @law("Warehouse", 12)
     def test_a_full_load_has_no_position_until_it_ends(self, story: Story, warehouse: Warehouse) -> None:

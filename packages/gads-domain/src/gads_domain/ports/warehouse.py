@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from gads_domain.completeness import Freshness
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.expectations import Expectations
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -53,6 +55,20 @@ class Replacement:
     payload: Path
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedExpectations:
+    """What the tables should hold, so that a query can say what is missing.
+
+    - `expectations`: the account list and what is expected of it, as the ledger has them on record.
+    - `freshness`: when a day is due, and how old the account list may be.
+    - `held`: the partitions whose newest run is held for a decision, which are shown and count as missing; sorted.
+    """
+
+    expectations: Expectations
+    freshness: Freshness
+    held: tuple[PartitionKey, ...] = ()
+
+
 class LoadMode(StrEnum):
     """How a step was found."""
 
@@ -68,7 +84,7 @@ class LoadStep:
 
     `after` is the state that the step builds on, None for an empty warehouse; `to` is a `FullLoad` for each step of
     one but the last. No key is twice in `replace`, or also in `remove`. `discard_invalid` removes what
-    `Warehouse.invalid_identity` counts.
+    `Warehouse.invalid_identity` counts. `expected` takes the place of what is expected so far; None leaves it.
     """
 
     mode: LoadMode
@@ -79,6 +95,7 @@ class LoadStep:
     replace: Sequence[Replacement]
     remove: Sequence[PartitionKey]
     discard_invalid: bool = False
+    expected: LoadedExpectations | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +154,7 @@ class Warehouse(Protocol):
     11. `query` answers one statement that reads; any other raises `UsageError` and changes nothing.
     12. After a step to a `FullLoad` the warehouse has what the step loaded and no position, and `full_load` returns
         it; a step from it continues the load or, with a position, ends it.
+    13. `expected` is what the last step that had any brought, in the same transaction as the rest of that step.
 
     Any method raises `HeldElsewhereError` if another process holds what it needs, `StorageError` if the storage fails,
     `UnsupportedContractError` for a warehouse of another major version of the contract.
@@ -147,6 +165,10 @@ class Warehouse(Protocol):
 
     def full_load(self) -> FullLoad | None:
         """The full load that is under way."""
+
+    def expected(self) -> LoadedExpectations | None:
+        """What the tables should hold; None before a step has said so."""
+        ...
 
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""

@@ -22,7 +22,10 @@ _ACCOUNT_FIELDS = ("descriptive_name", "currency_code", "time_zone", "manager", 
 
 def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
     """All views of the schema `reporting` that these tables make possible."""
-    views = [_view("accounts", described=_described_accounts(tables)), _view("freshness"), _view("gaps")]
+    views = [
+        _view("accounts", described=_described_accounts(tables)),
+        *map(_view, ("gaps", "completeness", "freshness")),
+    ]
     campaign = table_with(tables, "campaign", ["campaign_id", "metrics_clicks"])
     if campaign is not None:
         views.append(_campaign_daily(campaign))

@@ -18,36 +18,70 @@ WITH described AS (
 SELECT customer_id, account_name, currency_code, time_zone, is_manager, is_test_account, as_of
 FROM (SELECT DISTINCT customer_id FROM gads.pointers) FULL JOIN latest USING (customer_id)
 
--- name: freshness
--- One row a report an account, from the pointers: first and last day, the last day before the first gap, days missing in
--- between, rows, newest run, last load.
-WITH days AS (
-    SELECT report, customer_id, logical_date, record_count, run_id, loaded_at,
-        logical_date - row_number() OVER (PARTITION BY report, customer_id ORDER BY logical_date)::INTEGER AS island
-    FROM gads.pointers
-), spans AS (
-    SELECT report, customer_id, island, max(logical_date) AS last_day FROM days GROUP BY ALL
-), unbroken AS (
-    SELECT report, customer_id, arg_min(last_day, island) AS complete_until FROM spans GROUP BY ALL
-)
-SELECT report, customer_id, min(logical_date) AS first_day, max(logical_date) AS last_day, complete_until,
-    count(*) AS days, max(logical_date) - min(logical_date) + 1 - count(*) AS missing_days,
-    sum(record_count)::BIGINT AS record_count, max(run_id) AS newest_run_id, max(loaded_at) AS loaded_at
-FROM days JOIN unbroken USING (report, customer_id)
-GROUP BY report, customer_id, complete_until
-
 -- name: gaps
--- The days without a pointer, from an account's first day of a report to the last day of any account's.
-WITH bounds AS (
-    SELECT report, customer_id, min(logical_date) AS first_day,
-        max(max(logical_date)) OVER (PARTITION BY report) AS last_day
-    FROM gads.pointers GROUP BY report, customer_id
+-- One row a day that is expected, due and not shown, or held for a decision. If it is not known what is expected, one more
+-- row says why in `unknown`. Only no row at all means complete.
+WITH zones AS (
+    SELECT account.customer_id, account.name AS account_name, coalesce(zone.name, 'Etc/GMT+12') AS zone
+    FROM gads.accounts AS account LEFT JOIN pg_timezone_names() AS zone ON zone.name = account.time_zone
+), spans AS (
+    SELECT report, customer_id, account_name, first_day, least(
+        coalesce(last_day, DATE '9999-12-31'),
+        timezone(coalesce(zone, 'Etc/GMT+12'), now() - to_seconds(due_seconds))::DATE - 1
+    ) AS last_day
+    FROM gads.account_list, gads.expectations LEFT JOIN zones USING (customer_id)
 ), expected AS (
-    SELECT report, customer_id, unnest(generate_series(first_day, last_day, INTERVAL 1 DAY))::DATE AS logical_date
-    FROM bounds
+    SELECT report, customer_id, unnest(generate_series(first_day, last_day, INTERVAL 1 DAY))::DATE AS logical_date,
+        account_name
+    FROM spans WHERE first_day <= last_day
+), lacking AS (
+    SELECT customer_id, report FROM gads.accounts, (SELECT DISTINCT report FROM gads.expectations WHERE last_day IS NULL)
+    WHERE selected
+    EXCEPT SELECT customer_id, report FROM gads.expectations
+), reasons AS (
+    SELECT CASE
+        WHEN (SELECT max(drawn_at) FROM gads.account_list) IS NULL THEN 'no list of accounts was ever drawn'
+        WHEN (
+            SELECT timezone('UTC', now()) - drawn_at > to_seconds(accounts_max_age_seconds) FROM gads.account_list
+        ) THEN 'the list of accounts is too old'
+        WHEN NOT EXISTS (FROM gads.accounts WHERE selected) THEN 'the list of accounts selects none'
+        WHEN EXISTS (FROM lacking) THEN (
+            SELECT 'nothing is on record as expected of ' || string_agg(report || ' of ' || customer_id, ', ')
+            FROM (FROM lacking ORDER BY ALL LIMIT 3)
+        )
+    END AS unknown
 )
-SELECT report, customer_id, logical_date FROM expected
-ANTI JOIN gads.pointers USING (report, customer_id, logical_date)
+SELECT DISTINCT report, customer_id, logical_date, account_name, NULL::VARCHAR AS unknown FROM expected
+WHERE (report, customer_id, logical_date) NOT IN (SELECT (report, customer_id, logical_date) FROM gads.pointers)
+    OR (report, customer_id, logical_date) IN (SELECT (report, customer_id, logical_date) FROM gads.held)
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, unknown FROM reasons WHERE unknown IS NOT NULL
+
+-- name: completeness
+-- One row: whether all that is expected is shown (complete, incomplete or unknown), how many days are missing, and why it
+-- is unknown what is expected, if it is.
+SELECT CASE WHEN count(logical_date) > 0 THEN 'incomplete' WHEN count(unknown) > 0 THEN 'unknown' ELSE 'complete' END
+    AS answer, count(logical_date) AS missing_days, max(unknown) AS unknown
+FROM reporting.gaps
+
+-- name: freshness
+-- One row a report an account: first and last day that is shown, the last day before the first gap, days that are expected
+-- and missing, rows, newest run, last load.
+WITH shown AS (
+    SELECT report, customer_id, min(logical_date) AS first_day, max(logical_date) AS last_day, count(*) AS days,
+        sum(record_count)::BIGINT AS record_count, max(run_id) AS newest_run_id, max(loaded_at) AS loaded_at
+    FROM gads.pointers GROUP BY report, customer_id
+), missing AS (
+    SELECT report, customer_id, min(logical_date) AS first_gap, count(*) AS missing_days
+    FROM reporting.gaps WHERE logical_date IS NOT NULL GROUP BY report, customer_id
+), unbroken AS (
+    SELECT report, customer_id, max(logical_date) AS complete_until
+    FROM gads.pointers LEFT JOIN missing USING (report, customer_id)
+    WHERE first_gap IS NULL OR logical_date < first_gap GROUP BY report, customer_id
+)
+SELECT report, customer_id, first_day, last_day, complete_until, coalesce(days, 0) AS days,
+    coalesce(missing_days, 0) AS missing_days, coalesce(record_count, 0) AS record_count, newest_run_id, loaded_at
+FROM shown FULL JOIN missing USING (report, customer_id) LEFT JOIN unbroken USING (report, customer_id)
 
 -- name: campaign_daily
 -- One row a day a campaign, from {name}: what can be added up, money in the account's currency, conversions.
