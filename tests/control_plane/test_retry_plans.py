@@ -11,7 +11,7 @@ import pytest
 from gads_domain.control import Mark
 from gads_domain.errors import UsageError
 from gads_domain.ports.report_source import OperationQuota
-from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
+from gads_domain.report import History, ReportDefinition, ReportKind, ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import StateFilter
 from gads_orchestrator.events import SliceStarted
@@ -125,7 +125,7 @@ def test_r22_r27_a_snapshot_is_asked_for_today_and_given_up_tomorrow(deployment:
     deployment.cycle(report, accounts=(tokyo,))
     assert deployment.control.marks(key_of(date(2024, 6, 11), report="budget")) == {Mark.TERMINAL}
     assert deployment.requested_days()[1:] == [date(2024, 6, 12)]
-    kept = ReportDefinition("events", "SELECT", restatement_days=1, history_days=3)
+    kept = ReportDefinition("events", "SELECT", restatement_days=1, history=History("test", days=3))
     deployment.start_outage(hours=10)
     deployment.cycle(kept)
     deployment.pass_time(days=5)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,42 @@ metrics.clicks, metrics.impressions, metrics.cost_micros FROM campaign'''
         "SELECT DISTINCT campaign_name, campaign_id FROM read_parquet(?) ORDER BY 2", [files]
     ).fetchall()
     assert names == [(f"Кампания {n}", 2**40 + n) for n in range(1, 6)]
+
+    config.write_text(config.read_text().replace('history = "unlimited"\n', ""))
+    for command in (["run", "--reprocess"], ["backfill", "--yes"]):
+        refused = gads_etl(*command, "-c", config, "--since", "2022-04-07", "--until", "2022-04-13")
+        assert refused.code == 2, refused.err
+        assert 'google_ads.history = "unlimited"' in refused.err
+        assert "it keeps 37 months, from 20" in refused.err
+    rows_now = gads_etl("state", "inspect", "-c", config, "--format", "json").json
+    assert [row["record_count"] for row in rows_now] == [0, 5, 0, 5, 5, 0]
+
+
+def test_days_that_the_api_no_longer_has_are_skipped_by_name_and_never_asked_for(
+    gads_etl: Any, project: Callable[..., Path], emulator: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "click_view.jsonl").write_text("")
+    reports = """
+[[reports]]
+name = "my_clicks"
+query = "SELECT customer.id, click_view.gclid, segments.date, metrics.clicks FROM click_view"
+"""
+    config = project(emulator("--data", data), ["4611686018"], reports)
+    config.write_text(config.read_text().replace('history = "unlimited"\n', ""))
+    today = datetime.now(UTC).date()
+    first, last = (str(today - timedelta(days=days)) for days in (95, 80))
+    done = gads_etl("run", "-c", config, "--since", first, "--until", last, "--format", "json")
+    (note,) = [note for note in done.json["notes"] if "no longer has" in note]
+    assert note.startswith(f"skipped: {first} to ")
+    assert "(5 days)" in note or "(4 days)" in note, "by the zone where a day ends last"
+    assert "it keeps 90 days, from " in note
+    assert note.endswith("my_clicks of 4611686018")
+    rows = gads_etl("state", "inspect", "-c", config, "--format", "json").json
+    assert min(row["logical_date"] for row in rows) >= str(today - timedelta(days=91))
+    assert len(rows) == done.json["attempted"]
+    assert done.code == 1, "what is asked for and not had is missing"
 
 
 def test_every_damage_and_loss_is_found_and_authority_falls_back(

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from gads_domain.errors import InvalidValueError
-from gads_domain.report import DEFAULT_RESTATEMENT_DAYS, ReportDefinition, ReportKind, ReportSlice, slices
+from gads_domain.report import DEFAULT_RESTATEMENT_DAYS, History, ReportDefinition, ReportKind, ReportSlice, slices
 
 DAY = date(2024, 6, 1)
 QUERY = "SELECT campaign.id, segments.date FROM campaign"
@@ -51,11 +51,11 @@ def test_a_snapshot_is_asked_for_one_day_and_never_again() -> None:
         (DAILY, {"row_limit": 10}, "no event"),
         (DAILY, {"grain": ("campaign",)}, "no field"),
         (DAILY, {"grain": ("campaign.id", "campaign.id")}, "named twice"),
-        (DAILY, {"history_days": 29}, "history of 29"),
+        (DAILY, {"history": History("test", days=29)}, "history of 29 days"),
         (DAILY, {"first_api_version": "26"}, "not an API version"),
         (DAILY, {"first_api_version": "v10", "last_api_version": "v9"}, "reversed"),
         (SNAPSHOT, {"row_limit": 10}, "no event"),
-        (SNAPSHOT, {"history_days": 0}, "history of 0"),
+        (SNAPSHOT, {"history": History("test")}, "history of 0 days"),
         (EVENT, {"date_field": None}, "date_field"),
         (EVENT, {"date_field": "change_date_time"}, "date_field"),
         (EVENT, {"row_limit": 0}, "row_limit"),

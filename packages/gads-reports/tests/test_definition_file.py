@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gads_domain.report import ReportKind
 from gads_gaql.day_conditions import day_query
 from gads_gaql.parser import parse
 from gads_gaql.renderer import render
+from gads_reports.catalogue import builtin
 from gads_reports.definition_file import default_restatement_days, load_file, read_definition, read_text
 
 DAILY = """-- title: Campaigns by day
@@ -153,8 +155,16 @@ def test_a_query_alone_is_a_daily_report_with_defaults() -> None:
     assert (found.grain, found.max_days_per_request) == ((), None)
     clicks = read_text("mine", "SELECT segments.date, click_view.gclid FROM click_view", "gads.toml", schema_version=3)
     assert (clicks.schema_version, clicks.restatement_days, clicks.max_days_per_request) == (3, 3, 1)
+    assert (clicks.kind, str(clicks.history), str(found.history)) == (ReportKind.DAILY, "90 days", "37 months")
     with pytest.raises(ConfigurationError, match=r"gads\.toml:1: column 8: "):
         read_text("mine", "SELECT FROM campaign", "gads.toml")
+
+
+@pytest.mark.parametrize("name", ["change_event", "change_status", "click", "label"])
+def test_a_query_alone_has_what_the_packaged_report_of_its_resource_has(name: str) -> None:
+    packaged = builtin()[name]
+    own = read_text(name, render(parse(packaged.query)), "gads.toml", schema_version=packaged.schema_version)
+    assert replace(own, query="") == replace(packaged, query="", title="", grain=())
 
 
 def test_a_header_says_everything_wherever_the_text_stands() -> None:

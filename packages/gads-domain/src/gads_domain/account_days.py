@@ -85,7 +85,7 @@ def report_days(report: ReportDefinition, zone: str, moment: datetime) -> Report
     today, last = _today_and_last(zone, moment)
     if not report.kind.has_history:
         return ReportDays(today, DayRange(today, today), today)
-    first_kept = date.min if report.history_days is None else today - report.history_days * _A_DAY
+    first_kept = date.min if report.history is None else report.history.first_kept(today)
     return ReportDays(today, DayRange(last - (report.restatement_days - 1) * _A_DAY, last), first_kept)
 
 

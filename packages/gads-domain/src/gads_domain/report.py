@@ -1,6 +1,7 @@
 """What is asked for: a report's definition, and a slice of days of it."""
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -50,6 +51,25 @@ class ReportKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """How long rows are kept: `days` or `months` before the account's today; `source` is where that is said."""
+
+    source: str
+    days: int = 0
+    months: int = 0
+
+    def first_kept(self, today: date) -> date:
+        """The first day of which there are still rows when it is `today` in the account's zone."""
+        months = today.year * 12 + today.month - 1 - self.months
+        year, month = months // 12, months % 12 + 1
+        day = min(today.day, monthrange(year, month)[1])
+        return date(year, month, day) - timedelta(days=self.days)
+
+    def __str__(self) -> str:
+        return f"{self.months} months" if self.months else f"{self.days} days"
+
+
+@dataclass(frozen=True, slots=True)
 class ReportDefinition:
     """A named report. `query` is GAQL without a condition on its day: the request adds it.
 
@@ -57,7 +77,7 @@ class ReportDefinition:
     - `title` is one line for people; `grain` names the fields by which a row is unique, empty if that is not said.
     - `restatement_days`: how many days before today a run reads again, because the API still changes them.
     - `max_days_per_request`: how many days one request may ask for; None if the report sets no limit of its own.
-    - `history_days`: how many days back the API keeps an answer; None where only its general bound of 37 months holds.
+    - `history`: how far back the API keeps an answer; None where that is unlimited or not known.
     - `date_field`, of an event alone: the field with the time that tells its day.
     - `row_limit`, of an event alone: the LIMIT of each request. A full answer is truncated until proven otherwise.
     - `first_api_version`, `last_api_version`: the versions (`v24`) that have what the query asks for; None is no bound.
@@ -74,7 +94,7 @@ class ReportDefinition:
     grain: tuple[str, ...] = ()
     restatement_days: int = DEFAULT_RESTATEMENT_DAYS
     max_days_per_request: int | None = None
-    history_days: int | None = None
+    history: History | None = None
     date_field: str | None = None
     row_limit: int | None = None
     first_api_version: str | None = None
@@ -91,10 +111,11 @@ class ReportDefinition:
             raise self._invalid(f"restatement_days of report {self.name} is {self.restatement_days}; 1 is yesterday")
         if self.max_days_per_request is not None and self.max_days_per_request < 1:
             raise self._invalid(f"report {self.name} asks for {self.max_days_per_request} days a request")
-        if self.history_days is not None and self.history_days < max(self.restatement_days, 1):
+        history = self.history
+        if history is not None and not history.months and history.days < max(self.restatement_days, 1):
             raise self._invalid(
-                f"report {self.name} reads {self.restatement_days} days again of a history of {self.history_days}",
-                "let it read fewer days again: restatement_days is at most history_days",
+                f"report {self.name} reads {self.restatement_days} days again of a history of {history}",
+                "let it read fewer days again: restatement_days is at most the days that the API keeps",
             )
         self._check_event()
         for field in self.grain:

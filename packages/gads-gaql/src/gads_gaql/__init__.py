@@ -2,7 +2,7 @@
 
 from gads_gaql.catalogue import FieldCatalogue, latest, load, table_schema, versions
 from gads_gaql.day_conditions import day_query
-from gads_gaql.history import History, history_of
+from gads_gaql.history import history_of
 from gads_gaql.parser import parse
 from gads_gaql.query_check import check
 from gads_gaql.renderer import render
@@ -11,7 +11,6 @@ from gads_gaql.version_comparison import compare_versions
 
 __all__ = [
     "FieldCatalogue",
-    "History",
     "Problem",
     "Query",
     "check",

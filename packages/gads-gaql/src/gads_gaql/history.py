@@ -1,33 +1,10 @@
 """How far back the API keeps the rows of a query."""
 
-from calendar import monthrange
-from dataclasses import dataclass
-from datetime import date, timedelta
-
+from gads_domain.report import History
 from gads_gaql.syntax import Query
 
 FINE_SEGMENTS = frozenset({"segments.date", "segments.hour", "segments.week"})
 """The segments whose figures are kept for 37 months; those by month, quarter or year are kept for 11 years."""
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """How long rows are kept: `days` or `months` before the account's today; `source` is where the API says so."""
-
-    source: str
-    days: int = 0
-    months: int = 0
-
-    def first_kept(self, today: date) -> date:
-        """The first day of which the API still has rows when it is `today` in the account's zone."""
-        months = today.year * 12 + today.month - 1 - self.months
-        year, month = months // 12, months % 12 + 1
-        day = min(today.day, monthrange(year, month)[1])
-        return date(year, month, day) - timedelta(days=self.days)
-
-    def __str__(self) -> str:
-        return f"{self.months} months" if self.months else f"{self.days} days"
-
 
 HISTORY_OF_RESOURCE = {
     "change_event": History("https://developers.google.com/google-ads/api/docs/change-event", days=30),

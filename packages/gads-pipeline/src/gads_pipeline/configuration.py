@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -60,13 +61,17 @@ class EmulatorSection(Section):
 
 
 class GoogleAdsSection(Section):
-    """`[google_ads]`: the client's configuration, the version of the API, the accounts."""
+    """`[google_ads]`: the client's configuration, the version of the API, the accounts, how far back the API keeps.
+
+    `history` is `api` for what Google documents, or `unlimited` for an API that keeps everything, such as a local one.
+    """
 
     configuration: Path | None = None
     api_version: str | None = None
     customer_ids: tuple[CustomerId, ...] = ()
     ca_certificate: Path | None = None
     emulator: EmulatorSection | None = None
+    history: Literal["api", "unlimited"] = "api"
 
     @model_validator(mode="after")
     def _one_source(self) -> GoogleAdsSection:
@@ -272,6 +277,12 @@ class Configuration(Section):
         return found
 
     def _read(self, section: ReportSection) -> ReportDefinition:
+        found = self._defined(section)
+        # A configured emulator keeps everything.
+        is_unlimited = self.google_ads.history == "unlimited" or self.google_ads.emulator is not None
+        return replace(found, history=None) if is_unlimited else found
+
+    def _defined(self, section: ReportSection) -> ReportDefinition:
         # Imported here: reading the ledger needs no parser.
         from gads_reports.catalogue import resolve
         from gads_reports.definition_file import read_text

@@ -83,7 +83,7 @@ def _first_day(
         and (not chosen or account.customer_id in chosen)
         and (not asked.reports or report.name in asked.reports)
     ):
-        found.append(asked.since)
+        found.append(max(asked.since, days.first_kept))
     return min(found)
 
 

@@ -40,6 +40,7 @@ from gads_pipeline.work_request import (
     days_meant,
     due_request,
     needs_accounts,
+    notes_on_history,
     planned_accounts,
     requested,
 )
@@ -98,9 +99,8 @@ class Execution:
         accounts, notes = planned_accounts(selected)
         since, now = options.since or self.configuration.run.backfill_since, SystemClock().now()
         record_on_existing_ledger(self.configuration, drawn_list(self.configuration, selected, options.customers, now))
-        return self._planned(
-            due_request(self.configuration, accounts, options.reports, now, since, options.until), notes
-        )
+        request = due_request(self.configuration, accounts, options.reports, now, since, options.until)
+        return self._planned(request, (*notes, *notes_on_history(request)))
 
     def execute(
         self, options: RunOptions, confirm: Callable[[WorkPlan], None] | None = None, *, backfill: bool

@@ -100,6 +100,9 @@ def real_account(sink: str, state: str, api_version: str) -> str:
 configuration = "google-ads.yaml"
 # Google supports a version for about a year; `gads-etl check` says what a change would break.
 api_version = {json.dumps(api_version)}
+# "unlimited" for an API that keeps every day, such as a local one with recorded rows; by default days beyond what the
+# Google Ads API keeps (37 months of daily figures, less of clicks and changes) are skipped by name.
+# history = "unlimited"
 # The accounts to extract, digits alone; an empty list means every account below the login customer.
 customer_ids = []
 

@@ -118,9 +118,9 @@ def requested(
                 names, numbers = cut.setdefault(why, ({}, {}))
                 names[report.name] = numbers[account.customer_id] = None
     skipped = (f"skipped: {why}: {_some(names)} of {_some(numbers)}" for why, (names, numbers) in cut.items())
-    notes = (*notes, *skipped)
+    notes = (*notes, *skipped, *_beyond_history(reports, accounts, now, options.days, chosen))
     if not chosen:
-        raise UsageError("none of these days can be requested yet", hint="; ".join(notes[:3]))
+        raise UsageError("none of these days can be requested", hint="; ".join(notes[:3]))
     selection = SelectRequested(options.reprocess, options.retry_failed)
     most = configuration.extraction.max_days_per_request
     return WorkRequest(accounts, reports, now, selection, max_days_per_request=most, chosen=chosen), notes
@@ -148,7 +148,16 @@ def backfill_request(
     accounts, notes = _accounts(configuration, options, selected)
     reasons = frozenset(Reason) - {Reason.RESTATEMENT, Reason.REQUESTED}
     request = due_request(configuration, accounts, options.reports, now, options.since, options.until, reasons)
-    return replace(request, opened_at=always_open), notes
+    kept: dict[tuple[str, str], DayRange] = {}
+    for report in request.reports:
+        for account in accounts:
+            days = _days_of(report, account.time_zone, now, options.days)
+            if days is not None:
+                kept[account.customer_id, report.name] = days
+    beyond = _beyond_history(request.reports, accounts, now, options.days, kept)
+    if beyond and not kept:
+        raise UsageError("none of these days can be requested", hint="; ".join(beyond[:3]))
+    return replace(request, opened_at=always_open), (*notes, *beyond)
 
 
 def due_request(
@@ -184,6 +193,46 @@ def _accounts(
 
 def _days_of(report: ReportDefinition, zone: str, now: datetime, wanted: DayRange | None) -> DayRange | None:
     return report_days(report, zone, now).window if wanted is None else askable_days(report, zone, now, wanted)
+
+
+def notes_on_history(request: WorkRequest) -> tuple[str, ...]:
+    """A note for the days from `since` on that the API no longer has, which are not planned."""
+    last = request.until or request.now.date()
+    wanted = None if request.since is None or request.since > last else DayRange(request.since, last)
+    return _beyond_history(request.reports, request.accounts, request.now, wanted, {})
+
+
+def _beyond_history(
+    reports: Sequence[ReportDefinition],
+    accounts: Sequence[Account],
+    now: datetime,
+    wanted: DayRange | None,
+    chosen: dict[tuple[str, str], DayRange],
+) -> tuple[str, ...]:
+    """A note for each first day that is kept of some of the days `wanted`; takes from `chosen` what lies before it."""
+    found: dict[tuple[date, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for report in reports:
+        if wanted is None or report.history is None:
+            continue
+        for account in accounts:
+            first = report_days(report, account.time_zone, now).first_kept
+            if wanted.first < first:
+                names, numbers = found.setdefault((first, str(report.history)), ({}, {}))
+                names[report.name] = numbers[account.customer_id] = None
+                days = chosen.pop((account.customer_id, report.name), None)
+                if days is not None and days.last >= first:
+                    chosen[account.customer_id, report.name] = DayRange(max(days.first, first), days.last)
+    return tuple(_beyond(wanted, first, kept, *some) for (first, kept), some in found.items() if wanted is not None)
+
+
+def _beyond(wanted: DayRange, first: date, kept: str, names: Iterable[str], numbers: Iterable[str]) -> str:
+    rest = DayRange(wanted.first, min(wanted.last, first - timedelta(days=1)))
+    days = (rest.last - rest.first).days + 1
+    return (
+        f"skipped: {rest} ({days} day{'s' if days > 1 else ''}), which the API no longer has: it keeps {kept}, from "
+        f'{first} on (google_ads.history = "unlimited" is for an API that keeps everything): '
+        f"{_some(names)} of {_some(numbers)}"
+    )
 
 
 def _what_is_cut(report: ReportDefinition, wanted: DayRange | None, days: DayRange | None) -> str | None:

@@ -6,15 +6,17 @@ from pathlib import Path
 
 from gads_domain.errors import ConfigurationError, InvalidValueError, QueryError
 from gads_domain.partition_key import require_name
-from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, ReportDefinition
+from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, History, ReportDefinition, ReportKind
+from gads_gaql.history import history_of
 from gads_gaql.parser import parse
-from gads_gaql.resource_rules import max_days_per_call
+from gads_gaql.resource_rules import CHANGE_LIMIT, CHANGE_TIMES, can_have_metrics, max_days_per_call
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 from gads_reports.header import Header, fault, has_header, parse_header
 
 SUFFIX = ".gaql"
 """How the name of a report file ends; what stands before it is the report's name."""
 
+_NOT_TAKEN = ("lines", "history_days")
 _SETTLED_DAYS = 3
 _CONVERTING = re.compile(r"conversion|revenue|units_sold|gross_profit|cost_of_goods_sold|orders")
 _PLACE = re.compile(r"line ([0-9]+), (column [0-9]+: .*)", re.DOTALL)
@@ -50,21 +52,24 @@ def read_definition(name: str, text: str, source: str) -> ReportDefinition:
     header = parse_header(text, source)
     query = _query(text, source)
     _agree(header, query, source)
-    given = {field.name: getattr(header, field.name) for field in fields(header) if field.name != "lines"}
+    given = {field.name: getattr(header, field.name) for field in fields(header) if field.name not in _NOT_TAKEN}
     most_days = filter(None, (header.max_days_per_request, max_days_per_call(query)))
     given["restatement_days"] = header.restatement_days or default_restatement_days(query)
     given["max_days_per_request"] = min(most_days, default=None)
+    given["history"] = _history(header, query)
     try:
         return ReportDefinition(name, text, **given)
     except InvalidValueError as error:
-        raise header.fault(source, "history_days", error.message, error.hint) from None
+        key = "history_days" if header.history_days is not None else "restatement_days"
+        raise header.fault(source, key, error.message, error.hint) from None
 
 
 def read_text(name: str, text: str, source: str, *, schema_version: int | None = None) -> ReportDefinition:
     """Read a report from a text that may have a header, such as `query` or `file` of a `[[reports]]` in `gads.toml`.
 
-    Without a header it is a daily report with the defaults of its metrics and its resource, and `schema_version` or 1.
-    A header has it all, and a `schema_version` that differs from its own is refused. Raises `ConfigurationError`.
+    Without a header its kind, limits, history and restatement are those of its resource and metrics: changes are
+    events, what has no metrics is a snapshot, all else is daily. Its version is `schema_version` or 1. A header has it
+    all, and a `schema_version` that differs from its own is refused. Raises `ConfigurationError`.
     """
     if has_header(text):
         found = read_definition(name, text, source)
@@ -73,19 +78,43 @@ def read_text(name: str, text: str, source: str, *, schema_version: int | None =
             raise ConfigurationError(f"{source}: schema_version is {versions}", hint="remove it from the configuration")
         return found
     query = _query(text, source)
+    version, restated = schema_version or 1, default_restatement_days(query)
+    if query.resource in CHANGE_TIMES:
+        return ReportDefinition(
+            name,
+            text,
+            version,
+            ReportKind.EVENT,
+            restatement_days=restated,
+            max_days_per_request=1,
+            history=history_of(query),
+            date_field=CHANGE_TIMES[query.resource],
+            row_limit=CHANGE_LIMIT,
+        )
+    if not can_have_metrics(query.resource):
+        return ReportDefinition(name, text, version, ReportKind.SNAPSHOT)
+    most = max_days_per_call(query)
     return ReportDefinition(
-        name=name,
-        query=text,
-        schema_version=schema_version or 1,
-        restatement_days=default_restatement_days(query),
-        max_days_per_request=max_days_per_call(query),
+        name, text, version, restatement_days=restated, max_days_per_request=most, history=history_of(query)
     )
 
 
 def default_restatement_days(query: Query) -> int:
-    """How many days are read again by default: 30 with metrics that conversions change later, else 3."""
+    """How many days are read again by default: 30 with metrics that conversions change later, else 3.
+
+    One of `change_status`, which has a resource on the day of its last change: a day that is read again has lost rows.
+    """
+    if query.resource == "change_status":
+        return 1
     metrics = (name.removeprefix("metrics.") for name in query.field_names if name.startswith("metrics."))
     return DEFAULT_RESTATEMENT_DAYS if any(_CONVERTING.search(metric) for metric in metrics) else _SETTLED_DAYS
+
+
+def _history(header: Header, query: Query) -> History | None:
+    """What the header says, or else what is kept of the query's resource; None of a report about the present."""
+    if header.history_days is not None:
+        return History("the header of the report", days=header.history_days)
+    return history_of(query) if header.kind.has_history else None
 
 
 def _query(text: str, source: str) -> Query:

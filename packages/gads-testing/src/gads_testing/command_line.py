@@ -123,7 +123,7 @@ def project(tmp_path: Path) -> Callable[..., Path]:
     def write(client: Path, customer_ids: list[str], reports: str = REPORTS, extra: str = "") -> Path:
         path = tmp_path / "gads.toml"
         path.write_text(
-            "[google_ads]\n"
+            '[google_ads]\nhistory = "unlimited"\n'
             f"configuration = {json.dumps(str(client / 'google-ads.yaml'))}\n"
             f"ca_certificate = {json.dumps(str(client / 'ca.pem'))}\n"
             f"customer_ids = {json.dumps(customer_ids)}\n"

@@ -15,7 +15,7 @@ from gads_domain.control import Mark
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.quota import WINDOW
-from gads_domain.report import ReportDefinition, ReportKind
+from gads_domain.report import History, ReportDefinition, ReportKind
 from gads_domain.state import OperatorAct, PartitionStatus, StateFilter, ValidationOutcome
 from gads_orchestrator.events import SliceStarted
 from gads_orchestrator.plan import Account
@@ -72,7 +72,9 @@ def reports_of(count: int) -> tuple[ReportDefinition, ...]:
     """Windows of every kind: short ones, a longer one, a snapshot, one with a day a request."""
     kinds = [
         ReportDefinition("campaign", "SELECT", restatement_days=3),
-        ReportDefinition("click", "SELECT", restatement_days=1, max_days_per_request=1, history_days=90),
+        ReportDefinition(
+            "click", "SELECT", restatement_days=1, max_days_per_request=1, history=History("test", days=90)
+        ),
         ReportDefinition("budget", "SELECT", kind=ReportKind.SNAPSHOT),
         ReportDefinition("conversions", "SELECT", restatement_days=7),
         ReportDefinition("keyword", "SELECT", restatement_days=2),

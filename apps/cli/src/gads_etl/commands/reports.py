@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = group_of_commands("The packaged reports, and your own.")
 
-_FACTS = ("schema_version", "restatement_days", "max_days_per_request", "history_days", "date_field", "row_limit")
+_FACTS = ("schema_version", "restatement_days", "max_days_per_request", "date_field", "row_limit")
 _NO_BACKFILL = "a snapshot report holds how things are when it is extracted: a day that was missed cannot be backfilled"
 
 ConfigOption = Annotated[
@@ -82,6 +82,7 @@ def show(
         "resource": resource(report),
         "grain": list(report.grain),
         **{name: getattr(report, name) for name in _FACTS},
+        "history": None if report.history is None else str(report.history),
         "versions": versions(report),
     }
     if format_ is Format.JSON:
