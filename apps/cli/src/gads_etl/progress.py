@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
 from gads_etl.printing import counted
+from gads_orchestrator.budget import shown
 from gads_orchestrator.events import (
     AccountStopped,
+    CallsRest,
     Event,
     PartitionValidated,
     RowsReceived,
@@ -74,6 +76,8 @@ class RunProgress:
             self._print(f"worker {event.worker} died; another continues from what it sealed")
         elif isinstance(event, AccountStopped):
             self._print(f"{event.customer_id}: refused, nothing more is requested of it: {event.message}")
+        elif isinstance(event, CallsRest):
+            self._print(f"waiting until {shown(event.not_before)}: {event.reason}")
         elif isinstance(event, Notice):
             self._print(event.message)
 
