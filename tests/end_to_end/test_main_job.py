@@ -148,6 +148,7 @@ def test_days_that_the_api_no_longer_has_are_skipped_by_name_and_never_asked_for
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
+    (data / "customer.jsonl").write_text(json.dumps({"customer": {"id": "4611686018", "time_zone": "UTC"}}) + "\n")
     (data / "click_view.jsonl").write_text("")
     reports = """
 [[reports]]
@@ -168,6 +169,8 @@ query = "SELECT customer.id, click_view.gclid, segments.date, metrics.clicks FRO
     assert min(row["logical_date"] for row in rows) >= str(today - timedelta(days=91))
     assert len(rows) == done.json["attempted"]
     assert done.code == 1, "what is asked for and not had is missing"
+    (gap,) = done.json["completeness"]["gaps"]
+    assert (gap["since"], gap["reason"]) == (first, "never taken, and the API no longer has it")
 
 
 def test_every_damage_and_loss_is_found_and_authority_falls_back(

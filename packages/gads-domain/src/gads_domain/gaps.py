@@ -13,6 +13,7 @@ from gads_domain.state import PartitionStatus
 NEVER_ATTEMPTED = "never attempted"
 NEVER_ASKED_FOR = "never asked for"
 RETRY_ORDERED = "a retry is ordered"
+NO_LONGER_KEPT = "never taken, and the API no longer has it"
 HELD = "its rows vanished, and the run is held for a decision"
 
 Pair = tuple[str, str]

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from gads_domain.account_days import LAST_TO_END, ReportDays, report_days
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.completeness import Completeness, completeness, expected_at
 from gads_domain.control import SchedulingState
-from gads_domain.errors import UsageError
-from gads_domain.gaps import HELD, GapRange, gap_reason
+from gads_domain.errors import InvalidValueError, UsageError
+from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_KEPT, GapRange, gap_reason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
 from gads_pipeline.composition import open_ledger_reader
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from gads_domain.account_days import DayRange
     from gads_domain.control import Mark
+    from gads_domain.expectations import Expectations
     from gads_domain.gaps import Pair
     from gads_domain.ports.ledger import StateReader
+    from gads_domain.report import ReportDefinition
     from gads_domain.state import AuthorityChange, KeyHistory, RecordedAct, ValidationResult
     from gads_pipeline.configuration import Configuration
+
+
+_SHORTEST_HISTORY = 28
+"""No rows are kept for fewer days: of a younger gap no report has to be read, for which there is a parser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,36 @@ def completeness_now(
 
     wanted = StateFilter(GOOGLE_ADS, tuple(accounts), tuple(names), since, until)
     held = [row.key for row in ledger.find(replace(wanted, held=True))]
-    return completeness(expectations, expected, ledger.authoritative_days(wanted).but(held), rows)
+    found = completeness(expectations, expected, ledger.authoritative_days(wanted).but(held), rows)
+    return replace(found, gaps=tuple(_with_history(configuration, expectations, found.gaps, now)))
+
+
+def _with_history(
+    configuration: Configuration, expectations: Expectations, gaps: Iterable[GapRange], now: datetime
+) -> Iterator[GapRange]:
+    """`gaps`, saying of the days that were never attempted which of them the API no longer has."""
+    configured = {section.name: section for section in configuration.report_sections}
+    for gap in gaps:
+        day, last = gap.first.logical_date, gap.until
+        section, is_never = configured.get(gap.first.report), gap.first.reason in (NEVER_ATTEMPTED, NEVER_ASKED_FOR)
+        if section is None or not is_never or (now.date() - day).days < _SHORTEST_HISTORY:
+            yield gap
+            continue
+        report = configuration.report(section)
+        first_kept = _days_of(report, expectations, gap.first.customer_id, now).first_kept
+        if day < first_kept:
+            yield GapRange(replace(gap.first, reason=NO_LONGER_KEPT), min(last, first_kept - timedelta(days=1)))
+        if last >= first_kept:
+            key = replace(gap.first.key, logical_date=max(day, first_kept))
+            yield GapRange(replace(gap.first, key=key), last)
+
+
+def _days_of(report: ReportDefinition, expectations: Expectations, customer_id: str, now: datetime) -> ReportDays:
+    account = expectations.account(customer_id)
+    try:
+        return report_days(report, (account and account.time_zone) or LAST_TO_END, now)
+    except InvalidValueError:
+        return report_days(report, LAST_TO_END, now)
 
 
 def completeness_document(found: Completeness) -> dict[str, Any]:
