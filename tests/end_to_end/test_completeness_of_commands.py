@@ -18,7 +18,12 @@ from gads_emulator import (
     SyntheticSettings,
     trust_process_authority,
 )
+from gads_etl.event_lines import EventLines
 from gads_etl.main import run
+from gads_orchestrator.events import Event
+from gads_pipeline import Pipeline
+from gads_pipeline.events import CompletenessRead
+from gads_pipeline.stop import Stop
 
 REPORTS = "".join(f'[[reports]]\nname = "{name}"\n' for name in ("ad_group", "campaign", "keyword"))
 WINDOW = 30
@@ -137,3 +142,77 @@ def test_accounts_that_cannot_be_listed_are_never_1(
     found, text, lines = ask(*words)
     assert (found, text) == (code, "")
     assert lines.startswith("error: ")
+
+
+def test_a_mistaken_number_is_refused_and_can_be_forgotten(ask: Callable[..., Any], accounts: dict[str, str]) -> None:
+    slip, known = "9999999999", next(iter(accounts))
+    days = ("--since", "2024-05-01", "--until", "2024-05-02")
+    code, _, lines = ask("run", "--customer", slip, *days)
+    assert code == 2
+    assert f"error: customer {slip} is not selected: it is not below" in lines
+    assert "hint: gads-etl accounts shows the tree; --force requests it all the same" in lines
+    code, forced, _ = ask("run", "--customer", slip, *days, "--force", "--format", "json")
+    assert (code, forced["completeness"]["expected"]) == (1, 3 * 2)
+    assert ask("run", "--customer", known, *days)[0] == 0
+
+    ask("accounts")
+    code, found, _ = ask("state", "gaps", "--format", "json")
+    (gap,) = [gap for gap in found["gaps"] if gap["customer_id"] == slip]
+    for words, why in (
+        ((known, "--reason", "typo"), "is selected by the last list"),
+        (("8888888888", "--reason", "typo"), "nothing is expected of customer 8888888888"),
+        ((slip, "--reason", " "), "needs a reason"),
+    ):
+        code, _, lines = ask("accounts", "forget", *words)
+        assert (code, why in lines, "hint: " in lines) == (2, True, True), lines
+    forget = ("accounts", "forget", slip, "--reason", "typo", "--format", "json")
+    assert ask(*forget, "--dry-run")[1] == ask(*forget)[1]
+    assert ask(*forget[:-2])[0] == 2
+    code, found, _ = ask("state", "gaps", "--format", "json")
+    assert slip not in {gap["customer_id"] for gap in found["gaps"]}
+    _, history, _ = ask("state", "history", f"google_ads/{slip}/{gap['report']}/{gap['since']}", "--format", "json")
+    assert [(act["kind"], act["reason"]) for act in history["acts"]] == [("forget", "typo")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run",),
+        ("plan",),
+        ("backfill",),
+        ("validate",),
+        ("state", "inspect"),
+        ("state", "gaps"),
+        ("state", "hold", "--reason", "odd"),
+        ("consume", "gaps"),
+        ("consume", "export", "campaign", "x.parquet"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistyped_year_is_a_usage_error_everywhere(words: tuple[str, ...], ask: Callable[..., Any]) -> None:
+    for since, until in (("0202-05-01", "2024-05-01"), ("2024-05-01", "2204-05-01")):
+        code, _, lines = ask(*words, "--since", since, "--until", until)
+        assert code == 2
+        assert "0202-05-01 is before 2000-01-01" in lines or "2204-05-01 is after tomorrow" in lines
+
+
+def test_the_log_of_serve_names_what_failed_and_says_how_things_stand(
+    ask: Callable[..., Any], server: EmulatorServer, accounts: dict[str, str], tmp_path: Path
+) -> None:
+    hit = next(iter(accounts))
+    server.faults.plan = denied(hit)
+    stop, lines = Stop(), EventLines()
+
+    class Log:
+        def on_events(self, *events: Event) -> None:
+            lines.on_events(*events)
+            if any(isinstance(event, CompletenessRead) for event in events):
+                stop.request()
+
+    Pipeline.open(tmp_path / "gads.toml").serve(observer=Log(), stop=stop)
+    text = ask("state", "inspect")[2]  # stderr since the last command
+    failed = [line for line in text.splitlines() if f" not success: {hit} ({accounts[hit]}) " in line]
+    assert len(failed) == 3, "one report of which it was refused, and two that were not requested any more"
+    (stands,) = [line for line in text.splitlines() if "Z incomplete: " in line]
+    assert f"90 of 180 expected partitions authoritative, {WINDOW} failed, {2 * WINDOW} pending" in stands
+    assert all("USER_PERMISSION_DENIED" in line for line in failed)

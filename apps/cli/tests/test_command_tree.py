@@ -22,9 +22,10 @@ SHARED = ("--config", "--customer", "--report", "--since", "--until", "--format"
 def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     for name in group.list_commands(None):
         command = group.get_command(None, name)
-        if hasattr(command, "commands"):
+        is_group = hasattr(command, "commands")
+        if is_group:
             yield from _commands(command, (*names, name))
-        else:
+        if not is_group or command.invoke_without_command:
             yield " ".join((*names, name)), command
 
 

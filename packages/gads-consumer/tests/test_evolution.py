@@ -27,7 +27,7 @@ def test_several_are_refused_with_each_step_between_them() -> None:
     assert "schema versions 1, 2, 5" in caught.value.message
     assert "from 1 to 2 campaign_name: string -> absent" in caught.value.message
     assert "from 2 to 5 metrics_clicks: absent -> int64" in caught.value.message
-    assert "unify=True" in caught.value.hint
+    assert "`unify=True`" in caught.value.hint
 
 
 def test_equal_columns_under_two_versions_mean_something_else() -> None:

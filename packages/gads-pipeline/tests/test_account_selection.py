@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,9 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Directory:
     return made
 
 
-def chosen(configuration: Configuration, *customers: str, login: str | None = "1", whole_tree: bool = False) -> Any:
+def chosen(configuration: Configuration, *customers: str, login: str | None = "1", **more: Any) -> Any:
     connection: Any = Connection(login)
-    return select_accounts(configuration, connection, customers, whole_tree=whole_tree)
+    return select_accounts(configuration, connection, customers, **more)
 
 
 def test_without_ids_all_clients_below_the_login_customer_are_meant(
@@ -201,6 +202,15 @@ def test_without_ids_all_clients_below_the_login_customer_are_meant(
 ) -> None:
     assert list(chosen(configured()).accounts) == ["111", "112", "12", "13"]
     assert directory.asked == [("1", False)], "nothing is spent on parents that no pattern needs"
+
+
+def test_managers_that_are_not_on_record_are_asked_for_once(configured: Configured, directory: Directory) -> None:
+    assert not isinstance(directory.tree, GadsError)
+    deep = [account.customer_id for account in directory.tree if account.level > 1]
+    directory.tree = [replace(account, parent_id=None) for account in directory.tree]
+    chosen(configured(), placed=deep[1:])
+    chosen(configured(), placed=deep)
+    assert directory.asked == [("1", False), ("1", True), ("1", False)]
 
 
 def test_a_root_and_patterns_are_the_configuration_s(configured: Configured, directory: Directory) -> None:
@@ -231,11 +241,12 @@ def test_named_ids_do_not_hang_on_the_root(
 
 def test_customers_on_the_command_line_narrow_down(configured: Configured, directory: Directory) -> None:
     assert list(chosen(configured(accounts='[accounts]\nroot = "1"'), "12").accounts) == ["12"]
-    assert list(chosen(configured(), "99").accounts) == ["99"], "with nothing configured they are the choice"
+    assert list(chosen(configured(), "99", login=None).accounts) == ["99"], "there is no list to compare it with"
+    assert list(chosen(configured(), "99", force=True).accounts) == ["99"]
     with pytest.raises(UsageError, match=r"customer 11 is not selected: a manager"):
         chosen(configured(accounts='[accounts]\nroot = "1"'), "11")
     with pytest.raises(UsageError, match=r"customer 77 is not selected: it is not below 1"):
-        chosen(configured(accounts='[accounts]\nroot = "1"'), "77")
+        chosen(configured(), "77")
 
 
 def test_nobody_is_an_error(configured: Configured, directory: Directory) -> None:

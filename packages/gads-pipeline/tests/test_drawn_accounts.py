@@ -131,7 +131,7 @@ def test_without_a_list_or_with_an_old_one_the_answer_is_unknown(config: Path) -
 def test_a_day_that_is_not_over_is_counted_apart(config: Path) -> None:
     pipeline = Pipeline.open(config)
     pipeline.accounts()
-    tomorrow = SystemClock().now().date() + timedelta(days=2)
+    tomorrow = SystemClock().now().date() + timedelta(days=1)
     found = pipeline.gaps(tomorrow, tomorrow)
     assert (found.answer, found.days, found.not_due) == (Answer.COMPLETE, 0, 3)
 

@@ -114,7 +114,9 @@ def test_a_daemon_outlives_a_configuration_file_that_is_broken_while_it_serves(c
     observer = OnFirst(SliceStarted, break_file)
     Pipeline.open(config).serve(observer=observer, stop=stop)
     assert sum(isinstance(event, SliceStarted) for event in observer.events) >= 1
-    assert any(isinstance(event, Notice) and "serving 1 accounts" in event.message for event in observer.events)
+    assert any(
+        isinstance(event, Notice) and "accounts served: 1, reports: 1" in event.message for event in observer.events
+    )
     with pytest.raises(ConfigurationError, match="not TOML"):
         Pipeline.open(config)
 

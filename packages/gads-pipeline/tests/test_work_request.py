@@ -7,6 +7,7 @@ import pytest
 
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import UsageError
+from gads_domain.expectations import DrawnList, Expectations, ListedAccount, after_drawing
 from gads_domain.report import ReportDefinition, ReportKind, ReportSlice
 from gads_pipeline.account_selection import SelectedAccounts
 from gads_pipeline.configuration import Configuration
@@ -15,6 +16,7 @@ from gads_pipeline.worker_setup import refusal_of
 
 NOW = datetime(2024, 6, 3, 5, tzinfo=UTC)
 """In Berlin 2 June is over, in Los Angeles it is not, and nowhere is it today 1 June."""
+NOTHING_KNOWN = Expectations("google_ads")
 BERLIN = Account("1", time_zone="Europe/Berlin")
 ANGELES = Account("2", time_zone="America/Los_Angeles")
 NOWHERE = Account("3", time_zone="")
@@ -120,7 +122,19 @@ def test_accounts_are_asked_for_only_where_the_days_hang_on_them(
     configuration: Configuration, options: RunOptions, needed: bool
 ) -> None:
     # At 11:59 UTC the first of June is not over yet in the zone where a day ends last.
-    assert needs_accounts(configuration, options, datetime(2024, 6, 2, 11, 59, tzinfo=UTC)) is needed
+    assert needs_accounts(configuration, options, datetime(2024, 6, 2, 11, 59, tzinfo=UTC), NOTHING_KNOWN) is needed
+
+
+def test_a_number_that_the_list_on_record_does_not_select_is_looked_up_unless_it_is_forced(tmp_path: Path) -> None:
+    configuration = Configuration.of(
+        {"storage": {"sink": "file:raw", "state": "sqlite:state.db"}, "reports": [{"name": "account"}]}, tmp_path
+    )
+    drawn = DrawnList("google_ads", NOW, (ListedAccount("1"), ListedAccount("2", selected=False, skipped="no")), {})
+    known = after_drawing(NOTHING_KNOWN, drawn)
+    day = date(2024, 5, 1)
+    for customers, force, needed in ((("1",), False, False), (("1", "2"), False, True), (("2",), True, False)):
+        options = RunOptions(day, day, customers, force=force)
+        assert needs_accounts(configuration, options, NOW, known) is needed
 
 
 def test_days_that_cannot_be_meant() -> None:
@@ -129,6 +143,10 @@ def test_days_that_cannot_be_meant() -> None:
             RunOptions(since, until).require_both_days_or_none()
     with pytest.raises(UsageError, match="reversed"):
         RunOptions(date(2024, 6, 2), date(2024, 6, 1))
+    for day, why in ((date(202, 6, 1), "0202-06-01 is before 2000-01-01"), (date(2204, 6, 1), "2204-06-01 is after")):
+        for since, until in ((day, None), (None, day)):
+            with pytest.raises(UsageError, match=why):
+                RunOptions(since, until)
 
 
 def test_what_would_surely_be_refused_is_told_by_account_and_report() -> None:

@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import typer
 
@@ -22,10 +23,17 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
     "keys": "KEY…",
     "all": "--all",
     "reason": "--reason",
+    "retry_failed": "--retry-failed",
+    "unify=True": "--unify",
+    "recheck": "gads-etl validate --recheck",
+    "force": "--force",
     "Pipeline.accounts": "gads-etl accounts",
     "Pipeline.backfill": "gads-etl backfill",
     "Pipeline.check": "gads-etl check",
     "Pipeline.compare_api_versions": "gads-etl check --api-version",
+    "Pipeline.gaps": "gads-etl state gaps",
+    "Pipeline.validate": "gads-etl validate",
+    "Pipeline.load_warehouse": "gads-etl warehouse load",
     "Pipeline.history": "gads-etl state history KEY",
     "template.real_account": "gads-etl init --print",
 }
@@ -93,3 +101,12 @@ def for_operators(hint: str) -> str:
     for name, typed in IN_WORDS_OF_THE_COMMAND_LINE.items():
         hint = hint.replace(f"`{name}`", typed)
     return hint
+
+
+def hints_for_operators(value: Any, name: str = "") -> Any:
+    """A document with `for_operators` of each `hint` and `hints` in it."""
+    if isinstance(value, Mapping):
+        return {key: hints_for_operators(one, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [hints_for_operators(one, name) for one in value]
+    return for_operators(value) if isinstance(value, str) and name in ("hint", "hints") else value

@@ -5,8 +5,9 @@ import sys
 import time
 
 from gads_domain.clock import iso_utc
+from gads_domain.expectations import ListedAccount
 from gads_domain.state import ValidationOutcome
-from gads_etl.printing import counted
+from gads_etl.printing import completeness_line, counted, day_span
 from gads_orchestrator.events import (
     Event,
     Observer,
@@ -20,7 +21,7 @@ from gads_orchestrator.events import (
     event_document,
     event_name,
 )
-from gads_pipeline.events import Notice
+from gads_pipeline.events import CompletenessRead, DaysFailed, Notice
 
 _QUIET = (RowsReceived, PartitionEvent)
 """Too many for people; programs get all but the rows."""
@@ -59,13 +60,25 @@ def _line(event: Event) -> str:
         document.pop(name)
     if isinstance(event, Notice):
         return event.message
-    head = f"{iso_utc(event.at)[:19]}Z {event_name(type(event))}"
+    at = f"{iso_utc(event.at)[:19]}Z"
+    if isinstance(event, DaysFailed):
+        account, days = ListedAccount(event.customer_id, event.name), day_span(event.first, event.last)
+        return f"{at} not success: {account} {event.report} {days}: {event.reason}"
+    if isinstance(event, CompletenessRead):
+        return f"{at} {_completeness(event)}"
+    head = f"{at} {event_name(type(event))}"
     if isinstance(event, SliceEvent):
         span = [str(document.pop(name)) for name in ("customer_id", "report", "first", "last")]
         head += f" {span[0]} {span[1]} {span[2]}..{span[3]}"
     if isinstance(event, RunPlanned):
         document["by_reason"] = " ".join(f"{name}:{count}" for name, count in event.by_reason.items())
     return " ".join([head, *(f"{name}={value}" for name, value in document.items() if value != "")])
+
+
+def _completeness(event: CompletenessRead) -> str:
+    counts = event.expected, event.authoritative, event.failed, event.held, event.pending, event.not_due
+    unknown = f"; unknown which accounts are expected: {event.unknown}" if event.unknown else ""
+    return completeness_line(event.answer, *counts) + unknown
 
 
 class ServeTally:
@@ -75,6 +88,7 @@ class ServeTally:
         self._inner = inner
         self._began = time.monotonic()
         self._runs = self._validated = self._failures = self._operations = 0
+        self._completeness = ""
 
     def on_events(self, *events: Event) -> None:
         """Count them and hand them on."""
@@ -86,11 +100,13 @@ class ServeTally:
                 self._failures += event.outcome != ValidationOutcome.PASSED
             elif isinstance(event, SliceEnded):
                 self._operations += event.operations
+            elif isinstance(event, CompletenessRead):
+                self._completeness = f"; {_completeness(event)}"
         self._inner.on_events(*events)
 
     def __str__(self) -> str:
         return (
             f"{counted(self._runs, 'run')} in {time.monotonic() - self._began:,.0f} s, "
             f"{counted(self._validated, 'partition')} validated, {counted(self._operations, 'operation')} spent, "
-            f"{counted(self._failures, 'failure')}"
+            f"{counted(self._failures, 'failure')}{self._completeness}"
         )

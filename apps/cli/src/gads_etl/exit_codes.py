@@ -50,6 +50,15 @@ _CODES: tuple[tuple[type[GadsError], ExitCode], ...] = (
 )
 
 
+_BY_CODE = {
+    GadsError.code: ExitCode.BUG,
+    "warehouse_damaged": ExitCode.USAGE,
+    # Whether these pass by themselves is not known where they are read.
+    "incomplete": ExitCode.INCOMPLETE,
+    "nothing_authoritative": ExitCode.INCOMPLETE,
+}
+"""Those whose types are in packages that are not imported for this, and bugs."""
+
 _CODES_OF_STOPS = {
     CredentialsError.code: ExitCode.REFUSED,
     StorageCredentialsError.code: ExitCode.REFUSED,
@@ -65,10 +74,8 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 
 def exit_code_of(error: GadsError) -> ExitCode:
     """The status of a command that ends with `error`."""
-    if error.code == GadsError.code:
-        return ExitCode.BUG
-    if error.code == "warehouse_damaged":
-        return ExitCode.USAGE
+    if error.code in _BY_CODE:
+        return _BY_CODE[error.code]
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code

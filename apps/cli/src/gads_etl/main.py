@@ -11,15 +11,15 @@ import typer
 from gads_etl.command_group import LazyCommand, LazyGroup
 from gads_etl.error_handling import guarded
 
-EXIT_CODES = """Exit codes: 0 everything that was asked for is success; 1 some of it is not, and the output names it;
-2 usage or configuration; 4 credentials; 5 another process holds it; 70 a bug of gads-etl; 130 interrupted."""
+EXIT_CODES = """Exit codes: 0 nothing that is expected is missing; 1 something is, and the output names it;
+2 usage or configuration; 4 credentials; 70 a bug of gads-etl; 75 call it again later; 130 interrupted."""
 
 
 COMMANDS = (
     ("demo", "demo", "demo", "Run the whole pipeline on a synthetic agency, without credentials."),
     ("init", "init", "init", "Write a commented gads.toml for a real account."),
     ("check", "check", "check", "Check configuration, reports, sink, ledger and API, and list every fault."),
-    ("accounts", "accounts", "accounts", "Show the tree of accounts: which are extracted, and why not the others."),
+    ("accounts", "accounts", "app", "Show the tree of accounts: which are extracted, and why not the others."),
     ("run", "run", "run", "Extract and validate every account, report and day that is not success yet."),
     ("plan", "run", "plan", "Show what serve would do now, in order, what it costs, and what it skips."),
     ("backfill", "run", "backfill", "Extract every day of a range that is not success, newest first."),

@@ -35,11 +35,16 @@ def _local_today() -> date:
     return datetime.now().astimezone().date()
 
 
-def _customers(values: list[str] | None) -> list[str]:
+def customer_id(value: str) -> str:
+    """The id of an account, which may be given with dashes."""
     try:
-        return [require_customer_id(value.replace("-", "")) for value in values or []]
+        return require_customer_id(value.replace("-", ""))
     except GadsError as error:
         raise typer.BadParameter(f"{error.message}; {error.hint}") from None
+
+
+def _customers(values: list[str] | None) -> list[str]:
+    return [customer_id(value) for value in values or []]
 
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)]

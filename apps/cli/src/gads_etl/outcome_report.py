@@ -14,9 +14,18 @@ from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
-from gads_etl.error_handling import for_operators, print_error
+from gads_etl.error_handling import for_operators, hints_for_operators, print_error
 from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
-from gads_etl.printing import Format, counted, print_json, print_json_of_rows, print_note, print_table
+from gads_etl.printing import (
+    Format,
+    completeness_line,
+    counted,
+    day_span,
+    print_json,
+    print_json_of_rows,
+    print_note,
+    print_table,
+)
 from gads_orchestrator.budget import rest_error, shown
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
@@ -56,7 +65,7 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     skipped = [*plan.skipped, *plan.give_up]
     for left in skipped[:_LINES]:
         due = f", due {iso_utc(left.why.until)[:16]}Z" if left.why.until else ""
-        span = _span(left.first, left.last)
+        span = day_span(left.first, left.last)
         print_note(f"skipped: {left.customer_id} {left.report} {span}: {left.why.reason}{due}")
     if len(skipped) > _LINES:
         print_note(f"… and {len(skipped) - _LINES} more; --format json lists them all")
@@ -82,7 +91,10 @@ def print_outcome(
     tally = Tally()
     found = tally.count(chain(outcome.partitions(), outcome.skipped() if skipped else ()))
     if format_ is Format.JSON:
-        print_json_of_rows(outcome.head(), "partitions", map(row, found), lambda: {**outcome.tail(tally), **more()})
+        head = hints_for_operators(outcome.head())
+        print_json_of_rows(
+            head, "partitions", map(row, found), lambda: {**hints_for_operators(outcome.tail(tally)), **more()}
+        )
     else:
         _print_table(outcome, found, tally)
     if outcome.stopped_by is not None:
@@ -100,7 +112,12 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     print_table(
         ["customer_id", "report", "days", "#success", "#failed", "#pending", "#rows"],
         [
-            {"customer_id": customer_id, "report": report, "days": _span(group.first, group.last), "rows": group.rows}
+            {
+                "customer_id": customer_id,
+                "report": report,
+                "days": day_span(group.first, group.last),
+                "rows": group.rows,
+            }
             | {status.value: group.by_status[status] for status in PartitionStatus}
             for (customer_id, report), group in sorted(groups.items())
         ],
@@ -115,7 +132,7 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     names = outcome.completeness.answer.names
     for one in sorted(spans)[:_LINES]:
         account = ListedAccount(one.first.customer_id, names.get(one.first.customer_id, ""))
-        days = _span(one.first.logical_date, one.last)
+        days = day_span(one.first.logical_date, one.last)
         print_note(f"not success: {account} {one.first.report} {days}: {one.reason}")
     if len(spans) > _LINES:
         print_note(f"… and {len(spans) - _LINES:,} more; --format json lists them all")
@@ -131,18 +148,9 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
 def summary_of(completeness: CommandCompleteness) -> str:
     """How things stand in a line or two of 80 columns."""
     answer = completeness.answer
-    there = f"{answer.expected - answer.days:,} of {counted(answer.expected, 'expected partition')}"
-    parts = [
-        f"{count:,} {what}"
-        for count, what in (
-            (answer.failed, "failed"),
-            (answer.held, "held for a decision"),
-            (answer.days - answer.failed - answer.held, "pending"),
-            (answer.not_due, "not due yet"),
-        )
-        if count
-    ]
-    line = ", ".join([f"{answer.answer}: {there} authoritative", *parts])
+    there, pending = answer.expected - answer.days, answer.days - answer.failed - answer.held
+    counts = answer.expected, there, answer.failed, answer.held, pending, answer.not_due
+    line = completeness_line(answer.answer, *counts)
     if answer.unknown:
         return f"{line}\nunknown what is expected: {answer.unknown}; gads-etl accounts draws the list"
     if not answer.days:
@@ -178,10 +186,6 @@ def _rest(gaps: Iterable[GapRange], named: Iterable[_Span]) -> Iterator[_Span]:
             if last >= gap.until:
                 break
             day = last + _A_DAY
-
-
-def _span(first: date, last: date) -> str:
-    return f"{first}" if first == last else f"{first}..{last}"
 
 
 def _print_not_retried(count: int) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -88,9 +89,23 @@ def _cell(column: str, value: object) -> str:
     return f"{value:,}" if column.startswith("#") and isinstance(value, int) else str(value)
 
 
+def day_span(first: date, last: date) -> str:
+    """`2024-05-01`, `2024-05-01..2024-05-31`."""
+    return f"{first}" if first == last else f"{first}..{last}"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 partition`, `2 partitions`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def completeness_line(
+    answer: str, expected: int, authoritative: int, failed: int, held: int, pending: int, not_due: int
+) -> str:
+    """The counts of a completeness, those that are 0 left out."""
+    counts = ((failed, "failed"), (held, "held for a decision"), (pending, "pending"), (not_due, "not due yet"))
+    there = f"{answer}: {authoritative:,} of {counted(expected, 'expected partition')} authoritative"
+    return ", ".join([there, *(f"{count:,} {what}" for count, what in counts if count)])
 
 
 def print_rich(renderable: object) -> None:

@@ -23,7 +23,7 @@ from gads_domain.control import (
     scheduling_text,
 )
 from gads_domain.errors import InvalidValueError, LedgerError, UsageError
-from gads_domain.expectations import DrawnList, Expectations, after_drawing, inferred
+from gads_domain.expectations import DrawnList, Expectations, after_drawing, after_forgetting, inferred
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.local_path import path_of
 from gads_domain.partition_key import PartitionKey
@@ -106,6 +106,18 @@ class Content:
     def at_or_after_the_last(self, budget: str, now: datetime) -> datetime:
         """`now`, or when the last operation was spent if that is later."""
         return max([now, *(at for at, _ in self.spent.get(budget, [])[-1:])])
+
+    def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
+        """Take an account out of what is expected, with an act on the first day of each of its reports."""
+        before = self.expectations(source)
+        after = after_forgetting(before, customer_id, act.actor, act.reason)
+        if after is before:
+            return False
+        self.drawn[source] = after
+        first_days = {e.report: e.first_day for e in reversed(before.expected) if e.customer_id == customer_id}
+        for report, day in first_days.items():
+            self.act(PartitionKey(source, customer_id, report, day), ActKind.FORGET, act, lambda: None)
+        return True
 
     def state(self, key: PartitionKey) -> PartitionState:
         """The row of `key`, or the pending one."""
@@ -512,6 +524,10 @@ class PocketControlPlaneLedger(_Writer):
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list on record."""
         return self._change(lambda content: content.record_list(drawn))
+
+    def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
+        """Take an account out of what is expected."""
+        return self._change(lambda content: content.forget(source, customer_id, act))
 
 
 class PocketLedgerAdapter:

@@ -42,8 +42,8 @@ class PartitionGoneError(StorageError, code="partition_gone", scope=FailureScope
     """The files of an authoritative partition are not in the sink."""
 
     default_hint = (
-        "check that the sink URL belongs to this ledger; otherwise ask the operator of the pipeline to run "
-        "gads-etl validate --recheck and to reprocess the day"
+        "check that the sink URL belongs to this ledger; otherwise ask the operator of the pipeline to "
+        "`recheck` and to reprocess the day"
     )
 
 
@@ -51,8 +51,7 @@ class PartitionAlteredError(DamagedPartitionError, code="partition_altered"):
     """The files in the sink are not the bytes that were validated."""
 
     default_hint = (
-        "the storage changed a sealed file; ask the operator of the pipeline to run gads-etl validate --recheck and to "
-        "reprocess the day"
+        "the storage changed a sealed file; ask the operator of the pipeline to `recheck` and to reprocess the day"
     )
 
 

@@ -30,7 +30,7 @@ def one_schema(versions: Mapping[int, TableSchema], *, unify: bool) -> pa.Schema
     if older and not unify:
         raise SchemaMismatchError(
             f"the snapshot holds schema versions {', '.join(map(str, sorted(versions)))}: {_differences(versions)}",
-            hint="narrow the days to one version, or unify (unify=True, --unify) if they mean the same to you: "
+            hint="narrow the days to one version, or give `unify=True` if they mean the same to you: "
             "a column that a version lacks is then null",
         )
     fields = {field.name: field for field in arrow_schema(versions[newest])}

@@ -77,6 +77,6 @@ class Account:
                 "api_permanent",
                 f"CUSTOMER_NOT_ENABLED: the API lists the account as {self.status}",
                 retryable=False,
-                hint="leave it out with accounts.exclude, or have it enabled and run with --retry-failed",
+                hint="leave it out with accounts.exclude, or have it enabled and run with `retry_failed`",
             )
         return None

@@ -11,6 +11,12 @@ from gads_domain.report import ReportDefinition
 LAST_TO_END = "Etc/GMT+12"
 """The zone in which a day ends last: a day that is over there is over everywhere (POSIX turns the sign round)."""
 
+FIRST_TO_BEGIN = "Etc/GMT-14"
+"""The zone in which a day begins first."""
+
+FIRST_DAY = date(2000, 1, 1)
+"""The first day that may be asked for: Google Ads has no figures from before its start in October 2000."""
+
 _A_DAY = timedelta(days=1)
 
 
@@ -27,6 +33,15 @@ class DayRange:
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+
+
+def require_possible_days(moment: datetime, *days: date | None) -> None:
+    """Raise `InvalidValueError` for a day before `FIRST_DAY` or after tomorrow in every zone: a mistyped year."""
+    tomorrow = today_in(FIRST_TO_BEGIN, moment) + _A_DAY
+    for day in days:
+        if day is not None and not FIRST_DAY <= day <= tomorrow:
+            where = "after tomorrow" if day > tomorrow else f"before {FIRST_DAY}"
+            raise InvalidValueError(f"{day} is {where}", hint=f"give a day from {FIRST_DAY} to {tomorrow}")
 
 
 def zone_named(name: str) -> ZoneInfo:

@@ -29,6 +29,8 @@ class ActKind(StrEnum):
     RELEASE = "release"
     MARK_TERMINAL = "mark_terminal"
     UNMARK_TERMINAL = "unmark_terminal"
+    FORGET = "forget"
+    """A report of an account is not expected any more, on no day."""
     REVOKE = "revoke"
     """The revocation of a run, which takes effect when the validator next looks at the partition."""
     ACCEPT = "accept"

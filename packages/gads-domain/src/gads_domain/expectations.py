@@ -13,6 +13,8 @@ from gads_domain.partition_key import require_customer_id
 
 NOT_LISTED = "the account is not listed any more"
 NOT_CONFIGURED = "the report is not configured any more"
+FORGOTTEN = "forgotten by "
+"""How the reason of an account that an operator took out of what is expected begins; who it was and why follows."""
 
 _A_DAY = timedelta(days=1)
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -134,7 +136,10 @@ def after_drawing(before: Expectations, drawn: DrawnList) -> Expectations:
     if before.drawn_at is not None and drawn.drawn_at < before.drawn_at:
         return before
     accounts = {
-        account.customer_id: replace(account, selected=False, skipped=NOT_LISTED) for account in before.accounts
+        account.customer_id: account
+        if account.skipped.startswith(FORGOTTEN)
+        else replace(account, selected=False, skipped=NOT_LISTED)
+        for account in before.accounts
     }
     for account in drawn.accounts:
         accounts[account.customer_id] = _listed(accounts.get(account.customer_id), account, drawn.drawn_at)
@@ -155,6 +160,24 @@ def after_drawing(before: Expectations, drawn: DrawnList) -> Expectations:
         tuple(accounts[number] for number in sorted(accounts)),
         tuple(one for pair in sorted(kept) for one in kept[pair]),
     )
+
+
+def after_forgetting(before: Expectations, customer_id: str, actor: str, reason: str) -> Expectations:
+    """What is expected once an operator has taken an account out of it.
+
+    The account stays on record with the reason, and nothing is expected of it until a list selects it again. What the
+    last list selects, and what nothing is expected of, stays as it is; so does everything while no list was drawn.
+    """
+    account = before.account(customer_id) or ListedAccount(customer_id)
+    kept = tuple(one for one in before.expected if one.customer_id != customer_id)
+    if before.drawn_at is None or len(kept) == len(before.expected):
+        return before
+    if account in before.selected:
+        return before
+    accounts = {one.customer_id: one for one in before.accounts}
+    accounts[customer_id] = replace(account, selected=False, skipped=f"{FORGOTTEN}{actor}: {reason}")
+    in_order = tuple(accounts[number] for number in sorted(accounts))
+    return Expectations(before.source, before.drawn_at, in_order, kept)
 
 
 def _listed(known: ListedAccount | None, account: ListedAccount, at: datetime) -> ListedAccount:

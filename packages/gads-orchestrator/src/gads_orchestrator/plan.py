@@ -76,7 +76,7 @@ class WorkRequest:
     def __post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.until < self.since:
             raise UsageError(
-                f"the days are reversed: {self.since} is after {self.until}", hint="give the earlier day as --since"
+                f"the days are reversed: {self.since} is after {self.until}", hint="give the earlier day as `since`"
             )
 
     @property

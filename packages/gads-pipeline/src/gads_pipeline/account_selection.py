@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import gads_extractor
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MANAGER = "a manager has no metrics of its own"
 _UNLISTED = "the accounts below {} cannot be listed"
+_HOW_TO_CHOOSE = "`Pipeline.accounts` shows the tree; `force` requests it all the same"
 _LATER = "no report was requested yet; try again later"
 
 
@@ -39,7 +40,8 @@ class SelectedAccounts:
     - `accounts`: the selected accounts by id, in the order of the configuration or of the tree, refused ones included.
     - `refused`: why the API would refuse a selected account for certain, so that no operation is spent on it.
     - `skipped`: for each account that was listed and not selected, why.
-    - `listed`: all accounts that were listed, each after the manager above it.
+    - `listed`: all accounts that were listed, each after the manager above it; `is_whole`: whether these are all below
+      the root.
     - `unmatched`: patterns of the configuration that match no account.
     """
 
@@ -47,6 +49,7 @@ class SelectedAccounts:
     skipped: Mapping[str, str] = field(default_factory=dict)
     listed: tuple[Account, ...] = ()
     unmatched: tuple[str, ...] = ()
+    is_whole: bool = False
 
     @property
     def refused(self) -> Mapping[str, FailureReason]:
@@ -60,15 +63,19 @@ def select_accounts(
     connection: GoogleAdsConnection,
     chosen: Sequence[str] = (),
     *,
+    force: bool = False,
     whole_tree: bool = False,
+    placed: Collection[str] | None = None,
     quota: OperationQuota | None = None,
 ) -> SelectedAccounts:
     """Ask the API for the accounts that the configuration selects; `chosen` narrows them down.
 
-    With `google_ads.customer_ids`, or with `chosen` and no `accounts` section, exactly these accounts, managers
-    included; those that the API does not list are looked up one by one, so that the API itself says why. Otherwise all
-    clients below `accounts.root`, or below the login customer, that match the patterns. `whole_tree` also lists what
-    is not selected, which costs one request for each manager below the root. Each request is taken from `quota`.
+    With `google_ads.customer_ids`, or with `chosen` and either `force` or no root to list, exactly these accounts,
+    managers included; those that the API does not list are looked up one by one, so that the API itself says why.
+    Otherwise all clients below `accounts.root`, or below the login customer, that match the patterns. `whole_tree` also
+    lists what is not selected and the managers of each account, which costs one request for each manager below the
+    root; so does an account whose managers are not known, if its number is not among `placed`. Each request is
+    taken from `quota`.
 
     Raises `ConfigurationError` or `UsageError` if no account is selected, `AccountRefusedError` if the root is refused,
     `AccountUnavailableError` if it is not found, as a new account at first, and `CredentialsError`,
@@ -77,7 +84,7 @@ def select_accounts(
     directory = directory_of(configuration, connection, quota)
     section = configuration.accounts
     root = section.root or connection.login_customer_id
-    if configuration.google_ads.customer_ids or (chosen and section.is_empty):
+    if configuration.google_ads.customer_ids or (chosen and (force or root is None)):
         return _explicit(configuration.customers(chosen), directory, root, whole_tree=whole_tree)
     if root is None:
         raise ConfigurationError(
@@ -88,6 +95,9 @@ def select_accounts(
     patterns = bool(section.include or section.exclude)
     try:
         listed = directory.below(root, with_parents=patterns or whole_tree)
+        unplaced = {account.customer_id for account in listed if account.level > 1 and account.parent_id is None}
+        if placed is not None and unplaced.difference(placed):
+            listed = directory.below(root)
     except (TransientApiError, QuotaExhaustedError) as error:
         hint = _LATER if isinstance(error, TransientApiError) else error.hint
         raise type(error)(f"{_UNLISTED.format(root)}: {error.message}", hint=hint) from error
@@ -148,7 +158,7 @@ def select(listed: Sequence[Account], include: Sequence[str], exclude: Sequence[
         else:
             skipped[account.customer_id] = "matches nothing in accounts.include"
     unmatched = tuple(text for text in {**wanted, **unwanted} if text not in matched)
-    return SelectedAccounts(accounts, skipped, tuple(listed), unmatched)
+    return SelectedAccounts(accounts, skipped, tuple(listed), unmatched, is_whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +200,7 @@ def _narrowed(selected: SelectedAccounts, chosen: Sequence[str]) -> SelectedAcco
     for number in chosen:
         if number not in selected.accounts:
             why = selected.skipped.get(number, f"it is not below {selected.listed[0].customer_id}")
-            raise UsageError(f"customer {number} is not selected: {why}", hint="`Pipeline.accounts` shows the tree")
+            raise UsageError(f"customer {number} is not selected: {why}", hint=_HOW_TO_CHOOSE)
     if not selected.accounts:
         raise UsageError(
             "no account is selected", hint="`Pipeline.accounts` shows the tree, and why each account is skipped"
@@ -198,4 +208,4 @@ def _narrowed(selected: SelectedAccounts, chosen: Sequence[str]) -> SelectedAcco
     if not chosen:
         return selected
     accounts = {number: selected.accounts[number] for number in dict.fromkeys(chosen)}
-    return SelectedAccounts(accounts, selected.skipped, selected.listed, selected.unmatched)
+    return replace(selected, accounts=accounts)

@@ -38,7 +38,7 @@ def drawn_list(
     if named:
         skipped = {} if selected is None else {n: why for n, why in selected.skipped.items() if n not in named}
         listed = {**listed, **{number: listed.get(number, Account(number)) for number in named}}
-    elif selected is None or (chosen and configuration.accounts.is_empty):
+    elif selected is None or not selected.is_whole:
         return None
     else:
         skipped = dict(selected.skipped)

@@ -1,6 +1,7 @@
 """Events of the application itself, beside those of the orchestrator."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from gads_orchestrator.events import Event
 
@@ -10,6 +11,33 @@ class Notice(Event):
     """Something that an operator should know and that ends nothing, such as an unknown time zone."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaysFailed(Event):
+    """Adjacent days of one report of one account that a round attempted, and that are not well for `reason`."""
+
+    customer_id: str
+    name: str
+    report: str
+    first: date
+    last: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletenessRead(Event):
+    """How a round left what is expected; the numbers are those of `completeness` in contracts/outcome/v1."""
+
+    answer: str
+    expected: int
+    authoritative: int
+    failed: int
+    held: int
+    pending: int
+    not_due: int
+    attempted_again: int
+    unknown: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
 from gads_domain.errors import GadsError
+from gads_domain.partition_key import GOOGLE_ADS
 from gads_orchestrator.budget import listing, rest_error
 from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.events import Observer
 from gads_orchestrator.execution import Control, execute_plan
-from gads_orchestrator.outcome import Ending
+from gads_orchestrator.outcome import Ending, joined, partitions
 from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.worker_pool import InThisProcess, SpawnedWorkers, Workers
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
@@ -31,7 +33,7 @@ from gads_pipeline.composition import (
     open_warehouse,
 )
 from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
-from gads_pipeline.events import Notice, WarehouseLoaded
+from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, WarehouseLoaded
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.served_accounts import ServedAccounts
 from gads_pipeline.work_request import (
@@ -47,13 +49,17 @@ from gads_pipeline.work_request import (
 from gads_pipeline.worker_setup import WorkerSetup, worker_context
 
 if TYPE_CHECKING:
-    from gads_domain.ports.ledger import ControlPlaneLedger
+    from gads_domain.ports.ledger import ControlPlaneLedger, StateReader
     from gads_domain.quota import Rest, Spent
     from gads_extractor.connection import GoogleAdsConnection
     from gads_orchestrator.outcome import RunOutcome
     from gads_pipeline.composition import ApiFiles
     from gads_pipeline.configuration import Configuration
     from gads_pipeline.stop import Stop
+
+
+_MOST_LINES = 50
+"""How many ranges of failed days a round of the daemon names; `state gaps` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,11 @@ class Execution:
         """What `execute` would do. Lists the accounts only if the days depend on their time zones."""
         self._require_usable(options)
         now, selected = SystemClock().now(), None
-        if needs_accounts(self.configuration, options, now):
+        with open_ledger_reader(self.configuration) as ledger:
+            expectations = ledger.expectations(GOOGLE_ADS)
+        if needs_accounts(self.configuration, options, now, expectations):
             with api_access(self.configuration) as connection:
-                selected = select_accounts(self.configuration, connection, options.customers)
+                selected = select_accounts(self.configuration, connection, options.customers, force=options.force)
         record_on_existing_ledger(self.configuration, drawn_list(self.configuration, selected, options.customers, now))
         request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
         return self._planned(request, notes)
@@ -118,8 +126,8 @@ class Execution:
             open_ledger_for_control_plane(self.configuration) as ledger,
         ):
             now, selected = SystemClock().now(), None
-            if needs_accounts(self.configuration, options, now):
-                selected = self._selected(ledger, connection, options.customers)
+            if needs_accounts(self.configuration, options, now, ledger.expectations(GOOGLE_ADS)):
+                selected = self._selected(ledger, connection, options)
             request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
             drawn = drawn_list(self.configuration, selected, options.customers, now, options)
             if drawn is not None:
@@ -171,7 +179,7 @@ class Execution:
 
             def list_accounts() -> SelectedAccounts:
                 with self.stop.interrupting(), connected(configuration, files) as connection:
-                    selected = self._selected(ledger, connection, options.customers)
+                    selected = self._selected(ledger, connection, options)
                 drawn = drawn_list(configuration, selected, options.customers, SystemClock().now())
                 if drawn is not None:
                     ledger.record_list(drawn)
@@ -185,24 +193,44 @@ class Execution:
                 self._note,
             )
             pool = SpawnedWorkers(WorkerSetup(configuration, files, served.selected), self._count)
-            self._note(f"serving {len(served.selected.accounts)} accounts and {len(reports)} reports")
+            self._note(f"accounts served: {len(served.selected.accounts)}, reports: {len(reports)}")
 
             def request_at(now: datetime) -> WorkRequest:
                 since = configuration.run.backfill_since
                 return due_request(configuration, served.planned_at(now), options.reports, now, since)
 
+            def ended(outcome: RunOutcome) -> None:
+                self._load_tables()
+                if not awaits_leases:
+                    self._report(outcome, self._completeness_due(daemon, options), ledger)
+
             try:
-                yield Daemon(
+                daemon = Daemon(
                     request_at,
                     lambda: new_run(self.command, ledger),
                     self._control(ledger, awaits_leases=awaits_leases),
                     pool,
                     self.stop,
                     look_seconds=configuration.run.look_seconds,
-                    ended=lambda _outcome: self._load_tables(),
+                    ended=ended,
                 )
+                yield daemon
             finally:
                 pool.close()
+
+    def _report(self, outcome: RunOutcome, completeness: CommandCompleteness, ledger: StateReader) -> None:
+        """Emit what a round of the daemon attempted in vain, and how things stand after it."""
+        now, run = SystemClock().now(), "" if outcome.run is None else outcome.run.run_id.value
+        unwell = ((found.state.key, found.reason) for found in partitions(outcome, ledger) if found.reason is not None)
+        for days in islice(joined(unwell), _MOST_LINES):
+            key, last = days.first, days.last.logical_date
+            name = completeness.answer.names.get(key.customer_id, "")
+            event = DaysFailed(now, run, key.customer_id, name, key.report, key.logical_date, last, days.reason)
+            self.observer.on_events(event)
+        document = completeness.to_document()
+        del document["gaps"]
+        document["unknown"] = document["unknown"] or ""
+        self.observer.on_events(CompletenessRead(now, run, **document))
 
     @property
     def _count(self) -> int:
@@ -220,14 +248,18 @@ class Execution:
             yield files
 
     def _selected(
-        self, ledger: ControlPlaneLedger, connection: GoogleAdsConnection, customers: Sequence[str]
+        self, ledger: ControlPlaneLedger, connection: GoogleAdsConnection, options: RunOptions
     ) -> SelectedAccounts:
         """The selected accounts; each request is counted, and allowed whatever is left: no plan without it."""
         quota = self.configuration.quota
         operations = listing(
             ledger, quota.budget, SystemClock(), quota.longest_rest, lambda rest: self._note(rest_error(rest).message)
         )
-        return select_accounts(self.configuration, connection, customers, quota=operations)
+        known = ledger.expectations(GOOGLE_ADS).accounts
+        placed = {account.customer_id for account in known if account.manager_path}
+        return select_accounts(
+            self.configuration, connection, options.customers, force=options.force, placed=placed, quota=operations
+        )
 
     def _control(self, ledger: ControlPlaneLedger, *, awaits_leases: bool) -> Control:
         lease_length = timedelta(seconds=self.configuration.run.lease_seconds)

@@ -26,6 +26,7 @@ from gads_pipeline.ledger_queries import require_known, require_known_keys
 from gads_pipeline.work_request import require_order
 
 if TYPE_CHECKING:
+    from gads_domain.expectations import Expectation
     from gads_domain.ports.ledger import StateReader
     from gads_domain.run import RunId
     from gads_pipeline.configuration import Configuration
@@ -194,3 +195,28 @@ def _never_attempted(configuration: Configuration, selection: PartitionSelection
     names = selection.reports or [section.name for section in configuration.report_sections]
     days = [selection.since + timedelta(days=n) for n in range((selection.until - selection.since).days + 1)]
     return {PartitionKey(GOOGLE_ADS, c, r, d) for c in customers for r in names for d in days}
+
+
+def forget_account(
+    configuration: Configuration, customer_id: str, record: OperatorAct, dry_run: bool
+) -> tuple[Expectation, ...]:
+    """Take an account out of what is expected; returns what was, and changes nothing in a dry run."""
+    if not record.reason.strip():
+        raise UsageError("forgetting an account needs a reason, which goes on record", hint="say why in `reason`")
+    with open_ledger_reader(configuration) as reader:
+        expectations = reader.expectations(GOOGLE_ADS)
+    found = tuple(one for one in expectations.expected if one.customer_id == customer_id)
+    if expectations.drawn_at is None:
+        raise UsageError("no list of accounts was ever drawn", hint="`Pipeline.accounts` draws one")
+    if any(account.customer_id == customer_id for account in expectations.selected):
+        raise UsageError(
+            f"customer {customer_id} is selected by the last list of accounts",
+            hint=f"take it out of {configuration.path} first (google_ads.customer_ids, or name it in "
+            "accounts.exclude), and list the accounts again by `Pipeline.accounts`",
+        )
+    if not found:
+        raise UsageError(f"nothing is expected of customer {customer_id}", hint="`Pipeline.gaps` names what is missing")
+    if not dry_run:
+        with open_ledger_for_control_plane(configuration) as ledger:
+            ledger.forget(GOOGLE_ADS, customer_id, record)
+    return found

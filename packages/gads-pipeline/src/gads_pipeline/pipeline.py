@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError
@@ -36,6 +36,7 @@ from gads_pipeline.work_request import RunOptions, require_days, require_order
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
     from gads_domain.completeness import Completeness
+    from gads_domain.expectations import Expectation
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
@@ -56,6 +57,17 @@ _SILENT = NullObserver()
 
 ALL = RunOptions()
 """Every account, every report, and the days that each report still restates."""
+
+
+class HowToExecute(TypedDict, total=False):
+    """How plans are executed: by how many worker processes, seen by which observer, until which stop is requested.
+
+    Without `workers` it is as many as the configuration says.
+    """
+
+    workers: int | None
+    observer: Observer
+    stop: Stop | None
 
 
 class Pipeline:
@@ -90,6 +102,14 @@ class Pipeline:
             with open_ledger_for_control_plane(self.configuration) as ledger:
                 ledger.record_list(drawn)
         return selected
+
+    def forget_account(self, customer_id: str, reason: str, *, dry_run: bool = False) -> tuple[Expectation, ...]:
+        """Take an account that no list has any more out of what is expected, on record with `reason`.
+
+        Returns what was expected of it. Its rows and what is authoritative stay. Raises `UsageError` if the last list
+        selects it, or if nothing is expected of it.
+        """
+        return operator_acts.forget_account(self.configuration, customer_id, self._act(reason, customer_id), dry_run)
 
     def check(self, *, offline: bool = False, most_accounts: int | None = None) -> Iterator[Finding]:
         """Check configuration, reports, sink, ledger and, unless `offline`, the API.
@@ -129,64 +149,40 @@ class Pipeline:
         require_days(options.since, options.until)
         return self._execution().forecast(options, backfill=True)
 
-    def run(
-        self,
-        options: RunOptions = ALL,
-        *,
-        workers: int | None = None,
-        observer: Observer = _SILENT,
-        stop: Stop | None = None,
-    ) -> Outcome:
+    def run(self, options: RunOptions = ALL, **how: Unpack[HowToExecute]) -> Outcome:
         """Extract and validate every account, report and day of `options` that is not success yet.
 
         A request to `stop` ends it within seconds, with nothing half-done; a single worker looks at it between two
         slices.
         """
         options.require_both_days_or_none()
-        return self._execution(observer, stop, workers).execute(options, backfill=False)
+        return self._execution(**how).execute(options, backfill=False)
 
     def backfill(
         self,
         options: RunOptions,
         *,
-        workers: int | None = None,
-        observer: Observer = _SILENT,
-        stop: Stop | None = None,
         confirm: Callable[[WorkPlan], None] | None = None,
+        **how: Unpack[HowToExecute],
     ) -> Outcome:
         """Extract every day of `options` that was never attempted or is due for a retry, newest first.
 
         `confirm` gets the plan before anything is requested; what it raises ends the backfill.
         """
         require_days(options.since, options.until)
-        return self._execution(observer, stop, workers).execute(options, confirm, backfill=True)
+        return self._execution(**how).execute(options, confirm, backfill=True)
 
-    def serve_once(
-        self,
-        options: RunOptions = ALL,
-        *,
-        workers: int | None = None,
-        observer: Observer = _SILENT,
-        stop: Stop | None = None,
-    ) -> Outcome:
+    def serve_once(self, options: RunOptions = ALL, **how: Unpack[HowToExecute]) -> Outcome:
         """Do what is due now, of the accounts and reports of `options`: new days, restatements, retries, backfills."""
-        return self._execution(observer, stop, workers).execute_due(options)
+        return self._execution(**how).execute_due(options)
 
-    def serve(
-        self,
-        options: RunOptions = ALL,
-        *,
-        workers: int | None = None,
-        observer: Observer = _SILENT,
-        stop: Stop | None = None,
-    ) -> None:
+    def serve(self, options: RunOptions = ALL, **how: Unpack[HowToExecute]) -> None:
         """Do whatever is due, again and again, until `stop` is requested."""
-        self._execution(observer, stop, workers).serve(options)
+        self._execution(**how).serve(options)
 
-    def _execution(
-        self, observer: Observer = _SILENT, stop: Stop | None = None, workers: int | None = None
-    ) -> Execution:
-        return Execution(self.configuration, self.command, observer, stop or Stop(), workers)
+    def _execution(self, **how: Unpack[HowToExecute]) -> Execution:
+        observer, stop = how.get("observer", _SILENT), how.get("stop") or Stop()
+        return Execution(self.configuration, self.command, observer, stop, how.get("workers"))
 
     def validate(
         self,
@@ -268,8 +264,11 @@ class Pipeline:
         if dry_run:
             return operator_acts.dry_run(self.configuration, operation, keys)
         selected = f"keys={len(keys)}" if selection is None else str(selection)
-        record = OperatorAct(SystemClock().now(), actor_name(), self.command, reason, selected)
+        record = self._act(reason, selected)
         return operator_acts.act(self.configuration, operation, keys, record, observer, run_id)
+
+    def _act(self, reason: str, selection: str) -> OperatorAct:
+        return OperatorAct(SystemClock().now(), actor_name(), self.command, reason, selection)
 
     def sweep_sink(self, older_than: timedelta, *, dry_run: bool = False) -> tuple[Leftover, ...]:
         """Remove what killed writers left behind and last touched longer ago than `older_than`; returns what it was.

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gads_domain.account_days import LAST_TO_END, DayRange, askable_days, last_complete_day, report_days, zone_named
+from gads_domain.account_days import (
+    LAST_TO_END,
+    DayRange,
+    askable_days,
+    last_complete_day,
+    report_days,
+    require_possible_days,
+    zone_named,
+)
+from gads_domain.clock import SystemClock
 from gads_domain.errors import GadsError, UsageError
 from gads_domain.report import ReportDefinition
 from gads_orchestrator.plan import Account, WorkRequest, always_open
@@ -15,12 +24,14 @@ from gads_orchestrator.selection import ALL_BY_POLICY, Reason, SelectDue, Select
 from gads_pipeline.schedule import opened_by
 
 if TYPE_CHECKING:
+    from gads_domain.expectations import Expectations
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
 
 
 def require_order(since: date | None, until: date | None) -> None:
-    """Raise `UsageError` if the days are reversed."""
+    """Raise `UsageError` if the days are reversed, or one is before 2000 or after tomorrow."""
+    require_possible_days(SystemClock().now(), since, until)
     if since is not None and until is not None and until < since:
         raise UsageError(f"the days are reversed: {since} is after {until}", hint="give the earlier day as `since`")
 
@@ -37,8 +48,9 @@ def require_days(since: date | None, until: date | None) -> tuple[date, date]:
 class RunOptions:
     """The days, accounts and reports of a run; no accounts or reports means all.
 
-    `reprocess` extracts partitions that are success again, `retry_failed` those that are failed. Raises `UsageError`
-    for days that are reversed.
+    `reprocess` extracts partitions that are success again, `retry_failed` those that are failed; `force` requests also
+    accounts that the account list does not select. Raises `UsageError`
+    for days that are reversed or cannot be.
     """
 
     since: date | None = None
@@ -47,6 +59,7 @@ class RunOptions:
     reports: tuple[str, ...] = ()
     reprocess: bool = False
     retry_failed: bool = False
+    force: bool = False
 
     def __post_init__(self) -> None:
         require_order(self.since, self.until)
@@ -65,12 +78,19 @@ class RunOptions:
         return None if self.since is None or self.until is None else DayRange(self.since, self.until)
 
 
-def needs_accounts(configuration: Configuration, options: RunOptions, now: datetime) -> bool:
+def needs_accounts(
+    configuration: Configuration, options: RunOptions, now: datetime, expectations: Expectations
+) -> bool:
     """Whether the API has to list the accounts before a plan can be made.
 
-    Not if accounts and days are given and the days are over in every time zone.
+    Not if accounts and days are given, the days are over in every time zone, and the list on record, which is of
+    `expectations`, selects the accounts.
     """
-    named = bool(configuration.google_ads.customer_ids) or (bool(options.customers) and configuration.accounts.is_empty)
+    known = {account.customer_id for account in expectations.selected}
+    chosen = bool(options.customers) and configuration.accounts.is_empty
+    named = bool(configuration.google_ads.customer_ids) or (
+        chosen and (options.force or known.issuperset(options.customers))
+    )
     dated = options.until is not None and options.until <= last_complete_day(LAST_TO_END, now)
     historic = all(report.kind.has_history for report in configuration.reports(options.reports))
     return not (named and dated and historic)

@@ -14,7 +14,7 @@ from gads_domain.quota import CallScope, Rest, RestAsked, Spending
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
-from gads_state_sqlite.expectation_tables import record_list
+from gads_state_sqlite.expectation_tables import forget, record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import SQL, decided_in, marks_in, states_in
 from gads_state_sqlite.quota_tables import rest, spend
@@ -30,6 +30,7 @@ _MAY = allowing(
     owned=frozenset(
         {"marks", "leases", "spent_operations", "rests", "account_lists", "listed_accounts", "expectations"}
     ),
+    deletes=frozenset({"expectations"}),
 )
 
 _LONG_AGO = "0001-01-01T00:00:00.000000Z"
@@ -104,6 +105,21 @@ class SqliteControlPlaneLedger(SqliteStateReader):
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list that was drawn on record; returns what is expected from now on."""
         return self._file.write(lambda connection: record_list(connection, drawn))
+
+    def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
+        """Take an account that the last list does not select out of what is expected; whether anything was."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            found = forget(connection, source, customer_id, act.actor, act.reason)
+            for report, day in {one.report: one.first_day for one in reversed(found)}.items():
+                key = PartitionKey(source, customer_id, report, day)
+                (state,), marks = states_in(connection, [key]), marks_in(connection, key)
+                unchanged = (state, marks, *_decided(connection, key))
+                _record_act(connection, ActKind.FORGET, act, unchanged, unchanged)
+            return bool(found)
+
+        _time_of(act)
+        return self._file.write(work)
 
     def _each(
         self, items: Sequence[_Item], act: OperatorAct, work: Callable[[sqlite3.Connection, _Item], bool]

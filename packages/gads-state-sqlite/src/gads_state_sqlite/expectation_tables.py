@@ -7,7 +7,15 @@ from typing import Any
 
 from gads_domain.account import AccountStatus
 from gads_domain.clock import from_iso_utc
-from gads_domain.expectations import DrawnList, Expectation, Expectations, ListedAccount, after_drawing, inferred
+from gads_domain.expectations import (
+    DrawnList,
+    Expectation,
+    Expectations,
+    ListedAccount,
+    after_drawing,
+    after_forgetting,
+    inferred,
+)
 from gads_state_sqlite.rows import Record, moment_text
 from gads_state_sqlite.schema import EXPECTATIONS_VERSION, version_of
 
@@ -64,6 +72,19 @@ def record_list(connection: sqlite3.Connection, drawn: DrawnList) -> Expectation
             rows.append((drawn.source, customer_id, report, period, *values))
     _put(connection, "expectations", "source, customer_id, report, period, first_day, last_day, closed", 4, rows)
     return after
+
+
+def forget(connection: sqlite3.Connection, source: str, customer_id: str, actor: str, reason: str) -> list[Expectation]:
+    """Take an account out of what is expected; returns what was expected of it, if that may be."""
+    before = expectations_in(connection, source)
+    after = after_forgetting(before, customer_id, actor, reason)
+    if after is before:
+        return []
+    account = after.account(customer_id)
+    assert account is not None
+    _put(connection, "listed_accounts", f"source, {_ACCOUNT.columns}", 2, [(source, *_ACCOUNT.write(account))])
+    connection.execute("DELETE FROM expectations WHERE source = ? AND customer_id = ?", (source, customer_id))
+    return [one for one in before.expected if one.customer_id == customer_id]
 
 
 def _periods(expectations: Expectations) -> list[tuple[int, Expectation]]:

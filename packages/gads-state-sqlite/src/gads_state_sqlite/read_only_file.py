@@ -215,7 +215,7 @@ class ReadOnlyFile:
                 raise LedgerError(
                     f"the ledger {self._path} has tables of version {version_of(connection)}, which only a writer can "
                     f"bring up to {len(MIGRATIONS)}",
-                    hint="run gads-etl validate once",
+                    hint="open it once as a writer, for example by `Pipeline.validate`",
                 )
         except BaseException:
             connection.close()

@@ -27,10 +27,16 @@ _READS = {
 }
 
 
-def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[str] = frozenset()) -> Authorizer:
+def allowing(
+    inserts: frozenset[str],
+    updates: frozenset[str],
+    owned: frozenset[str] = frozenset(),
+    deletes: frozenset[str] = frozenset(),
+) -> Authorizer:
     """An authorizer under which SQLite itself refuses every other write.
 
-    `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be inserted and changed.
+    `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be inserted and changed,
+    `deletes` those whose rows may also go.
     """
 
     def authorize(action: int, first: str | None, second: str | None, _file: str | None, inner: str | None) -> int:
@@ -43,7 +49,7 @@ def allowing(inserts: frozenset[str], updates: frozenset[str], owned: frozenset[
             own_column = first == "partition_state" and second in updates
             allowed = by_trigger or own_column or first in owned or first == "sqlite_sequence"
         else:
-            allowed = by_trigger and action == sqlite3.SQLITE_DELETE
+            allowed = action == sqlite3.SQLITE_DELETE and (by_trigger or first in deletes)
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     return authorize

@@ -128,7 +128,7 @@ class DuckDbWarehouse:
     def query(self, sql: str) -> QueryResult:
         """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""
         if not self.path.exists():
-            raise UsageError(f"there is no warehouse {self.path}", hint="gads-etl warehouse load makes one")
+            raise UsageError(f"there is no warehouse {self.path}", hint="`Pipeline.load_warehouse` makes one")
         with self._file.reading() as connection:
             try:
                 statements = connection.extract_statements(sql)

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gads_etl.command_group import CommandGroup
 from gads_etl.exit_codes import ExitCode
-from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, counted, print_json, print_note, print_rich
+from gads_etl.options import (
+    DEFAULT_FILE,
+    ConfigOption,
+    DryRunOption,
+    FormatOption,
+    YesOption,
+    confirm_above,
+    customer_id,
+    open_pipeline,
+)
+from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_table
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
     from gads_pipeline.account_selection import SelectedAccounts
 
 
-def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+app = typer.Typer(cls=CommandGroup, invoke_without_command=True, rich_markup_mode=None, add_completion=False)
+
+_MANY = 100
+"""How many partitions are forgotten without confirmation."""
+
+
+@app.callback()
+def accounts(context: typer.Context, config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
     """Show the tree of accounts: which are extracted, and why not the others.
 
     The tree begins at the login customer, or at accounts.root. Listing it costs one operation for each manager. The
     exit code is 1 if the API refuses a selected account.
     """
+    if context.invoked_subcommand is not None:
+        return
     selected = open_pipeline(config).accounts()
     if format_ is Format.JSON:
         print_json([_document(account, selected) for account in selected.listed])
@@ -36,6 +55,41 @@ def accounts(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format
         print_note(f"warning: no account matches {pattern!r} of the accounts section")
     if selected.refused or any(account.refusal for account in selected.accounts.values()):
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+@app.command("forget")
+def forget(
+    customer: Annotated[str, typer.Argument(metavar="ID", callback=customer_id, help="The account.")],
+    reason: Annotated[str, typer.Option("--reason", help="Goes on record.")],
+    config: ConfigOption = DEFAULT_FILE,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Expect nothing any more of an account that no list has, such as a mistaken number.
+
+    What is authoritative stays. A list that selects the account makes it expected again.
+    """
+    pipeline = open_pipeline(config)
+    found = pipeline.forget_account(customer, reason, dry_run=True)
+    days = sum((one.last_day - one.first_day).days + 1 for one in found if one.last_day is not None)
+    if not dry_run:
+        confirm_above(_MANY, days, f"{counted(days, 'expected day')} of {customer}", yes)
+        pipeline.forget_account(customer, reason)
+    rows = [
+        {
+            "customer_id": customer,
+            "report": one.report,
+            "since": one.first_day,
+            "until": one.last_day,
+            "was": one.closed,
+        }
+        for one in found
+    ]
+    if format_ is Format.JSON:
+        print_json(rows)
+    else:
+        print_table(list(rows[0]), rows, f"expected no more{' (dry run)' if dry_run else ''}:")
 
 
 def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline import Pipeline
 
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Request a --customer that the account list does not select.")
+]
+
 _MANY = 1000
 """How many partitions are backfilled without confirmation."""
 
@@ -49,6 +53,7 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Retry partitions that are failed; goes on record.")
     ] = False,
+    force: ForceOption = False,
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,
@@ -61,7 +66,7 @@ def run(
     calling it again attempts all that is missing.
     """
     pipeline = open_pipeline(config)
-    options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed)
+    options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed, force=force)
     if dry_run:
         print_forecast(pipeline.plan_run(options), format_)
         return
@@ -88,6 +93,7 @@ def plan(
 def backfill(
     selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
+    force: ForceOption = False,
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -101,7 +107,7 @@ def backfill(
     is missing; the output names each.
     """
     pipeline = open_pipeline(config)
-    options = RunOptions(**selection.given)
+    options = RunOptions(**selection.given, force=force)
     if dry_run:
         print_forecast(pipeline.plan_backfill(options), format_)
         return

@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 from gads_conformance.law import law
-from gads_conformance.ledger.samples import FIRST_DAY, REJECTED, key_of, moment, result_of
+from gads_conformance.ledger.samples import FIRST_DAY, REJECTED, act_of, key_of, moment, result_of
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.account import AccountStatus
+from gads_domain.control import ActKind
 from gads_domain.expectations import (
     NOT_CONFIGURED,
     NOT_LISTED,
@@ -15,6 +16,7 @@ from gads_domain.expectations import (
     Expectations,
     ListedAccount,
     after_drawing,
+    after_forgetting,
 )
 from gads_domain.partition_key import GOOGLE_ADS
 
@@ -109,3 +111,29 @@ class ExpectationLaws(LedgerSuite):
         found = ledger.reader.expectations(GOOGLE_ADS)
         assert [one.customer_id for one in found.accounts] == [one.customer_id for one in accounts]
         assert [one.customer_id for one in found.expected] == [one.customer_id for one in accounts]
+
+    @law("ControlPlaneLedger", 11)
+    def test_a_forgotten_account_is_expected_no_more_until_a_list_selects_it(self, ledger: LedgerUnderTest) -> None:
+        stranger, key = ListedAccount("3"), key_of(3, 2)
+        ledger.record(result_of(key, 1, REJECTED))
+        assert not ledger.control.forget(GOOGLE_ADS, "3", act_of(1)), "no list was drawn"
+        ledger.control.record_list(_drawn(1, _LISTED, stranger, reports=("campaign", "keyword")))
+        assert not ledger.control.forget(GOOGLE_ADS, "3", act_of(2)), "the list selects it"
+        before = ledger.control.record_list(_drawn(90_000, _LISTED, _SKIPPED))
+        states, results = ledger.reader.get(key), ledger.reader.history(key).results
+        act = act_of(3)
+        assert ledger.control.forget(GOOGLE_ADS, "3", act)
+        after = after_forgetting(before, "3", act.actor, act.reason)
+        assert [one.expectations(GOOGLE_ADS) for one in ledger.all] == [after] * 3
+        assert {one.customer_id for one in after.expected} == {"1"}
+        assert (ledger.reader.get(key), ledger.reader.history(key).results) == (states, results)
+        for report in ("campaign", "keyword"):
+            (recorded,) = ledger.reader.acts(key_of(3, 0, report))
+            assert (recorded.kind, recorded.act) == (ActKind.FORGET, act)
+        assert not ledger.control.forget(GOOGLE_ADS, "3", act), "nothing is expected of it"
+        assert not ledger.control.forget(GOOGLE_ADS, "77", act)
+        assert len(ledger.reader.acts(key_of(3, 0))) == 1
+        kept = ledger.control.record_list(_drawn(180_000, _LISTED)).account("3")
+        assert kept == after.account("3"), "who forgot it, and why, stays on record"
+        again = ledger.control.record_list(_drawn(270_000, _LISTED, stranger, day=9))
+        assert [one.first_day for one in again.expected if one.customer_id == "3"] == [FIRST_DAY + timedelta(days=9)]

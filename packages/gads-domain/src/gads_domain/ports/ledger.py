@@ -208,6 +208,8 @@ class ControlPlaneLedger(StateReader, Protocol):
        held run, but a decision that was made before it is stale. Any other run is left alone and reported so.
     10. `rest` begins at `now`, or at the latest time that the ledger has seen of the budget if that is later. Of
         several rests of one scope the one that ends last holds; none is shortened or removed, and each ends by time.
+    11. `forget` leads from the expectations on record to `after_forgetting` of them, with an act on the first day that
+        was expected of each report of the account. Where that changes nothing, it leaves no act and is reported so.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
@@ -265,4 +267,8 @@ class ControlPlaneLedger(StateReader, Protocol):
 
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list that was drawn on record; returns what is expected from now on."""
+        ...
+
+    def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
+        """Take an account that the last list does not select out of what is expected; whether anything was."""
         ...
