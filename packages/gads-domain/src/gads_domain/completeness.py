@@ -1,7 +1,5 @@
 """Completeness: what is expected at a moment, minus what is authoritative; complete, incomplete or unknown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """The quota of a Cloud project: what counts against it at a moment, and which calls the API asks to leave off."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -78,7 +76,7 @@ class CallScope:
     customer_id: str = ""
     report: str = ""
 
-    def covers(self, call: CallScope) -> bool:
+    def covers(self, call: "CallScope") -> bool:
         """Whether `call` is one of these calls."""
         return (
             self.budget == call.budget

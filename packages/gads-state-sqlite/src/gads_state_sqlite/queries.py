@@ -1,7 +1,5 @@
 """What is asked of the ledger's tables: lookups of many keys at once, and filters as SQL along the best index."""
 
-from __future__ import annotations
-
 import json
 import re
 import sqlite3

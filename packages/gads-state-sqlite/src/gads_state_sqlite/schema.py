@@ -1,7 +1,5 @@
 """The tables, as an ordered list of migrations; the file's `user_version` says how many of them it has."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The ledger, cut by rights: what a reader, the validator and the control plane may do with it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -52,46 +50,36 @@ class StateReader(Protocol):
 
     def get(self, key: PartitionKey) -> PartitionState:
         """The state of `key`; a pending one if there is no row."""
-        ...
 
     def get_many(self, keys: Sequence[PartitionKey]) -> list[PartitionState]:
         """The states of `keys`, in their order, of one moment."""
-        ...
 
     def find(self, wanted: StateFilter, *, limit: int | None = None) -> Iterator[PartitionState]:
         """The rows that match, in key order (source, customer, report, day)."""
-        ...
 
     def history(self, key: PartitionKey) -> KeyHistory:
         """The row of `key`, its attempts in the order they were recorded, the revoked runs."""
-        ...
 
     def histories(self, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
         """The histories of `keys`, in their order, of one moment: for each what `history` says, at less cost.
 
         Raises what `history` raises if that is so of any of them.
         """
-        ...
 
     def acts(self, key: PartitionKey) -> list[RecordedAct]:
         """The control plane's acts on `key`, oldest first."""
-        ...
 
     def schema_pin(self, source: str, report: str, schema_version: int) -> SchemaPin | None:
         """The schema that this version of the report stands for, if a run has fixed it."""
-        ...
 
     def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
         """The authority changes with a sequence number above `after`, in order."""
-        ...
 
     def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
         """The authority changes of `key`, in order."""
-        ...
 
     def position(self) -> int:
         """The sequence number of the last authority change; 0 if there is none."""
-        ...
 
     def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
         """The last authority change at or below `position` of each partition that matches, in key order.
@@ -99,61 +87,48 @@ class StateReader(Protocol):
         A partition without a change by then is not there: it was pending. `wanted.statuses` is compared with the
         status after the change.
         """
-        ...
 
     def position_at(self, moment: datetime) -> int:
         """The sequence number of the last authority change whose `at` is not after `moment` (aware); 0 if none."""
-        ...
 
     def reports(self, source: str) -> list[str]:
         """The names of the reports of `source` that have a row, sorted."""
-        ...
 
     def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
         """The authoritative days of each account and report that match, now or as of a `position`, of one source.
 
         `wanted` names the source; its statuses are not looked at.
         """
-        ...
 
     def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
         """The scheduling state of each partition that has a row or a mark, in key order, of one moment."""
-        ...
 
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
         """The marks on `key`."""
-        ...
 
     def leases(self, now: datetime) -> list[Lease]:
         """The leases that are held at `now`, by scope."""
-        ...
 
     def spent(self, budget: str, now: datetime) -> Spent:
         """What was spent of `budget` and still counts at `now`."""
-        ...
 
     def rests(self, budget: str, now: datetime) -> list[Rest]:
         """The rests of `budget` whose time has not come at `now`, by scope."""
-        ...
 
     def newest_run(self) -> RunId | None:
         """The latest run with a validation result that is not revoked, whatever its outcome; None if there is none.
 
         A run must be later than this one, or its results lose to rows that are older than its own.
         """
-        ...
 
     def expectations(self, source: str) -> Expectations:
         """The account list of `source` as last drawn, and what is expected of it, of one moment."""
-        ...
 
     def ledger_id(self) -> str | None:
         """Names this ledger among all ledgers, for good; None while it does not exist."""
-        ...
 
     def close(self) -> None:
         """Let go of the ledger; using it afterwards is an error."""
-        ...
 
     def __enter__(self) -> Self: ...
 
@@ -177,7 +152,6 @@ class ValidatorLedger(StateReader, Protocol):
 
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
         """Write the changes; for each, in order, whether it was recorded or met a conflict."""
-        ...
 
 
 class ControlPlaneLedger(StateReader, Protocol):
@@ -214,23 +188,18 @@ class ControlPlaneLedger(StateReader, Protocol):
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
         """Move each failed key back to `pending`; for each, in order, whether it was moved."""
-        ...
 
     def mark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
         """Put `mark` on each key; for each, in order, whether it was not there before."""
-        ...
 
     def unmark(self, keys: Sequence[PartitionKey], mark: Mark, act: OperatorAct) -> list[bool]:
         """Take `mark` off each key; for each, in order, whether it was there."""
-        ...
 
     def revoke(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
         """Revoke each run of its key; for each, in order, whether the revocation is new."""
-        ...
 
     def accept(self, runs: Sequence[tuple[PartitionKey, RunId]], act: OperatorAct) -> list[bool]:
         """Accept each run that its key holds for a decision; for each, in order, whether the acceptance is new."""
-        ...
 
     def take_leases(
         self, scopes: Sequence[str], owner: str, now: datetime, until: datetime, giving_back: Sequence[Lease] = ()
@@ -239,15 +208,12 @@ class ControlPlaneLedger(StateReader, Protocol):
 
         `giving_back` is released before, in the same step, so that going from one scope to the next costs one write.
         """
-        ...
 
     def renew_leases(self, leases: Sequence[Lease], now: datetime, until: datetime) -> list[Lease | None]:
         """Hold each lease until `until`; for each, in order, the lease as it is now, or None if it was lost."""
-        ...
 
     def release_leases(self, leases: Sequence[Lease]) -> None:
         """Give back each lease that is still held by its owner; the others are left alone."""
-        ...
 
     def spend(
         self, call: CallScope, operations: int, limit: int | None, lease: Lease | None, now: datetime
@@ -256,19 +222,15 @@ class ControlPlaneLedger(StateReader, Protocol):
 
         With a `lease`, only if it is still held at `now`. Raises `InvalidValueError` for less than one operation.
         """
-        ...
 
     def rest(self, call: CallScope, asked: RestAsked, now: datetime) -> Rest:
         """Put on record what the API asked after `call`; returns the rest as it holds now.
 
         Raises `InvalidValueError` for a rest that is not longer than nothing.
         """
-        ...
 
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list that was drawn on record; returns what is expected from now on."""
-        ...
 
     def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
         """Take an account that the last list does not select out of what is expected; whether anything was."""
-        ...

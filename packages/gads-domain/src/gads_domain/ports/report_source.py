@@ -1,7 +1,5 @@
 """Where reports come from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,11 +54,9 @@ class OperationQuota(Protocol):
         Raises `QuotaExhaustedError` if there is none, or while the API has asked not to be called so, and
         `LeaseLostError` if the lease is gone.
         """
-        ...
 
     def rest(self, asked: RestAsked) -> None:
         """Keep what the API asked after a call that was taken; calls that it covers are not granted until then."""
-        ...
 
 
 RowProgress = Callable[[int], None]
@@ -96,4 +92,3 @@ class ReportSource(Protocol):
         progress: RowProgress | None = None,
     ) -> SliceResult:
         """Ask for `slice_` and seal its days through `sink`; without a `quota` calls are counted and not limited."""
-        ...

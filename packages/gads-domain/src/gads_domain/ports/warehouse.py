@@ -168,7 +168,6 @@ class Warehouse(Protocol):
 
     def expected(self) -> LoadedExpectations | None:
         """What the tables should hold; None before a step has said so."""
-        ...
 
     def reports(self) -> list[str]:
         """The reports that have, or had, rows here; sorted."""
