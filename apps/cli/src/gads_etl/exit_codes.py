@@ -79,8 +79,6 @@ def exit_code_of(error: GadsError) -> ExitCode:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code
-    if error.code == "incomplete":
-        return ExitCode.INCOMPLETE
     if error.retryable:
         return ExitCode.LATER
     return ExitCode.USAGE if isinstance(error, LedgerError) else ExitCode.INCOMPLETE
