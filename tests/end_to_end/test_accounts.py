@@ -104,4 +104,4 @@ def test_days_that_are_not_over_are_never_asked_for(
     future = ("--since", today + timedelta(days=1), "--until", today + timedelta(days=1))
     refused = gads_etl("run", "-c", config, *future, "--report", "account")
     assert refused.code == 2
-    assert "none of these days can be requested yet" in refused.err
+    assert "none of these days can be requested" in refused.err
