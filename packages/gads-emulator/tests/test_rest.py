@@ -135,9 +135,10 @@ def test_an_unknown_key_of_the_body_is_refused(post: Post) -> None:
     assert "nonsense" in body["error"]["message"]
 
 
-def test_a_body_that_is_not_json_is_refused(emulator: EmulatorServer, agency: SyntheticAgency) -> None:
+@pytest.mark.parametrize("body", [b"{", b"[" * 200_000], ids=["cut", "nested"])
+def test_a_body_that_is_not_json_is_refused(emulator: EmulatorServer, agency: SyntheticAgency, body: bytes) -> None:
     url = f"{emulator.rest_url}/v26/customers/{agency.client_ids[0]}/googleAds:search"
-    assert call(url, raw=b"{", login_customer_id=agency.login_customer_id)[0] == 400
+    assert call(url, raw=body, login_customer_id=agency.login_customer_id)[0] == 400
 
 
 def test_an_unknown_path_is_not_found(emulator: EmulatorServer) -> None:

@@ -367,6 +367,21 @@ def damaged() -> Iterator[bytes]:
     yield b"\xff" * 12
 
 
+def nested_groups(depth: int, *, in_row: bool) -> bytes:
+    """A field 15 that the API does not have, as groups in each other."""
+    groups = b"\x7b" * depth + b"\x7c" * depth
+    row = b"\x0a" + response_class()(request_id=groups.decode("latin-1")).SerializeToString()[1:]
+    return row if in_row else groups
+
+
+@pytest.mark.parametrize("in_row", [False, True], ids=["page", "row"])
+def test_nesting_is_bounded_before_a_page_is_decoded(in_row: bool) -> None:
+    decoder = PageDecoder(VERSION, schema_of(["campaign.name"]))
+    with pytest.raises(PermanentApiError, match="cannot be decoded"):
+        decoder.decode(nested_groups(200_000, in_row=in_row))
+    assert decoder.decode(nested_groups(50, in_row=in_row)).rows.num_rows == in_row
+
+
 @pytest.mark.parametrize("data", list(damaged()), ids=["date", "cut", "noise"])
 def test_bytes_that_are_no_page_are_refused(data: bytes) -> None:
     with pytest.raises(PermanentApiError, match="cannot be decoded"):

@@ -140,7 +140,7 @@ def read_fault_plan(path: Path) -> FaultPlan:
         return fault_plan_from(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error.message}", hint=error.hint) from None

@@ -189,7 +189,7 @@ def _control_faults(faults: Faults, verb: str, body: bytes) -> tuple[int, dict[s
             faults.plan = fault_plan_from(json.loads(body or b"{}"))
         except ConfigurationError as error:
             return 400, _error(400, str(error.message))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return 400, _error(400, f"fault plan: {error}")
     elif verb == "DELETE":
         faults.clear()

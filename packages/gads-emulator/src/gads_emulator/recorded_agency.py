@@ -140,7 +140,7 @@ def _read(file: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
             continue
         try:
             nested = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{file}, line {number}: {error}", hint=_HINT) from None
         if not isinstance(nested, dict):
             raise ConfigurationError(f"{file}, line {number}: not a JSON object", hint=_HINT)

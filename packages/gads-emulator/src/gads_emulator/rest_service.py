@@ -90,7 +90,7 @@ def _read(request_class: Any, bound: Mapping[str, str], body: bytes) -> Any:
         if not isinstance(document, dict):
             raise ValueError("not an object")
         json_format.ParseDict(document, request)
-    except (ValueError, json_format.ParseError) as error:
+    except (ValueError, RecursionError, json_format.ParseError) as error:
         raise ApiFailureError("", "", f"Invalid JSON payload received. {error}", "INVALID_ARGUMENT") from None
     for name, value in bound.items():
         setattr(request, name, value)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import DecodeError
 from pyarrow.lib import StringBuilder
 
 from gads_domain.errors import PermanentApiError
@@ -58,7 +59,7 @@ class PageDecoder:
             pages = [shape.parse(data) for shape in self._shapes]
             columns = [column.take_from(pages) for column in self._columns]
             request_id = pages[0].column(REQUEST_ID)[0].as_py()
-        except (ValueError, pa.ArrowException, OverflowError) as error:
+        except (ValueError, pa.ArrowException, OverflowError, DecodeError) as error:
             reason = str(error).splitlines()[0]
             raise PermanentApiError(
                 f"the API sent a page that cannot be decoded: {reason}",
@@ -68,14 +69,20 @@ class PageDecoder:
 
 
 class _Shape:
-    """A pruned descriptor and its parser; the paths in it do not overlap."""
+    """A pruned descriptor and its parser; the paths in it do not overlap.
+
+    `ptars` skips unknown groups by recursion without a bound, which overflows the stack and ends the process. The
+    official parser refuses what is nested more than 100 deep, so it reads the bytes first.
+    """
 
     def __init__(self, response: Descriptor, paths: Mapping[str, FieldPath]) -> None:
         self.fields = frozenset(paths)
         descriptor = pruned_response(response, paths.values())
+        self._bounded = message_factory.GetMessageClass(descriptor)
         self._parser = ptars.HandlerPool([descriptor.file], config=_CONFIG).get_for_message(descriptor)
 
     def parse(self, data: bytes) -> Any:
+        self._bounded.FromString(data)
         return self._parser.list_to_record_batch([data])
 
 
