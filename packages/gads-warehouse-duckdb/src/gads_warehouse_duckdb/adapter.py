@@ -14,6 +14,11 @@ class DuckDbWarehouseAdapter:
     def open_warehouse(self, url: str, base: Path) -> DuckDbWarehouse:
         """Name the file; touches nothing yet. Raises `ConfigurationError`."""
         path = path_of(url, base)
+        if path.name.startswith(":memory:"):
+            raise ConfigurationError(
+                f"{url!r} is a database in memory, which ends with the command",
+                hint="name a file: duckdb:warehouse.duckdb",
+            )
         if path.stem.lower() in TAKEN_NAMES:
             raise ConfigurationError(
                 f"a warehouse file cannot be called {path.name}: {path.stem} is a schema in it",

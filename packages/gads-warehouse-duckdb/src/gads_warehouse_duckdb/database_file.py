@@ -8,8 +8,12 @@ import duckdb
 
 from gads_domain.errors import ConfigurationError, GadsError, StorageError
 from gads_warehouse import WarehouseDamagedError
-from gads_warehouse_duckdb.errors import WarehouseFullError, WarehouseHeldError
+from gads_warehouse_duckdb.errors import DuckDbVersionError, WarehouseFullError, WarehouseHeldError
 
+STORAGE_VERSION = "v1.0.0"
+"""The oldest DuckDB that opens a new file. By default a file is for the DuckDB that makes it, and for newer ones."""
+
+_MAGIC_AT, _MAGIC = 8, b"DUCK"
 _FULL = ("No space left", "File too large", "Disk quota exceeded")
 
 
@@ -32,6 +36,8 @@ class DatabaseFile:
         with self.translated():
             if not self.path.parent.is_dir():
                 raise ConfigurationError(f"there is no folder {self.path.parent}", hint="make it, or name another file")
+            if not self.path.exists():
+                duckdb.connect(str(self.path), config={"storage_compatibility_version": STORAGE_VERSION}).close()
             with self._connected(read_only=False) as connection:
                 connection.execute("BEGIN TRANSACTION")
                 try:
@@ -56,6 +62,7 @@ class DatabaseFile:
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._require_duckdb()
         try:
             connection = duckdb.connect(str(self.path), read_only=read_only)
         except duckdb.ConnectionException:
@@ -63,9 +70,17 @@ class DatabaseFile:
             # kind. For one that may not write and has to, the first statement fails.
             connection = duckdb.connect(str(self.path), read_only=not read_only)
         try:
+            never_download(connection)
             yield connection
         finally:
             connection.close()
+
+    def _require_duckdb(self) -> None:
+        """Refuse another program's file, for which DuckDB would look for an extension, and download it."""
+        with suppress(OSError), self.path.open("rb") as file:
+            head = file.read(_MAGIC_AT + len(_MAGIC))
+            if head and head[_MAGIC_AT:] != _MAGIC:
+                raise WarehouseDamagedError(f"{self.path} is not a DuckDB file")
 
     def _translation(self, error: duckdb.Error) -> GadsError | None:
         text = str(error).splitlines()[0]
@@ -80,6 +95,8 @@ class DatabaseFile:
                 f"neither memory nor space for temporary files is left to load {self.path}",
                 hint="free some and load again; the tables are as they were before",
             )
+        if "version number" in text:
+            return DuckDbVersionError(f"{self.path} is of a DuckDB that {duckdb.__version__} cannot read: {text}")
         if "not a valid DuckDB database file" in text or isinstance(
             error,
             duckdb.SerializationException | duckdb.FatalException | duckdb.CatalogException | duckdb.BinderException,
@@ -90,3 +107,9 @@ class DatabaseFile:
         if isinstance(error, duckdb.IOException):
             return StorageError(f"{self.path}: {text}", hint="check warehouse.url and the disk that it is on")
         return None
+
+
+def never_download(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have the database neither install nor load an extension that a query happens to need."""
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET autoload_known_extensions = false")

@@ -27,6 +27,12 @@ class SchemaDriftError(UsageError, code="schema_drift"):
     default_hint = "two schemas are authoritative under one version; report it to the team that runs the pipeline"
 
 
+class DuckDbVersionError(UnsupportedContractError, code="duckdb_version"):
+    """The file is in a storage format that the installed DuckDB does not read."""
+
+    default_hint = "install the DuckDB that wrote it; or remove the file, and `Pipeline.load_warehouse` builds it anew"
+
+
 class NewerWarehouseError(UnsupportedContractError, code="newer_warehouse"):
     """The file was written under a contract that this version does not know."""
 
