@@ -36,7 +36,7 @@ from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.selection import SelectRequested
 from gads_pipeline.command_completeness import completeness_of
 from gads_pipeline.configuration import Configuration
-from gads_pipeline.execution import Forecast
+from gads_pipeline.forecast import Forecast
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.work_request import days_meant
 

@@ -33,10 +33,8 @@ from gads_pipeline.outcome import Tally, row
 
 if TYPE_CHECKING:
     from gads_domain.gaps import GapRange
-    from gads_domain.quota import Rest
-    from gads_orchestrator.selection import Skipped
     from gads_pipeline.command_completeness import CommandCompleteness
-    from gads_pipeline.execution import Forecast
+    from gads_pipeline.forecast import Forecast
     from gads_pipeline.outcome import Outcome
 
 _LINES = 50
@@ -48,13 +46,13 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     for note in forecast.notes:
         print_note(note)
     if format_ is Format.JSON:
-        print_json(_forecast_document(forecast))
+        print_json(forecast.to_document())
         return
     plan, spent, limit = forecast.plan, forecast.spent, forecast.operations_per_day
     up_to_date = f"; {plan.up_to_date:,} up to date" if plan.up_to_date else ""
     print_table(
         ["reason", "customer_id", "report", "since", "until", "#days"],
-        islice(_slices(forecast), most),
+        islice(forecast.slices(), most),
         f"{counted(plan.partitions, 'partition')} in {counted(plan.operations, 'request')}{up_to_date}"
         if plan.operations
         else "",
@@ -62,7 +60,7 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     )
     if most is not None and most < plan.operations:
         print_note(f"… and {plan.operations - most:,} more requests; --all shows them, --format json too")
-    skipped = [*plan.skipped, *plan.give_up]
+    skipped = forecast.skipped
     for left in skipped[:_LINES]:
         due = f", due {iso_utc(left.why.until)[:16]}Z" if left.why.until else ""
         span = day_span(left.first, left.last)
@@ -194,62 +192,6 @@ def _print_not_retried(count: int) -> None:
             f"{counted(count, 'partition')} failed earlier and {'was' if count == 1 else 'were'} skipped; "
             "run --retry-failed attempts them again"
         )
-
-
-def _slices(forecast: Forecast) -> Iterator[dict[str, Any]]:
-    for planned in forecast.plan:
-        slice_ = planned.slice_
-        yield {
-            "reason": planned.reason.label,
-            "customer_id": slice_.customer_id,
-            "report": slice_.report.name,
-            "since": slice_.first.isoformat(),
-            "until": slice_.last.isoformat(),
-            "days": len(slice_.days),
-        }
-
-
-def _forecast_document(forecast: Forecast) -> dict[str, Any]:
-    plan, spent, limit = forecast.plan, forecast.spent, forecast.operations_per_day
-    free = None if limit is None else spent.free_from(limit)
-    return {
-        "version": 3,
-        "operations": plan.operations,
-        "partitions": plan.partitions,
-        "up_to_date": plan.up_to_date,
-        "by_reason": {reason.label: count for reason, count in sorted(plan.by_reason.items())},
-        "quota": {
-            "operations_per_day": limit,
-            "spent": spent.count,
-            "left": None if limit is None else spent.left(limit),
-            "more_from": None if free is None else iso_utc(free[0]),
-            "rests": [_rest_document(rest) for rest in forecast.rests],
-        },
-        "slices": list(_slices(forecast)),
-        "skipped": [_skipped(left) for left in [*plan.skipped, *plan.give_up]],
-        "notes": list(forecast.notes),
-    }
-
-
-def _rest_document(rest: Rest) -> dict[str, Any]:
-    return {
-        "customer_id": rest.scope.customer_id or None,
-        "report": rest.scope.report or None,
-        "not_before": iso_utc(rest.not_before),
-        "reason": rest.reason,
-    }
-
-
-def _skipped(left: Skipped) -> dict[str, Any]:
-    return {
-        "customer_id": left.customer_id,
-        "report": left.report,
-        "since": left.first.isoformat(),
-        "until": left.last.isoformat(),
-        "code": left.why.code,
-        "reason": left.why.reason,
-        "due_at": None if left.why.until is None else iso_utc(left.why.until),
-    }
 
 
 @dataclass(slots=True)

@@ -1,6 +1,9 @@
 """A row of the ledger as it is shown to people and programs: contracts/state/v1."""
 
+from typing import Any
+
 from gads_domain.clock import iso_utc
+from gads_domain.ports.validation import PartitionValidation
 from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange, PartitionState
 
@@ -61,3 +64,21 @@ def authority_change_row(entry: AuthorityChange) -> dict[str, str | int | None]:
 
 def _run(run_id: RunId | None) -> str | None:
     return None if run_id is None else run_id.value
+
+
+def validation_row(validation: PartitionValidation) -> dict[str, Any] | None:
+    """The row after a validation with the runs that it rejected; None for a partition that is success as before."""
+    if validation.is_success and not validation.rejected and not validation.changed:
+        return None
+    return {
+        **state_row(validation.after),
+        "authority_changed": validation.changed,
+        "rejected_runs": [
+            {
+                "run_id": str(result.run_id),
+                "failed_checks": [check.name for check in result.checks if not check.passed],
+                "reason": str(result.failure),
+            }
+            for result in validation.rejected
+        ],
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gads_extractor
 from gads_domain.account import Account
@@ -56,6 +56,28 @@ class SelectedAccounts:
         """The reason for each selected account that the API would refuse for certain."""
         reasons = {number: account.reason_not_to_ask for number, account in self.accounts.items()}
         return {number: reason for number, reason in reasons.items() if reason is not None}
+
+    def refusal(self, account: Account) -> FailureReason | None:
+        """Why the API refuses the account, selected or not; None if it is not known to."""
+        selected = self.accounts.get(account.customer_id)
+        return (selected.reason_not_to_ask if selected is not None else None) or account.refusal
+
+    def to_document(self) -> list[dict[str, Any]]:
+        """Each listed account as JSON."""
+        return [
+            {
+                **{name: getattr(account, name) for name in ("customer_id", "name", "manager", "parent_id")},
+                "other_parent_ids": list(account.other_parent_ids),
+                "level": account.level,
+                "status": account.status.value,
+                **{name: getattr(account, name) for name in ("currency", "time_zone", "labels", "hidden")},
+                "test_account": account.test_account,
+                "selected": account.customer_id in self.accounts,
+                "skipped": self.skipped.get(account.customer_id),
+                "refusal": None if (refusal := self.refusal(account)) is None else str(refusal),
+            }
+            for account in self.listed
+        ]
 
 
 def select_accounts(

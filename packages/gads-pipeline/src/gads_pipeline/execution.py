@@ -34,6 +34,7 @@ from gads_pipeline.composition import (
 )
 from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, WarehouseLoaded
+from gads_pipeline.forecast import Forecast
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.served_accounts import ServedAccounts
 from gads_pipeline.work_request import (
@@ -50,7 +51,6 @@ from gads_pipeline.worker_setup import WorkerSetup, worker_context
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader
-    from gads_domain.quota import Rest, Spent
     from gads_extractor.connection import GoogleAdsConnection
     from gads_orchestrator.outcome import RunOutcome
     from gads_pipeline.composition import ApiFiles
@@ -60,17 +60,6 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 50
 """How many ranges of failed days a round of the daemon names; `state gaps` lists all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """A plan that was not executed, what counts of the budget, what rests, and what the request does not cover."""
-
-    plan: WorkPlan
-    spent: Spent
-    rests: tuple[Rest, ...]
-    operations_per_day: int | None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

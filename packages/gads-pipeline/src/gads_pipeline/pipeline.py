@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
-    from gads_pipeline.execution import Forecast
     from gads_pipeline.findings import Finding
+    from gads_pipeline.forecast import Forecast
     from gads_pipeline.ledger_queries import PartitionHistory
     from gads_pipeline.operator_acts import ActResult, PartitionSelection
     from gads_pipeline.outcome import Outcome

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
 from gads_domain.clock import Clock, SystemClock
@@ -61,6 +61,17 @@ class LoadReport:
     def changed(self) -> bool:
         """Whether anything was added, replaced or removed."""
         return bool(self.added or self.replaced or self.removed or self.strays)
+
+    def to_document(self) -> dict[str, Any]:
+        """The load as JSON."""
+        return {
+            "version": 2,
+            "mode": self.mode.value,
+            **{name: getattr(self, name) for name in ("resumed", "dry_run", "changed")},
+            "position_before": None if self.before is None else self.before.position,
+            "position": self.after.position,
+            **{name: getattr(self, name) for name in ("steps", "added", "replaced", "removed", "rows", "strays")},
+        }
 
 
 class WarehouseLoader:

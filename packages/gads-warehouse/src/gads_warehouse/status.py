@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gads_domain.completeness import Completeness
 from gads_domain.ports.warehouse import FullLoad, Warehouse, WarehousePosition
@@ -52,6 +52,26 @@ class WarehouseStatus:
     def __bool__(self) -> bool:
         differs = any(one.behind or one.orphaned or one.mismatched for one in self.reports)
         return not differs and not self.invalid_identity and self.full_load is None
+
+    def to_document(self) -> dict[str, Any]:
+        """The comparison as JSON."""
+        load, completeness = self.full_load, self.completeness
+        return {
+            "version": 2,
+            "position": None if self.loaded is None else self.loaded.position,
+            "full_load": None
+            if load is None
+            else {"target": load.target.position, "done": load.done, "remaining": load.remaining},
+            "ledger_position": self.ledger.position,
+            "current": bool(self),
+            "completeness": {
+                "answer": completeness.answer.value,
+                "days": completeness.days,
+                "unknown": completeness.unknown or None,
+            },
+            "reports": [asdict(one) for one in self.reports],
+            "invalid_identity": dict(self.invalid_identity),
+        }
 
 
 def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
@@ -70,6 +70,30 @@ class Verification:
 
     def __bool__(self) -> bool:
         return not self.differences and not self.invalid_identity
+
+    def to_document(self) -> dict[str, Any]:
+        """The verification as JSON."""
+        differences = [
+            {
+                "kind": one.kind.value,
+                "customer_id": one.key.customer_id,
+                "report": one.key.report,
+                "logical_date": one.key.logical_date.isoformat(),
+                "column": one.column,
+                "expected": one.expected,
+                "found": one.found,
+            }
+            for one in self.differences
+        ]
+        return {
+            "version": 2,
+            "position": None if self.loaded is None else self.loaded.position,
+            "ledger_position": self.ledger.position,
+            "partitions": self.partitions,
+            "rows": self.rows,
+            "differences": differences,
+            "invalid_identity": dict(self.invalid_identity),
+        }
 
 
 def verify(

@@ -43,7 +43,7 @@ def accounts(context: typer.Context, config: ConfigOption = DEFAULT_FILE, format
         return
     selected = open_pipeline(config).accounts()
     if format_ is Format.JSON:
-        print_json([_document(account, selected) for account in selected.listed])
+        print_json(selected.to_document())
     else:
         for tree in _trees(selected):
             print_rich(tree)
@@ -76,34 +76,14 @@ def forget(
     if not dry_run:
         confirm_above(_MANY, days, f"{counted(days, 'expected day')} of {customer}", yes)
         pipeline.forget_account(customer, reason)
+    names = ("customer_id", "report", "since", "until", "was")
     rows = [
-        {
-            "customer_id": customer,
-            "report": one.report,
-            "since": one.first_day,
-            "until": one.last_day,
-            "was": one.closed,
-        }
-        for one in found
+        dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed), strict=True)) for one in found
     ]
     if format_ is Format.JSON:
         print_json(rows)
     else:
-        print_table(list(rows[0]), rows, f"expected no more{' (dry run)' if dry_run else ''}:")
-
-
-def _document(account: Account, selected: SelectedAccounts) -> dict[str, Any]:
-    refusal = selected.refused.get(account.customer_id) or account.refusal
-    return {
-        **{name: getattr(account, name) for name in ("customer_id", "name", "manager", "parent_id")},
-        "other_parent_ids": list(account.other_parent_ids),
-        "level": account.level,
-        "status": account.status.value,
-        **{name: getattr(account, name) for name in ("currency", "time_zone", "labels", "hidden", "test_account")},
-        "selected": account.customer_id in selected.accounts,
-        "skipped": selected.skipped.get(account.customer_id),
-        "refusal": None if refusal is None else str(refusal),
-    }
+        print_table(names, rows, f"expected no more{' (dry run)' if dry_run else ''}:")
 
 
 def _trees(selected: SelectedAccounts) -> list[Any]:
@@ -133,8 +113,7 @@ def _text(account: Account, selected: SelectedAccounts) -> str:
         "test account": account.test_account,
     }
     facts += [mark for mark, applies in marks.items() if applies]
-    refusal = selected.refused.get(account.customer_id) or account.refusal
-    if refusal is not None:
+    if (refusal := selected.refusal(account)) is not None:
         facts.append(f"refused: {refusal.message}")
     if account.customer_id in selected.accounts:
         sign = "✗" if account.customer_id in selected.refused else "✓"

@@ -8,7 +8,7 @@ import typer
 
 from gads_domain.adapters import sink_adapter, warehouse_adapter
 from gads_domain.errors import ConfigurationError
-from gads_etl.commands.warehouse import load_document, load_tables
+from gads_etl.commands.warehouse import load_tables
 from gads_etl.options import FormatOption, open_pipeline
 from gads_etl.outcome_report import print_outcome
 from gads_etl.printing import Format, print_note, print_table
@@ -88,7 +88,7 @@ def _sample(pipeline: Pipeline) -> dict[str, Any]:
     found = pipeline.query_warehouse(_SAMPLE_QUERY)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     url = pipeline.configuration.warehouse.url
-    return {**load_document(report), "url": url, "query": _SAMPLE_QUERY, "rows": rows}
+    return {**report.to_document(), "url": url, "query": _SAMPLE_QUERY, "rows": rows}
 
 
 def _print_sample(document: dict[str, Any]) -> None:

@@ -10,8 +10,7 @@ import typer
 
 from gads_domain.errors import GadsError
 from gads_domain.ports.validation import PartitionValidation
-from gads_domain.state import PartitionStatus, ValidationOutcome
-from gads_domain.state_row import state_row
+from gads_domain.state_row import validation_row
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
 from gads_etl.printing import Format, counted, print_json_of_rows, print_note
@@ -38,7 +37,7 @@ def validate(
     first = next(validations, None)  # what cannot begin at all prints an error alone
     rest = tally.count(chain([] if first is None else [first], validations))
     if format_ is Format.JSON:
-        rows = (row for validation in rest if (row := _row(validation)) is not None)
+        rows = (row for validation in rest if (row := validation_row(validation)) is not None)
         print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
     else:
         _print(rest, tally)
@@ -63,8 +62,8 @@ class _Tally:
             for validation in validations:
                 self.looked_at += 1
                 self.validated_runs += len(validation.results)
-                self.rejected_runs += sum(r.outcome is not ValidationOutcome.PASSED for r in validation.results)
-                self.not_success += _is_not_success(validation)
+                self.rejected_runs += len(validation.rejected)
+                self.not_success += not validation.is_success
                 self.authority_changed += validation.changed
                 yield validation
         except GadsError as error:
@@ -84,34 +83,11 @@ class _Tally:
         }
 
 
-def _is_not_success(validation: PartitionValidation) -> bool:
-    return validation.after.status is not PartitionStatus.SUCCESS or bool(validation.after.last_error)
-
-
-def _row(validation: PartitionValidation) -> dict[str, Any] | None:
-    """What JSON says of a partition; None of one that is success as before."""
-    rejected = [result for result in validation.results if result.outcome is not ValidationOutcome.PASSED]
-    if not (rejected or _is_not_success(validation) or validation.changed):
-        return None
-    return {
-        **state_row(validation.after),
-        "authority_changed": validation.changed,
-        "rejected_runs": [
-            {
-                "run_id": str(result.run_id),
-                "failed_checks": [check.name for check in result.checks if not check.passed],
-                "reason": str(result.failure),
-            }
-            for result in rejected
-        ],
-    }
-
-
 def _print(validations: Iterator[PartitionValidation], tally: _Tally) -> None:
     try:
         for validation in validations:
             after = validation.after
-            if _is_not_success(validation):
+            if not validation.is_success:
                 run = f", authoritative run {after.current_run_id}" if after.current_run_id else ""
                 sys.stdout.write(f"not success: {after.key}: {after.status}{run}: {after.last_error or 'pending'}\n")
             if tally.looked_at % _A_NOTE_EVERY == 0:

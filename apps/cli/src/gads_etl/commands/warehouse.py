@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from gads_etl.signals import interrupted_by_sigterm
 
 if TYPE_CHECKING:
     from gads_pipeline import Pipeline
-    from gads_warehouse import LoadReport, Verification, WarehouseStatus
+    from gads_warehouse import LoadReport, WarehouseStatus
 
 app = group_of_commands("Load authoritative partitions into tables.")
 
@@ -32,7 +32,7 @@ def load(
 ) -> None:
     """Bring the tables to where the ledger is. Run twice, the second changes nothing."""
     report = load_tables(open_pipeline(config), reconcile=reconcile, dry_run=dry_run)
-    print_json(load_document(report)) if format_ is Format.JSON else print_load(report)
+    print_json(report.to_document()) if format_ is Format.JSON else print_load(report)
 
 
 @app.command("status")
@@ -41,7 +41,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
     with interrupted_by_sigterm():
         found = open_pipeline(config).warehouse_status()
     if format_ is Format.JSON:
-        print_json(_status_document(found))
+        print_json(found.to_document())
     else:
         columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
         print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
@@ -60,12 +60,13 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
     """Compare rows and sums of all metrics with the sealed payloads, and name every difference. Changes nothing."""
     with interrupted_by_sigterm():
         found = open_pipeline(config).verify_warehouse()
+    document = found.to_document()
     if format_ is Format.JSON:
-        print_json(_verification_document(found))
+        print_json(document)
     else:
         if found.differences:
             columns = ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"]
-            print_table(columns, _differences(found))
+            print_table(columns, document["differences"])
         print_note(
             f"{counted(found.partitions, 'partition')} with {counted(found.rows, 'row')} compared: "
             f"{counted(len(found.differences), 'difference')}"
@@ -83,18 +84,6 @@ def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = 
             dry_run=dry_run,
             progress=lambda count: print_note(f"{counted(count, 'partition')} loaded"),
         )
-
-
-def load_document(report: LoadReport) -> dict[str, Any]:
-    """A load as JSON."""
-    return {
-        "version": 2,
-        "mode": report.mode.value,
-        **{name: getattr(report, name) for name in ("resumed", "dry_run", "changed")},
-        "position_before": None if report.before is None else report.before.position,
-        "position": report.after.position,
-        **{name: getattr(report, name) for name in ("steps", "added", "replaced", "removed", "rows", "strays")},
-    }
 
 
 def print_load(report: LoadReport) -> None:
@@ -123,50 +112,3 @@ def _print_invalid_identity(counts: Mapping[str, int]) -> None:
         print_note(
             f"{number:,} rows of {table} have no valid identity; gads-etl warehouse load --reconcile removes them"
         )
-
-
-def _status_document(found: WarehouseStatus) -> dict[str, Any]:
-    load = found.full_load
-    return {
-        "version": 2,
-        "position": None if found.loaded is None else found.loaded.position,
-        "full_load": None
-        if load is None
-        else {"target": load.target.position, "done": load.done, "remaining": load.remaining},
-        "ledger_position": found.ledger.position,
-        "current": bool(found),
-        "completeness": {
-            "answer": found.completeness.answer.value,
-            "days": found.completeness.days,
-            "unknown": found.completeness.unknown or None,
-        },
-        "reports": [asdict(one) for one in found.reports],
-        "invalid_identity": dict(found.invalid_identity),
-    }
-
-
-def _verification_document(found: Verification) -> dict[str, Any]:
-    return {
-        "version": 2,
-        "position": None if found.loaded is None else found.loaded.position,
-        "ledger_position": found.ledger.position,
-        "partitions": found.partitions,
-        "rows": found.rows,
-        "differences": _differences(found),
-        "invalid_identity": dict(found.invalid_identity),
-    }
-
-
-def _differences(found: Verification) -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": one.kind.value,
-            "customer_id": one.key.customer_id,
-            "report": one.key.report,
-            "logical_date": one.key.logical_date.isoformat(),
-            "column": one.column,
-            "expected": one.expected,
-            "found": one.found,
-        }
-        for one in found.differences
-    ]

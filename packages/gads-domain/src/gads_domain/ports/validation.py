@@ -7,7 +7,7 @@ from typing import Protocol
 from gads_domain.errors import FailureReason
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import PartitionState, ValidationResult
+from gads_domain.state import PartitionState, PartitionStatus, ValidationOutcome, ValidationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,16 @@ class PartitionValidation:
     before: PartitionState
     after: PartitionState
     results: tuple[ValidationResult, ...]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the partition is `success` and its newest run was not rejected."""
+        return self.after.status is PartitionStatus.SUCCESS and not self.after.last_error
+
+    @property
+    def rejected(self) -> list[ValidationResult]:
+        """The new results of runs that did not pass."""
+        return [result for result in self.results if result.outcome is not ValidationOutcome.PASSED]
 
     @property
     def changed(self) -> bool:
