@@ -23,6 +23,7 @@ from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.run import RunId
+from gads_domain.state import OperatorAct
 from gads_payload.schema import arrow_schema
 from gads_payload.writer import PayloadWriter
 from gads_validator.validator import RawPartitionValidator
@@ -132,9 +133,13 @@ class LocalDeployment:
         return self.validator.validate(keys, recheck=recheck)
 
     def make_authoritative(self, key: PartitionKey, run: int, rows: int = 3, **options: Any) -> RunId:
-        """Seal and validate."""
+        """Seal and validate; a run that is held for a decision is accepted, as an operator would."""
         self.seal(key, run, rows, **options)
         (validation,) = self.validate(key)
+        if validation.after.held_run_id == run_of(run):
+            act = OperatorAct(self.clock.now(), "tests", "state accept", "the rows are gone for good")
+            self.control_plane.accept([(key, run_of(run))], act)
+            (validation,) = self.validate(key)
         assert validation.after.current_run_id == run_of(run), validation.after.last_error
         return run_of(run)
 
