@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -45,6 +46,7 @@ def describe(version: str) -> dict[str, Any]:
     A field is written `name: kind`, with `[]` behind the kind if it is repeated and the name of the message or enum
     type after a space. Types name each other, so that a recursive message is written once. The client's descriptors
     carry the names its Python code uses: `type_`, `min_` and `max_` lose the underscore that GAQL does not know.
+    `keys` has the parts of each resource's name below its account, as the client's `<resource>_path` takes them.
     """
     module = importlib.import_module(f"google.ads.googleads.{version}.services.types.google_ads_service")
     row = module.GoogleAdsRow.pb().DESCRIPTOR
@@ -70,7 +72,15 @@ def describe(version: str) -> dict[str, Any]:
                     raise ValueError(f"{version} has two enums named {enum}")
                 text += " " + enum
             messages[name][field.name.removesuffix("_")] = text
-    return {"version": version, "row": row.full_name.removeprefix(prefix), "messages": messages, "enums": enums}
+    root = row.full_name.removeprefix(prefix)
+    keys = {name: _name_parts(version, name) for name in messages[root] if name not in ("metrics", "segments")}
+    return {"version": version, "row": root, "messages": messages, "enums": enums, "keys": keys}
+
+
+def _name_parts(version: str, resource: str) -> list[str]:
+    services = importlib.import_module(f"google.ads.googleads.{version}.services.services.google_ads_service.client")
+    path = getattr(services.GoogleAdsServiceClient, f"{resource}_path", None)
+    return [] if path is None else [name for name in inspect.signature(path).parameters if name != "customer_id"]
 
 
 def encode(document: dict[str, Any]) -> bytes:

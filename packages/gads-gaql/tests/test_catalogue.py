@@ -179,3 +179,26 @@ def test_the_schema_of_a_field_selected_twice_is_refused() -> None:
 def test_no_two_paths_make_the_same_column(version: str) -> None:
     paths = list(load(version).paths())
     assert len({column_name(path) for path in paths}) == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("resource", "fields"),
+    [
+        ("customer", []),
+        ("campaign", ["campaign.id"]),
+        ("geographic_view", ["geographic_view.country_criterion_id", "geographic_view.location_type"]),
+        ("keyword_view", ["ad_group.id", "ad_group_criterion.criterion_id"]),
+        ("ad_group_ad", ["ad_group.id", "ad_group_ad.ad.id"]),
+        ("campaign_audience_view", ["campaign.id", "campaign_criterion.criterion_id"]),
+        ("search_term_view", ["campaign.id", "ad_group.id", "search_term_view.search_term"]),
+        ("change_event", ["change_event.resource_name"]),
+        ("no_resource", []),
+    ],
+)
+def test_the_fields_by_which_rows_of_a_resource_are_unique(resource: str, fields: list[str]) -> None:
+    assert list(load(latest()).key_fields(resource)) == fields
+
+
+def test_every_key_field_is_a_field() -> None:
+    catalogue = load(latest())
+    assert all(catalogue.get(field) for name in catalogue.resources() for field in catalogue.key_fields(name))

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from gads_conformance.ledger.samples import record_one, result_of
-from gads_conformance.sink.samples import sample_run, seal
+from gads_conformance.sink.samples import sample_facts, sample_run, seal
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.errors import ConfigurationError
+from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.sink import RawSink
 from gads_domain.state import StateFilter, ValidationOutcome
-from gads_pipeline.validation import keys_to_recheck, sealed_keys
+from gads_payload.schema import arrow_schema
+from gads_payload.writer import PayloadWriter
+from gads_pipeline.configuration import Configuration
+from gads_pipeline.validation import keys_to_recheck, sealed_keys, validate
 
 FIRST = date(2024, 5, 1)
 ALL = StateFilter()
@@ -68,3 +74,35 @@ def test_a_sink_without_anything_withdraws_nothing(sink: RawSink, ledger: Valida
     with pytest.raises(ConfigurationError, match="nothing is sealed in the sink") as caught:
         list(keys_to_recheck(sink, ledger, ALL))
     assert caught.value.hint
+
+
+ADS = """
+-- title: Ads
+-- kind: snapshot
+-- grain: ad_group_ad.ad.id
+-- schema_version: 1
+
+SELECT ad_group_ad.ad.id, ad_group_ad.status FROM ad_group_ad
+"""
+
+
+def test_the_grain_that_the_report_declares_is_checked(tmp_path: Path, sink: RawSink) -> None:
+    configuration = Configuration.of(
+        {
+            "storage": {"sink": "file:raw", "state": "sqlite:state.db"},
+            "reports": [{"name": "ads", "query": ADS.lstrip()}],
+        },
+        tmp_path / "gads.toml",
+    )
+    fields = {"ad_group_ad.ad.id": "int64", "ad_group_ad.status": "string"}
+    schema = TableSchema(tuple(ColumnSpec(field.replace(".", "_"), field, kind) for field, kind in fields.items()))
+    with sink.open_writer(key(1, 0, "ads"), sample_run()) as writer:
+        payload = PayloadWriter(writer, schema)
+        payload.write(pa.record_batch([[7, 7], ["ENABLED", "PAUSED"]], schema=arrow_schema(schema)))
+        payload.close()
+        writer.finalize(replace(sample_facts(2), schema=schema))
+    (validation,) = validate(configuration, ALL, recheck=False)
+    failure = validation.results[0].failure
+    assert failure is not None
+    assert "ad_group_ad.ad.id = 7, which differ in ad_group_ad.status (ENABLED, PAUSED)" in failure.message
+    assert "add ad_group.id to SELECT and to the grain" in failure.hint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from gads_domain.run import RunId
 from gads_payload.schema import arrow_schema
 from gads_payload.writer import PayloadWriter
 from gads_validator.checks.declared import DeclaredChecks
+from gads_validator.inspection import NOTHING_DECLARED
 from gads_validator.validator import RawPartitionValidator
 
 CUSTOMER = "4651612872"
@@ -121,13 +122,12 @@ class Workshop:
     def payload_path(self, run: int) -> Path:
         return self.folder(run) / decode_metadata(self.metadata_path(run).read_bytes()).payload_name
 
-    def validator(self, reports: Mapping[str, DeclaredChecks] | None = None) -> RawPartitionValidator:
-        return RawPartitionValidator(self.sink, self.ledger, SystemClock(), reports=reports)
+    def validator(self, declared: DeclaredChecks = NOTHING_DECLARED) -> RawPartitionValidator:
+        return RawPartitionValidator(self.sink, self.ledger, SystemClock(), declared=lambda _: declared)
 
     def validate(self, *, recheck: bool = False, **declared: Any) -> Any:
         """The validation of the one key of most tests."""
-        reports = {"campaign": DeclaredChecks(**declared)}
-        return self.validator(reports).validate([self.key()], recheck=recheck)[0]
+        return self.validator(DeclaredChecks(**declared)).validate([self.key()], recheck=recheck)[0]
 
 
 def overwrite(path: Path, data: bytes) -> None:

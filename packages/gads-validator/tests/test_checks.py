@@ -17,6 +17,7 @@ import pytest
 
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.state import CheckResult, PartitionStatus, ValidationOutcome
+from gads_validator.checks.grain import DeclaredGrain
 
 Damage = Callable[[Path, bytes], None]
 
@@ -335,6 +336,51 @@ def test_a_repeated_grain(workshop: Any) -> None:
     broken = failed(workshop.validate())
     assert list(broken) == ["grain"]
     assert broken["grain"].figures == {"duplicate_rows": 1, "rows": 4}
+    assert broken["grain"].detail == (
+        "1 of 4 rows repeats the grain of another, such as two with customer.id = 4651612872, campaign.resource_name = "
+        "customers/4651612872/campaigns/0, campaign.name = campaign 0, label.resource_name = null, segments.date = "
+        "2024-06-02, which differ in metrics.clicks (0, 99)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "shown", "hint"),
+    [
+        (
+            DeclaredGrain(("campaign.name", "segments.date")),
+            "segments.device (A\\x1b[31m, B)",
+            "segments.device to the grain",
+        ),
+        (
+            DeclaredGrain(("campaign.name", "segments.date"), key_fields=("campaign.id", "ad_group.id")),
+            "two with campaign.name = campaign 0, segments.date = 2024-06-02, which differ in",
+            "add ad_group.id to SELECT and to the grain",
+        ),
+        (DeclaredGrain(("campaign.name",), schema_version=2), "", ""),
+        (DeclaredGrain(("campaign.name", "segments.hour")), "", ""),
+    ],
+    ids=["a selected field", "an unselected field", "of another version", "of other columns"],
+)
+def test_the_declared_grain(workshop: Any, declared: DeclaredGrain, shown: str, hint: str) -> None:
+    device = ColumnSpec("segments_device", "segments.device", "string")
+    workshop.schema = TableSchema((*workshop.schema.columns, device))
+    rows = [dict(workshop.rows(1)[0], segments_device=device) for device in ("A\x1b[31m", "B")]
+    workshop.seal(1, rows)
+    validation = workshop.validate(grain=declared)
+    broken = failed(validation)
+    assert list(broken) == (["grain"] if shown else [])
+    if shown:
+        assert shown in broken["grain"].detail
+        assert hint in validation.results[0].failure.hint
+
+
+def test_the_rows_that_repeat_the_grain_are_shown_cut(workshop: Any) -> None:
+    workshop.schema = TableSchema(tuple(ColumnSpec(f"c_{n}", f"c.n{n}", "string") for n in range(30)))
+    workshop.seal(1, [{f"c_{n}": "x" * 100_000 for n in range(30)}] * 2)
+    detail = failed(workshop.validate())["grain"].detail
+    assert "c.n0 = " + "x" * 40 + "…" in detail
+    assert detail.endswith("and 22 more, which are equal in every column")
+    assert len(detail) < 1000
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gads_domain.state import CheckResult
 from gads_payload import small_table
 from gads_payload.schema import arrow_schema
 from gads_payload.small_table import Rows
+from gads_validator.checks.grain import check_grain
 from gads_validator.checks.rows import ROW_CHECKS
 
 KEY = PartitionKey(GOOGLE_ADS, "465", "campaign", date(2024, 6, 2))
@@ -74,7 +75,8 @@ def partitions(draw: st.DrawFn) -> tuple[PartitionMetadata, pa.Table]:
 
 
 def results(metadata: PartitionMetadata, table: pa.Table) -> list[CheckResult]:
-    return [check(metadata, Rows(table), KEY) for check in ROW_CHECKS]
+    rows = Rows(table)
+    return [*(check(metadata, rows, KEY) for check in ROW_CHECKS), check_grain(metadata, rows)]
 
 
 @given(partition=partitions())

@@ -22,6 +22,14 @@ from gads_gaql.syntax import PERIODS, Query
 _FILE = re.compile(r"(v[1-9][0-9]*)\.json\.gz")
 _INTEGERS = frozenset({"int32", "int64", "uint32", "uint64"})
 _COLUMN_TYPES = {"double": "double", "float": "double", "bytes": "binary", "bool": "bool"}
+_FIELD_OF_PART = {
+    "query": "search_term",
+    "unexpanded_final_url_fingerprint": "unexpanded_final_url",
+    "expanded_final_url_fingerprint": "expanded_final_url",
+    "is_targeting_location": "targeting_location",
+    "base64_placement": "placement",
+}
+"""The parts of resource names that stand for a field of the resource with another name."""
 _NOT_RESOURCES = frozenset({"metrics", "segments"})
 _MAX_DEPTH = 16
 """Deeper than any path of the API; it keeps a message type that holds itself from being walked for ever."""
@@ -83,6 +91,7 @@ class FieldCatalogue:
         self._row = str(document["row"])
         self._messages: dict[str, dict[str, str]] = document["messages"]  # type: ignore[assignment]  # JSON, packaged
         self._enums: dict[str, list[str]] = document["enums"]  # type: ignore[assignment]  # JSON, packaged
+        self._keys: dict[str, list[str]] = document.get("keys", {})  # type: ignore[assignment]  # JSON, packaged
         self._known: dict[str, FieldType] = {}
 
     @cached_property
@@ -131,6 +140,26 @@ class FieldCatalogue:
             if found is not None and found.repeated and found.message is not None:
                 return parent
         return None
+
+    def key_fields(self, resource: str) -> tuple[str, ...]:
+        """The fields by which rows FROM `resource` are unique within an account, segments aside.
+
+        They are the parts of its resource name, as the client's `<resource>_path` takes them, or the resource name
+        itself where a part is no field of its own. Empty for what is there once, such as `customer`.
+        """
+        parts = self._keys.get(resource, [])
+        found = [self._key_field(resource, part, parts) for part in parts]
+        return tuple(dict.fromkeys(field or f"{resource}.resource_name" for field in found))
+
+    def _key_field(self, resource: str, part: str, parts: list[str]) -> str | None:
+        parent = part.removesuffix("_id")
+        child = f"{'ad_group' if 'ad_group_id' in parts else 'campaign'}_{parent}"
+        candidates = (
+            *(f"{resource}.{_FIELD_OF_PART.get(part, part)}", f"{resource}.{parent}.id"),
+            *(f"{child}.{part}", f"{child}.{parent}.id"),  # ad_group_criterion.criterion_id, ad_group_ad.ad.id
+            f"{parent}.id",
+        )
+        return next((path for path in candidates if self.get(path) is not None), None)
 
     def enum_values(self, enum: str) -> tuple[str, ...]:
         """The names of an enum type's values, in the order of the API; empty if there is no such enum."""

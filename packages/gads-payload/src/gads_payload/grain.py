@@ -29,6 +29,18 @@ def duplicates(rows: pa.Table | Iterable[pa.RecordBatch], grain: Sequence[str]) 
     return table.num_rows - len(pc.unique(keys))
 
 
+def first_repeat(table: pa.Table, grain: Sequence[str]) -> tuple[int, int]:
+    """The first row that repeats the grain of a row before it, as `(that row, this row)`; `duplicates` is not 0."""
+    if not grain:
+        return 0, 1
+    seen: dict[Any, int] = {}
+    keys = row_keys([sortable(table.column(name)) for name in grain], ordered=False)
+    for row, key in enumerate(keys.to_pylist()):
+        if seen.setdefault(key, row) != row:
+            return seen[key], row
+    raise ValueError("no row repeats the grain of another")
+
+
 def sortable(column: Column) -> Any:
     """One array of integers or texts that are equal and ordered as the values of `column` are.
 

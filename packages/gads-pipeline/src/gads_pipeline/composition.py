@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from gads_domain.ports.sink import RawReader, RawSink
     from gads_domain.ports.validation import PartitionValidator
     from gads_domain.ports.warehouse import Warehouse
+    from gads_domain.report import ReportDefinition
     from gads_extractor import GoogleAdsConnection
     from gads_extractor.report_source import SearchStreams
     from gads_pipeline.configuration import Configuration, EmulatorSection, ReportSection
     from gads_validator.checks.declared import DeclaredChecks
+    from gads_validator.checks.grain import DeclaredGrain
 
 
 def check_ledger(configuration: Configuration) -> None:
@@ -126,13 +129,31 @@ def declared_checks(section: ReportSection) -> DeclaredChecks:
     )
 
 
+def declared_grain(report: ReportDefinition) -> DeclaredGrain:
+    """The grain that a report declares, and the fields by which its resource's rows are unique."""
+    from gads_gaql.catalogue import latest, load
+    from gads_reports.description import resource
+    from gads_validator.checks.grain import DeclaredGrain
+
+    return DeclaredGrain(report.grain, report.schema_version, load(latest()).key_fields(resource(report)))
+
+
 def validator_of(configuration: Configuration, reader: RawReader, ledger: ValidatorLedger) -> PartitionValidator:
-    """The validator, with the checks that the configuration's reports declare."""
+    """The validator, with the checks and the grain that the configuration's reports declare."""
+    from gads_validator.checks.declared import DeclaredChecks
     from gads_validator.validator import RawPartitionValidator
 
-    declared = {section.name: declared_checks(section) for section in configuration.report_sections}
+    sections = {section.name: section for section in configuration.report_sections}
+
+    @cache
+    def declared(name: str) -> DeclaredChecks:
+        if name not in sections:
+            return DeclaredChecks()
+        grain = declared_grain(configuration.report(sections[name]))
+        return replace(declared_checks(sections[name]), grain=grain)
+
     vanished_rows = configuration.validation.vanished_rows
-    return RawPartitionValidator(reader, ledger, SystemClock(), reports=declared, vanished_rows=vanished_rows)
+    return RawPartitionValidator(reader, ledger, SystemClock(), declared=declared, vanished_rows=vanished_rows)
 
 
 def api_version_of(configuration: Configuration) -> str:

@@ -13,6 +13,7 @@ from gads_domain.run import RunId
 from gads_domain.state import CheckResult
 from gads_payload.small_table import Rows
 from gads_validator.checks.declared import DeclaredChecks, check_declared
+from gads_validator.checks.grain import check_grain, grain_hint
 from gads_validator.checks.payload import (
     PAYLOAD_SIZE,
     check_readable,
@@ -35,6 +36,7 @@ class Inspection:
 
     `metadata` and `seal_sha256` are None if the seal is not sound, `table` if the rows could not be read or are no
     longer held, `content_sha256` unless every check held.
+    `grain_hint` says what to do about rows that repeat the grain.
     """
 
     results: tuple[CheckResult, ...]
@@ -42,6 +44,7 @@ class Inspection:
     seal_sha256: str | None = None
     content_sha256: str | None = None
     table: pa.Table | None = None
+    grain_hint: str = ""
 
     @property
     def passed(self) -> bool:
@@ -67,9 +70,12 @@ def inspect(
         return Inspection(tuple(results), metadata, seal.sha256)
     rows = Rows(table)
     results += [check(metadata, rows, key) for check in ROW_CHECKS]
-    results += check_declared(declared, metadata.facts.schema, rows)
+    unique = check_grain(metadata, rows, declared.grain)
+    results += [unique, *check_declared(declared, metadata.facts.schema, rows)]
     passed = all(result.passed for result in results)
-    return Inspection(tuple(results), metadata, seal.sha256, rows.content_sha256() if passed else None, table)
+    content = rows.content_sha256() if passed else None
+    hint = "" if unique.passed else grain_hint(metadata, table, declared.grain)
+    return Inspection(tuple(results), metadata, seal.sha256, content, table, hint)
 
 
 def rows_of(reader: RawReader, key: PartitionKey, run_id: RunId) -> tuple[PartitionMetadata, pa.Table]:

@@ -40,7 +40,7 @@ def validation_result(
         outcome=ValidationOutcome.REJECTED if failed else ValidationOutcome.PASSED,
         validated_at=validated_at,
         checks=results,
-        failure=_reason(failed) if failed else None,
+        failure=_reason(failed, inspection.grain_hint) if failed else None,
         schema_version=facts.schema_version if facts else None,
         record_count=facts.record_count if facts else None,
         seal_sha256=inspection.seal_sha256,
@@ -102,7 +102,7 @@ def _with_drift(inspection: Inspection, pinned: TableSchema | None) -> tuple[Che
     return tuple(merged)
 
 
-def _reason(failed: list[CheckResult]) -> FailureReason:
+def _reason(failed: list[CheckResult], grain_hint: str) -> FailureReason:
     message = "; ".join(f"{result.name}: {result.detail}" for result in failed)
     names = {result.name for result in failed}
     if names & _DAMAGE:
@@ -110,5 +110,5 @@ def _reason(failed: list[CheckResult]) -> FailureReason:
     elif SCHEMA_FINGERPRINT in names:
         hint = _DRIFT_HINT
     else:
-        hint = _ROWS_HINT
+        hint = grain_hint or _ROWS_HINT
     return FailureReason(CHECK_FAILED, message, retryable=False, hint=hint)

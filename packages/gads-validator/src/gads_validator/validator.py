@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -33,10 +33,11 @@ _PinOf = tuple[str, str, int]
 class RawPartitionValidator:
     """Validates sealed runs by their bytes and writes what follows; `gads_domain.ports.validation` has the laws.
 
-    `reports` gives the checks that the owner of a report declares, by report name. A restatement that loses at least
-    the share `vanished_rows` of the rows (above 0; 1 is all of them) is held for a decision. The state of a partition
-    follows from its validated runs alone; only which of two different schemas a `schema_version` is fixed to depends on
-    which run passed first, and among the runs of one call that is the oldest.
+    `declared` gives what the owner of a report declares, by the report's name; it is called when a run of the report is
+    validated, and what it raises is the error of that key. A restatement that loses at least the share `vanished_rows`
+    of the rows (above 0; 1 is all of them) is held for a decision. The state of a partition follows from its validated
+    runs alone; only which of two different schemas a `schema_version` is fixed to depends on which run passed first,
+    and among the runs of one call that is the oldest.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class RawPartitionValidator:
         ledger: ValidatorLedger,
         clock: Clock,
         *,
-        reports: Mapping[str, DeclaredChecks] | None = None,
+        declared: Callable[[str], DeclaredChecks] = lambda _: NOTHING_DECLARED,
         vanished_rows: float = ALL_ROWS,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._clock = clock
-        self._reports = dict(reports or {})
+        self._declared = declared
         self._vanished_rows = vanished_rows
 
     def validate(
@@ -141,9 +142,7 @@ class RawPartitionValidator:
         else:
             inspection = case.inspections.get(run_id)
             if inspection is None:
-                inspection = inspect(
-                    self._reader, case.key, run_id, self._reports.get(case.key.report, NOTHING_DECLARED)
-                )
+                inspection = inspect(self._reader, case.key, run_id, self._declared(case.key.report))
             pinned = self._pinned(case.key, inspection, pins)
             result = validation_result(case.key, run_id, inspection, pinned, now, self._vanished_rows)
             if is_news(history, result):

@@ -11,6 +11,7 @@ from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.state import CheckResult
 from gads_payload.grain import pc
 from gads_payload.small_table import Rows
+from gads_validator.checks.grain import NO_GRAIN, DeclaredGrain
 
 MIN_ROWS = "min_rows"
 NOT_NULL = "not_null"
@@ -27,6 +28,7 @@ class DeclaredChecks:
     `min_rows` is the least number of rows; `not_null` and `non_negative` name columns in which each value is there,
     or is not below zero (null is not below zero; NaN is not a number and is refused); `unique` names the columns that
     together are unique. A column is named as in the payload (`metrics_clicks`) or as in GAQL (`metrics.clicks`).
+    `grain` is that of the report's definition; `checks.grain` checks it.
     Raises `InvalidValueError` for a negative `min_rows`.
     """
 
@@ -34,6 +36,7 @@ class DeclaredChecks:
     not_null: tuple[str, ...] = ()
     non_negative: tuple[str, ...] = ()
     unique: tuple[str, ...] = ()
+    grain: DeclaredGrain = NO_GRAIN
 
     def __post_init__(self) -> None:
         if self.min_rows < 0:

@@ -1,4 +1,4 @@
-"""Checks on the rows: their day, their account, and that each is there once."""
+"""Checks on the rows: their day and their account."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from gads_payload.small_table import Rows
 
 LOGICAL_DATE = "logical_date"
 CUSTOMER = "customer"
-GRAIN = "grain"
 
 _DAY_FIELDS = ("segments.date", "change_event.change_date_time", "change_status.last_change_date_time")
 """The day of a row in a seal that does not name the field: the first of these that is a column's."""
@@ -79,19 +78,9 @@ def check_customer(metadata: PartitionMetadata, rows: Rows, key: PartitionKey) -
     return CheckResult.of(CUSTOMER)
 
 
-def check_grain(metadata: PartitionMetadata, rows: Rows, _: PartitionKey) -> CheckResult:
-    """No two rows are equal in all columns that are not metrics."""
-    repeated = rows.duplicates(metadata.facts.schema.grain)
-    count = rows.table.num_rows
-    if repeated:
-        detail = f"{repeated} of {count} rows repeat the grain of another"
-        return CheckResult.of(GRAIN, detail, duplicate_rows=repeated, rows=count)
-    return CheckResult.of(GRAIN, rows=count)
-
-
 RowCheck = Callable[[PartitionMetadata, Rows, PartitionKey], CheckResult]
 
-ROW_CHECKS: tuple[RowCheck, ...] = (check_logical_date, check_customer, check_grain)
+ROW_CHECKS: tuple[RowCheck, ...] = (check_logical_date, check_customer)
 """In the order in which they are reported; none depends on another."""
 
 
