@@ -157,7 +157,8 @@ def summary_of(completeness: CommandCompleteness) -> str:
     if not stays:
         return f"{line}\nthe same command, called again later, attempts all that is missing"
     waits = f"{counted(stays, 'partition')} {'waits' if stays == 1 else 'wait'} for an operator"
-    return f"{line}\n{waits}: see gads-etl state gaps and state retry"
+    acts = "state gaps names them, backfill\ntakes days never attempted, and state retry those that failed"
+    return f"{line}\n{waits}: {acts}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

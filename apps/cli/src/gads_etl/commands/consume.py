@@ -22,6 +22,7 @@ from gads_etl.options import (
 )
 from gads_etl.printing import Format, counted, print_json, print_note, print_table, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
+from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
 
 app = group_of_commands("Read authoritative partitions.")
@@ -159,34 +160,15 @@ def gaps(
     with pipeline.consumer() as consumer:
         answer = consumer.ready(names, day=selection.until, since=selection.since, customers=customers)
     found = answer.completeness
-    rows = [
-        {
-            "customer_id": gap.customer_id,
-            "name": found.names.get(gap.customer_id, ""),
-            "report": gap.report,
-            "logical_date": gap.logical_date.isoformat(),
-            "status": gap.status.value,
-            "reason": gap.reason,
-        }
-        for gap in answer.gaps
-    ]
+    document = completeness_document(found)
     watermarks = {name: day.isoformat() if day else None for name, day in answer.watermarks.items()}
     if format_ is Format.JSON:
-        document = {
-            "answer": answer.answer.value,
-            "ready": bool(answer),
-            "not_due": found.not_due,
-            "unknown": found.unknown or None,
-            "gaps": rows,
-            "watermarks": watermarks,
-            "position": answer.position,
-        }
-        print_json(document)
+        print_json({**document, "ready": bool(answer), "watermarks": watermarks, "position": answer.position})
     else:
-        columns = ["customer_id", "name", "report", "logical_date", "status", "reason"]
-        title = f"{counted(len(rows), 'day')} not authoritative as of position {answer.position}"
+        columns = ["customer_id", "name", "report", "since", "until", "#days", "status", "reason"]
+        title = f"{counted(found.days, 'day')} not authoritative as of position {answer.position}"
         empty = f"{'unknown' if found.unknown else 'no gaps'} as of position {answer.position}"
-        print_table(columns, rows, title if rows else "", empty=empty)
+        print_table(columns, document["gaps"], title if found.days else "", empty=empty)
         print_unsettled(found.not_due, found.unknown)
         for name, day in watermarks.items():
             print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
