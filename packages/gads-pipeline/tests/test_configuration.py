@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_pipeline.configuration import Configuration
+from gads_pipeline.reports import known_reports
 from gads_pipeline.template import real_account
+from gads_reports import builtin
 
 WHOLE = real_account("file:raw", "sqlite:state.db", "v26")
 
@@ -155,3 +157,49 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
     (tmp_path / "own.gaql").write_text(query, encoding="utf-8-sig")
     (report,) = Configuration.load(path).reports(())
     assert report.query == query
+
+
+DAYS = """
+[google_ads]
+api_version = "v26"
+[storage]
+sink = "file:raw"
+state = "sqlite:state.db"
+[[reports]]
+name = "campaign"
+restatement_days = 90
+history_days = 400
+[[reports]]
+name = "own"
+query = "SELECT campaign.id, segments.date, metrics.clicks FROM campaign"
+restatement_days = 7
+"""
+
+
+def test_the_days_of_a_report_are_those_that_its_section_sets(tmp_path: Path) -> None:
+    configuration = Configuration.load(_written(tmp_path, DAYS))
+    campaign, own = configuration.reports()
+    assert (campaign.restatement_days, str(campaign.history)) == (90, "400 days")
+    assert (own.restatement_days, str(own.history)) == (7, "37 months")
+    assert builtin()["campaign"].restatement_days == 30
+    listed = {known.report.name: known for known in known_reports(configuration)}
+    assert (listed["campaign"].report, listed["campaign"].origin) == (campaign, "packaged")
+    assert listed["own"].report == own
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            "restatement_days = 7",
+            "restatement_days = 0",
+            r"reports\[1\]\.restatement_days: .*greater than or equal to 1",
+        ),
+        ("history_days = 400", "history_days = 60", "campaign reads 90 days again of a history of 60 days"),
+        ("campaign.id, segments.date, metrics.clicks FROM campaign", "label.id FROM label", "has no restatement_days"),
+    ],
+)
+def test_days_that_a_report_cannot_have_are_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
+    assert before in DAYS
+    with pytest.raises(ConfigurationError, match=message):
+        Configuration.load(_written(tmp_path, DAYS.replace(before, after))).reports()

@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from gads_domain.errors import ConfigurationError, GadsError, UsageError
+from gads_domain.errors import ConfigurationError, GadsError, InvalidValueError, UsageError
 from gads_domain.partition_key import require_customer_id, require_name
-from gads_domain.report import ReportDefinition
+from gads_domain.report import History, ReportDefinition
 from gads_pipeline.account_patterns import AccountPattern
 from gads_pipeline.control_plane_configuration import (
     FreshnessSection,
@@ -145,12 +145,17 @@ class ValidationSection(Section):
 
 
 class ReportSection(Section):
-    """`[[reports]]`: a packaged report by its name alone, or your own by `query` or `file`."""
+    """`[[reports]]`: a packaged report by its name alone, or your own by `query` or `file`.
+
+    `restatement_days` and `history_days` take the place of what the report says itself.
+    """
 
     name: ReportName
     query: str | None = None
     file: Path | None = None
     schema_version: int | None = Field(default=None, ge=1)
+    restatement_days: int | None = Field(default=None, ge=1, le=4_000)
+    history_days: int | None = Field(default=None, ge=1, le=4_000)
     checks: ChecksSection = ChecksSection()
 
     @model_validator(mode="after")
@@ -278,9 +283,22 @@ class Configuration(Section):
 
     def _read(self, section: ReportSection) -> ReportDefinition:
         found = self._defined(section)
+        days = section.model_dump(include={"restatement_days", "history_days"}, exclude_none=True)
+        if days and not found.kind.has_history:
+            raise ConfigurationError(
+                f"{self.path}: report {section.name}: a {found.kind} report has no {' and no '.join(days)}",
+                hint="remove it: its rows are about the present, and are read once a day",
+            )
         # A configured emulator keeps everything.
         is_unlimited = self.google_ads.history == "unlimited" or self.google_ads.emulator is not None
-        return replace(found, history=None) if is_unlimited else found
+        history = None if is_unlimited else found.history
+        if section.history_days is not None:
+            history = History(str(self.path), days=section.history_days)
+        try:
+            restated = section.restatement_days or found.restatement_days
+            return replace(found, restatement_days=restated, history=history)
+        except InvalidValueError as error:
+            raise ConfigurationError(f"{self.path}: {error.message}", hint=error.hint) from None
 
     def _defined(self, section: ReportSection) -> ReportDefinition:
         # Imported here: reading the ledger needs no parser.

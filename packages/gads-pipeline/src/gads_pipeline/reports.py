@@ -19,18 +19,17 @@ class KnownReport:
     report: ReportDefinition
     origin: str
 
-    @property
-    def is_packaged(self) -> bool:
-        """Whether it is one of the packaged reports."""
-        return self.origin == "packaged"
-
 
 def known_reports(configuration: Configuration | None) -> tuple[KnownReport, ...]:
-    """Every report that can be named, by name; a configuration's own reports take the place of packaged ones."""
+    """Every report that can be named, by name, as the configuration has it.
+
+    A configuration's own reports take the place of packaged ones.
+    """
     known = {name: KnownReport(report, "packaged") for name, report in builtin().items()}
     if configuration is not None:
         for section in configuration.report_sections:
+            origin = "packaged"
             if section.query is not None or section.file is not None:
                 origin = "own, instead of the packaged one" if section.name in known else "own"
-                known[section.name] = KnownReport(configuration.report(section), origin)
+            known[section.name] = KnownReport(configuration.report(section), origin)
     return tuple(known[name] for name in sorted(known))

@@ -10,6 +10,10 @@ _REPORTS = '''
 name = "campaign"
 # Checks of the rows of every day, in addition to those of every partition. Also: min_rows, unique.
 checks = { not_null = ["campaign.id"], non_negative = ["metrics.impressions", "metrics.clicks"] }
+# How many days before today a run reads again; 90 suits a conversion window of 90 days. And how far back the API keeps
+# the report, where you know it better. Without them, what the report says itself.
+# restatement_days = 90
+# history_days = 1000
 
 [[reports]]
 name = "ad_group"

@@ -66,7 +66,7 @@ def show(
     from gads_reports.catalogue import resolve
     from gads_reports.description import describe, resource, versions
 
-    (report,) = resolve([name], [known.report for known in _known(config) if not known.is_packaged])
+    (report,) = resolve([name], [known.report for known in _known(config)])
     if gaql:
         sys.stdout.write(report.query.rstrip() + "\n")
         return
