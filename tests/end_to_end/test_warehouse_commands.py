@@ -22,6 +22,13 @@ def folder(gads_etl: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+def test_nothing_that_a_command_makes_is_for_others(folder: Path) -> None:
+    """Payloads, seals, ledger, tables and configuration, under the usual umask of 022."""
+    made = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in made} >= {".parquet", ".json", ".db", ".duckdb", ".toml"}
+    assert [path for path in made if path.stat().st_mode & 0o007] == []
+
+
 def test_demo_prints_a_query_and_its_answer(gads_etl: Any, folder: Path) -> None:
     done = gads_etl("demo", "--dir", folder)
     assert done.code == 0

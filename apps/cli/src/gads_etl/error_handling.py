@@ -10,6 +10,7 @@ import typer
 
 from gads_domain.errors import GadsError
 from gads_etl.exit_codes import ExitCode, exit_code_of
+from gads_etl.printing import visible
 
 _HELP_WANTED = "NoArgsIsHelpError"
 """What typer raises if no command is given, with the help as its message; the class itself is not public."""
@@ -90,10 +91,10 @@ def _report_bug(error: Exception) -> int:
 
 def print_error(message: str, hint: str = "") -> None:
     """Write `error:` and, if there is one, `hint:` to stderr, a line each."""
-    line = " ".join(message.split())
+    line = visible(" ".join(message.split()))
     sys.stderr.write(f"error: {line}\n")
     if hint:
-        sys.stderr.write(f"hint: {' '.join(for_operators(hint).split())}\n")
+        sys.stderr.write(f"hint: {visible(' '.join(for_operators(hint).split()))}\n")
 
 
 def for_operators(hint: str) -> str:

@@ -7,7 +7,7 @@ import time
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
 from gads_domain.state import ValidationOutcome
-from gads_etl.printing import completeness_line, counted, day_span
+from gads_etl.printing import completeness_line, counted, day_span, visible
 from gads_orchestrator.events import (
     Event,
     Observer,
@@ -45,7 +45,7 @@ class EventLines:
         for event in events:
             if isinstance(event, RowsReceived if self._as_json else _QUIET):
                 continue
-            line = (_encode(event_document(event)) if self._as_json else _line(event)) + "\n"
+            line = visible(_encode(event_document(event)) if self._as_json else _line(event)) + "\n"
             if piece and len(piece) + len(line) > _PIECE:
                 sys.stderr.write(piece)
                 piece = ""

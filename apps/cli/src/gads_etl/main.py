@@ -35,6 +35,10 @@ COMMANDS = (
 """Each command: its name, the module and the name of what is imported for it, and the first sentence of its help."""
 
 
+_NOT_FOR_OTHERS = 0o007
+"""Nothing that a command makes is for others than owner and group, and a stricter umask stays as it is."""
+
+
 class Commands(LazyGroup):
     """The commands of gads-etl."""
 
@@ -74,6 +78,7 @@ def run(arguments: list[str] | None = None) -> None:
     """Entry point of the `gads-etl` script: run one command and exit with its status."""
     # gRPC logs the closing of channels to stderr, where only what a person can act on belongs.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.umask(os.umask(_NOT_FOR_OTHERS) | _NOT_FOR_OTHERS)
     sys.exit(guarded(lambda: app(arguments, prog_name="gads-etl", standalone_mode=False)))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
@@ -24,9 +25,20 @@ class ListFormat(StrEnum):
     CSV = "csv"
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal obeys, changes of the writing direction among it; not the tab and the end of a line."""
+_LONGEST_CELL = 300
+"""Characters; what is longer is cut, and whole in JSON."""
+
+
+def visible(text: str) -> str:
+    """`text` with each control character as `\\u001b`, so that names from the API steer no terminal."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def print_json(document: object) -> None:
     """Write `document` to stdout as indented JSON."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(visible(json.dumps(document, indent=2, ensure_ascii=False, default=str)) + "\n")
 
 
 def print_json_of_rows(
@@ -49,7 +61,7 @@ def print_json_of_rows(
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return visible(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -57,7 +69,8 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(["" if row[name] is None else row[name] for name in columns])
+        values = ["" if row[name] is None else row[name] for name in columns]
+        writer.writerow([visible(str(value)) for value in values] if sys.stdout.isatty() else values)
 
 
 def print_table(
@@ -78,7 +91,7 @@ def print_table(
         table.add_row(*map(_cell, columns, (row[name] for name in names)))
     for line in (title, "" if table.row_count else empty):
         if line:
-            sys.stdout.write(f"{line}\n")
+            sys.stdout.write(f"{visible(line)}\n")
     if table.row_count:
         print_rich(table)
 
@@ -86,7 +99,10 @@ def print_table(
 def _cell(column: str, value: object) -> str:
     if value is None or isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:,}" if column.startswith("#") and isinstance(value, int) else str(value)
+    if column.startswith("#") and isinstance(value, int):
+        return f"{value:,}"
+    text = visible(str(value))
+    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
 
 
 def day_span(first: date, last: date) -> str:
@@ -118,7 +134,7 @@ def print_rich(renderable: object) -> None:
 
 def print_note(text: str) -> None:
     """Write a line for people to stderr, where it never mixes with data."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
 
 
 def print_unsettled(not_due: int, unknown: str) -> None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
-from gads_etl.printing import counted
+from gads_etl.printing import counted, visible
 from gads_orchestrator.budget import shown
 from gads_orchestrator.events import (
     AccountStopped,
@@ -117,6 +117,6 @@ class RunProgress:
 
     def _print(self, text: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(visible(text), markup=False, highlight=False)
         else:
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(visible(text) + "\n")

@@ -19,7 +19,7 @@ from gads_etl.options import (
     customer_id,
     open_pipeline,
 )
-from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_table
+from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_table, visible
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
@@ -121,4 +121,4 @@ def _text(account: Account, selected: SelectedAccounts) -> str:
         sign = "·" if account.manager else "-"
         if not account.manager:
             facts.append(f"skipped: {selected.skipped.get(account.customer_id, '')}")
-    return f"{sign} " + "  ".join(fact for fact in facts if fact)
+    return visible(f"{sign} " + "  ".join(fact for fact in facts if fact))

@@ -13,7 +13,7 @@ from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state_row import validation_row
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
-from gads_etl.printing import Format, counted, print_json_of_rows, print_note
+from gads_etl.printing import Format, counted, print_json_of_rows, print_note, visible
 
 _A_NOTE_EVERY = 10_000
 
@@ -89,7 +89,8 @@ def _print(validations: Iterator[PartitionValidation], tally: _Tally) -> None:
             after = validation.after
             if not validation.is_success:
                 run = f", authoritative run {after.current_run_id}" if after.current_run_id else ""
-                sys.stdout.write(f"not success: {after.key}: {after.status}{run}: {after.last_error or 'pending'}\n")
+                error = visible(after.last_error or "pending")
+                sys.stdout.write(f"not success: {after.key}: {after.status}{run}: {error}\n")
             if tally.looked_at % _A_NOTE_EVERY == 0:
                 print_note(f"{tally.looked_at:,} partitions checked so far")
     finally:
