@@ -43,6 +43,20 @@ def test_export_writes_the_file_and_its_manifest(gads_etl: Any, demo: Path, tmp_
     assert "--overwrite" in again.err or "overwrit" in again.err
 
 
+def test_columns_are_chosen_by_name(gads_etl: Any, demo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    chosen = ("--columns", "campaign.id,metrics_clicks")
+    assert gads_etl("consume", "export", "campaign", path, "-c", demo, *chosen, "--safe-csv").code == 0
+    assert path.read_text().splitlines()[0] == '"campaign_id","metrics_clicks"'
+    preview = ("consume", "preview", "campaign", "-c", demo, "--rows", 1, "--format", "json")
+    whole, some = gads_etl(*preview).json[0], gads_etl(*preview, "--exclude", "campaign_id,campaign.name").json[0]
+    assert set(whole) - set(some) == {"campaign_id", "campaign_name"}
+    for wrong in (["--columns", "nonsense"], ["--exclude", "nonsense"], [*chosen, "--exclude", "campaign_id"]):
+        done = gads_etl(*preview, *wrong)
+        assert (done.code, done.out) == (2, ""), done.err
+        assert "hint: " in done.err
+
+
 def test_changes_go_on_where_they_ended(gads_etl: Any, demo: Path) -> None:
     first = gads_etl("consume", "changes", "-c", demo, "--limit", 100, "--format", "json").json
     second = gads_etl("consume", "changes", "-c", demo, "--after", first["cursor"], "--format", "json").json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import inspect
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +34,8 @@ from gads_consumer.errors import (
 from gads_consumer.file_export import ExportFormat, export, manifest_path, preview
 from gads_consumer.manifest import decode_manifest, encode_manifest
 from gads_domain.errors import GadsError, InvalidValueError, StorageError, StorageFullError
+from gads_domain.metadata import TableSchema
+from gads_payload.schema import arrow_schema
 from gads_testing.consumer_contract import CONTRACT, EXAMPLES, SCHEMAS, day, flip_bit
 from gads_testing.local_deployment import (
     COLUMNS,
@@ -169,13 +173,46 @@ def test_c31_what_a_format_cannot_hold_is_said_first(
 ) -> None:
     deployment.make_authoritative(key_of(1, 0), 1, columns=(*COLUMNS, LABELS))
     snapshot = consumer.snapshot("campaign")
-    for name in ("campaign.csv", "campaign.xlsx", "campaign"):
+    for name, safe in (("campaign.xlsx", False), ("campaign", False), ("campaign.parquet", True)):
         with pytest.raises(InvalidValueError):
-            export(snapshot, tmp_path / "out" / name)
+            export(snapshot, tmp_path / "out" / name, safe_csv=safe)
     assert not (tmp_path / "out").exists()
     assert preview(snapshot, 2).num_rows == 2
     assert preview(snapshot, 0).num_rows == 0
     assert "_run_id" in preview(snapshot).column_names
+
+
+TEXTS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "a=b", "", None, 'Zürich, "x"']
+
+
+@pytest.mark.parametrize("safe", [False, True])
+def test_c39_csv_has_lists_as_json_text_and_formulas_as_texts_where_that_is_asked_for(
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path, safe: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [["ü", None, 'a"b'], [], None, *[["=1"]] * 6]
+    rows: dict[str, Any] = {
+        "segments_date": [day(0)] * 9,
+        "campaign_name": TEXTS,
+        "campaign_labels": labels,
+        "metrics_clicks": [-1] * 9,
+    }
+
+    def sealed_rows(_key: object, _run: int, _rows: int, schema: TableSchema) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pydict(rows, schema=arrow_schema(schema))
+
+    monkeypatch.setattr("gads_testing.local_deployment._rows", sealed_rows)
+    columns = (*(one for one in COLUMNS if one.name in rows), LABELS)
+    deployment.make_authoritative(key_of(1, 0), 1, 9, columns=columns)
+    manifest = export(consumer.snapshot("campaign"), tmp_path / "campaign.csv", safe_csv=safe)
+    with (tmp_path / "campaign.csv").open(newline="", encoding="utf-8") as file:
+        written = list(csv.DictReader(file))
+    assert manifest.export is not None
+    assert list(written[0]) == list(manifest.export.columns)
+    assert [row["metrics_clicks"] for row in written] == ["-1"] * 9
+    texts = [row["campaign_labels"] for row in written]
+    assert [json.loads(text) if text else None for text in texts] == labels
+    escaped = [text and f"'{text}" for text in TEXTS[:5]] if safe else TEXTS[:5]
+    assert [row["campaign_name"] for row in written] == [*escaped, "a=b", "", "", TEXTS[-1]]
 
 
 # Errors

@@ -2,11 +2,14 @@
 
 import hashlib
 import io
+import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -16,7 +19,11 @@ from gads_consumer.scan import Scan
 from gads_consumer.snapshot import Snapshot
 from gads_domain.errors import InvalidValueError
 
+pc: Any = pyarrow.compute
+
 _COMPRESSION_LEVEL = 3
+_FORMULA = r"^[=+\-@\t\r]"
+"""How a text begins that a spreadsheet takes for a formula; see https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
 class ExportFormat(StrEnum):
@@ -25,7 +32,7 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
     """Parquet, zstd."""
     CSV = "csv"
-    """UTF-8, a header, comma, line feed; null is an empty field and an empty text is `""`."""
+    """UTF-8, a header, comma, line feed; null is an empty field and an empty text is `""`; a list is JSON text."""
     ARROW = "arrow"
     """Arrow IPC file (Feather 2), zstd."""
 
@@ -52,13 +59,15 @@ def export(
     scan: Scan | None = None,
     format: ExportFormat | None = None,  # noqa: A002 -- it is what the option is called
     overwrite: bool = False,
+    safe_csv: bool = False,
 ) -> Manifest:
     """Write the rows of `snapshot` to `path`, and its manifest to `manifest_path(path)`; return the manifest.
 
     `scan` is a scan of that snapshot with a choice of columns, rows or a unified schema; by default it is all. Rows are
     streamed. The file appears whole or not at all. Its manifest appears just before it with its sha256, which tells the
-    file from an older one if a crash came between the two. Without `overwrite` raises `InvalidValueError` if either is
-    there. Raises what reading raises (see `Scan`), and `StorageError`.
+    file from an older one if a crash came between the two. With `safe_csv` an apostrophe stands before each text of a
+    CSV file that a spreadsheet would take for a formula; such texts are then changed. Without `overwrite` raises
+    `InvalidValueError` if either file is there. Raises what reading raises (see `Scan`), and `StorageError`.
     """
     path = Path(path)
     kind = format or format_of(path)
@@ -67,13 +76,17 @@ def export(
         for taken in (path, manifest_path(path)):
             if taken.exists():
                 raise InvalidValueError(f"{taken} is there already", hint="choose another name, or allow overwriting")
-    _require_writable(chosen.schema, kind)
+    _require_writable(chosen.schema, kind, safe_csv)
+    schema = _flat_schema(chosen.schema) if kind is ExportFormat.CSV else chosen.schema
     written: list[ExportedFile] = []
 
     def write(stream: BinaryIO) -> None:
         counted = _Summed(stream)
-        with _writer(kind, counted, chosen.schema) as writer:
-            rows = _written(chosen, writer)
+        rows = 0
+        with _writer(kind, counted, schema) as writer:
+            for batch in chosen.to_batches():
+                writer.write_batch(_flat(batch, schema, safe_csv) if kind is ExportFormat.CSV else batch)
+                rows += batch.num_rows
         written.append(
             ExportedFile(
                 file=path.name,
@@ -81,7 +94,7 @@ def export(
                 bytes=counted.size,
                 sha256=counted.digest.hexdigest(),
                 rows=rows,
-                columns=tuple(chosen.schema.names),
+                columns=tuple(schema.names),
             )
         )
 
@@ -96,9 +109,16 @@ def export(
     return manifest()
 
 
-def preview(snapshot: Snapshot, rows: int = 10, *, identity: bool = True, unify: bool = False) -> pa.Table:
+def preview(
+    snapshot: Snapshot,
+    rows: int = 10,
+    *,
+    columns: Sequence[str] | None = None,
+    identity: bool = True,
+    unify: bool = False,
+) -> pa.Table:
     """The first `rows` rows, by default with where they are from; raises what reading raises (see `Scan`)."""
-    return snapshot.scan(identity=identity, unify=unify).head(rows)
+    return snapshot.scan(columns, identity=identity, unify=unify).head(rows)
 
 
 class _Summed(io.RawIOBase):
@@ -131,18 +151,36 @@ def _writer(kind: ExportFormat, out: Any, schema: pa.Schema) -> Any:
     return pyarrow.parquet.ParquetWriter(out, schema, **options)
 
 
-def _written(scan: Scan, writer: Any) -> int:
-    rows = 0
-    for batch in scan.to_batches():
-        writer.write_batch(batch)
-        rows += batch.num_rows
-    return rows
+def _flat_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema with a text for each list, as CSV has it."""
+    types = [pa.string() if pa.types.is_list(field.type) else field.type for field in schema]
+    return pa.schema(list(zip(schema.names, types, strict=True)))
 
 
-def _require_writable(schema: pa.Schema, kind: ExportFormat) -> None:
+def _flat(batch: pa.RecordBatch, schema: pa.Schema, safe: bool) -> pa.RecordBatch:
+    """The rows as `schema`: lists as JSON text, and with `safe` an apostrophe before what looks like a formula."""
+    columns: list[Any] = []
+    for column in batch.columns:
+        flat: Any = column
+        if pa.types.is_list(column.type):
+            flat = pa.array([None if items is None else _json(items) for items in column.to_pylist()], pa.string())
+        elif safe and pa.types.is_string(column.type):
+            flat = pc.replace_substring_regex(column, f"({_FORMULA})", "'\\1", max_replacements=1)
+        columns.append(flat)
+    return pa.record_batch(columns, schema=schema)
+
+
+def _json(items: list[object]) -> str:
+    return json.dumps(items, ensure_ascii=False, default=str)
+
+
+def _require_writable(schema: pa.Schema, kind: ExportFormat, safe_csv: bool) -> None:
     if kind is not ExportFormat.CSV:
+        if safe_csv:
+            raise InvalidValueError(f"safe_csv is for CSV, and the file is {kind}", hint="end its name in .csv")
         return
-    unfit = [field.name for field in schema if pa.types.is_list(field.type) or pa.types.is_binary(field.type)]
+    items = {field.name: field.type.value_type if pa.types.is_list(field.type) else field.type for field in schema}
+    unfit = [name for name, kind_ in items.items() if pa.types.is_binary(kind_)]
     if unfit:
         raise InvalidValueError(
             f"CSV cannot hold {', '.join(unfit)}", hint="export to parquet or arrow, or do not select these columns"

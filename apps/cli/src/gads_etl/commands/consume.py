@@ -1,12 +1,15 @@
 """`gads-etl consume`: the read contract from the command line."""
 
+from __future__ import annotations
+
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_domain.errors import UsageError
 from gads_etl.command_group import group_of_commands
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
@@ -25,6 +28,9 @@ from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
 
+if TYPE_CHECKING:
+    from gads_consumer.snapshot import Snapshot
+
 app = group_of_commands("Read authoritative partitions.")
 
 ReportArgument = Annotated[str, typer.Argument(help="The report.")]
@@ -35,6 +41,11 @@ AsOfOption = Annotated[
 UnifyOption = Annotated[
     bool, typer.Option("--unify", help="Read across schema versions; columns that one lacks are null.")
 ]
+
+ColumnsOption = Annotated[
+    str | None, typer.Option("--columns", metavar="NAME,...", help="Only these columns, in this order.")
+]
+ExcludeOption = Annotated[str | None, typer.Option("--exclude", metavar="NAME,...", help="All columns but these.")]
 
 _CHANGE_COLUMNS = (
     *("#position", "at", "kind", "customer_id", "report", "logical_date"),
@@ -51,6 +62,8 @@ def preview(
     customer: CustomerOption = None,
     as_of: AsOfOption = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
+    columns: ColumnsOption = None,
+    exclude: ExcludeOption = None,
     unify: UnifyOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -60,7 +73,7 @@ def preview(
     require_order(since, until)
     with open_pipeline(config).consumer() as consumer:
         snapshot = consumer.snapshot(report, since=since, until=until, customers=customer or None, as_of=_moment(as_of))
-        table = first_rows(snapshot, rows, unify=unify)
+        table = first_rows(snapshot, rows, columns=_columns(snapshot, columns, exclude, unify), unify=unify)
         missing = len(snapshot.missing)
     if format_ is Format.JSON:
         print_json(table.to_pylist())
@@ -85,7 +98,12 @@ def export(
     identity: Annotated[
         bool, typer.Option("--identity", help="Add _customer_id, _logical_date and _run_id to every row.")
     ] = False,
+    columns: ColumnsOption = None,
+    exclude: ExcludeOption = None,
     unify: UnifyOption = False,
+    safe_csv: Annotated[
+        bool, typer.Option("--safe-csv", help="Put ' before texts of a CSV file that a spreadsheet takes for formulas.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of that name.")] = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -100,7 +118,8 @@ def export(
         snapshot = consumer.snapshot(
             report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
         )
-        manifest = write_file(snapshot, path, scan=snapshot.scan(identity=identity, unify=unify), overwrite=overwrite)
+        scan = snapshot.scan(_columns(snapshot, columns, exclude, unify), identity=identity, unify=unify)
+        manifest = write_file(snapshot, path, scan=scan, overwrite=overwrite, safe_csv=safe_csv)
     assert manifest.export is not None
     done = {
         "file": str(path),
@@ -174,6 +193,25 @@ def gaps(
             print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _columns(snapshot: Snapshot, columns: str | None, exclude: str | None, unify: bool) -> list[str] | None:
+    """The columns that the two options mean, as in the payload or as in GAQL; None for all."""
+    if columns is not None and exclude is not None:
+        raise UsageError("--columns and --exclude are given", hint="give one of them")
+    if columns is not None:
+        return _names(columns)
+    if exclude is None:
+        return None
+    known, left_out = snapshot.scan(unify=unify).schema.names, _names(exclude)
+    unknown = [name for name in left_out if name not in known]
+    if unknown:
+        raise UsageError(f"no column is named {', '.join(unknown)}", hint=f"there are {', '.join(known)}")
+    return [name for name in known if name not in left_out]
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().replace(".", "_") for name in text.split(",")]
 
 
 def _moment(text: str | None) -> int | str | None:
