@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +195,59 @@ def test_a_token_server_that_is_not_there_may_come_back(configuration: Path, tmp
     error = refused(key_with(configuration, tmp_path, "http://127.0.0.1:1/token"))
     assert isinstance(error, ApiUnreachableError)
     assert "token server" in error.message
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+
+
+@contextmanager
+def token_server(answer: Iterable[bytes]) -> Iterator[str]:
+    """A server that sends `answer` to one request, and holds the connection until the end of the block."""
+    ended = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                for piece in answer:
+                    connection.sendall(piece)
+                if answer is not SLOW:
+                    connection.shutdown(socket.SHUT_WR)
+                ended.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/token"
+        ended.set()
+        thread.join()
+
+
+SLOW = [_HEAD, b"{"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([_HEAD, b"<html>Sign in"], "answered text/html, no token: '<html>Sign in'"),
+        (chain([_HEAD], repeat(b"x" * 4096)), "longer than 65,536 bytes"),
+        (SLOW, "not over within 0.5 s"),
+        ([_HEAD, b'{"access_token": "ya29.secret", "expires_in": "soon"}'], "answered expires_in: 'soon'"),
+        ([_HEAD, b'{"id_token": "ya29.secret"}'], "without an access_token"),
+    ],
+    ids=["html", "endless", "slow", "soon", "no token"],
+)
+def test_what_a_token_server_answers_is_bounded_and_told(
+    configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Iterable[bytes], said: str
+) -> None:
+    if answer is SLOW:
+        monkeypatch.setattr("gads_extractor.token_request._SECONDS", 0.5)
+    with token_server(answer) as uri:
+        error = refused(key_with(configuration, tmp_path, uri))
+    assert isinstance(error, ApiUnreachableError)
+    assert said in error.message
+    assert "ya29" not in error.message
 
 
 def test_a_grant_that_is_refused(configuration: Path, tmp_path: Path, emulator: EmulatorServer) -> None:

@@ -26,6 +26,7 @@ from gads_extractor.errors import (
 )
 from gads_extractor.idle_watch import IdleWatch, Wait
 from gads_extractor.pruned_descriptor import stream_response
+from gads_extractor.token_request import credentials_of
 
 IDLE_TIMEOUT = 300.0
 """Seconds that a stream may be silent before it is given up."""
@@ -36,6 +37,14 @@ _KINDS_OF_CREDENTIALS = (
     ("client_id", "client_secret", "refresh_token"),
     ("json_key_file_path",),
     ("use_application_default_credentials",),
+)
+_CLIENT_SETTINGS = (
+    "developer_token",
+    "endpoint",
+    "login_customer_id",
+    "linked_customer_id",
+    "http_proxy",
+    "ads_assistant",
 )
 _WHERE = "google_ads.configuration names a google-ads.yaml; without it the GOOGLE_ADS_* variables are read"
 
@@ -216,7 +225,15 @@ def _from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
 
 def _client(settings: dict[str, Any], api_version: str, secrets: tuple[str, ...]) -> GoogleAdsClient:
     try:
-        return GoogleAdsClient.load_from_dict(settings, version=api_version)
+        loaded = client_config.load_from_dict(settings)
+        named = {name: loaded.get(name) for name in _CLIENT_SETTINGS}
+        return GoogleAdsClient(
+            credentials_of(loaded),
+            version=api_version,
+            logging_config=loaded.get("logging"),
+            use_proto_plus=True,
+            **named,
+        )
     except auth_errors.GoogleAuthError as error:
         raise explain_oauth(error, secrets) from None
     except FileNotFoundError as error:
