@@ -35,7 +35,7 @@ def and_end(module, name, after):
 
 if sys.argv[1] == "consume":
     import gads_consumer.file_export
-    and_end(gads_consumer.file_export, "_written", True)
+    and_end(gads_consumer.file_export, "_flat", True)
 else:
     from gads_warehouse_duckdb.step import StepTransaction
     and_end(StepTransaction, "_replace", True)
