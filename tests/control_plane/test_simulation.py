@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +9,6 @@ import pytest
 from gads_testing.simulated_agency import Size, live
 
 SMALL = Size(accounts=4, reports=5, days=12, cycles_a_day=2)
-
-
-@pytest.fixture
-def in_memory() -> Iterator[Path]:
-    """A folder that costs no disk, where there is one."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None))
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -1,8 +1,5 @@
 """A year of a budget and of rests, of several connections whose clocks step, held against lists of what was granted."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -18,15 +15,6 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 LIMIT = 40
 STEPS = (0.0, 0.0, 0.0, 0.0, 3600.0, -3600.0, 6 * 3600.0, -30 * 3600.0)
 """By how many seconds a clock is off after it was set; mostly it is right."""
-
-
-@pytest.fixture
-def in_memory() -> Iterator[Path]:
-    """A folder that costs no disk, where there is one."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None))
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

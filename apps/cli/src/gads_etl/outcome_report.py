@@ -6,12 +6,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from gads_domain.account_days import DayRange
 from gads_domain.clock import iso_utc
-from gads_domain.expectations import ListedAccount
+from gads_domain.day_ranges import united, without
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_etl.error_handling import for_operators, hints_for_operators, print_error
@@ -32,13 +33,12 @@ from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Tally, row
 
 if TYPE_CHECKING:
-    from gads_domain.gaps import GapRange
+    from gads_domain.gaps import GapRange, Pair
     from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.forecast import Forecast
     from gads_pipeline.outcome import Outcome
 
 _LINES = 50
-_A_DAY = timedelta(days=1)
 
 
 def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINES) -> None:
@@ -127,9 +127,8 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
         empty=f"there was nothing to do{up_to_date}",
     )
     sys.stdout.write(f"{summary_of(outcome.completeness)}\n")
-    names = outcome.completeness.answer.names
     for one in sorted(spans)[:_LINES]:
-        account = ListedAccount(one.first.customer_id, names.get(one.first.customer_id, ""))
+        account = outcome.completeness.answer.described(one.first.customer_id)
         days = day_span(one.first.logical_date, one.last)
         print_note(f"not success: {account} {one.first.report} {days}: {one.reason}")
     if len(spans) > _LINES:
@@ -172,19 +171,15 @@ class _Span:
 
 def _rest(gaps: Iterable[GapRange], named: Iterable[_Span]) -> Iterator[_Span]:
     """The days of `gaps` that are not among those that are `named` already."""
-    known: dict[tuple[str, str], list[_Span]] = {}
-    for span in sorted(named):
-        known.setdefault((span.first.customer_id, span.first.report), []).append(span)
+    known: dict[Pair, list[DayRange]] = {}
+    for span in named:
+        known.setdefault((span.first.customer_id, span.first.report), []).append(
+            DayRange(span.first.logical_date, span.last)
+        )
     for gap in gaps:
-        day = gap.first.logical_date
-        spans = known.get((gap.first.customer_id, gap.first.report), ())
-        around = [(one.first.logical_date, one.last) for one in spans if one.last >= day]
-        for first, last in [*around, (gap.until + _A_DAY, date.max)]:
-            if day < first:
-                yield _Span(replace(gap.first.key, logical_date=day), min(first - _A_DAY, gap.until), gap.first.reason)
-            if last >= gap.until:
-                break
-            day = last + _A_DAY
+        key, reason = gap.first.key, gap.first.reason
+        for days in without((gap.span,), united(known.get((key.customer_id, key.report), ()))):
+            yield _Span(replace(key, logical_date=days.first), days.last, reason)
 
 
 def _print_not_retried(count: int) -> None:

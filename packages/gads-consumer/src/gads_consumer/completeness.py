@@ -57,10 +57,8 @@ def why_not(found: Completeness) -> str:
     if found.gaps:
         texts = []
         for gap in found.gaps[:_NAMED_AT_MOST]:
-            name, first = found.names.get(gap.first.customer_id), gap.first
-            account = f"{first.customer_id} ({name})" if name else first.customer_id
-            days = str(first.logical_date) if gap.days == 1 else f"{first.logical_date} to {gap.until}"
-            texts.append(f"{first.report} of {account} on {days} is {first.status} ({first.reason})")
+            first, account = gap.first, found.described(gap.first.customer_id)
+            texts.append(f"{first.report} of {account} on {gap.span} is {first.status} ({first.reason})")
         more = f"; and {len(found.gaps) - _NAMED_AT_MOST:,} more" if len(found.gaps) > _NAMED_AT_MOST else ""
         return f"{_partitions(found.days)} not authoritative: {'; '.join(texts)}{more}"
     return found.unknown or f"{_partitions(found.not_due)} not over or not due yet"

@@ -55,6 +55,14 @@ def zone_named(name: str) -> ZoneInfo:
         ) from None
 
 
+def usable_zone(name: str) -> str:
+    """`name` if there is such a time zone, or else the zone in which a day ends last."""
+    try:
+        return zone_named(name).key if name else LAST_TO_END
+    except InvalidValueError:
+        return LAST_TO_END
+
+
 def today_in(zone: str, moment: datetime) -> date:
     """The date in `zone` at `moment` (aware). Raises `InvalidValueError` for no such zone and a time without one."""
     return _today_and_last(zone, moment)[0]

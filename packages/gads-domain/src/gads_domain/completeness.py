@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
-from gads_domain.account_days import LAST_TO_END, DayRange, last_complete_day
+from gads_domain.account_days import DayRange, last_complete_day
 from gads_domain.day_ranges import DayRanges, common, number_of, united, without
-from gads_domain.errors import InvalidValueError
-from gads_domain.expectations import Expectations
+from gads_domain.expectations import Expectations, ListedAccount
 from gads_domain.gaps import AuthoritativeDays, GapRange, Pair, find_gaps
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
@@ -76,6 +76,10 @@ class Completeness:
         """How many of them are `success`, and their newest run is held for a decision; the others are pending."""
         return self._count(PartitionStatus.SUCCESS)
 
+    def described(self, customer_id: str) -> str:
+        """The account by its number, and its name if a list has one."""
+        return str(ListedAccount(customer_id, self.names.get(customer_id, "")))
+
     def _count(self, status: PartitionStatus) -> int:
         return sum(gap.days for gap in self.gaps if gap.first.status is status)
 
@@ -83,7 +87,7 @@ class Completeness:
         return self.answer is Answer.COMPLETE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expected:
     """The days that are expected of each account and report.
 
@@ -107,7 +111,7 @@ class Expected:
         found = {pair: without(days, authoritative.get(pair, ())) for pair, days in self.due.items()}
         return {pair: days for pair, days in found.items() if days}
 
-    @property
+    @cached_property
     def due(self) -> dict[Pair, DayRanges]:
         """The days that are due."""
         return {pair: common(days, (DayRange(date.min, self.last_due[pair[0]]),)) for pair, days in self.days.items()}
@@ -224,7 +228,7 @@ def expected_at(
                 meant = common(asked_for[pair], _bounds(since, until))
             if meant:
                 found[pair] = meant
-                last_due[customer_id] = _last_due(expectations, customer_id, now - freshness.due)
+                last_due[customer_id] = last_complete_day(expectations.zone_of(customer_id), now - freshness.due)
     lacking = frozenset((one, name) for one in whole for name in names if (one, name) not in on_record)
     if since is not None or days is not None:
         lacking = frozenset()
@@ -253,11 +257,3 @@ def _without_record(expectations: Expectations, lacking: Iterable[Pair]) -> str:
         return ""
     more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
     return f"nothing is on record as expected of {', '.join(names[:_NAMED_AT_MOST])}{more}"
-
-
-def _last_due(expectations: Expectations, customer_id: str, moment: datetime) -> date:
-    account = expectations.account(customer_id)
-    try:
-        return last_complete_day((account and account.time_zone) or LAST_TO_END, moment)
-    except InvalidValueError:
-        return last_complete_day(LAST_TO_END, moment)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from gads_domain.account import AccountStatus
-from gads_domain.account_days import zone_named
+from gads_domain.account_days import usable_zone, zone_named
 from gads_domain.clock import iso_utc
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import require_customer_id
@@ -113,6 +113,11 @@ class Expectations:
     def account(self, customer_id: str) -> ListedAccount | None:
         """The account as last listed; None if no list ever had it."""
         return self._by_id.get(customer_id)
+
+    def zone_of(self, customer_id: str) -> str:
+        """The time zone by which the account's days end; where it is not known, the one in which a day ends last."""
+        account = self.account(customer_id)
+        return usable_zone("" if account is None else account.time_zone)
 
     def described(self, customer_id: str) -> str:
         """The account by its number, and its name if a list had one."""

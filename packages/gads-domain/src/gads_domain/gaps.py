@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Self
 
+from gads_domain.account_days import DayRange
 from gads_domain.control import Mark
 from gads_domain.day_ranges import DayRanges, common, each_day, of_days, without
 from gads_domain.partition_key import Keyed, PartitionKey
@@ -66,6 +67,11 @@ class GapRange:
     def days(self) -> int:
         """How many partitions it stands for."""
         return (self.until - self.first.logical_date).days + 1
+
+    @property
+    def span(self) -> DayRange:
+        """The days themselves."""
+        return DayRange(self.first.logical_date, self.until)
 
     def __iter__(self) -> Iterator[Gap]:
         key = self.first.key

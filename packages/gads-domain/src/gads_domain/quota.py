@@ -1,5 +1,6 @@
 """The quota of a Cloud project: what counts against it at a moment, and which calls the API asks to leave off."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -92,6 +93,12 @@ class Rest:
     scope: CallScope
     not_before: datetime
     reason: str
+
+
+def last_rest(rests: Iterable[Rest], call: CallScope, now: datetime) -> Rest | None:
+    """Of the rests that cover `call` and are not over at `now` the one that ends last; None if the call may be made."""
+    covering = (rest for rest in rests if rest.scope.covers(call) and rest.not_before > now)
+    return max(covering, key=lambda rest: rest.not_before, default=None)
 
 
 class RestReach(StrEnum):

@@ -16,7 +16,7 @@ from gads_domain.errors import (
     ReportQuotaError,
 )
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader
-from gads_domain.quota import WINDOW, CallScope, Rest, RestAsked, Spending
+from gads_domain.quota import WINDOW, CallScope, Rest, RestAsked, Spending, last_rest
 from gads_domain.report import ReportSlice
 from gads_orchestrator.plan import PlannedSlice
 
@@ -98,9 +98,8 @@ class Operations:
                 raise LeaseLostError("the lease of this slice was lost; another process may be working on it")
             if answer is Spending.EXHAUSTED:
                 raise budget_spent(self.control, self.budget, now) or BudgetSpentError("no operation is left")
-            rests = [rest for rest in self.control.rests(self.call.budget, now) if rest.scope.covers(self.call)]
-            if rests:
-                last = max(rests, key=lambda rest: rest.not_before)
+            last = last_rest(self.control.rests(self.call.budget, now), self.call, now)
+            if last is not None:
                 if last.not_before - now > self.longest_wait:
                     raise rest_error(last)
                 self.waiting(last)
@@ -159,9 +158,7 @@ class Rests:
     def of(self, slice_: ReportSlice | None = None) -> Rest | None:
         """The last rest to end that covers `slice_`; without one, that covers every call."""
         call = CallScope(self.budget.name) if slice_ is None else self.budget.call_of(slice_)
-        now = self.clock.now()
-        covering = [rest for rest in self.known if rest.scope.covers(call) and rest.not_before > now]
-        return max(covering, key=lambda rest: rest.not_before, default=None)
+        return last_rest(self.known, call, self.clock.now())
 
     def is_short(self, rest: Rest) -> bool:
         """Whether the run waits for its end."""

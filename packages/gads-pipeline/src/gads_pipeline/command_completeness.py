@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.account_days import DayRange
 from gads_domain.clock import SystemClock
 from gads_domain.completeness import Completeness
-from gads_domain.gaps import GapRange
+from gads_domain.day_ranges import common, number_of, united
+from gads_domain.gaps import GapRange, Pair
 from gads_orchestrator.plan import WorkPlan, WorkRequest, always_open, plan_work
 from gads_orchestrator.selection import SelectRequested
-from gads_pipeline.ledger_queries import completeness_now, gap_row
+from gads_pipeline.ledger_queries import completeness_now, gap_rows
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import StateReader
@@ -49,7 +49,7 @@ class CommandCompleteness:
             "not_due": answer.not_due,
             "attempted_again": self.attempted_again,
             "unknown": answer.unknown or None,
-            "gaps": [gap_row(gap, answer.names.get(gap.first.customer_id, "")) for gap in answer.gaps],
+            "gaps": gap_rows(answer),
         }
 
 
@@ -80,14 +80,13 @@ def completeness_of(
 
 def _attempted(gaps: Iterable[GapRange], plan: WorkPlan) -> int:
     """How many days of `gaps` the plan attempts, or puts off to a time that is known."""
-    spans: dict[tuple[str, str], list[tuple[date, date]]] = {}
+    spans: dict[Pair, list[DayRange]] = {}
     for slice_ in (planned.slice_ for planned in plan):
-        spans.setdefault((slice_.customer_id, slice_.report.name), []).append((slice_.first, slice_.last))
+        spans.setdefault((slice_.customer_id, slice_.report.name), []).append(DayRange(slice_.first, slice_.last))
     for left in plan.skipped:
         if left.why.until is not None:
-            spans.setdefault((left.customer_id, left.report), []).append((left.first, left.last))
+            spans.setdefault((left.customer_id, left.report), []).append(DayRange(left.first, left.last))
+    attempted = {pair: united(days) for pair, days in spans.items()}
     return sum(
-        max(0, (min(gap.until, last) - max(gap.first.logical_date, first)).days + 1)
-        for gap in gaps
-        for first, last in spans.get((gap.first.customer_id, gap.first.report), ())
+        number_of(common((gap.span,), attempted.get((gap.first.customer_id, gap.first.report), ()))) for gap in gaps
     )

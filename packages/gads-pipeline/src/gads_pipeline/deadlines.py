@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gads_domain.account_days import LAST_TO_END, report_days
-from gads_domain.errors import InvalidValueError
-from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.state import PartitionStatus, StateFilter
+from gads_domain.account_days import DayRange, report_days
+from gads_domain.day_ranges import DayRanges, number_of, united, without
+from gads_domain.gaps import Pair
+from gads_domain.partition_key import GOOGLE_ADS
+from gads_domain.state import StateFilter
 from gads_gaql.catalogue import sunsets
 from gads_pipeline.composition import api_version_of
 from gads_pipeline.findings import Finding
 
 if TYPE_CHECKING:
-    from gads_domain.account_days import ReportDays
     from gads_domain.expectations import Expectation, Expectations
     from gads_domain.ports.ledger import StateReader
     from gads_domain.report import ReportDefinition
@@ -38,50 +38,46 @@ def warnings(configuration: Configuration, ledger: StateReader, now: datetime) -
         hint = "set google_ads.api_version to a newer one; `Pipeline.compare_api_versions` says what that changes"
         yield Finding("google_ads.api_version", f"{version} ends about {ends}, {when}", warning=hint)
     expectations = ledger.expectations(GOOGLE_ADS)
+    by_report: dict[str, list[Expectation]] = {}
+    for one in expectations.expected:
+        by_report.setdefault(one.report, []).append(one)
     for report in configuration.reports():
-        keys = [key for one in expectations.expected for key in _leaving(one, report, expectations, now)]
-        if not keys:
+        leaving = _leaving(report, by_report.get(report.name, ()), expectations, now)
+        if not leaving:
             continue
-        days = [key.logical_date for key in keys]
-        accounts = tuple(sorted({key.customer_id for key in keys}))
-        wanted = StateFilter(GOOGLE_ADS, accounts, (report.name,), min(days), max(days))
-        taken = {one.key for one in ledger.scheduling_states(wanted) if one.status is PartitionStatus.SUCCESS}
-        missing = [key for key in keys if key not in taken]
+        first = min(days[0].first for days in leaving.values())
+        last = max(days[-1].last for days in leaving.values())
+        accounts = tuple(sorted({customer_id for customer_id, _ in leaving}))
+        taken = ledger.authoritative_days(StateFilter(GOOGLE_ADS, accounts, (report.name,), first, last)).days
+        missing = {pair: rest for pair, days in leaving.items() if (rest := without(days, taken.get(pair, ())))}
         if missing:
             yield _lost(report, missing)
 
 
 def _leaving(
-    one: Expectation, report: ReportDefinition, expectations: Expectations, now: datetime
-) -> Iterator[PartitionKey]:
-    """The days that are expected of a report of an account and that the API soon has no more."""
-    if one.report != report.name or not report.kind.has_history:
-        return
-    days = _days_of(one, report, expectations, now)
-    kept = (days.today - days.first_kept).days
-    last = min(
-        days.first_kept + min(LEAVING_DAYS, kept // 4) * _A_DAY, one.last_day or days.window.last, days.window.last
-    )
-    day = max(days.first_kept, one.first_day)
-    while day < last:
-        yield PartitionKey(GOOGLE_ADS, one.customer_id, report.name, day)
-        day += _A_DAY
+    report: ReportDefinition, expected: Iterable[Expectation], expectations: Expectations, now: datetime
+) -> dict[Pair, DayRanges]:
+    """The days that are expected of the report and that the API soon has no more, by account."""
+    found: dict[Pair, list[DayRange]] = {}
+    for one in expected if report.kind.has_history else ():
+        days = report_days(report, expectations.zone_of(one.customer_id), now)
+        kept = (days.today - days.first_kept).days
+        end = min(
+            days.first_kept + min(LEAVING_DAYS, kept // 4) * _A_DAY, one.last_day or days.window.last, days.window.last
+        )
+        first = max(days.first_kept, one.first_day)
+        if first < end:
+            found.setdefault((one.customer_id, one.report), []).append(DayRange(first, end - _A_DAY))
+    return {pair: united(days) for pair, days in found.items()}
 
 
-def _days_of(one: Expectation, report: ReportDefinition, expectations: Expectations, now: datetime) -> ReportDays:
-    account = expectations.account(one.customer_id)
-    try:
-        return report_days(report, (account and account.time_zone) or LAST_TO_END, now)
-    except InvalidValueError:
-        return report_days(report, LAST_TO_END, now)
-
-
-def _lost(report: ReportDefinition, missing: list[PartitionKey]) -> Finding:
-    first, last = min(key.logical_date for key in missing), max(key.logical_date for key in missing)
-    accounts = sorted({key.customer_id for key in missing})
+def _lost(report: ReportDefinition, missing: Mapping[Pair, DayRanges]) -> Finding:
+    first, last = min(days[0].first for days in missing.values()), max(days[-1].last for days in missing.values())
+    accounts = sorted({customer_id for customer_id, _ in missing})
     named = ", ".join(accounts[:3]) + (f" and {len(accounts) - 3} more" if len(accounts) > 3 else "")
+    number = sum(map(number_of, missing.values()))
     return Finding(
         f"report {report.name}",
-        f"{len(missing)} days from {first} to {last} were never taken, and the API soon has them no more: {named}",
+        f"{number} days from {first} to {last} were never taken, and the API soon has them no more: {named}",
         warning=f"take them now: `Pipeline.backfill` from {first} to {last}",
     )

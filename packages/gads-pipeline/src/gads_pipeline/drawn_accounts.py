@@ -7,8 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from gads_domain.account import Account
-from gads_domain.account_days import LAST_TO_END, report_days, zone_named
-from gads_domain.errors import InvalidValueError
+from gads_domain.account_days import report_days, usable_zone
 from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.report import ReportDefinition
@@ -71,7 +70,7 @@ def _first_day(
     chosen: Sequence[str],
     asked: RunOptions | None,
 ) -> date:
-    days = report_days(report, _zone(account), now)
+    days = report_days(report, usable_zone(account.time_zone), now)
     if not report.kind.has_history:
         return days.window.first
     found = [days.window.first]
@@ -85,13 +84,6 @@ def _first_day(
     ):
         found.append(max(asked.since, days.first_kept))
     return min(found)
-
-
-def _zone(account: Account) -> str:
-    try:
-        return zone_named(account.time_zone).key if account.time_zone else LAST_TO_END
-    except InvalidValueError:
-        return LAST_TO_END
 
 
 def _listed(account: Account, listed: Mapping[str, Account], skipped: str) -> ListedAccount:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.account_days import LAST_TO_END, ReportDays, report_days
+from gads_domain.account_days import report_days
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.completeness import Completeness, completeness, expected_at
 from gads_domain.control import SchedulingState
-from gads_domain.errors import InvalidValueError, UsageError
+from gads_domain.errors import UsageError
 from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_KEPT, GapRange, gap_reason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gads_domain.expectations import Expectations
     from gads_domain.gaps import Pair
     from gads_domain.ports.ledger import StateReader
-    from gads_domain.report import ReportDefinition
     from gads_domain.state import AuthorityChange, KeyHistory, RecordedAct, ValidationResult
     from gads_pipeline.configuration import Configuration
 
@@ -158,20 +157,12 @@ def _with_history(
             yield gap
             continue
         report = configuration.report(section)
-        first_kept = _days_of(report, expectations, gap.first.customer_id, now).first_kept
+        first_kept = report_days(report, expectations.zone_of(gap.first.customer_id), now).first_kept
         if day < first_kept:
             yield GapRange(replace(gap.first, reason=NO_LONGER_KEPT), min(last, first_kept - timedelta(days=1)))
         if last >= first_kept:
             key = replace(gap.first.key, logical_date=max(day, first_kept))
             yield GapRange(replace(gap.first, key=key), last)
-
-
-def _days_of(report: ReportDefinition, expectations: Expectations, customer_id: str, now: datetime) -> ReportDays:
-    account = expectations.account(customer_id)
-    try:
-        return report_days(report, (account and account.time_zone) or LAST_TO_END, now)
-    except InvalidValueError:
-        return report_days(report, LAST_TO_END, now)
 
 
 def completeness_document(found: Completeness) -> dict[str, Any]:
@@ -181,22 +172,25 @@ def completeness_document(found: Completeness) -> dict[str, Any]:
         "days": found.days,
         "not_due": found.not_due,
         "unknown": found.unknown or None,
-        "gaps": [gap_row(gap, found.names.get(gap.first.customer_id, "")) for gap in found.gaps],
+        "gaps": gap_rows(found),
     }
 
 
-def gap_row(gap: GapRange, name: str = "") -> dict[str, Any]:
-    """A range of gaps as JSON, with the name of its account."""
-    return {
-        "customer_id": gap.first.customer_id,
-        "name": name,
-        "report": gap.first.report,
-        "since": gap.first.logical_date.isoformat(),
-        "until": gap.until.isoformat(),
-        "days": gap.days,
-        "status": gap.first.status.value,
-        "reason": gap.first.reason,
-    }
+def gap_rows(found: Completeness) -> list[dict[str, Any]]:
+    """Each range of gaps as JSON, with the name of its account."""
+    return [
+        {
+            "customer_id": gap.first.customer_id,
+            "name": found.names.get(gap.first.customer_id, ""),
+            "report": gap.first.report,
+            "since": gap.first.logical_date.isoformat(),
+            "until": gap.until.isoformat(),
+            "days": gap.days,
+            "status": gap.first.status.value,
+            "reason": gap.first.reason,
+        }
+        for gap in found.gaps
+    ]
 
 
 def _reason(state: SchedulingState) -> str:
