@@ -26,7 +26,6 @@ from gads_pipeline.events import CompletenessRead, DaysFailed, Notice
 _QUIET = (RowsReceived, PartitionEvent)
 """Too many for people; programs get all but the rows."""
 
-
 _PIECE = 4096
 """How many characters are written at once: a pipe takes that many whole when several processes write to it."""
 

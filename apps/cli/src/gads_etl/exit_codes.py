@@ -49,7 +49,6 @@ _CODES: tuple[tuple[type[GadsError], ExitCode], ...] = (
     (PermanentApiError, ExitCode.REFUSED),
 )
 
-
 _BY_CODE = {
     GadsError.code: ExitCode.BUG,
     "warehouse_damaged": ExitCode.USAGE,

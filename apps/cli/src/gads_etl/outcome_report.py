@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.account_days import DayRange
 from gads_domain.clock import iso_utc
-from gads_domain.day_ranges import united, without
-from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_etl.error_handling import for_operators, hints_for_operators, print_error
 from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
@@ -33,7 +30,6 @@ from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Tally, row
 
 if TYPE_CHECKING:
-    from gads_domain.gaps import GapRange, Pair
     from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.forecast import Forecast
     from gads_pipeline.outcome import Outcome
@@ -102,9 +98,8 @@ def print_outcome(
 
 def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tally) -> None:
     groups: dict[tuple[str, str], _Group] = {}
-    unwell = joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None)
-    spans = [_Span(days.first, days.last.logical_date, days.reason) for days in unwell]
-    spans += _rest(outcome.completeness.answer.gaps, spans)
+    unwell = list(joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None))
+    unwell = sorted([*unwell, *outcome.completeness.gaps_beside(unwell)])
     up_to_date = f"; {outcome.up_to_date:,} were up to date" if outcome.up_to_date else ""
     success, total = tally.summary[PartitionStatus.SUCCESS], counted(tally.summary.total(), "partition")
     print_table(
@@ -127,12 +122,12 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
         empty=f"there was nothing to do{up_to_date}",
     )
     sys.stdout.write(f"{summary_of(outcome.completeness)}\n")
-    for one in sorted(spans)[:_LINES]:
+    for one in unwell[:_LINES]:
         account = outcome.completeness.answer.described(one.first.customer_id)
-        days = day_span(one.first.logical_date, one.last)
-        print_note(f"not success: {account} {one.first.report} {days}: {one.reason}")
-    if len(spans) > _LINES:
-        print_note(f"… and {len(spans) - _LINES:,} more; --format json lists them all")
+        span = day_span(one.days.first, one.days.last)
+        print_note(f"not success: {account} {one.first.report} {span}: {one.reason}")
+    if len(unwell) > _LINES:
+        print_note(f"… and {len(unwell) - _LINES:,} more; --format json lists them all")
     told = "" if outcome.stopped_by is None else outcome.stopped_by.hint
     for hint in outcome.hints(tally.failures):
         if hint != told:
@@ -158,28 +153,6 @@ def summary_of(completeness: CommandCompleteness) -> str:
     waits = f"{counted(stays, 'partition')} {'waits' if stays == 1 else 'wait'} for an operator"
     acts = "state gaps names them, backfill\ntakes days never attempted, and state retry those that failed"
     return f"{line}\n{waits}: {acts}"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Span:
-    """Adjacent days of one report of one account that are not well, for one reason."""
-
-    first: PartitionKey
-    last: date
-    reason: str
-
-
-def _rest(gaps: Iterable[GapRange], named: Iterable[_Span]) -> Iterator[_Span]:
-    """The days of `gaps` that are not among those that are `named` already."""
-    known: dict[Pair, list[DayRange]] = {}
-    for span in named:
-        known.setdefault((span.first.customer_id, span.first.report), []).append(
-            DayRange(span.first.logical_date, span.last)
-        )
-    for gap in gaps:
-        key, reason = gap.first.key, gap.first.reason
-        for days in without((gap.span,), united(known.get((key.customer_id, key.report), ()))):
-            yield _Span(replace(key, logical_date=days.first), days.last, reason)
 
 
 def _print_not_retried(count: int) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from itertools import islice
 
+from gads_domain.account_days import DayRange
 from gads_domain.control import Mark
 from gads_domain.errors import FailureReason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
@@ -237,13 +238,18 @@ def hints(outcome: RunOutcome, failures: Mapping[PartitionKey, str], ledger: Sta
     return tuple(hint for hint in found if hint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class FailedDays:
     """Adjacent days of one report of one account that have one reason for not being well."""
 
     first: PartitionKey
     last: PartitionKey
     reason: str
+
+    @property
+    def days(self) -> DayRange:
+        """The days themselves."""
+        return DayRange(self.first.logical_date, self.last.logical_date)
 
 
 def joined(failures: Iterable[tuple[PartitionKey, str]]) -> Iterator[FailedDays]:

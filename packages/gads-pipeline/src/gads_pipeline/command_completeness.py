@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.account_days import DayRange
 from gads_domain.clock import SystemClock
 from gads_domain.completeness import Completeness
-from gads_domain.day_ranges import common, number_of, united
+from gads_domain.day_ranges import common, number_of, united, without
 from gads_domain.gaps import GapRange, Pair
+from gads_orchestrator.outcome import FailedDays
 from gads_orchestrator.plan import WorkPlan, WorkRequest, always_open, plan_work
 from gads_orchestrator.selection import SelectRequested
 from gads_pipeline.ledger_queries import completeness_now, gap_rows
@@ -35,6 +36,17 @@ class CommandCompleteness:
     def passes_by_itself(self) -> bool:
         """Whether calling the same command again is all that can be done about what is missing."""
         return not self.answer.unknown and self.attempted_again == self.answer.days
+
+    def gaps_beside(self, named: Iterable[FailedDays]) -> Iterator[FailedDays]:
+        """The days of the gaps that are not among those `named`, with their reasons."""
+        known: dict[Pair, list[DayRange]] = {}
+        for one in named:
+            known.setdefault((one.first.customer_id, one.first.report), []).append(one.days)
+        for gap in self.answer.gaps:
+            key = gap.first.key
+            for days in without((gap.span,), united(known.get((key.customer_id, key.report), ()))):
+                first, last = replace(key, logical_date=days.first), replace(key, logical_date=days.last)
+                yield FailedDays(first, last, gap.first.reason)
 
     def to_document(self) -> dict[str, Any]:
         """The member `completeness` of contracts/outcome/v1."""
