@@ -13,6 +13,8 @@ from gads_emulator.schema import load_schema
 from gads_gaql.parser import parse
 
 TODAY = date(2024, 6, 5)  # a Wednesday
+LONG = "a" * 50_000
+"""A text on which a pattern that backtracks does not end."""
 
 
 def _meets(condition: str, value: Any) -> bool:
@@ -44,6 +46,10 @@ def _meets(condition: str, value: Any) -> bool:
         ("campaign.name REGEXP_MATCH 'a.*'", ["abc"], ["ba", "Abc", None]),
         ("campaign.name REGEXP_MATCH '(?i)a.*'", ["Abc"], ["b"]),
         ("campaign.name NOT REGEXP_MATCH 'a.*'", ["ba", None], ["abc"]),
+        ("campaign.name REGEXP_MATCH 'b|ab'", ["ab"], ["abc", "b "]),
+        ("campaign.name REGEXP_MATCH '\\\\pL+'", ["Été"], ["a1"]),
+        ("campaign.name REGEXP_MATCH '(a+)+$'", [LONG], [LONG + "b"]),
+        ("campaign.name LIKE '%a%a%a%a%a%a%a%a%a%a%b'", [LONG + "B"], [LONG]),
         ("campaign.status = 'ENABLED'", ["ENABLED"], ["PAUSED", None]),
         ("campaign.status IN ('ENABLED', 'PAUSED')", ["PAUSED"], ["REMOVED"]),
         ("campaign.status IS NULL", [None], ["ENABLED"]),
@@ -79,6 +85,9 @@ def test_each_operator_selects_its_values(condition: str, yes: list[Any], no: li
         ("campaign.name DURING TODAY", "OPERATOR_FIELD_MISMATCH"),
         ("metrics.conversions_by_conversion_date DURING TODAY", "OPERATOR_FIELD_MISMATCH"),
         ("campaign.name REGEXP_MATCH '('", "BAD_VALUE"),
+        ("campaign.name REGEXP_MATCH '(?=a)a'", "BAD_VALUE"),
+        ("campaign.name REGEXP_MATCH '(a)\\\\1'", "BAD_VALUE"),
+        ("campaign.name REGEXP_MATCH '((a{100}){100}){100}'", "BAD_VALUE"),
         ("campaign.network_settings.target_google_search = 'perhaps'", "BAD_VALUE"),
         ("segments.date = 'yesterday'", "INVALID_DATE_FORMAT"),
         ("segments.week = '2024-06-05'", "MISALIGNED_DATE_FOR_FILTER"),

@@ -317,9 +317,21 @@ def test_a_plan_is_read_back_from_json_and_toml(tmp_path: Path) -> None:
         ({"faults": [{"methods": ["Mutate"]}]}, "unknown method 'Mutate'"),
         ({"faults": [{"oauth_error": "invalid_grant"}]}, "token endpoint"),
         ({"faults": [{"first": "one"}]}, "'first' has the wrong type"),
-        ({"faults": [{"first": 0}]}, "1 or more"),
-        ({"faults": [{"delay": -1}]}, "delay must be 0 or more"),
-        ({"faults": [{"probability": 2}]}, "from 0 to 1"),
+        ({"faults": [{"first": 0}]}, "first must be 1 to "),
+        ({"faults": [{"delay": -1}]}, "delay must be 0 to 3600, not -1"),
+        ({"faults": [{"delay": 3601}]}, "delay must be 0 to 3600"),
+        ({"faults": [{"drip_rows": 1, "drip_delay": float("nan")}]}, "drip_delay must be 0 to 3600"),
+        ({"faults": [{"retry_delay": float("inf"), "error": "quota_error.RESOURCE_EXHAUSTED"}]}, "retry_delay must be"),
+        ({"faults": [{"every": 10**12}]}, "every must be 1 to"),
+        ({"faults": [{"calls": [0]}]}, "calls must be 1 to"),
+        ({"faults": [{"calls": ["x"]}]}, "'calls' has the wrong type"),
+        ({"faults": [{"message": "x" * 1001}]}, "message must be 0 to 1000 characters long"),
+        ({"faults": [{"customers": ["1" * 1001]}]}, "customers must be 0 to 1000 characters long"),
+        ({"faults": [{"customers": ["1"] * 10_001}]}, "10001 customers, which is more than 10000"),
+        ({"faults": [{}] * 1_001}, "1001 rules, which is more than 1000"),
+        ({"seed": True}, "seed and operations_per_day must be integers"),
+        ({"operations_per_day": -1}, "operations_per_day must be 0 to"),
+        ({"faults": [{"probability": 2}]}, "probability must be 0 to 1"),
         ({"faults": [{"customers": [None]}]}, "'customers' has the wrong type"),
         ({"faults": [{"retry_delay": 1}]}, "needs an error"),
         ({"faults": [{"rate_scope": "PROJECT"}]}, "'PROJECT' is not a rate scope"),
@@ -330,7 +342,11 @@ def test_an_invalid_plan_is_an_error_that_says_why(document: Any, said: str) -> 
         fault_plan_from(document)
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.toml", "x = "), ("a.json", "{"), ("b.json", None)])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.toml", "x = "), ("a.json", "{"), ("b.json", None), ("c.json", "[" * 100_000), ("d.toml", "#" * 2**20 + "\n")],
+    ids=["toml", "json", "missing", "nested", "long"],
+)
 def test_an_error_names_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: str | None) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -139,6 +140,66 @@ def test_an_unknown_key_of_the_body_is_refused(post: Post) -> None:
 def test_a_body_that_is_not_json_is_refused(emulator: EmulatorServer, agency: SyntheticAgency, body: bytes) -> None:
     url = f"{emulator.rest_url}/v26/customers/{agency.client_ids[0]}/googleAds:search"
     assert call(url, raw=body, login_customer_id=agency.login_customer_id)[0] == 400
+
+
+POST = b"POST /v26/customers/1/googleAds:search HTTP/1.1\r\n"
+
+
+class TestMalformedRequests:
+    """What is not HTTP gets 4xx at once, without a traceback, and the server goes on."""
+
+    @pytest.mark.parametrize(
+        ("sent", "code"),
+        [
+            (b"nonsense\r\n\r\n", 400),
+            (b"GET / HTTP/x\r\n\r\n", 400),
+            (b"GET / HTTP/1.1 more\r\n\r\n", 400),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+            (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),
+            (b"BREW /v26 HTTP/1.1\r\n\r\n", 405),
+            (b"GET /\xff\xfe%ff%00 HTTP/1.1\r\nConnection: close\r\n\r\n", 404),
+            (b"GET /v26/googleAdsFields/%ff%fe HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+            (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+            (POST + b"no colon\r\n\r\n", 400),
+            (POST + b"x: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+            (POST + b"x: 1\r\n" * 200 + b"\r\n", 431),
+            (POST + b"Content-Length: ten\r\n\r\n", 400),
+            (POST + b"Content-Length: -1\r\n\r\n", 400),
+            (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
+            (POST + b"Content-Length: 99999999999\r\n\r\n", 413),
+            (POST + b"Content-Length: 10\r\n\r\n{}", 400),
+            (POST + b"Transfer-Encoding: gzip\r\n\r\n", 400),
+            (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}", 400),
+            (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", 400),
+            (POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n", 400),
+            (POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffff\r\n", 413),
+            (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 200, 431),
+            (POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 403),
+            (b"POST /_faults HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n", 413),
+            (b"POST /token HTTP/1.1\r\nContent-Length: 3\r\n\r\n\xff=\xfe", 400),
+        ],
+    )
+    def test_the_answer_is_the_clients_fault(
+        self, emulator: EmulatorServer, capfd: pytest.CaptureFixture[str], sent: bytes, code: int
+    ) -> None:
+        at, port = emulator.rest_url.removeprefix("http://").split(":")
+        with socket.create_connection((at, int(port)), timeout=20) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            answered = b"".join(iter(lambda: connection.recv(65_536), b""))
+        head, _, body = answered.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % code)
+        assert json.loads(body)["error"]
+        assert capfd.readouterr() == ("", "")
+
+    def test_a_body_that_does_not_arrive_ends_the_request(
+        self, emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gads_emulator.http_server._Handler.timeout", 0.05)
+        at, port = emulator.rest_url.removeprefix("http://").split(":")
+        with socket.create_connection((at, int(port)), timeout=20) as connection:
+            connection.sendall(POST + b"Content-Length: 10\r\n\r\n{}")
+            assert connection.recv(12) == b"HTTP/1.1 408"
 
 
 def test_an_unknown_path_is_not_found(emulator: EmulatorServer) -> None:

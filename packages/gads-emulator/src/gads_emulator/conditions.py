@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Any, TypeAlias
 
+import re2
+
 from gads_emulator.calendar_segments import during
 from gads_emulator.failures import refusal
 from gads_emulator.schema import Field
@@ -35,8 +37,10 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
     """Return a test of the field's value, in which None is an unset value.
 
     An unset value meets `IS NULL` and every negation, and nothing else. `=`, `IN`, `CONTAINS` and `REGEXP_MATCH` are
-    case-sensitive, `LIKE` is not. Raises `ApiFailureError` for what the API refuses.
+    case-sensitive, `LIKE` is not. Patterns meet a whole text, in a time that grows with its length alone. Raises
+    `ApiFailureError` for what the API refuses.
     Source: https://developers.google.com/google-ads/api/docs/query/case-sensitivity
+    and https://developers.google.com/google-ads/api/docs/query/grammar (REGEXP_MATCH is RE2)
     """
     if field.kind == "message":
         raise refusal("PROHIBITED_FIELD_IN_WHERE_CLAUSE", field.path)
@@ -137,19 +141,24 @@ def _day_bounds(condition: Condition, today: date) -> tuple[date | None, date | 
     return None, days[0] - (one if name == "<" else timedelta())
 
 
-def _like(pattern: str) -> re.Pattern[str]:
+def _like(pattern: str) -> Any:
     """Compile a LIKE pattern: `%` is any text, `_` any character; brackets escape, as in `[%]`, `[_]` and `[[]`."""
     wild = {"%": ".*", "_": "."}
     tokens = re.findall(r"\[[%_\[\]]\]|.", pattern, re.DOTALL)
-    text = "".join(wild.get(token) or re.escape(token[1] if len(token) == 3 else token) for token in tokens)
-    return re.compile(text, re.IGNORECASE | re.DOTALL)
+    text = "".join(wild.get(token) or re2.escape(token[1] if len(token) == 3 else token) for token in tokens)
+    return _regexp(text, dot_nl=True, case_sensitive=False)
 
 
-def _regexp(pattern: str) -> re.Pattern[str]:
+def _regexp(pattern: str, **options: bool) -> Any:
+    settings = re2.Options()
+    for name, value in {"log_errors": False, **options}.items():
+        setattr(settings, name, value)
     try:
-        return re.compile(pattern, re.DOTALL)
-    except re.error as error:
-        raise refusal("BAD_VALUE", pattern, message=f"Invalid regular expression: {error}") from None
+        return re2.compile(pattern, settings)
+    except re2.error as error:
+        # QueryError has no code of its own for patterns: BAD_VALUE is "Value is invalid".
+        said = error.args[0].decode("utf-8", "replace")
+        raise refusal("BAD_VALUE", pattern, message=f"Invalid regular expression: {said}") from None
 
 
 def _value(field: Field, text: str) -> Any:

@@ -21,6 +21,21 @@ TOKEN = "Token"
 """The method by which a rule selects the OAuth token endpoint."""
 RATE_SCOPES = ("DEVELOPER", "ACCOUNT", "UNSPECIFIED")
 _KNOWN_METHODS = frozenset({*METHODS, TOKEN})
+MAX_PLAN_BYTES = 1024 * 1024
+"""Bytes of a plan's file or request body."""
+_MAX_COUNT = 1_000_000_000
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("first", "every", "drip_rows", "calls"), (1, _MAX_COUNT)),
+    **dict.fromkeys(("after_rows", "after_pages", "operations_per_day"), (0, _MAX_COUNT)),
+    **dict.fromkeys(("delay", "drip_delay"), (0, 3_600)),
+    "retry_delay": (0, 30 * 86_400),
+    "probability": (0, 1),
+    "seed": (-(2**63), 2**63 - 1),
+}
+"""The least and the largest value of each number, seconds for delays."""
+_TEXT_BOUNDS = (0, 1_000)
+"""Characters of each text: a message travels in gRPC's trailing metadata, of which clients take 8 KiB."""
+_MAX_ITEMS = {"rules": 1_000, "customers": 10_000}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +112,7 @@ class FaultRule:
             raise _wrong("retry_delay needs an error", "add error = 'quota_error.RESOURCE_TEMPORARILY_EXHAUSTED'")
         if self.rate_scope not in RATE_SCOPES:
             raise _wrong(f"{self.rate_scope!r} is not a rate scope", f"rate scopes: {', '.join(RATE_SCOPES)}")
-        least = dict.fromkeys(("first", "every", "drip_rows"), 1)
-        for name in ("first", "every", "drip_rows", "delay", "drip_delay", "after_rows", "after_pages", "retry_delay"):
-            value = getattr(self, name)
-            if value is not None and value < least.get(name, 0):
-                raise _wrong(f"{name} must be {least.get(name, 0)} or more, not {value}")
-        if self.probability is not None and not 0 <= self.probability <= 1:
-            raise _wrong(f"probability must be from 0 to 1, not {self.probability}")
+        _check_bounds(self)
 
     @property
     def fails(self) -> bool:
@@ -132,11 +141,33 @@ class FaultPlan:
     A stream or a search is one operation.
     """
 
+    def __post_init__(self) -> None:
+        _check_bounds(self)
+
+
+def _check_bounds(part: FaultRule | FaultPlan) -> None:
+    for name, value in vars(part).items():
+        items = value if isinstance(value, tuple) else (value,)
+        most = _MAX_ITEMS.get(name, 100)
+        if len(items) > most:
+            raise _wrong(f"there are {len(items)} {name}, which is more than {most}")
+        for item in items:
+            size, (low, high) = item, _BOUNDS.get(name, _TEXT_BOUNDS)
+            if isinstance(item, str):
+                size, (low, high) = len(item), _TEXT_BOUNDS
+            if isinstance(size, int | float) and not low <= size <= high:  # NaN is not within bounds either
+                unit = " characters long" if isinstance(item, str) else ""
+                raise _wrong(f"{name} must be {low} to {high}{unit}, not {size}")
+
 
 def read_fault_plan(path: Path) -> FaultPlan:
     """Read a `.toml` or `.json` file. Raises `ConfigurationError`."""
     try:
-        text = path.read_text("utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_PLAN_BYTES + 1)
+        if len(content) > MAX_PLAN_BYTES:
+            raise _wrong(f"longer than {MAX_PLAN_BYTES} bytes")
+        text = content.decode()
         return fault_plan_from(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
@@ -157,9 +188,11 @@ def fault_plan_from(document: object) -> FaultPlan:
     if unknown:
         raise _wrong(f"unknown key {unknown[0]!r}", "known: seed, operations_per_day, faults")
     seed, budget, rules = document.get("seed", 1), document.get("operations_per_day"), document.get("faults", [])
-    if not isinstance(seed, int) or not isinstance(budget, int | None) or not isinstance(rules, list):
+    numbers = type(seed) is int and (budget is None or type(budget) is int)  # a bool is an int in Python
+    if not numbers or not isinstance(rules, list):
         raise _wrong("seed and operations_per_day must be integers, and faults a list of tables")
-    return FaultPlan(rules=tuple(_rule(rule) for rule in rules), seed=seed, operations_per_day=budget)
+    read = tuple(_rule(rule) for rule in rules[: _MAX_ITEMS["rules"] + 1])
+    return FaultPlan(rules=read, seed=seed, operations_per_day=budget)
 
 
 def fault_plan_as_json(plan: FaultPlan) -> dict[str, Any]:
@@ -185,9 +218,9 @@ def _rule(document: object) -> FaultRule:
         kind = known[name]
         if kind.startswith("tuple"):
             items = value if isinstance(value, list) else [value]
-            wanted = int if "int" in kind else str
             # A customer's id may be written as a number.
-            values[name] = tuple(wanted(item) if isinstance(item, int | str) else _refuse(name) for item in items)
+            wanted, taken = (int, (int,)) if "int" in kind else (str, (int, str))
+            values[name] = tuple(wanted(item) if type(item) in taken else _refuse(name) for item in items)
             continue
         kinds = _KINDS[kind.partition(" ")[0]]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):

@@ -87,9 +87,12 @@ class Faults:
                     continue
                 counted = (index, customer_id if rule.each_customer else "")
                 self._seen[counted] += 1
-                asked = (index, customer_id, method, query)
-                self._seen[asked] += 1
-                if _is_time(rule, self._seen[counted]) and _is_chosen(rule, (plan.seed, *asked, self._seen[asked])):
+                chosen = True
+                if rule.probability is not None:
+                    asked = (index, customer_id, method, query)
+                    self._seen[asked] += 1
+                    chosen = _is_chosen(rule.probability, (plan.seed, *asked, self._seen[asked]))
+                if chosen and _is_time(rule, self._seen[counted]):
                     self._struck[index] += 1
                     striking.append(rule)
             return striking
@@ -147,11 +150,9 @@ def _is_time(rule: FaultRule, number: int) -> bool:
     )
 
 
-def _is_chosen(rule: FaultRule, key: tuple[Hashable, ...]) -> bool:
-    if rule.probability is None:
-        return True
+def _is_chosen(probability: float, key: tuple[Hashable, ...]) -> bool:
     digest = blake2b(repr(key).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) < rule.probability * 2**64
+    return int.from_bytes(digest) < probability * 2**64
 
 
 def _failure(rule: FaultRule) -> ApiFailureError:

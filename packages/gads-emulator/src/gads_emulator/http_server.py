@@ -1,6 +1,7 @@
 """HTTP on loopback, with and without TLS: REST, the OAuth token endpoint and the control of faults."""
 
 import json
+import socket
 import socketserver
 import threading
 from collections.abc import Mapping
@@ -13,14 +14,18 @@ from gads_domain.errors import ConfigurationError
 from gads_emulator.api import Policy, Selection
 from gads_emulator.certificates import GOOGLE_NAMES, Authority
 from gads_emulator.failures import CutConnectionError
-from gads_emulator.fault_plan import fault_plan_as_json, fault_plan_from
+from gads_emulator.fault_plan import MAX_PLAN_BYTES, fault_plan_as_json, fault_plan_from
 from gads_emulator.faults import Faults
+from gads_emulator.request_body import MalformedRequestError, read_body
 from gads_emulator.rest_service import RestResponse, respond
 from gads_emulator.token_endpoint import give_token
 
 FAULTS_PATH = "/_faults"
 TOKEN_PATH = "/token"
 _MAX_BODY = 16 * 1024 * 1024
+_MAX_MESSAGE = 200
+_LINGER_SECONDS = 1.0
+"""How long a refused client may go on sending before the connection breaks."""
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -84,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    timeout = 300
+    """Seconds without a byte after which a connection ends."""
 
     _started = False
     """Whether the headers of a chunked body have been sent."""
@@ -114,16 +121,29 @@ class _Handler(BaseHTTPRequestHandler):
         if self.connection is not self.request:
             self.connection.close()
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse a request that is malformed and close the connection; the fault is the client's, so never 5xx."""
+        code = {501: 405, 505: 400}.get(code, int(code))
+        self.request_version = self.protocol_version  # of a request line that was not read, it says HTTP/0.9
+        self.close_connection = True
+        self._reply(code, _error(code, (message or self.responses[code][0])[:_MAX_MESSAGE]))
+        # What was sent and not read would reset the connection before the client has the answer.
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LINGER_SECONDS)
+            left = _MAX_BODY
+            while left > 0 and (read := self.connection.recv(65_536)):
+                left -= len(read)
+
     def _serve(self) -> None:
         server, verb = cast(HttpServer, self.server), self.command
         self._started = False
-        length = int(self.headers.get("content-length") or 0)
-        if length > _MAX_BODY:
-            self.close_connection = True
-            self._reply(413, _error(413, "The request is too large."))
-            return
-        body = self.rfile.read(length)
         path = self.path.partition("?")[0]
+        try:
+            body = read_body(self.rfile, self.headers, MAX_PLAN_BYTES if path == FAULTS_PATH else _MAX_BODY)
+        except MalformedRequestError as error:
+            self.send_error(error.code, str(error))
+            return
         if path == FAULTS_PATH:
             self._reply(*_control_faults(server.faults, verb, body))
             return
@@ -175,7 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self._head(status, {**headers, "content-length": str(len(body))})
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
         self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
