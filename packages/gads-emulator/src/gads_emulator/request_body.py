@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from email.message import Message
-from typing import BinaryIO
+from io import BufferedIOBase
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
@@ -19,7 +19,7 @@ class MalformedRequestError(Exception):
         self.code = code
 
 
-def read_body(file: BinaryIO, headers: Message, most: int) -> bytes:
+def read_body(file: BufferedIOBase, headers: Message, most: int) -> bytes:
     """Read a body of at most `most` bytes. Raises `MalformedRequestError`."""
     if headers.defects:
         raise MalformedRequestError(400, "The headers are malformed.")
@@ -35,7 +35,7 @@ def read_body(file: BinaryIO, headers: Message, most: int) -> bytes:
     return _exactly(file, int(length), most)
 
 
-def _chunks(file: BinaryIO, most: int) -> Iterator[bytes]:
+def _chunks(file: BufferedIOBase, most: int) -> Iterator[bytes]:
     while size := _chunk_size(file):
         chunk = _exactly(file, size, most)
         most -= size
@@ -48,14 +48,14 @@ def _chunks(file: BinaryIO, most: int) -> Iterator[bytes]:
     raise MalformedRequestError(431, "There are too many trailers.")
 
 
-def _chunk_size(file: BinaryIO) -> int:
+def _chunk_size(file: BufferedIOBase) -> int:
     size = file.readline(_MAX_LINE).partition(b";")[0].strip()
     if not _CHUNK_SIZE.fullmatch(size):
         raise MalformedRequestError(400, "The size of a chunk is not a number.")
     return int(size, 16)
 
 
-def _exactly(file: BinaryIO, length: int, most: int) -> bytes:
+def _exactly(file: BufferedIOBase, length: int, most: int) -> bytes:
     if length > most:
         raise MalformedRequestError(413, "The request is too large.")
     try:
