@@ -1,7 +1,7 @@
-"""Write `src/gads_gaql/fields/<version>.json.gz` from the descriptors of the installed google-ads client.
+"""Write `src/gads_gaql/fields/<version>.json.gz` and `….binpb.gz` from the installed google-ads client's descriptors.
 
 Run by hand when the client moves: `python packages/gads-gaql/generate/field_catalogue.py`. The same descriptors
-give the same bytes. A version that the client no longer carries loses its file.
+give the same bytes. A version that the client no longer carries loses its files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import pkgutil
 import re
 from pathlib import Path
 from typing import Any
+
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
 FIELDS = Path(__file__).resolve().parent.parent / "src" / "gads_gaql" / "fields"
 
@@ -31,6 +34,14 @@ _KINDS = {
     14: "enum",
 }
 """The numbers of `FieldDescriptorProto.Type` that the API uses."""
+
+_SERVICES = {
+    "services.types.google_ads_service": "GoogleAdsRow",
+    "services.types.customer_service": "ListAccessibleCustomersResponse",
+    "services.types.google_ads_field_service": "SearchGoogleAdsFieldsResponse",
+    "errors.types.errors": "GoogleAdsFailure",
+}
+"""A message of each file that is kept, with what these files import."""
 
 
 def carried_versions() -> list[str]:
@@ -83,10 +94,44 @@ def _name_parts(version: str, resource: str) -> list[str]:
     return [] if path is None else [name for name in inspect.signature(path).parameters if name != "customer_id"]
 
 
+def descriptor_set(version: str) -> bytes:
+    """The messages that are read and sent, a `FileDescriptorSet` in the order of imports with the API's names."""
+    found: dict[str, FileDescriptorProto] = {}
+
+    def add(file: FileDescriptor) -> None:
+        if file.name not in found:
+            for needed in sorted(file.dependencies, key=lambda dependency: str(dependency.name)):
+                add(needed)
+            found[file.name] = FileDescriptorProto()
+            file.CopyToProto(found[file.name])
+            found[file.name].dependency.sort()
+
+    for module, message in _SERVICES.items():
+        types = importlib.import_module(f"google.ads.googleads.{version}.{module}")
+        add(getattr(types, message).pb().DESCRIPTOR.file)
+    for file in found.values():
+        file.ClearField("options")
+        for message_type in file.message_type:
+            _use_names_of_the_api(message_type)
+    return FileDescriptorSet(file=found.values()).SerializeToString(deterministic=True)
+
+
+def _use_names_of_the_api(message: DescriptorProto) -> None:
+    for field in message.field:
+        field.name = field.name.removesuffix("_")
+        field.ClearField("json_name")
+    for nested in message.nested_type:
+        _use_names_of_the_api(nested)
+
+
 def encode(document: dict[str, Any]) -> bytes:
     """The file's bytes; equal documents give equal bytes."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return gzip.compress(text.encode(), compresslevel=9, mtime=0)
+    return pack(json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
+
+
+def pack(data: bytes) -> bytes:
+    """Compressed without the time."""
+    return gzip.compress(data, compresslevel=9, mtime=0)
 
 
 def main() -> None:
@@ -95,8 +140,9 @@ def main() -> None:
     FIELDS.mkdir(exist_ok=True)
     for version in versions:
         (FIELDS / f"{version}.json.gz").write_bytes(encode(describe(version)))
-    for path in FIELDS.glob("*.json.gz"):
-        if path.name.removesuffix(".json.gz") not in versions:
+        (FIELDS / f"{version}.binpb.gz").write_bytes(pack(descriptor_set(version)))
+    for path in FIELDS.glob("*.gz"):
+        if path.name.partition(".")[0] not in versions:
             path.unlink()
 
 

@@ -35,6 +35,8 @@ def test_the_packaged_fields_are_those_of_the_descriptors(version: str) -> None:
     packed = (resources.files("gads_gaql") / "fields" / f"{version}.json.gz").read_bytes()
     assert gzip.decompress(packed) == gzip.decompress(GENERATOR.encode(GENERATOR.describe(version)))
     assert packed[4:8] == bytes(4), "the time in the gzip header is not zero"
+    descriptors = (resources.files("gads_gaql") / "fields" / f"{version}.binpb.gz").read_bytes()
+    assert gzip.decompress(descriptors) == GENERATOR.descriptor_set(version)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
-"""The official client, opened from its own configuration, and the raw pages of its own channel."""
+"""A channel to the API from the official client's own configuration, and the raw pages of its calls."""
 
-import importlib
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from google.ads.googleads import config as client_config
 from google.ads.googleads.client import GoogleAdsClient
@@ -14,6 +13,7 @@ from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import ApiUnreachableError, ConfigurationError, CredentialsError, GadsError, TransientApiError
 from gads_extractor.certificate_probe import certificate_fault
+from gads_extractor.channel import DEFAULT_HOST, USER_AGENT, open_channel
 from gads_extractor.errors import (
     CALL_ERRORS,
     NO_CONNECTION,
@@ -25,12 +25,14 @@ from gads_extractor.errors import (
     untrusted_certificate,
 )
 from gads_extractor.idle_watch import IdleWatch, Wait
-from gads_extractor.pruned_descriptor import stream_response
 from gads_extractor.token_request import credentials_of
+from gads_gaql.catalogue import load
+from gads_gaql.descriptors import message_class
 
 IDLE_TIMEOUT = 300.0
 """Seconds that a stream may be silent before it is given up."""
 
+_Metadata: TypeAlias = tuple[tuple[str, str], ...]
 _ENVIRONMENT = "GOOGLE_ADS_"
 _SECRETS = ("developer_token", "client_secret", "refresh_token")
 _KINDS_OF_CREDENTIALS = (
@@ -59,9 +61,9 @@ class GoogleAdsConnection:
         self.api_version = api_version
         self._secrets = secrets
         _quieten_client()
-        service = client.get_service("GoogleAdsService")
-        self._channel: Any = service.transport.grpc_channel
-        self._endpoint = str(client.endpoint or service.transport.host)
+        endpoint = str(client.endpoint or DEFAULT_HOST)
+        self._endpoint = endpoint if ":" in endpoint else f"{endpoint}:443"
+        self._channel = open_channel(client, endpoint, api_version)
         self._service = f"/google.ads.googleads.{api_version}.services"
         self._client = client
         self._idle_watch = IdleWatch()
@@ -76,10 +78,10 @@ class GoogleAdsConnection:
         """Open from the client's own file, or without one from its `GOOGLE_ADS_*` variables.
 
         Asks the token server for an access token. Raises `ConfigurationError` for a file that cannot be read, a version
-        that the client does not carry or a token server whose certificate is not trusted, `CredentialsError` for
+        that is not known or a token server whose certificate is not trusted, `CredentialsError` for
         credentials that are missing, malformed or refused, `ApiUnreachableError` if the token server does not answer.
         """
-        stream_response(api_version)
+        load(api_version)
         settings = _from_file(configuration) if configuration is not None else _from_environment()
         secrets = tuple(str(settings[name]) for name in _SECRETS if settings.get(name))
         _require_one_kind(settings)
@@ -92,14 +94,13 @@ class GoogleAdsConnection:
 
         Closing the iterator ends the call. A stream that is silent for `idle_timeout` seconds fails as transient.
         """
-        types = _service_types(self.api_version, "google_ads_service")
-        request = types.SearchGoogleAdsStreamRequest(customer_id=customer_id, query=query)
+        request = self._type("SearchGoogleAdsStreamRequest")
         start = self._channel.unary_stream(
             f"{self._service}.GoogleAdsService/SearchStream",
-            request_serializer=types.SearchGoogleAdsStreamRequest.serialize,
+            request_serializer=request.SerializeToString,
             response_deserializer=None,
         )
-        call = start(request, metadata=(("x-goog-request-params", f"customer_id={customer_id}"),))
+        call = start(request(customer_id=customer_id, query=query), metadata=_metadata(customer_id))
         wait = Wait(self._idle_watch, idle_timeout, call.cancel)
         begun = False
         try:
@@ -125,13 +126,9 @@ class GoogleAdsConnection:
 
         Raises `CredentialsError`, an `ApiError`, or `ConfigurationError` for a certificate that is not trusted.
         """
-        types = _service_types(self.api_version, "customer_service")
-        start = self._channel.unary_unary(
-            f"{self._service}.CustomerService/ListAccessibleCustomers",
-            request_serializer=types.ListAccessibleCustomersRequest.serialize,
-            response_deserializer=types.ListAccessibleCustomersResponse.deserialize,
-        )
-        response = self._called(lambda: start(types.ListAccessibleCustomersRequest(), timeout=timeout))
+        method = f"{self._service}.CustomerService/ListAccessibleCustomers"
+        request = self._type("ListAccessibleCustomersRequest")()
+        response = self._called(method, request, "ListAccessibleCustomersResponse", _metadata(), timeout)
         return sorted(name.removeprefix("customers/") for name in response.resource_names)
 
     def validate(self, customer_id: str, query: str, *, timeout: float = 60.0) -> None:
@@ -139,15 +136,9 @@ class GoogleAdsConnection:
 
         Raises an `ApiError` for what the API refuses of query or account, and what `check` raises.
         """
-        types = _service_types(self.api_version, "google_ads_service")
-        start = self._channel.unary_unary(
-            f"{self._service}.GoogleAdsService/Search",
-            request_serializer=types.SearchGoogleAdsRequest.serialize,
-            response_deserializer=types.SearchGoogleAdsResponse.deserialize,
-        )
-        request = types.SearchGoogleAdsRequest(customer_id=customer_id, query=query, validate_only=True)
-        place = (("x-goog-request-params", f"customer_id={customer_id}"),)
-        self._called(lambda: start(request, metadata=place, timeout=timeout))
+        method = f"{self._service}.GoogleAdsService/Search"
+        request = self._type("SearchGoogleAdsRequest")(customer_id=customer_id, query=query, validate_only=True)
+        self._called(method, request, "SearchGoogleAdsResponse", _metadata(customer_id), timeout)
 
     def close(self) -> None:
         """End the channel; streams that are open fail."""
@@ -162,11 +153,19 @@ class GoogleAdsConnection:
     def __repr__(self) -> str:
         return f"GoogleAdsConnection({self.api_version})"
 
-    def _called(self, call: Callable[[], Any]) -> Any:
-        """What `call` returns, made once more with a new access token if the old one has expired."""
+    def _type(self, name: str) -> Any:
+        return message_class(self.api_version, f"services.{name}")
+
+    def _called(self, method: str, request: Any, response: str, metadata: _Metadata, timeout: float) -> Any:
+        """What the method answers, called once more with a new access token if the old one has expired."""
+        call = self._channel.unary_unary(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=self._type(response).FromString,
+        )
         for can_renew in (True, False):
             try:
-                return call()
+                return call(request, metadata=metadata, timeout=timeout)
             except CALL_ERRORS as error:
                 failure = self._failure(error)
                 if not (can_renew and failure.token_expired):
@@ -188,8 +187,10 @@ def _silent(seconds: float) -> CallFailure:
     return CallFailure(BrokenStreamError(f"DEADLINE_EXCEEDED: the stream was silent for {seconds:g} s"))
 
 
-def _service_types(api_version: str, name: str) -> Any:
-    return importlib.import_module(f"google.ads.googleads.{api_version}.services.types.{name}")
+def _metadata(customer_id: str | None = None) -> _Metadata:
+    """What the official client's methods add to a call, beside its interceptors."""
+    place = () if customer_id is None else (("x-goog-request-params", f"customer_id={customer_id}"),)
+    return *place, ("x-goog-api-client", USER_AGENT)
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Sources: https://developers.google.com/google-ads/api/docs/best-practices/error-types and the `ErrorCode` message.
 """
 
-import importlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from gads_domain.errors import (
 )
 from gads_domain.quota import RestAsked
 from gads_extractor import credential_hints
+from gads_extractor.channel import failure_in
 from gads_extractor.quota_failures import QUOTA_ERRORS, RESTS, rest_asked
 
 _TRANSIENT_CODES = {
@@ -149,11 +149,11 @@ def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ())
     if isinstance(error, auth_errors.GoogleAuthError):
         return CallFailure(explain_oauth(error, secrets))
     if isinstance(error, GoogleAdsException):
-        return _of_failure(type(error.failure).pb(error.failure), error.error.code(), error.request_id, secrets)
+        return _of_failure(error.failure, error.error.code(), error.request_id, secrets)
     if not isinstance(error, grpc.Call):
         return CallFailure(TransientApiError(_line(f"{type(error).__name__}: {error}", secrets)))
     trailing: Sequence[tuple[str, Any]] = tuple(error.trailing_metadata() or ())
-    failure = _failure_in(trailing, api_version)
+    failure = failure_in(trailing, api_version)  # the client does not read it for INTERNAL and RESOURCE_EXHAUSTED
     request_id = next((str(value) for name, value in trailing if name == "request-id"), "")
     if failure is not None:
         return _of_failure(failure, error.code(), request_id, secrets)
@@ -180,19 +180,6 @@ def untrusted_certificate(peer: str, reason: str) -> ConfigurationError:
         hint="if a proxy inspects TLS, its authority must be trusted: google_ads.ca_certificate names the file of the "
         "authority for the API, the variable REQUESTS_CA_BUNDLE that for the token server",
     )
-
-
-def _failure_in(trailing: Sequence[tuple[str, Any]], api_version: str) -> Any | None:
-    """The failure in the trailing metadata; the client does not read it for INTERNAL and RESOURCE_EXHAUSTED."""
-    key = f"google.ads.googleads.{api_version}.errors.googleadsfailure-bin"
-    for name, value in trailing:
-        if name == key:
-            types = importlib.import_module(f"google.ads.googleads.{api_version}.errors.types.errors")
-            try:
-                return types.GoogleAdsFailure.pb().FromString(value)
-            except Exception:  # bytes that are no failure leave the status to speak for itself
-                return None
-    return None
 
 
 def _of_failure(failure: Any, status: grpc.StatusCode, request_id: str, secrets: Iterable[str]) -> CallFailure:

@@ -15,7 +15,8 @@ from pyarrow.lib import StringBuilder
 
 from gads_domain.errors import PermanentApiError
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_extractor.pruned_descriptor import REQUEST_ID, RESULTS, FieldPath, path_of, pruned_response, stream_response
+from gads_extractor.pruned_descriptor import REQUEST_ID, RESULTS, FieldPath, path_of, pruned_response
+from gads_gaql.descriptors import message_class
 from gads_payload.schema import arrow_schema, arrow_type
 
 pc: Any = pyarrow.compute
@@ -42,11 +43,11 @@ class PageDecoder:
     everything below an absent message. A repeated field without items is an empty list. An enum's number that the
     client does not know comes out as the number's text.
 
-    Raises `ConfigurationError` for an API version that the client does not carry, `QueryError` for an unknown field.
+    Raises `ConfigurationError` for an API version that is not known, `QueryError` for an unknown field.
     """
 
     def __init__(self, api_version: str, schema: TableSchema) -> None:
-        response = stream_response(api_version)
+        response = message_class(api_version, "services.SearchGoogleAdsStreamResponse").DESCRIPTOR
         paths = {column.field: path_of(response, column.field) for column in schema.columns}
         shapes = [_Shape(response, part) for part in _without_overlap(paths)]
         self._schema = arrow_schema(schema)
@@ -181,14 +182,5 @@ class _JsonTexts:
         if self._is_field_mask:
             value: object = ",".join(message.paths)
         else:
-            value = _api_names(json_format.MessageToDict(message, preserving_proto_field_name=True))
+            value = json_format.MessageToDict(message, preserving_proto_field_name=True)
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _api_names(value: object) -> object:
-    """`type_` is how the client's Python code spells `type`."""
-    if isinstance(value, dict):
-        return {name.removesuffix("_"): _api_names(below) for name, below in value.items()}
-    if isinstance(value, list):
-        return [_api_names(item) for item in value]
-    return value

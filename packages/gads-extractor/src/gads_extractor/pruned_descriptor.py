@@ -3,7 +3,6 @@
 A full `GoogleAdsRow` has some 17,000 leaf fields; parsed whole, one page takes 79 MB and most of the time.
 """
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,7 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from gads_domain.errors import ConfigurationError, QueryError
+from gads_domain.errors import QueryError
 
 RESULTS = "results"
 REQUEST_ID = "request_id"
@@ -25,34 +24,15 @@ FieldPath = tuple[FieldDescriptor, ...]
 """The fields from the row down to what is selected."""
 
 
-def stream_response(api_version: str) -> Descriptor:
-    """The real descriptor of `SearchGoogleAdsStreamResponse`.
-
-    Raises `ConfigurationError` for a version that the installed client does not carry. The first call of a version
-    imports its modules, which takes a second or two.
-    """
-    try:
-        module = importlib.import_module(f"google.ads.googleads.{api_version}.services.types.google_ads_service")
-    except ImportError:
-        raise ConfigurationError(
-            f"the installed google-ads client does not carry API version {api_version!r}",
-            hint="set google_ads.api_version to one that it carries, or install another google-ads",
-        ) from None
-    return cast(Descriptor, module.SearchGoogleAdsStreamResponse.pb().DESCRIPTOR)
-
-
 def path_of(response: Descriptor, gaql_field: str) -> FieldPath:
-    """The descriptors along a GAQL path such as `campaign.status`; raises `QueryError` if there is no such path.
-
-    The client's own descriptors call a field `type_` that GAQL, and the API, call `type`.
-    """
+    """The descriptors along a GAQL path such as `campaign.status`; raises `QueryError` if there is no such path."""
     message: Descriptor | None = response.fields_by_name[RESULTS].message_type
     path: list[FieldDescriptor] = []
     for name in gaql_field.split("."):
         fields: Mapping[str, FieldDescriptor] = message.fields_by_name if message is not None else {}
-        found = fields.get(name) or fields.get(f"{name}_")
+        found = fields.get(name)
         if found is None or (path and path[-1].is_repeated):
-            raise QueryError(f"the installed google-ads client has no field {gaql_field!r}")
+            raise QueryError(f"the API version has no field {gaql_field!r}")
         path.append(found)
         message = found.message_type
     return tuple(path)

@@ -256,12 +256,16 @@ def sunsets() -> Mapping[str, date]:
 @cache
 def load(version: str) -> FieldCatalogue:
     """The fields of an API version; raises `ConfigurationError` for one that is not packaged."""
+    return FieldCatalogue(json.loads(packaged(version, "json")))
+
+
+def packaged(version: str, form: str) -> bytes:
+    """The data of an API version, as `json` or `binpb`; raises `ConfigurationError` for one that is not packaged."""
     if version not in versions():
         raise ConfigurationError(
             f"API version {version!r} is not known", hint=f"known versions: {', '.join(versions())}"
         )
-    packed = (resources.files("gads_gaql") / "fields" / f"{version}.json.gz").read_bytes()
-    return FieldCatalogue(json.loads(gzip.decompress(packed)))
+    return gzip.decompress((resources.files("gads_gaql") / "fields" / f"{version}.{form}.gz").read_bytes())
 
 
 @cache

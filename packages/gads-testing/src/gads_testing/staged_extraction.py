@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,9 +11,8 @@ from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_emulator import ApiFailureError, Call, Selection
+from gads_emulator.api_versions import load_version
 from gads_payload.reader import open_payload
-
-_SERVICE = importlib.import_module("google.ads.googleads.v26.services.types.google_ads_service")
 
 FIELDS = ["campaign.id", "campaign.status", "segments.date", "metrics.clicks", "metrics.cost_micros"]
 REPORT = ReportDefinition("campaign", f"SELECT {', '.join(FIELDS)} FROM campaign", schema_version=3)
@@ -63,7 +61,7 @@ def all_unsealed(outcomes: list[DayOutcome], slice_: ReportSlice, sink: RawSink)
 
 
 def page_of(*days: str | None, request_id: str = "made-up", campaign: int = 1) -> bytes:
-    page = _SERVICE.SearchGoogleAdsStreamResponse.pb()(request_id=request_id)
+    page = load_version("v26").stream_response(request_id=request_id)
     for number, day in enumerate(days):
         row = page.results.add()
         row.campaign.id = campaign + number
