@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from gads_emulator import ApiFailureError
-from gads_emulator.api_versions import installed_versions
 from gads_emulator.calendar_segments import during
 from gads_emulator.conditions import compile_condition, date_bounds
 from gads_emulator.schema import load_schema
+from gads_gaql.catalogue import versions
 from gads_gaql.parser import parse
 
 TODAY = date(2024, 6, 5)  # a Wednesday
@@ -19,7 +19,7 @@ LONG = "a" * 50_000
 
 def _meets(condition: str, value: Any) -> bool:
     (parsed,) = parse(f"SELECT campaign.id FROM campaign WHERE {condition}").conditions
-    field = load_schema(installed_versions()[-1]).field(parsed.field.name)
+    field = load_schema(versions()[-1]).field(parsed.field.name)
     assert field is not None
     return compile_condition(field, parsed, TODAY)(value)
 

@@ -8,7 +8,8 @@ from string import Formatter
 
 import gads_emulator
 from gads_domain.package_data import tables_of
-from gads_emulator.api_versions import error_codes, installed_versions
+from gads_emulator.api_versions import error_codes
+from gads_gaql.catalogue import versions
 from gads_gaql.resource_rules import CHANGE_TIMES
 
 REFUSALS: dict[str, dict[str, str]] = tables_of("gads_emulator", "api.toml")["refusals"]
@@ -21,7 +22,7 @@ def test_the_client_knows_every_refusal() -> None:
         for resource in CHANGE_TIMES
         for code in tables_of("gads_emulator", "api.toml")["change_refusals"]
     }
-    assert named - error_codes(installed_versions()[-1]) == set()
+    assert named - error_codes(versions()[-1]) == set()
 
 
 def test_every_refusal_is_raised_with_the_details_of_its_message() -> None:

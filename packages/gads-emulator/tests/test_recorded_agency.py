@@ -145,7 +145,7 @@ def test_the_owner_is_found_in_any_resource_name(write: Write, ask: Ask, folder:
     write("label", [{"customer": {"id": "1234567890"}, "label": {"name": "x"}}])
     assert list(RecordedAgency(folder).accounts) == ["1234567890", "77"]
     (row,) = ask("SELECT ad_group.type, customer.id FROM ad_group", "77")
-    assert row.ad_group.type_ == 2
+    assert row.ad_group.type == 2
     assert row.customer.resource_name == "customers/77"
     assert ask("SELECT ad_group.type FROM ad_group") == []
 
@@ -163,7 +163,7 @@ def test_reserved_words_are_read_in_both_spellings(write: Write, ask: Ask) -> No
         for n, key in ((1, "type_"), (2, "type"))
     ]
     write("ad_group", names)
-    assert [row.ad_group.type_ for row in ask("SELECT ad_group.type FROM ad_group")] == [2, 2]
+    assert [row.ad_group.type for row in ask("SELECT ad_group.type FROM ad_group")] == [2, 2]
 
 
 def test_fields_of_another_version_are_dropped_with_one_warning(
@@ -255,7 +255,7 @@ class TestRowsOfOneResourceRecordedWithDifferentFields:
         )
         rows = ask(self.QUERY)
         assert [(row.segments.date, row.metrics.clicks) for row in rows] == [("2024-01-01", 9), ("2024-01-02", 1)]
-        assert {row.campaign_budget.type_ for row in rows} == {2}
+        assert {row.campaign_budget.type for row in rows} == {2}
 
     def test_rows_with_different_attributes_are_not_summed(self, write: Write, ask: Ask) -> None:
         write(

@@ -94,7 +94,7 @@ def test_of_a_oneof_one_member_is_set(ask: Ask) -> None:
     seen = set()
     for row in rows:
         criterion = row.ad_group_criterion
-        kind = type(criterion).DESCRIPTOR.fields_by_name["type_"].enum_type.values_by_number[criterion.type_].name
+        kind = type(criterion).DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[criterion.type].name
         assert criterion.WhichOneof("criterion") == expected.get(kind)
         seen.add(kind)
     assert seen >= expected.keys()
@@ -109,10 +109,10 @@ def test_an_attribute_is_the_same_wherever_it_is_read(ask: Ask) -> None:
 
 
 def test_links_refer_to_resources_that_exist(ask: Ask) -> None:
-    assets = {row.asset.id: row.asset.type_ for row in ask("SELECT asset.id, asset.type FROM asset")}
+    assets = {row.asset.id: row.asset.type for row in ask("SELECT asset.id, asset.type FROM asset")}
     links = ask("SELECT asset.id, asset.type, campaign_asset.asset, campaign_asset.field_type FROM campaign_asset")
     assert links
-    assert all(assets[row.asset.id] == row.asset.type_ for row in links)
+    assert all(assets[row.asset.id] == row.asset.type for row in links)
     assert all(row.campaign_asset.asset.endswith(f"/{row.asset.id}") for row in links)
     labels = {row.label.resource_name for row in ask("SELECT label.id FROM label")}
     linked = {row.label.resource_name for row in ask("SELECT label.id, campaign.id FROM campaign_label")}

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from gads_domain.errors import GadsError
 from gads_emulator.agency import Account, Agency, ancestors
-from gads_emulator.api_versions import ApiVersion, Method, installed_versions, load_version
+from gads_emulator.api_versions import ApiVersion, Method, load_version
 from gads_emulator.evaluation import evaluate
 from gads_emulator.failures import ApiFailureError, CutConnectionError, refusal
 from gads_emulator.field_service import get_field, search_fields
@@ -27,6 +27,7 @@ from gads_emulator.page_cache import PageCache
 from gads_emulator.page_encoder import PageEncoder
 from gads_emulator.query_plan import Plan, make_plan, parse_query
 from gads_emulator.schema import load_schema
+from gads_gaql.catalogue import versions
 
 _log = logging.getLogger(__name__)
 
@@ -258,8 +259,8 @@ def start_call(
 
     `read` makes the request from its class. A version that is not installed is refused in the form of the newest.
     """
-    served = version_name in installed_versions()
-    call = Call(load_version(version_name if served else installed_versions()[-1]), method.name, None, metadata)
+    served = version_name in versions()
+    call = Call(load_version(version_name if served else versions()[-1]), method.name, None, metadata)
 
     def responses() -> Iterator[bytes]:
         if not served:

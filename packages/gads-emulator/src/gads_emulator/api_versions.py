@@ -1,18 +1,14 @@
-"""The API versions that the installed client has, each imported when it is first used, and the methods they serve."""
+"""The API versions that can be served, each loaded when it is first used, and their methods."""
 
 import functools
-import importlib
-import pkgutil
-import re
-import threading
 from dataclasses import dataclass
 from typing import Any
 
 from gads_domain.package_data import tables_of
+from gads_gaql.catalogue import versions
+from gads_gaql.descriptors import message_class
 
 _TABLES = tables_of("gads_emulator", "api.toml")
-_NAME = re.compile(r"v\d+")
-_loading = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +50,16 @@ METHODS = {table["name"]: Method(**table) for table in _TABLES["methods"]}
 
 
 @functools.cache
-def installed_versions() -> tuple[str, ...]:
-    """Return the names of the versions that can be served, oldest first; imports none of them."""
-    found = [module.name for module in pkgutil.iter_modules(importlib.import_module("google.ads.googleads").__path__)]
-    return tuple(sorted((name for name in found if _NAME.fullmatch(name)), key=lambda name: int(name[1:])))
-
-
-@functools.cache
 def load_version(name: str) -> ApiVersion:
-    """Import the classes of version `name` (about a second the first time).
-
-    Raises `KeyError` when the installed client does not have it.
-    """
-    if name not in installed_versions():
+    """Load the classes of version `name`. Raises `KeyError` for one that is not packaged."""
+    if name not in versions():
         raise KeyError(name)
-    with _loading:
-        classes = {
-            field: getattr(importlib.import_module(f"google.ads.googleads.{name}.{module}"), class_name).pb()
-            for module, fields in _TABLES["classes"].items()
-            for field, class_name in fields.items()
-        }
-    return ApiVersion(name, **classes)
+    return ApiVersion(name, **{field: message_class(name, path) for field, path in _TABLES["classes"].items()})
 
 
 @functools.cache
 def error_codes(name: str) -> frozenset[str]:
-    """Return every Google Ads error of version `name`, as `quota_error.RESOURCE_EXHAUSTED`; imports the version."""
+    """Return every Google Ads error of version `name`, as `quota_error.RESOURCE_EXHAUSTED`."""
     failure = load_version(name).failure.DESCRIPTOR
     groups = failure.fields_by_name["errors"].message_type.fields_by_name["error_code"].message_type.fields
     return frozenset(f"{group.name}.{code}" for group in groups for code in group.enum_type.values_by_name)

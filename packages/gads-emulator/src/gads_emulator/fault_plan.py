@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from gads_domain.errors import ConfigurationError
-from gads_emulator.api_versions import METHODS, error_codes, installed_versions
+from gads_emulator.api_versions import METHODS, error_codes
 from gads_gaql.catalogue import latest, load, versions
 
 TOKEN = "Token"
@@ -96,7 +96,7 @@ class FaultRule:
                 raise _wrong(f"unknown method {name!r}", f"methods: {', '.join(sorted(_KNOWN_METHODS))}")
         if self.status and (self.status == "OK" or self.status not in grpc.StatusCode.__members__):
             raise _wrong(f"{self.status!r} is not a gRPC status of a failure", "for example UNAVAILABLE")
-        newest_first = installed_versions()[::-1]
+        newest_first = versions()[::-1]
         if self.error and not any(self.error in error_codes(version) for version in newest_first):
             near = get_close_matches(self.error, error_codes(newest_first[0]), n=1)
             hint = f"did you mean {near[0]}?" if near else "for example quota_error.RESOURCE_EXHAUSTED"

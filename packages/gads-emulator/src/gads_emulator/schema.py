@@ -78,8 +78,8 @@ class Schema:
         for part in path.split("."):
             if message is None or (steps and steps[-1].is_repeated):
                 return None
-            found = message.fields_by_name.get(part) or message.fields_by_name.get(part + "_")
-            if found is None or part.endswith("_"):
+            found = message.fields_by_name.get(part)
+            if found is None:
                 return None
             steps.append(found)
             message = found.message_type
@@ -111,7 +111,7 @@ def load_schema(version_name: str) -> Schema:
 def _fields_by_json_name(message: Descriptor) -> dict[str, FieldDescriptor]:
     spellings: dict[str, FieldDescriptor] = {}
     for field in message.fields:
-        for name in (field.json_name, field.name.rstrip("_"), field.name):
+        for name in (field.json_name, field.name, f"{field.name}_"):
             spellings[name] = field
     return spellings
 
@@ -125,7 +125,7 @@ def _flatten(
         if field is None:
             unknown(prefix + name)
             continue
-        path = prefix + field.name.rstrip("_")
+        path = prefix + field.name
         if value is None:
             continue
         if field.is_repeated:

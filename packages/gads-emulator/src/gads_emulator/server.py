@@ -11,13 +11,13 @@ import grpc
 from gads_domain.errors import ConfigurationError
 from gads_emulator.agency import Agency
 from gads_emulator.api import DEFAULT_CACHE_BYTES, Api, Policy, Selection
-from gads_emulator.api_versions import installed_versions
 from gads_emulator.certificates import Authority, process_authority
 from gads_emulator.client_configuration import write_client_configuration
 from gads_emulator.fault_plan import FaultPlan
 from gads_emulator.faults import Faults
 from gads_emulator.grpc_service import GoogleAdsHandler
 from gads_emulator.http_server import FAULTS_PATH, TOKEN_PATH, HttpServer, port_taken
+from gads_gaql.catalogue import versions
 
 _WORKERS = 64
 _OPTIONS = [
@@ -163,7 +163,7 @@ class EmulatorServer:
                 "rest_tls": self.rest_tls_url,
                 "token_url": self.token_url,
                 "faults_url": self.faults_url,
-                "api_versions": list(installed_versions()),
+                "api_versions": list(versions()),
                 "customer_ids": [a.customer_id for a in self.agency.accounts.values() if not a.manager],
             },
         )

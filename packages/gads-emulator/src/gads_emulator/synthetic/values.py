@@ -130,7 +130,7 @@ def _message(descriptor: FieldDescriptor, key: str, depth: int) -> Any:
         if inner.message_type is not None:
             value = _message(inner, f"{key}/{inner.name}", depth + 1) if depth < _DEPTH else None
         else:
-            last = inner.name.rstrip("_")
+            last = inner.name
             path = f"{descriptor.name}.{last}"
             value = _scalar(field_of(path, (inner,)), last, zlib.crc32(f"{key}/{path}".encode()), {})
         if value is not None:
