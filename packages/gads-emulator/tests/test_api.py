@@ -25,7 +25,7 @@ def _ask(api: Api, agency: SyntheticAgency, query: str, customer: int = 0) -> li
 
 def test_rows_whose_selected_metrics_are_zero_are_dropped_when_segmented(agency: SyntheticAgency) -> None:
     api = Api(agency)
-    query = "SELECT ad_group_ad.ad.id, segments.hour, {} FROM ad_group_ad WHERE segments.date = '2024-03-05'"
+    query = "SELECT ad_group.id, segments.hour, {} FROM ad_group WHERE segments.date = '2024-03-05'"
     clicks = _ask(api, agency, query.format("metrics.clicks"))
     both = _ask(api, agency, query.format("metrics.clicks, metrics.impressions"))
     assert 0 < len(clicks) < len(both)

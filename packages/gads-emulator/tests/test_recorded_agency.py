@@ -95,10 +95,10 @@ class TestSums:
         assert row.metrics.video_watch_time_duration_millis == 14
         assert row.metrics.view_through_conversions == 2
 
-    def test_a_score_is_not_summed(self, write: Write, ask: Ask) -> None:
-        write("campaign", [_day(1, "2024-03-01", hour, historical_quality_score=str(hour)) for hour in (5, 6)])
-        (row,) = ask("SELECT metrics.historical_quality_score FROM campaign")
-        assert row.metrics.historical_quality_score == 6
+    def test_a_count_of_people_is_not_summed(self, write: Write, ask: Ask) -> None:
+        write("campaign", [_day(1, "2024-03-01", hour, unique_users=str(hour)) for hour in (5, 6)])
+        (row,) = ask("SELECT metrics.unique_users FROM campaign")
+        assert row.metrics.unique_users == 6
 
     def test_a_share_without_parts_is_weighted_by_impressions(self, write: Write, ask: Ask) -> None:
         shares = ((10, 0.5), (30, 0.9))

@@ -11,7 +11,7 @@ import pytest
 from gads_emulator import ApiFailureError, Call, SyntheticAgency, SyntheticSettings
 from gads_emulator.api import Api
 from gads_emulator.api_versions import load_version
-from gads_emulator.field_service import search_fields
+from gads_emulator.field_service import get_field, search_fields
 
 TODAY = date(2024, 6, 15)
 CONDITIONS = {
@@ -124,32 +124,69 @@ DAY = "segments.date = '2024-04-02'"
 METRICS = "metrics.impressions, metrics.clicks, metrics.cost_micros, metrics.conversions"
 
 
-def _sums(rows: list[Any]) -> tuple[float, ...]:
-    return tuple(
-        round(sum(getattr(row.metrics, name) for row in rows), 6)
-        for name in ("impressions", "clicks", "cost_micros", "conversions")
-    )
+CONVERSION_SEGMENTS = ("segments.conversion_", "segments.external_conversion_source")
+NAMES = ("impressions", "clicks", "cost_micros", "conversions")
 
 
-@pytest.mark.parametrize("resource", ["campaign", "ad_group", "customer", "geographic_view", "search_term_view"])
+def _metrics(names: tuple[str, ...]) -> str:
+    return ", ".join(f"metrics.{name}" for name in names)
+
+
+def _sums(rows: list[Any], names: tuple[str, ...] = NAMES) -> tuple[float, ...]:
+    return tuple(round(sum(getattr(row.metrics, name) for row in rows), 6) for name in names)
+
+
+@pytest.mark.parametrize(
+    "resource", ["campaign", "ad_group", "customer", "geographic_view", "search_term_view", "shopping_performance_view"]
+)
 def test_every_segment_adds_up_to_the_whole(ask: Ask, resource: str) -> None:
-    whole = _sums(ask(f"SELECT {METRICS} FROM {resource} WHERE {DAY}"))
+    names = ("impressions", "clicks", "cost_micros", "conversions", "all_conversions")
+    whole = _sums(ask(f"SELECT {_metrics(names)} FROM {resource} WHERE {DAY}"), names)
     assert whole[0] > 0
-    for segment in _names("v26", "category = 'SEGMENT'"):
-        rows = ask(f"SELECT {segment}, {METRICS} FROM {resource} WHERE {DAY}")
-        assert _sums(rows) == whole, segment
+    found = get_field(load_version("v26"), f"googleAdsFields/{resource}")
+    for segment in found.segments:
+        of = names[3:] if segment.startswith(CONVERSION_SEGMENTS) else names
+        rows = ask(f"SELECT {segment}, {_metrics(of)} FROM {resource} WHERE {DAY}")
+        assert _sums(rows, of) == whole[-len(of) :], segment
         assert len({row.SerializeToString() for row in rows}) == len(rows), segment
 
 
 def test_every_metric_has_a_value_and_counts_add_up(ask: Ask) -> None:
-    names = _names("v26", "category = 'METRIC' AND is_repeated = false AND data_type != 'MESSAGE'")
-    whole = ask(f"SELECT {', '.join(names)} FROM customer WHERE {DAY}")[0]
+    found = get_field(load_version("v26"), "googleAdsFields/campaign")
+    names = [
+        name
+        for name in _names("v26", "category = 'METRIC' AND is_repeated = false AND data_type != 'MESSAGE'")
+        if name in found.metrics
+    ]
+    whole = ask(f"SELECT {', '.join(names)} FROM campaign WHERE {DAY} LIMIT 1")[0]
     unset = [n for n in names if not _has(whole.metrics, n.removeprefix("metrics."))]
     assert unset == []
-    parts = ask(f"SELECT segments.device, {', '.join(names)} FROM customer WHERE {DAY}")
+    parts = ask(
+        f"SELECT segments.device, {', '.join(names)} FROM campaign "
+        f"WHERE {DAY} AND campaign.resource_name = '{whole.campaign.resource_name}'"
+    )
     for name in ("invalid_clicks", "all_conversions", "cross_device_conversions", "units_sold", "revenue_micros"):
         total = sum(getattr(row.metrics, name) for row in parts)
         assert getattr(whole.metrics, name) == pytest.approx(total), name
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("SELECT label.id, metrics.clicks FROM label", "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE"),
+        ("SELECT label.id, segments.date FROM label", "PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE"),
+        ("SELECT metrics.cost_micros FROM conversion_action", "PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE"),
+        ("SELECT segments.product_title FROM campaign", "PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE"),
+        (
+            "SELECT segments.conversion_action, metrics.conversions FROM campaign WHERE metrics.clicks > 0",
+            "PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE",
+        ),
+    ],
+)
+def test_what_cannot_be_selected_together_is_refused(ask: Ask, query: str, code: str) -> None:
+    with pytest.raises(ApiFailureError) as caught:
+        ask(query)
+    assert (caught.value.group, caught.value.code) == ("query_error", code)
 
 
 def _has(metrics: Any, name: str) -> bool:
@@ -281,4 +318,4 @@ class TestRestatement:
         where = "WHERE segments.date BETWEEN '2024-04-28' AND '2024-05-02'"
         whole = _sums(ask(f"SELECT {METRICS} FROM customer {where}"))
         assert _sums(ask(f"SELECT segments.device, {METRICS} FROM campaign {where}")) == whole
-        assert _sums(ask(f"SELECT segments.conversion_action, {METRICS} FROM campaign {where}")) == whole
+        assert _sums(ask(f"SELECT segments.slot, {METRICS} FROM campaign {where}")) == whole

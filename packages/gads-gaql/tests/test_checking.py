@@ -3,7 +3,8 @@ import pytest
 from gads_gaql.catalogue import load, versions
 from gads_gaql.parser import parse
 from gads_gaql.query_check import check
-from gads_gaql.resource_rules import WITHOUT_METRICS, max_days_per_call
+from gads_gaql.resource_rules import max_days_per_call
+from gads_gaql.selection import WITHOUT_METRICS
 
 BASE = "SELECT campaign.id, segments.date, metrics.clicks FROM campaign"
 CHANGES = "SELECT change_event.resource_name FROM change_event WHERE change_event.change_date_time"
@@ -42,6 +43,31 @@ def with_condition(condition: str) -> str:
             "prohibited_segment_in_select_or_where_clause",
             "SELECT label.id, segments.date FROM label",
             "SELECT label.id FROM label",
+        ),
+        (
+            "prohibited_segment_in_select_or_where_clause",
+            "SELECT segments.date, segments.product_item_id, metrics.clicks FROM campaign",
+            "SELECT segments.date, segments.product_item_id, metrics.clicks FROM shopping_performance_view",
+        ),
+        (
+            "prohibited_segment_in_select_or_where_clause",
+            "SELECT segments.date, segments.product_sold_title FROM shopping_performance_view",
+            "SELECT segments.date, segments.product_sold_title FROM cart_data_sales_view",
+        ),
+        (
+            "prohibited_metric_in_select_or_where_clause",
+            "SELECT segments.date, metrics.clicks FROM conversion_action",
+            "SELECT segments.date, metrics.all_conversions FROM conversion_action",
+        ),
+        (
+            "prohibited_metric_in_select_or_where_clause",
+            f"{BASE} WHERE metrics.historical_quality_score > 3",
+            f"{BASE} WHERE metrics.clicks > 3",
+        ),
+        (
+            "prohibited_segment_with_metric_in_select_or_where_clause",
+            "SELECT segments.date, segments.conversion_action, metrics.cost_micros FROM campaign",
+            "SELECT segments.date, segments.conversion_action, metrics.conversions FROM campaign",
         ),
         (
             "expected_referenced_field_in_select_clause",

@@ -13,7 +13,7 @@ from gads_gaql.catalogue import load, table_schema, versions
 from gads_gaql.day_conditions import day_query
 from gads_gaql.parser import parse
 from gads_gaql.renderer import render
-from gads_gaql.resource_rules import can_have_metrics
+from gads_gaql.selection import can_have_metrics
 from gads_reports.catalogue import builtin
 from gads_reports.definition_file import default_restatement_days
 from gads_reports.description import markdown_table, problems, resource

@@ -14,7 +14,7 @@ from gads_emulator.failures import refusal
 from gads_emulator.schema import Field, Row, field_of
 from gads_gaql.catalogue import FieldCatalogue, FieldType, load
 from gads_gaql.parser import parse
-from gads_gaql.resource_rules import can_have_metrics
+from gads_gaql.selection import is_selectable
 from gads_gaql.syntax import Query
 
 _CATEGORIES = {"metrics": "METRIC", "segments": "SEGMENT"}
@@ -84,7 +84,6 @@ def _resources(catalogue: FieldCatalogue) -> Iterator[Row]:
     metrics = tuple(sorted(_leaves(catalogue, "metrics")))
     segments = tuple(sorted(_leaves(catalogue, "segments")))
     for resource in catalogue.resources():
-        measured = can_have_metrics(resource)
         yield {
             "resource_name": _PREFIX + resource,
             "name": resource,
@@ -95,8 +94,8 @@ def _resources(catalogue: FieldCatalogue) -> Iterator[Row]:
             "filterable": False,
             "sortable": False,
             "attribute_resources": joined_resources(catalogue, resource),
-            "metrics": metrics if measured else (),
-            "segments": segments if measured else (),
+            "metrics": tuple(path for path in metrics if is_selectable(path, resource)),
+            "segments": tuple(path for path in segments if is_selectable(path, resource)),
         }
 
 

@@ -14,6 +14,7 @@ from gads_emulator.schema import Field, Schema
 from gads_gaql.history import FINE_SEGMENTS, history_of
 from gads_gaql.parser import parse
 from gads_gaql.resource_rules import CHANGE_LIMIT, CHANGE_TIMES
+from gads_gaql.selection import conflicts, is_selectable
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 
 _PARAMETERS = frozenset({"include_drafts", "omit_unselected_resource_names"})
@@ -59,6 +60,7 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: date, keeps
     _check_parameters(query)
     if manager and any(field.is_metric for field in fields.values()):
         raise refusal("REQUESTED_METRICS_FOR_MANAGER")
+    _check_selection(query)
     tests = [(c.field.name, compile_condition(fields[c.field.name], c, today)) for c in query.conditions]
     change = CHANGE_TIMES.get(query.resource)
     first, last = date_bounds(query.conditions, today, change or "segments.date")
@@ -119,6 +121,17 @@ def _check_parameters(query: Query) -> None:
             raise refusal("BAD_PARAMETER_NAME", name)
         if value.lower() not in ("true", "false"):
             raise refusal("BAD_PARAMETER_VALUE", value, parameter=name)
+
+
+def _check_selection(query: Query) -> None:
+    for name in (reference.name for reference in query.references()):
+        if is_selectable(name, query.resource):
+            continue
+        if name.startswith("metrics."):
+            raise refusal("PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE", name, resource=query.resource)
+        raise refusal("PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE", name, resource=query.resource)
+    for segment, metric in conflicts(query):
+        raise refusal("PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE", segment.name, metric=metric)
 
 
 def _check_segments(query: Query, fields: dict[str, Field], first: date | None, last: date | None) -> None:

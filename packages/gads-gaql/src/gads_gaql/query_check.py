@@ -1,7 +1,7 @@
 """Everything that is wrong with a query, found without asking the API.
 
-What only the API knows, such as which segment goes with which metric, is not guessed: a query without problems here
-may still be refused there.
+What only the API knows is not guessed, such as most of which segment goes with which metric: a query without problems
+here may still be refused there.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from gads_domain.report import DAY_SEGMENT
 from gads_gaql.catalogue import FieldCatalogue
 from gads_gaql.conditions import condition_problems, described
-from gads_gaql.resource_rules import bounds, can_have_metrics, change_problems, click_problems
+from gads_gaql.resource_rules import bounds, change_problems, click_problems
+from gads_gaql.selection import can_have_metrics, conflicts, is_selectable, resources_of
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Problem, Query
 
 _PARAMETERS = ("include_drafts", "omit_unselected_resource_names")
@@ -72,23 +73,30 @@ def _field_problems(query: Query, catalogue: FieldCatalogue) -> Iterator[Problem
 
 
 def _selection_problems(query: Query) -> Iterator[Problem]:
-    """A field is selected once; metrics and segments are asked of resources that have some.
+    """A field is selected once; metrics and segments are those of the resource, and go with each other.
 
-    `QueryError.PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE`, `PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE`.
+    `QueryError.PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE`, `PROHIBITED_SEGMENT_IN_SELECT_OR_WHERE_CLAUSE`,
+    `PROHIBITED_SEGMENT_WITH_METRIC_IN_SELECT_OR_WHERE_CLAUSE`.
     """
     seen: set[str] = set()
     for reference in query.fields:
         if reference.name in seen:
             yield Problem.at(reference, "duplicate_field", f"{reference} is selected twice", "select each field once")
         seen.add(reference.name)
-    if can_have_metrics(query.resource):
-        return
     for reference in query.references():
-        root = reference.name.split(".")[0]
-        if root in ("metrics", "segments"):
+        if not is_selectable(reference.name, query.resource):
+            root = reference.name.partition(".")[0]
             code = f"prohibited_{root.removesuffix('s')}_in_select_or_where_clause"
-            hint = "its rows are about the present: remove the field, or choose another resource"
-            yield Problem.at(reference, code, f"{query.resource} has no {root}", hint)
+            others = ", ".join(sorted(resources_of(reference.name)))
+            message, hint = f"{query.resource} has no {root}", "its rows are about the present: remove the field"
+            if can_have_metrics(query.resource):
+                message = f"{reference} cannot be selected from {query.resource}"
+                hint = f"remove the field, or select it from {others or 'another resource'}"
+            yield Problem.at(reference, code, message, hint)
+    for segment, metric in conflicts(query):
+        code = "prohibited_segment_with_metric_in_select_or_where_clause"
+        message = f"{segment} does not divide {metric}: only conversions have it"
+        yield Problem.at(segment, code, message, f"remove {metric}, or select it in a report of its own")
 
 
 def _reference_problems(query: Query) -> Iterator[Problem]:

@@ -1,16 +1,8 @@
 """What the API's documents say about single resources, and no descriptor does."""
 
 from collections.abc import Iterable, Iterator
-from importlib import resources
 
 from gads_gaql.syntax import Condition, Problem, Query
-
-WITHOUT_METRICS = frozenset((resources.files("gads_gaql") / "fields" / "without_metrics.txt").read_text().split())
-"""The resources whose reference page lists no metrics and no segments: they have a present and no history.
-
-Only resources that are surely so are named; one that is missing here is taken to have metrics.
-Source: https://developers.google.com/google-ads/api/fields/v26/overview, the page of each resource.
-"""
 
 CHANGE_TIMES = {
     "change_event": "change_event.change_date_time",
@@ -22,11 +14,6 @@ CHANGE_LIMIT = 10_000
 _LOWER = frozenset({">", ">="})
 _UPPER = frozenset({"<", "<="})
 _BOTH = frozenset({"=", "BETWEEN", "DURING", "IN"})
-
-
-def can_have_metrics(resource: str) -> bool:
-    """Whether rows of the resource may carry metrics and segments, `segments.date` among them."""
-    return resource not in WITHOUT_METRICS
 
 
 def max_days_per_call(query: Query) -> int | None:

@@ -9,7 +9,8 @@ from gads_domain.partition_key import require_name
 from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, History, ReportDefinition, ReportKind
 from gads_gaql.history import history_of
 from gads_gaql.parser import parse
-from gads_gaql.resource_rules import CHANGE_LIMIT, CHANGE_TIMES, can_have_metrics, max_days_per_call
+from gads_gaql.resource_rules import CHANGE_LIMIT, CHANGE_TIMES, max_days_per_call
+from gads_gaql.selection import can_have_metrics
 from gads_gaql.syntax import CORE_DATE_SEGMENTS, Query
 from gads_reports.header import Header, fault, has_header, parse_header
 

@@ -17,10 +17,8 @@ from gads_emulator.synthetic.metrics import reader_of
 from gads_emulator.synthetic.resources import account_rows, entities, level_of
 from gads_emulator.synthetic.segments import Split, parts_of, splits_of
 from gads_emulator.synthetic.values import missing_values, within
-from gads_gaql.resource_rules import can_have_metrics
+from gads_gaql.selection import can_have_metrics
 
-_CRITERIA = frozenset({"ad_group_criterion", "campaign_criterion"})
-"""Resources whose metrics are in their views."""
 _DATE = "segments.date"
 _KEPT_ACCOUNTS = 512
 
@@ -70,8 +68,7 @@ class SyntheticAgency:
     def _measured(self, schema: Schema, request: RowRequest, groups: "list[_Group]") -> Rows:
         groups = [_Group(g.campaigns, list(_completed(schema, request, iter(g.rows))), g.bounds) for g in groups]
         resource = request.resource
-        unmeasured = resource in _CRITERIA or not can_have_metrics(resource)
-        if unmeasured or not (request.segments or request.metrics):
+        if not can_have_metrics(resource) or not (request.segments or request.metrics):
             return Rows(dict(row) for group in groups for row in group.rows)
         own_name = f"{resource}.resource_name"
         names = [row.get(own_name) for group in groups for row in group.rows]
