@@ -5,6 +5,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from gads_domain.account import Account, AccountStatus
 from gads_domain.errors import (
     AccountUnavailableError,
@@ -15,10 +17,9 @@ from gads_domain.errors import (
 )
 from gads_domain.ports.report_source import OperationQuota
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
-from gads_extractor.connection import IDLE_TIMEOUT
-from gads_extractor.page_decoder import PageDecoder
-from gads_extractor.report_source import SearchStreams
+from gads_extractor.connection import IDLE_TIMEOUT, SearchStreams
 from gads_gaql import load, parse, render, table_schema
+from gads_gaql.descriptors import message_class
 
 _TREE = """
 SELECT customer_client.id, customer_client.descriptive_name, customer_client.manager, customer_client.currency_code,
@@ -128,18 +129,43 @@ class GoogleAdsAccountDirectory:
         return {row["label_resource_name"]: row["label_name"] for row in self._rows(root, _LABELS)}
 
     def _rows(self, customer_id: str, text: str) -> list[dict[str, Any]]:
-        query = parse(text)
-        schema = table_schema(query, load(self._connection.api_version))
-        decoder = PageDecoder(self._connection.api_version, schema)
+        query, version = parse(text), self._connection.api_version
+        page_type = message_class(version, "services.SearchGoogleAdsStreamResponse")
+        columns = table_schema(query, load(version)).columns
 
         def read() -> list[dict[str, Any]]:
             if self._quota is not None:
                 self._quota.take()
             stream = self._connection.search_stream(customer_id, render(query), idle_timeout=self._idle_timeout)
             with closing(stream) as pages:
-                return [row for data in pages for row in decoder.decode(data).rows.to_pylist()]
+                return [
+                    {column.name: _value(row, column.field.split(".")) for column in columns}
+                    for data in pages
+                    for row in _page(page_type, data).results
+                ]
 
         return call_with_retry(self._retry, read, self._quota)
+
+
+def _page(page_type: Any, data: bytes) -> Any:
+    try:
+        return page_type.FromString(data)
+    except DecodeError as error:
+        raise PermanentApiError(f"the API sent a list of accounts that cannot be decoded: {error}") from error
+
+
+def _value(message: Any, path: Sequence[str]) -> Any:
+    """What a row has at `path`, an enum by its name; None where it is absent."""
+    for name in path[:-1]:
+        message = getattr(message, name)
+    field = message.DESCRIPTOR.fields_by_name[path[-1]]
+    value = getattr(message, field.name)
+    if field.is_repeated:
+        return list(value)
+    if not (message.HasField(field.name) if field.has_presence else value):
+        return None
+    known = field.enum_type.values_by_number if field.enum_type is not None else {}
+    return known[value].name if value in known else value
 
 
 def _account(row: Mapping[str, Any], resource: str, labels: Mapping[str, str]) -> Account:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 from google.ads.googleads import config as client_config
 from google.ads.googleads.client import GoogleAdsClient
@@ -49,6 +49,17 @@ _CLIENT_SETTINGS = (
     "ads_assistant",
 )
 _WHERE = "google_ads.configuration names a google-ads.yaml; without it the GOOGLE_ADS_* variables are read"
+
+
+class SearchStreams(Protocol):
+    """What report source and account directory need of a connection."""
+
+    @property
+    def api_version(self) -> str:
+        """Such as `v26`."""
+
+    def search_stream(self, customer_id: str, query: str, *, idle_timeout: float = ...) -> Generator[bytes, None, None]:
+        """The pages of one call; raises `CallFailedError`. Closing it ends the call."""
 
 
 class GoogleAdsConnection:

@@ -5,7 +5,6 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Protocol
 
 from gads_domain.clock import Clock, SystemClock
 from gads_domain.errors import FailureScope
@@ -15,7 +14,7 @@ from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
-from gads_extractor.connection import IDLE_TIMEOUT
+from gads_extractor.connection import IDLE_TIMEOUT, SearchStreams
 from gads_extractor.day_splitter import BUFFERED_ROWS, DaySplitter
 from gads_extractor.page_decoder import Page, PageDecoder
 from gads_extractor.query_plan import query_plan_of
@@ -26,17 +25,6 @@ from gads_gaql.renderer import render
 
 WRITER_NAME = "gads-extractor"
 _KEPT_DECODERS = 64
-
-
-class SearchStreams(Protocol):
-    """What the source needs of a connection."""
-
-    @property
-    def api_version(self) -> str:
-        """Such as `v26`."""
-
-    def search_stream(self, customer_id: str, query: str, *, idle_timeout: float = ...) -> Generator[bytes, None, None]:
-        """The pages of one call; raises `CallFailedError`. Closing it ends the call."""
 
 
 class GoogleAdsReportSource:

@@ -23,8 +23,7 @@ from gads_pipeline.account_patterns import AccountPattern
 if TYPE_CHECKING:
     from gads_domain.ports.accounts import AccountDirectory
     from gads_domain.ports.report_source import OperationQuota
-    from gads_extractor.connection import GoogleAdsConnection
-    from gads_extractor.report_source import SearchStreams
+    from gads_extractor.connection import GoogleAdsConnection, SearchStreams
     from gads_pipeline.configuration import Configuration
 
 _MANAGER = "a manager has no metrics of its own"

@@ -97,7 +97,8 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
             if not faults:
                 schema = table_schema(query, catalogue)
                 hint = "name columns that the query selects"
-                faults = [QueryError(text, hint=hint) for text in declared_checks(section).problems(schema)]
+                declared = declared_checks(section).problems(schema) if section.checks.model_fields_set else []
+                faults = [QueryError(text, hint=hint) for text in declared]
         except GadsError as error:
             yield fault(subject, error)
             continue

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gads_domain.ports.warehouse import Warehouse
     from gads_domain.report import ReportDefinition
     from gads_extractor import GoogleAdsConnection
-    from gads_extractor.report_source import SearchStreams
+    from gads_extractor.connection import SearchStreams
     from gads_pipeline.configuration import Configuration, EmulatorSection, ReportSection
     from gads_validator.checks.declared import DeclaredChecks
     from gads_validator.checks.grain import DeclaredGrain

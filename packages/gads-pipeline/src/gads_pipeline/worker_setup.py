@@ -27,7 +27,7 @@ from gads_pipeline.composition import (
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger
-    from gads_extractor.report_source import SearchStreams
+    from gads_extractor.connection import SearchStreams
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
 
