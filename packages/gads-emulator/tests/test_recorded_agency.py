@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.json_format import MessageToJson
 
 from gads_domain.errors import ConfigurationError
-from gads_emulator import ApiFailureError, Call, RecordedAgency
+from gads_emulator import Agency, ApiFailureError, Call, RecordedAgency, SyntheticAgency, SyntheticSettings
 from gads_emulator.api import Api
 from gads_emulator.api_versions import load_version
 
@@ -314,3 +316,63 @@ def test_a_recorded_client_without_a_number_is_named(write: Write, folder: Path)
     write("customer_client", [{"customer": {"id": "1000000001"}, "customer_client": {"level": 1}}])
     with pytest.raises(ConfigurationError, match=r"customer_client\.jsonl, line 1: no customer_client\.id"):
         RecordedAgency(folder)
+
+
+def test_rows_are_read_back_as_protobuf_writes_them_as_json(folder: Path) -> None:
+    """int64 as text, bytes in base64, masks as text, camelCase in names of files, fields and masks."""
+    version = load_version("v26")
+    synthetic = SyntheticAgency(SyntheticSettings(accounts=1, campaigns=2, keeps_everything=True))
+    customer = synthetic.client_ids[0]
+    moment = "change_event.change_date_time DURING LAST_7_DAYS LIMIT 100"
+    queries = {
+        "campaign": "campaign.id, campaign.labels, campaign.target_spend.cpc_bid_ceiling_micros, segments.date, "
+        "segments.hour, metrics.cost_micros, metrics.ctr FROM campaign WHERE segments.date = '2024-03-04'",
+        "asset": "asset.type, asset.image_asset.data, asset.image_asset.full_size.url FROM asset",
+        "adGroupAd": "ad_group_ad.ad.responsive_search_ad.headlines, ad_group_ad.ad.final_urls FROM ad_group_ad",
+        "changeEvent": f"change_event.changed_fields, change_event.new_resource, change_event.change_date_time "
+        f"FROM change_event WHERE {moment}",
+        "languageConstant": "language_constant.id, language_constant.name FROM language_constant",
+        "geoTargetConstant": "geo_target_constant.id FROM geo_target_constant",
+    }
+
+    def asked(agency: Agency, query: str, **metadata: str) -> list[Any]:
+        request = version.stream_request(customer_id=customer, query=f"SELECT {query}")
+        pages = Api(agency).answer(Call(version, "SearchStream", request, metadata))
+        return [row for page in pages for row in version.stream_response.FromString(page).results]
+
+    login = {"login-customer-id": synthetic.login_customer_id}
+    rows = {name: asked(synthetic, query, **login) for name, query in queries.items()}
+    for name, found in rows.items():
+        lines = [json.dumps(json.loads(MessageToJson(row))).replace("/", "\\/") for row in found]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    recorded = RecordedAgency(folder)
+    assert set(recorded.accounts) == {customer}
+    for name, query in queries.items():
+        assert rows[name]
+        assert asked(recorded, query) == rows[name], name
+
+
+def test_constants_are_every_accounts(write: Write, ask: Ask, folder: Path) -> None:
+    constants = [{"languageConstant": {"resourceName": "languageConstants/1000", "id": "1000"}}]
+    write("languageConstant", constants)
+    with pytest.raises(ConfigurationError, match="its rows belong to no account"):
+        RecordedAgency(folder)
+    write("customer", [{"customer": {"id": number}} for number in ("1234567890", "1234567891")])
+    for number in ("1234567890", "1234567891"):
+        (row,) = ask("SELECT language_constant.id FROM language_constant", number)
+        assert row.language_constant.id == 1000
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"campaign": {"labels": "x"}}, "campaign.labels: 'x' is not a list"),
+        ({"campaign": {"network_settings": "x"}}, "campaign.network_settings: 'x' is not an object"),
+        ({"asset": {"image_asset": {"data": "?"}}}, "asset.image_asset.data: '[?]' is not base64"),
+    ],
+)
+def test_a_value_of_another_shape_is_named(write: Write, ask: Ask, row: dict[str, Any], said: str) -> None:
+    (resource,) = row
+    write(resource, [{"customer": {"id": "1234567890"}, **row}])
+    with pytest.raises(ConfigurationError, match=said):
+        ask(f"SELECT {resource}.resource_name FROM {resource}")

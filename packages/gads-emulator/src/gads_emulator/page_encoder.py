@@ -4,7 +4,6 @@ A page of 10,000 full `GoogleAdsRow` takes tens of megabytes. A private descript
 the same bytes with a fraction of the memory.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from gads_emulator.schema import Field
+from gads_emulator.schema import MASK, Field, mask_paths
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _UNKNOWN_ENUM = 1
@@ -117,13 +116,6 @@ def _declare(file: descriptor_pb2.FileDescriptorProto, name: str, node: _Node) -
         _declare(file, type_name, inner)
 
 
-def _mask(value: Any) -> bytes:
-    """Encode a mask given as `name,amount_micros`, as camelCase of JSON, or as `{"paths": [...]}`."""
-    paths = value.split(",") if isinstance(value, str) else value.get("paths", [])
-    snake_case = [re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", path) for path in paths if path]
-    return bytes(FieldMask(paths=snake_case).SerializeToString())
-
-
 def _converter(column: Field) -> Any:
     if column.kind == "enum":
         numbers: dict[Any, int] = {name: value.number for name, value in column.enum.values_by_name.items()}
@@ -135,8 +127,8 @@ def _converter(column: Field) -> Any:
         message_type = column.steps[-1].message_type
         assert message_type is not None
         kind = message_factory.GetMessageClass(message_type)
-        if message_type.full_name == "google.protobuf.FieldMask":
-            return _mask
+        if message_type.full_name == MASK:
+            return lambda value: FieldMask(paths=mask_paths(value)).SerializeToString()
 
         def one(value: Any) -> Any:
             return json_format.ParseDict(value, kind(), ignore_unknown_fields=True).SerializeToString()

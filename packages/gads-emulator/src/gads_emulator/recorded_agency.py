@@ -5,16 +5,19 @@ import logging
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gads_domain.errors import ConfigurationError
 from gads_emulator.agency import Account, RowRequest, Rows, client_rows
-from gads_emulator.schema import Row, Schema
+from gads_emulator.schema import Row, Schema, snake_case
+from gads_emulator.synthetic.descriptions import has_pattern, parameters_of
 
 _log = logging.getLogger(__name__)
-_OWNER = re.compile(r'"customers/(\d+)(?:/|")')
-_CAPITAL = re.compile("[A-Z]")
+_OWNER = re.compile(r'"customers\\?/(\d+)(?:\\?/|")')
+_EVERY_ACCOUNT = ""
+"""The owner of rows of constants, such as languages, which are no account's."""
 _HINT = "each line is a GoogleAdsRow as JSON, with a customer id or a resource name of its customer"
 
 
@@ -25,6 +28,7 @@ class RecordedAgency:
     file has no rows, except that `customer` and `customer_client` then follow from the accounts in the other files.
     With recorded rows of `customer_client`, a manager reaches the accounts that its own rows list, and no others; the
     only manager at the top, if there is just one, is the login customer.
+    A constant, such as a language, belongs to no account and is every account's.
     A field that a version does not have is dropped from its rows, with one warning.
     """
 
@@ -45,12 +49,15 @@ class RecordedAgency:
             raise ConfigurationError(
                 f"{folder}: no .jsonl files", hint="name each file after its resource: campaign.jsonl"
             )
-        self._folder = folder
-        self._lines = {file.stem: list(_read(file)) for file in files}
+        self._lines: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
+        for file in files:
+            self._lines.setdefault(snake_case(file.stem), []).extend(_read(file))
         self._typed: dict[tuple[str, str], dict[str, list[Row]]] = {}
         self._warned: set[tuple[str, str]] = set()
         self._typing = threading.Lock()
         self.accounts: Mapping[str, Account] = self._find_accounts()
+        if not self.accounts:
+            raise ConfigurationError(f"{folder}: its rows belong to no account", hint="add a row to customer.jsonl")
         reaching = {manager for account in self.accounts.values() for manager in account.reached_from}
         top = [manager for manager in sorted(reaching) if self.accounts[manager].is_at_the_top]
         self.login_customer_id = top[0] if len(top) == 1 else None
@@ -66,7 +73,7 @@ class RecordedAgency:
         with self._typing:
             if key not in self._typed:
                 self._typed[key] = self._type_rows(schema, resource)
-            return Rows(iter(self._typed[key].get(customer_id, [])))
+            return Rows(chain(self._typed[key].get(_EVERY_ACCOUNT, ()), self._typed[key].get(customer_id, ())))
 
     def _type_rows(self, schema: Schema, resource: str) -> dict[str, list[Row]]:
         def unknown(path: str) -> None:
@@ -75,12 +82,11 @@ class RecordedAgency:
                 _log.warning("%s.jsonl: %s has no field %s; dropped", resource, schema.version.name, path)
 
         rows: dict[str, list[Row]] = {}
-        for number, owner, nested in self._lines[resource]:
+        for where, owner, nested in self._lines[resource]:
             try:
                 row = schema.flatten(nested, unknown)
             except (ValueError, TypeError, AttributeError) as error:
-                where = self._folder / f"{resource}.jsonl"
-                raise ConfigurationError(f"{where}, line {number}: {error}", hint=_HINT) from None
+                raise ConfigurationError(f"{where}: {error}", hint=_HINT) from None
             rows.setdefault(owner, []).append(_with_names(schema, row, resource, owner))
         for owned in rows.values():
             _fill_gaps(schema, owned, resource)
@@ -88,16 +94,15 @@ class RecordedAgency:
 
     def _find_accounts(self) -> dict[str, Account]:
         customers: dict[str, dict[str, Any]] = {}
-        for lines in self._lines.values():
-            for _, owner, nested in lines:
+        for _, owner, nested in chain.from_iterable(self._lines.values()):
+            if owner != _EVERY_ACCOUNT:
                 customers.setdefault(owner, {}).update(_part(nested, "customer"))
         reached_from: dict[str, set[str]] = {}
-        for number, owner, nested in self._lines.get("customer_client", ()):
+        for where, owner, nested in self._lines.get("customer_client", ()):
             client = _part(nested, "customer_client")
             client_id = str(client.get("id", ""))
-            if not (client_id.isascii() and client_id.isdigit()):
-                where = self._folder / "customer_client.jsonl"
-                raise ConfigurationError(f"{where}, line {number}: no customer_client.id in this row", hint=_HINT)
+            if not _is_id(client_id):
+                raise ConfigurationError(f"{where}: no customer_client.id in this row", hint=_HINT)
             customers[client_id] = {**client, **customers.get(client_id, {})}
             if client_id != owner:
                 reached_from.setdefault(client_id, set()).add(owner)
@@ -109,12 +114,8 @@ class RecordedAgency:
 
 def _part(nested: dict[str, Any], name: str) -> dict[str, Any]:
     """One message of a row, its fields in snake_case; empty if the row does not have it."""
-    found = next((value for key, value in nested.items() if _snake_case(key) == name), None)
-    return {_snake_case(key): value for key, value in found.items()} if isinstance(found, dict) else {}
-
-
-def _snake_case(name: str) -> str:
-    return _CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)
+    found = next((value for key, value in nested.items() if snake_case(key) == name), None)
+    return {snake_case(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _account(customer_id: str, customer: dict[str, Any], reached_from: frozenset[str]) -> Account:
@@ -130,27 +131,33 @@ def _account(customer_id: str, customer: dict[str, Any], reached_from: frozenset
     )
 
 
-def _read(file: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def _read(file: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield where each row stands, the account that it belongs to, and the row."""
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}", hint=_HINT) from None
+    resource = snake_case(file.stem)
+    constant = has_pattern(resource) and "customer_id" not in parameters_of(resource)
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
+        where = f"{file}, line {number}"
         try:
             nested = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ConfigurationError(f"{file}, line {number}: {error}", hint=_HINT) from None
+            raise ConfigurationError(f"{where}: {error}", hint=_HINT) from None
         if not isinstance(nested, dict):
-            raise ConfigurationError(f"{file}, line {number}: not a JSON object", hint=_HINT)
-        customer, found = nested.get("customer"), _OWNER.search(line)
-        owner = found[1] if found else None
-        if isinstance(customer, dict) and "id" in customer:
-            owner = str(customer["id"])
-        if owner is None:
-            raise ConfigurationError(f"{file}, line {number}: no customer in this row", hint=_HINT)
-        yield number, owner, nested
+            raise ConfigurationError(f"{where}: not a JSON object", hint=_HINT)
+        found = _OWNER.search(line)
+        owner = str(_part(nested, "customer").get("id", found[1] if found else ""))
+        if not constant and not _is_id(owner):
+            raise ConfigurationError(f"{where}: no customer in this row", hint=_HINT)
+        yield where, _EVERY_ACCOUNT if constant else owner, nested
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _fill_gaps(schema: Schema, rows: list[Row], resource: str) -> None:
@@ -183,8 +190,9 @@ def _is_plain_attribute(schema: Schema, path: str, resource: str) -> bool:
 
 def _with_names(schema: Schema, row: Row, resource: str, owner: str) -> Row:
     """Add the resource names that follow from the row: of its customer, and of what its resource refers to."""
-    row.setdefault("customer.resource_name", f"customers/{owner}")
-    row.setdefault("customer.id", int(owner))
+    if owner != _EVERY_ACCOUNT:
+        row.setdefault("customer.resource_name", f"customers/{owner}")
+        row.setdefault("customer.id", int(owner))
     for path, value in list(row.items()):
         parts = path.split(".")
         if len(parts) == 2 and parts[0] == resource and isinstance(value, str) and schema.has_resource(parts[1]):

@@ -1,6 +1,8 @@
 """The fields of an API version by GAQL path, from its descriptors, and JSON rows read by them."""
 
+import base64
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,6 +16,8 @@ Row: TypeAlias = dict[str, Any]
 """A flat row: GAQL path to value. Enums are names (or numbers without a known name), int64 are ints, repeated fields
 are tuples, messages are JSON-like dicts. A missing path is unset."""
 
+MASK = "google.protobuf.FieldMask"
+_CAPITAL = re.compile("[A-Z]")
 _KINDS = {
     getattr(FieldDescriptor, f"CPPTYPE_{name}"): kind
     for kind, names in tables_of("gads_emulator", "api.toml")["kinds"].items()
@@ -96,6 +100,17 @@ class Schema:
         return dict(_flatten(self._row, nested, "", unknown))
 
 
+def mask_paths(value: Any) -> list[str]:
+    """Return the paths of a field mask given as `name,amountMicros` or as `{"paths": [...]}`."""
+    paths = value.split(",") if isinstance(value, str) else value["paths"]
+    return [snake_case(path) for path in paths if path]
+
+
+def snake_case(name: str) -> str:
+    """Return a name of JSON, such as `adGroup`, as the API's own, such as `ad_group`."""
+    return _CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)
+
+
 def field_of(path: str, steps: tuple[FieldDescriptor, ...]) -> Field:
     """Return the field of a path, given the descriptors from the row down to it."""
     return Field(path, steps, _KINDS[steps[-1].cpp_type], steps[-1].is_repeated)
@@ -129,8 +144,14 @@ def _flatten(
         if value is None:
             continue
         if field.is_repeated:
+            if not isinstance(value, list):
+                raise ValueError(f"{path}: {value!r} is not a list")
             yield path, tuple(_scalar(field, item, path) for item in value)
         elif field.message_type is not None:
+            if field.message_type.full_name == MASK:
+                value = {"paths": mask_paths(value)}
+            if not isinstance(value, dict):
+                raise ValueError(f"{path}: {value!r} is not an object")
             yield path, value
             yield from _flatten(field.message_type, value, path + ".", unknown)
         else:
@@ -144,7 +165,11 @@ def _scalar(field: FieldDescriptor, value: Any, path: str) -> Any:
             return int(value)
         if kind == "float":
             return float(value)
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            return base64.b64decode(value, altchars=b"-_" if {"-", "_"} & set(value) else None, validate=True)
     except (TypeError, ValueError):
+        if kind == "str":
+            raise ValueError(f"{path}: {value!r} is not base64") from None
         raise ValueError(f"{path}: {value!r} is not a number") from None
     if (kind == "str" and not isinstance(value, str)) or (kind == "bool" and not isinstance(value, bool)):
         raise ValueError(f"{path}: {value!r} is not a {'text' if kind == 'str' else 'bool'}")

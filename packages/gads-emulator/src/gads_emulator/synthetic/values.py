@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from gads_emulator.schema import Field, Row, Schema, field_of
+from gads_emulator.schema import MASK, Field, Row, Schema, field_of
 from gads_emulator.synthetic.campaigns import label_names
 from gads_emulator.synthetic.descriptions import TABLES, has_pattern, parameters_of, resource_name
 
@@ -117,7 +117,7 @@ def _message(descriptor: FieldDescriptor, key: str, depth: int) -> Any:
     """Return a message as JSON, with nested messages down to a depth; one member of each oneof."""
     message = descriptor.message_type
     assert message is not None
-    if message.full_name == "google.protobuf.FieldMask":
+    if message.full_name == MASK:
         return "name,status"
     if message.full_name.startswith("google.protobuf."):
         return None
