@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +24,7 @@ from gads_etl.printing import (
 from gads_orchestrator.budget import rest_error, shown
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
-from gads_pipeline.outcome import Tally, row
+from gads_pipeline.outcome import Groups, Tally, row
 
 if TYPE_CHECKING:
     from gads_pipeline.command_completeness import CommandCompleteness
@@ -97,27 +94,18 @@ def print_outcome(
 
 
 def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tally) -> None:
-    groups: dict[tuple[str, str], _Group] = {}
-    unwell = list(joined((one.state.key, one.reason) for one in _grouped(found, groups) if one.reason is not None))
+    groups = Groups()
+    unwell = list(joined((one.state.key, one.reason) for one in groups.count(found) if one.reason is not None))
     unwell = sorted([*unwell, *outcome.completeness.gaps_beside(unwell)])
     up_to_date = f"; {outcome.up_to_date:,} were up to date" if outcome.up_to_date else ""
     success, total = tally.summary[PartitionStatus.SUCCESS], counted(tally.summary.total(), "partition")
     print_table(
         ["customer_id", "report", "days", "#success", "#failed", "#pending", "#rows"],
-        [
-            {
-                "customer_id": customer_id,
-                "report": report,
-                "days": day_span(group.first, group.last),
-                "rows": group.rows,
-            }
-            | {status.value: group.by_status[status] for status in PartitionStatus}
-            for (customer_id, report), group in sorted(groups.items())
-        ],
+        [row | {"days": day_span(row["since"], row["until"])} for row in groups.rows()],
         f"{', '.join(f'run {run_id}' for run_id in outcome.run_ids) or 'no run'}: "
         f"{success:,} of {total} {'is' if tally.summary.total() == 1 else 'are'} success "
         f"({counted(outcome.operations, 'request')}){up_to_date}"
-        if groups
+        if groups.found
         else "",
         empty=f"there was nothing to do{up_to_date}",
     )
@@ -161,24 +149,3 @@ def _print_not_retried(count: int) -> None:
             f"{counted(count, 'partition')} failed earlier and {'was' if count == 1 else 'were'} skipped; "
             "run --retry-failed attempts them again"
         )
-
-
-@dataclass(slots=True)
-class _Group:
-    """The partitions of one account and report."""
-
-    first: date
-    last: date
-    by_status: Counter[PartitionStatus] = field(default_factory=Counter)
-    rows: int = 0
-
-
-def _grouped(found: Iterable[PartitionOutcome], groups: dict[tuple[str, str], _Group]) -> Iterator[PartitionOutcome]:
-    """Hand on each of `found`, counted by account and report in `groups`."""
-    for one in found:
-        state, key = one.state, one.state.key
-        group = groups.setdefault((key.customer_id, key.report), _Group(key.logical_date, key.logical_date))
-        group.first, group.last = min(group.first, key.logical_date), max(group.last, key.logical_date)
-        group.by_status[state.status] += 1
-        group.rows += state.record_count or 0
-        yield one

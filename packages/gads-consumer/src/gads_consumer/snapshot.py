@@ -19,6 +19,7 @@ from gads_domain.account_days import DayRange
 from gads_domain.clock import iso_utc
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.day_ranges import without
+from gads_domain.errors import UsageError
 from gads_domain.gaps import HELD, AuthoritativeDays, Gap, find_gaps, gap_reason
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader
@@ -154,6 +155,23 @@ class Snapshot:
             unify=unify,
         )
 
+    def columns(
+        self, only: Sequence[str] | None = None, exclude: Sequence[str] | None = None, *, unify: bool = False
+    ) -> list[str] | None:
+        """The names of the columns `only`, or of all but those to `exclude`; None for all.
+
+        They may be named as in the payload or as in GAQL. Raises `UsageError` if both are given, or for a column to
+        exclude that is not there.
+        """
+        if only is not None and exclude is not None:
+            raise UsageError("columns to take and columns to leave out are given", hint="give one of them")
+        if exclude is None:
+            return None if only is None else list(map(_column, only))
+        known, left_out = self.scan(unify=unify).schema.names, list(map(_column, exclude))
+        if unknown := [name for name in left_out if name not in known]:
+            raise UsageError(f"no column is named {', '.join(unknown)}", hint=f"there are {', '.join(known)}")
+        return [name for name in known if name not in left_out]
+
     def to_table(self, *, identity: bool = False, unify: bool = False) -> pa.Table:
         """All rows at once; raises what reading raises (see `Scan`)."""
         return self.scan(identity=identity, unify=unify).to_table()
@@ -225,3 +243,7 @@ class Snapshot:
 
 def _gap_status(status: PartitionStatus) -> Literal["pending", "failed"]:
     return "failed" if status is PartitionStatus.FAILED else "pending"
+
+
+def _column(name: str) -> str:
+    return name.strip().replace(".", "_")

@@ -170,6 +170,31 @@ class Tally:
             yield one
 
 
+@dataclass(slots=True)
+class Groups:
+    """Counts of the partitions that go by, for each account and report."""
+
+    found: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def count(self, found: Iterable[PartitionOutcome]) -> Iterator[PartitionOutcome]:
+        """Hand on each of `found`, counted."""
+        for one in found:
+            key, day = one.state.key, one.state.key.logical_date
+            empty = {"since": day, "until": day, "rows": 0, **dict.fromkeys(map(str, PartitionStatus), 0)}
+            group = self.found.setdefault((key.customer_id, key.report), empty)
+            group |= {"since": min(group["since"], day), "until": max(group["until"], day)}
+            group[one.state.status.value] += 1
+            group["rows"] += one.state.record_count or 0
+            yield one
+
+    def rows(self) -> list[dict[str, Any]]:
+        """By account and report: first and last day, rows, and the number of partitions in each status."""
+        return [
+            {"customer_id": customer_id, "report": report, **group}
+            for (customer_id, report), group in sorted(self.found.items())
+        ]
+
+
 def row(found: PartitionOutcome) -> dict[str, Any]:
     """One partition of an outcome as JSON."""
     why = None if found.skipped is None else found.skipped.why

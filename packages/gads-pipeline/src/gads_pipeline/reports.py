@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gads_domain.report import ReportDefinition
 from gads_reports.catalogue import builtin
+from gads_reports.description import facts_of
 
 if TYPE_CHECKING:
     from gads_pipeline.configuration import Configuration
@@ -18,6 +19,13 @@ class KnownReport:
 
     report: ReportDefinition
     origin: str
+
+    def to_row(self) -> dict[str, Any]:
+        """The report in a list of reports, as JSON."""
+        facts = facts_of(self.report)
+        restated = facts["restatement_days"] if self.report.kind.has_history else None
+        row = {name: facts[name] for name in ("name", "kind", "title", "resource", "versions")}
+        return {**row, "restatement_days": restated, "origin": self.origin}
 
 
 def known_reports(configuration: Configuration | None) -> tuple[KnownReport, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from gads_domain.report import ReportDefinition
 from gads_gaql import FieldCatalogue, Problem, check, day_query, parse, table_schema
@@ -43,6 +44,21 @@ def problems(definition: ReportDefinition, fields: FieldCatalogue) -> list[Probl
     """
     found = check(parse(definition.query), fields) if definition.kind.day_segment else []
     return found or check(day_query(definition, _ANY_DAY, _ANY_DAY), fields, expects_days=False)
+
+
+def facts_of(definition: ReportDefinition) -> dict[str, Any]:
+    """What a report is and how it is requested, as JSON; `describe` has its columns."""
+    same = ("schema_version", "restatement_days", "max_days_per_request", "date_field", "row_limit")
+    return {
+        "name": definition.name,
+        "title": definition.title,
+        "kind": definition.kind.value,
+        "resource": resource(definition),
+        "grain": list(definition.grain),
+        **{name: getattr(definition, name) for name in same},
+        "history": None if definition.history is None else str(definition.history),
+        "versions": versions(definition),
+    }
 
 
 def grain_columns(definition: ReportDefinition) -> tuple[str, ...]:

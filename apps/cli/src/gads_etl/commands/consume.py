@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gads_domain.errors import UsageError
 from gads_etl.command_group import group_of_commands
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
@@ -27,9 +26,6 @@ from gads_etl.printing import Format, counted, print_json, print_note, print_tab
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
-
-if TYPE_CHECKING:
-    from gads_consumer.snapshot import Snapshot
 
 app = group_of_commands("Read authoritative partitions.")
 
@@ -73,7 +69,9 @@ def preview(
     require_order(since, until)
     with open_pipeline(config).consumer() as consumer:
         snapshot = consumer.snapshot(report, since=since, until=until, customers=customer or None, as_of=_moment(as_of))
-        table = first_rows(snapshot, rows, columns=_columns(snapshot, columns, exclude, unify), unify=unify)
+        table = first_rows(
+            snapshot, rows, columns=snapshot.columns(_names(columns), _names(exclude), unify=unify), unify=unify
+        )
         missing = len(snapshot.missing)
     if format_ is Format.JSON:
         print_json(table.to_pylist())
@@ -118,19 +116,13 @@ def export(
         snapshot = consumer.snapshot(
             report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
         )
-        scan = snapshot.scan(_columns(snapshot, columns, exclude, unify), identity=identity, unify=unify)
+        chosen = snapshot.columns(_names(columns), _names(exclude), unify=unify)
+        scan = snapshot.scan(chosen, identity=identity, unify=unify)
         manifest = write_file(snapshot, path, scan=scan, overwrite=overwrite, safe_csv=safe_csv)
-    assert manifest.export is not None
-    done = {
-        "file": str(path),
-        "manifest": str(manifest_path(path)),
-        "rows": manifest.export.rows,
-        "bytes": manifest.export.bytes,
-        "sha256": manifest.export.sha256,
-        "partitions": len(snapshot.partitions),
-        "missing": len(snapshot.missing),
-        "cursor": snapshot.cursor,
-    }
+    facts = ("rows", "bytes", "sha256")
+    done: dict[str, Any] = {"file": str(path), "manifest": str(manifest_path(path))}
+    done |= {name: getattr(manifest.export, name) for name in facts}
+    done |= {"partitions": len(snapshot.partitions), "missing": len(snapshot.missing), "cursor": snapshot.cursor}
     if format_ is Format.JSON:
         print_json(done)
     else:
@@ -195,23 +187,8 @@ def gaps(
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-def _columns(snapshot: Snapshot, columns: str | None, exclude: str | None, unify: bool) -> list[str] | None:
-    """The columns that the two options mean, as in the payload or as in GAQL; None for all."""
-    if columns is not None and exclude is not None:
-        raise UsageError("--columns and --exclude are given", hint="give one of them")
-    if columns is not None:
-        return _names(columns)
-    if exclude is None:
-        return None
-    known, left_out = snapshot.scan(unify=unify).schema.names, _names(exclude)
-    unknown = [name for name in left_out if name not in known]
-    if unknown:
-        raise UsageError(f"no column is named {', '.join(unknown)}", hint=f"there are {', '.join(known)}")
-    return [name for name in known if name not in left_out]
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip().replace(".", "_") for name in text.split(",")]
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else text.split(",")
 
 
 def _moment(text: str | None) -> int | str | None:

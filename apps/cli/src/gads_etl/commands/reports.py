@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 app = group_of_commands("The packaged reports, and your own.")
 
-_FACTS = ("schema_version", "restatement_days", "max_days_per_request", "date_field", "row_limit")
 _NO_BACKFILL = "a snapshot report holds how things are when it is extracted: a day that was missed cannot be backfilled"
 
 ConfigOption = Annotated[
@@ -30,25 +30,11 @@ ConfigOption = Annotated[
 @app.command("list")
 def list_(config: ConfigOption = None, format_: FormatOption = Format.TABLE) -> None:
     """List every report that gads.toml can name; your own take the place of packaged ones of the same name."""
-    from gads_reports.description import resource, versions  # the parser, which no help needs
-
-    rows = [
-        {
-            "name": known.report.name,
-            "kind": known.report.kind.value,
-            "title": known.report.title,
-            "resource": resource(known.report),
-            "restatement_days": known.report.restatement_days if known.report.kind.has_history else None,
-            "versions": versions(known.report),
-            "origin": known.origin,
-        }
-        for known in _known(config)
-    ]
+    rows = [known.to_row() for known in _known(config)]
     if format_ is Format.JSON:
         print_json(rows)
     else:
-        heads = ["name", "kind", "title", "resource", "#restatement_days", "versions", "origin"]
-        print_table(heads, rows)
+        print_table(["name", "kind", "title", "resource", "#restatement_days", "versions", "origin"], rows)
 
 
 @app.command("show")
@@ -64,7 +50,7 @@ def show(
     """Show a report's grain, windows and columns."""
     from gads_gaql.catalogue import latest, load
     from gads_reports.catalogue import resolve
-    from gads_reports.description import describe, resource, versions
+    from gads_reports.description import describe, facts_of, versions
 
     (report,) = resolve([name], [known.report for known in _known(config)])
     if gaql:
@@ -73,22 +59,16 @@ def show(
     version = api_version or report.last_api_version or latest()
     if not report.supports(version):
         raise UsageError(f"report {name} does not exist in {version}", hint=f"it exists in {versions(report)}")
-    members = ("name", "type", "field", "is_metric", "in_grain")
-    columns = [{member: getattr(c, member) for member in members} for c in describe(report, load(version))]
-    facts = {
-        "name": report.name,
-        "title": report.title,
-        "kind": report.kind.value,
-        "resource": resource(report),
-        "grain": list(report.grain),
-        **{name: getattr(report, name) for name in _FACTS},
-        "history": None if report.history is None else str(report.history),
-        "versions": versions(report),
-    }
+    columns = list(map(asdict, describe(report, load(version))))
+    facts = facts_of(report)
     if format_ is Format.JSON:
         print_json({**facts, "columns": columns})
         return
-    print_table(members, columns, f"{report.name}: {report.title or resource(report)} ({version})")
+    print_table(
+        ["name", "type", "field", "is_metric", "in_grain"],
+        columns,
+        f"{report.name}: {report.title or facts['resource']} ({version})",
+    )
     for fact, value in facts.items():
         if fact not in ("name", "title") and value not in (None, []):
             print_note(f"{fact}: {', '.join(value) if isinstance(value, list) else value}")

@@ -2,18 +2,17 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gads_domain.errors import GadsError
 from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state_row import validation_row
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
 from gads_etl.printing import Format, counted, print_json_of_rows, print_note, visible
+from gads_pipeline.validation_tally import ValidationTally
 
 _A_NOTE_EVERY = 10_000
 
@@ -33,7 +32,7 @@ def validate(
     rejected.
     """
     validations = open_pipeline(config).validate(**selection.given, recheck=recheck)
-    tally = _Tally()
+    tally = ValidationTally()
     first = next(validations, None)  # what cannot begin at all prints an error alone
     rest = tally.count(chain([] if first is None else [first], validations))
     if format_ is Format.JSON:
@@ -45,45 +44,7 @@ def validate(
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What was validated so far; no result is kept."""
-
-    looked_at: int = 0
-    validated_runs: int = 0
-    rejected_runs: int = 0
-    not_success: int = 0
-    authority_changed: int = 0
-    error: GadsError | None = None
-
-    def count(self, validations: Iterator[PartitionValidation]) -> Iterator[PartitionValidation]:
-        """Hand on each of `validations`, counted, and note the error that ends them."""
-        try:
-            for validation in validations:
-                self.looked_at += 1
-                self.validated_runs += len(validation.results)
-                self.rejected_runs += len(validation.rejected)
-                self.not_success += not validation.is_success
-                self.authority_changed += validation.changed
-                yield validation
-        except GadsError as error:
-            self.error = error
-            raise
-
-    def to_document(self) -> dict[str, Any]:
-        """The counts as JSON."""
-        error = self.error
-        return {
-            "looked_at": self.looked_at,
-            "validated_runs": self.validated_runs,
-            "rejected_runs": self.rejected_runs,
-            "not_success": self.not_success,
-            "authority_changed": self.authority_changed,
-            "error": None if error is None else {"code": error.code, "message": error.message, "hint": error.hint},
-        }
-
-
-def _print(validations: Iterator[PartitionValidation], tally: _Tally) -> None:
+def _print(validations: Iterator[PartitionValidation], tally: ValidationTally) -> None:
     try:
         for validation in validations:
             after = validation.after
