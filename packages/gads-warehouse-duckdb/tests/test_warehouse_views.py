@@ -11,13 +11,16 @@ import pytest
 
 from gads_domain.clock import SystemClock
 from gads_domain.errors import GadsError
+from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.metadata import ColumnSpec
+from gads_domain.partition_key import GOOGLE_ADS
 from gads_testing.local_deployment import (
     CAMPAIGN,
     CLICKS,
+    NAME,
     key_of,
 )
-from gads_testing.warehouse_deployment import CONTRACT, COST_MICROS, WarehouseDeployment
+from gads_testing.warehouse_deployment import ACCOUNT, CONTRACT, COST_MICROS, WarehouseDeployment
 from gads_warehouse import status
 from gads_warehouse_duckdb.views.reporting import money
 
@@ -239,3 +242,104 @@ def test_every_error_says_what_to_do() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and one.__module__ == errors.__name__]
     assert len({one.code for one in kinds if issubclass(one, GadsError)}) == len(kinds)
     assert all(one.default_hint for one in kinds if issubclass(one, GadsError))
+
+
+def _column(path: str, kind: str = "string") -> ColumnSpec:
+    return ColumnSpec(path.replace(".", "_"), path, kind)
+
+
+IMPRESSIONS = _column("metrics.impressions", "int64")
+SHARE = _column("metrics.search_impression_share", "double")
+AD = (CAMPAIGN, _column("ad_group.id", "int64"), _column("ad_group_ad.ad.id", "int64"), _column("ad_group_ad.ad.name"))
+
+
+def test_every_day_of_every_version_is_shown(deployment: WarehouseDeployment) -> None:
+    """W40: a column comes, a column goes, a type changes; every day counts, every metric has its own type."""
+    bare = (CAMPAIGN, CLICKS, IMPRESSIONS, COST_MICROS)
+    conversions = _column("metrics.all_conversions", "double")
+    versions = (
+        (*bare, NAME),
+        (*bare, NAME, conversions, SHARE),
+        bare,
+        (CAMPAIGN, NAME, _column("metrics.clicks", "double"), COST_MICROS),
+    )
+    for number, columns in enumerate(versions):
+        deployment.make_authoritative(key_of(1, number), 1, columns=columns, schema_version=number + 1)
+    deployment.load()
+    assert len(deployment.query("SELECT DISTINCT table_name FROM gads.report_tables")) == 3
+    for view, day in (("reporting.campaign_daily", "day"), ("google_ads.campaign_stats", "date")):
+        figures = f"count(*), count(DISTINCT {day}), sum(clicks), sum(cost_micros), sum(all_conversions)"
+        assert deployment.query(f"SELECT {figures} FROM {view}") == [(12, 4, 48, 12 * 1_234_567, 0.75)], view
+    kinds = {name: kind for name, kind, *_ in deployment.query("DESCRIBE google_ads.campaign_stats")}
+    assert (kinds["clicks"], kinds["all_conversions"]) == ("BIGINT", "DOUBLE")
+    assert kinds["search_impression_share"] == "DOUBLE"
+    nameless = "SELECT DISTINCT campaign_name FROM reporting.campaign_daily WHERE day = '2024-06-03' ORDER BY 1"
+    assert deployment.query(nameless) == [(f"Campaign {number}",) for number in range(3)]
+    assert deployment.query("SELECT count(*), count(name) FROM google_ads.campaign_history") == [(12, 12)]
+
+
+def test_accounts_and_their_history_fall_back(deployment: WarehouseDeployment) -> None:
+    """W41: per account and per attribute; the list of accounts comes last, and only for currency, name and zone."""
+    daily = (*ACCOUNT, CLICKS, IMPRESSIONS, COST_MICROS)
+    tagging = _column("customer.auto_tagging_enabled", "bool")
+    deployment.make_authoritative(key_of(1, 0, "customer"), 1, rows=1, columns=(*ACCOUNT, tagging))
+    deployment.make_authoritative(key_of(1, 1, "account"), 2, rows=1, columns=daily)
+    deployment.make_authoritative(key_of(2, 0, "account"), 3, rows=1, columns=daily)
+    deployment.make_authoritative(key_of(3, 0), 1)
+    client = ("id", "descriptive_name", "currency_code", "time_zone")
+    clients = tuple(_column(f"customer_client.{one}", "int64" if one == "id" else "string") for one in client)
+    deployment.make_authoritative(key_of(9, 0, "customer_client"), 4, rows=1, columns=clients)
+    drawn = ListedAccount("3", "Listed", "CHF", "Europe/Zurich"), ListedAccount("8", "Not shown")
+    deployment.control_plane.record_list(DrawnList(GOOGLE_ADS, deployment.clock.now(), drawn, {}))
+    deployment.load()
+    deployment.tamper("UPDATE account SET customer_currency_code = NULL WHERE _customer_id = '1'")
+    assert deployment.query(
+        "SELECT customer_id, account_name, currency_code, time_zone, as_of FROM reporting.accounts ORDER BY 1"
+    ) == [
+        ("1", "Account of run 2", "EUR", "Europe/Zurich", date(2024, 6, 2)),
+        ("2", "Account of run 3", "EUR", "Europe/Zurich", date(2024, 6, 1)),
+        ("3", "Listed", "CHF", "Europe/Zurich", None),
+        ("4", "text", "text", "text", date(2024, 6, 1)),
+        ("9", None, None, None, None),
+    ]
+    history = (
+        "SELECT id, descriptive_name, auto_tagging_enabled, _fivetran_active, updated_at::DATE FROM "
+        "google_ads.account_history ORDER BY id, updated_at"
+    )
+    assert deployment.query(history) == [
+        (1, "Account of run 1", True, False, date(2024, 6, 1)),
+        (1, "Account of run 2", True, True, date(2024, 6, 2)),
+        (2, "Account of run 3", None, True, date(2024, 6, 1)),
+        (4, "text", None, True, date(2024, 6, 1)),
+    ]
+
+
+def test_ads_without_settings_stay_ads(deployment: WarehouseDeployment) -> None:
+    """W42: an empty list of URLs is null, one that no report has is '', since dbt drops ads whose URLs are null."""
+    urls, suffix = _column("ad_group_ad.ad.final_urls", "list<string>"), _column("ad_group_ad.ad.final_url_suffix")
+    deployment.make_authoritative(key_of(2, 0, "ad_settings"), 1, rows=1, columns=AD)
+    deployment.make_authoritative(key_of(1, 0, "ad_settings"), 1, rows=2, columns=(*AD, urls, suffix), schema_version=2)
+    deployment.load()
+    deployment.make_authoritative(key_of(1, 1, "ad"), 1, columns=(*AD, CLICKS, IMPRESSIONS, COST_MICROS))
+    deployment.load()
+    for table in ("ad", "ad_settings"):
+        deployment.tamper(f"UPDATE {table} SET ad_group_ad_ad_id = campaign_id + 10 * _customer_id::INT")
+    of_the_first = "WHERE _customer_id = '1' AND campaign_id"
+    for number, value in enumerate(("['https://a.example/?b=1', 'https://c.example']", "[]")):
+        deployment.tamper(f"UPDATE ad_settings SET ad_group_ad_ad_final_urls = {value} {of_the_first} = {number}")
+    assert deployment.query(
+        "SELECT id, final_urls, final_url_suffix, updated_at::DATE, _fivetran_active FROM google_ads.ad_history "
+        "ORDER BY id, updated_at"
+    ) == [
+        (10, "[https://a.example/?b=1,https://c.example]", "text", date(2024, 6, 1), False),
+        (10, "[https://a.example/?b=1,https://c.example]", "text", date(2024, 6, 2), True),
+        (11, None, "text", date(2024, 6, 1), False),
+        (11, None, "text", date(2024, 6, 2), True),
+        (12, "", None, date(2024, 6, 2), True),
+        (20, "", None, date(2024, 6, 1), True),
+    ]
+    loads = deployment.query("SELECT DISTINCT logical_date, loaded_at FROM gads.pointers ORDER BY 2")
+    assert len(loads) == 2
+    synced = "SELECT DISTINCT updated_at::DATE, _fivetran_synced FROM google_ads.ad_history ORDER BY 2"
+    assert deployment.query(synced) == loads
+    assert deployment.query("SELECT DISTINCT date, _fivetran_synced FROM google_ads.ad_stats") == loads[1:]

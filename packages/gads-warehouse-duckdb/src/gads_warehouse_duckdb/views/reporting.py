@@ -6,29 +6,45 @@ from gads_domain.metadata import ColumnSpec
 from gads_domain.package_data import statements_of, tables_of
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, REPORTING, RUN_ID, literal, quoted
 from gads_warehouse_duckdb.report_tables import ReportTable
-from gads_warehouse_duckdb.views.definition import ViewDefinition, table_with
+from gads_warehouse_duckdb.views.definition import ViewColumn, ViewDefinition, any_gives, metrics_of, tables_of_reports
 
 _MICROS = "_micros"
 
-_ACCOUNT_REPORTS = (
-    ("customer", "customer", CUSTOMER_ID),
-    ("customer_client", "customer_client", "customer_client_id::VARCHAR"),
-    ("account", "customer", CUSTOMER_ID),
-)
-"""Reports that describe accounts, the best first, the prefix of their columns, and the account that a row describes."""
+_ACCOUNT_REPORTS = ("customer", "customer_client", "account")
+_ACCOUNT = [
+    ViewColumn.parse(line)
+    for line in (
+        "customer_id VARCHAR customer_client_id _customer_id",
+        "account_name VARCHAR customer_client_descriptive_name customer_descriptive_name",
+        "currency_code VARCHAR customer_client_currency_code customer_currency_code",
+        "time_zone VARCHAR customer_client_time_zone customer_time_zone",
+        "is_manager BOOLEAN customer_client_manager customer_manager",
+        "is_test_account BOOLEAN customer_client_test_account customer_test_account",
+    )
+]
+"""The reports that describe accounts, the best first, and what they say, first of which account."""
 
-_ACCOUNT_FIELDS = ("descriptive_name", "currency_code", "time_zone", "manager", "test_account")
+_CAMPAIGN_REPORTS = ("campaign_settings", "campaign")
+_CAMPAIGN = [
+    ViewColumn.parse(line)
+    for line in (
+        "customer_id VARCHAR _customer_id",
+        "campaign_id BIGINT campaign_id",
+        "campaign_name VARCHAR campaign_name",
+        "campaign_status VARCHAR campaign_status",
+    )
+]
 
 
 def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
     """All views of the schema `reporting` that these tables make possible."""
     views = [
-        _view("accounts", described=_described_accounts(tables)),
+        _accounts(tables),
         *map(_view, ("gaps", "completeness", "freshness")),
     ]
-    campaign = table_with(tables, "campaign", ["campaign_id", "metrics_clicks"])
-    if campaign is not None:
-        views.append(_campaign_daily(campaign))
+    campaign = tables_of_reports(tables, ["campaign"])
+    if any_gives([ViewColumn("", "", ("campaign_id",)), ViewColumn("", "", ("metrics_clicks",))], campaign):
+        views.append(_campaign_daily(campaign, tables_of_reports(tables, _CAMPAIGN_REPORTS)))
     by_report: dict[str, list[ReportTable]] = {}
     for table in tables:
         by_report.setdefault(table.report, []).append(table)
@@ -99,27 +115,48 @@ def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
     )
 
 
-def _campaign_daily(table: ReportTable) -> ViewDefinition:
-    present = {column.name: column for column in table.columns}
-    columns = [f"any_value({name}) AS {name}" for name in ("campaign_name", "campaign_status") if name in present]
-    for short in tables_of("gads_warehouse_duckdb", "views/metrics.toml")["added_up"]:
-        column = present.get(f"metrics_{short}")
-        if column is not None:
-            total = f"sum({quoted(column.name)})"
-            columns.append(f"{total}{'::BIGINT' if column.type == 'int64' else ''} AS {short}")
-            if short.endswith(_MICROS):
-                columns.append(f"sum({_exact(column.name)}) AS {short.removesuffix(_MICROS)}")
-    return _view("campaign_daily", name=table.name, columns=", ".join(columns), table=table.place)
+def _accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
+    described = _said(_ACCOUNT, tables_of_reports(tables, _ACCOUNT_REPORTS), f"{LOGICAL_DATE} AS as_of, ")
+    return _view(
+        "accounts", described="".join(f"\n    UNION ALL {one}" for one in described), latest=_latest(_ACCOUNT[1:])
+    )
 
 
-def _described_accounts(tables: Sequence[ReportTable]) -> str:
-    """The rows that describe accounts, to be united with those before."""
-    selects = []
-    for rank, (report, prefix, account) in enumerate(_ACCOUNT_REPORTS):
-        table = table_with(tables, report, [f"{prefix}_currency_code"])
-        if table is not None:
-            present = {column.name for column in table.columns}
-            names = [f"{prefix}_{field}" for field in _ACCOUNT_FIELDS]
-            columns = ", ".join(name if name in present else "NULL" for name in names)
-            selects.append(f"UNION ALL SELECT {account}, {columns}, {LOGICAL_DATE}, {rank} FROM {table.place}")
-    return " ".join(selects)
+def _campaign_daily(tables: Sequence[ReportTable], naming: Sequence[ReportTable]) -> ViewDefinition:
+    added_up = tables_of("gads_warehouse_duckdb", "views/metrics.toml")["added_up"]
+    metrics = [metric for metric in metrics_of(tables) if metric.name in added_up]
+    totals = []
+    for metric in sorted(metrics, key=lambda one: added_up.index(one.name)):
+        whole = metric.kind == "BIGINT"
+        totals.append(f"sum({metric.name}){'::BIGINT' if whole else ''} AS {metric.name}")
+        if whole and metric.name.endswith(_MICROS):
+            totals.append(f"sum({_exact(metric.name)}) AS {metric.name.removesuffix(_MICROS)}")
+    shown = [
+        f"SELECT {LOGICAL_DATE} AS day, {_listed([*_CAMPAIGN, *metrics], table)}, {RUN_ID} AS run_id FROM {table.place}"
+        for table in tables
+    ]
+    return _view(
+        "campaign_daily",
+        name=", ".join(table.name for table in tables),
+        shown="\n    UNION ALL ".join(shown),
+        named="\n    UNION ALL ".join(_said(_CAMPAIGN, naming)),
+        totals=", ".join(totals),
+        latest=_latest(_CAMPAIGN[2:]),
+    )
+
+
+def _said(columns: Sequence[ViewColumn], tables: Sequence[ReportTable], more: str = "") -> list[str]:
+    """What each table says of `columns`, and when: a worse table says it a second before a better one."""
+    return [
+        f"SELECT {_listed(columns, table)}, {more}{LOGICAL_DATE} - INTERVAL {rank} SECOND AS said_at FROM {table.place}"
+        for rank, table in enumerate(tables)
+    ]
+
+
+def _listed(columns: Sequence[ViewColumn], table: ReportTable) -> str:
+    return ", ".join(f"{column.value(table)} AS {column.name}" for column in columns)
+
+
+def _latest(columns: Sequence[ViewColumn]) -> str:
+    """Each column as it was said last, by itself."""
+    return ", ".join(f"arg_max({one.name}, (said_at, {one.name})) AS {one.name}" for one in columns)

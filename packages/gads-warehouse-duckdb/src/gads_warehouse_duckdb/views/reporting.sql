@@ -1,19 +1,15 @@
 -- The views of the schema `reporting`. The comment below a name is the meaning that the catalogue gives the view.
 
 -- name: accounts
--- One row an account: name, currency and time zone as last reported by the reports customer, customer_client or
--- account; null while none of them is loaded.
+-- One row an account: name, currency and time zone as last reported by the reports customer, customer_client or account,
+-- each by itself, or else as the account list has them.
 WITH described AS (
-    SELECT NULL::VARCHAR AS customer_id, NULL::VARCHAR AS account_name, NULL::VARCHAR AS currency_code,
-        NULL::VARCHAR AS time_zone, NULL::BOOLEAN AS is_manager, NULL::BOOLEAN AS is_test_account,
-        NULL::DATE AS as_of, 0 AS rank
-    WHERE false {described}
+    SELECT customer_id, nullif(name, '') AS account_name, nullif(currency, '') AS currency_code,
+        nullif(time_zone, '') AS time_zone, NULL::BOOLEAN AS is_manager, NULL::BOOLEAN AS is_test_account,
+        NULL::DATE AS as_of, TIMESTAMP '0001-01-01' AS said_at
+    FROM gads.accounts SEMI JOIN gads.pointers USING (customer_id) {described}
 ), latest AS (
-    SELECT * EXCLUDE (rank) FROM described
-    QUALIFY row_number() OVER (
-        PARTITION BY customer_id
-        ORDER BY as_of DESC, rank, account_name, currency_code, time_zone, is_manager, is_test_account
-    ) = 1
+    SELECT customer_id, {latest}, max(as_of) AS as_of FROM described GROUP BY customer_id
 )
 SELECT customer_id, account_name, currency_code, time_zone, is_manager, is_test_account, as_of
 FROM (SELECT DISTINCT customer_id FROM gads.pointers) FULL JOIN latest USING (customer_id)
@@ -84,13 +80,25 @@ SELECT report, customer_id, first_day, last_day, complete_until, coalesce(days, 
 FROM shown FULL JOIN missing USING (report, customer_id) LEFT JOIN unbroken USING (report, customer_id)
 
 -- name: campaign_daily
--- One row a day a campaign, from {name}: what can be added up, money in the account's currency, conversions.
-WITH daily AS (
-    SELECT _logical_date AS day, _customer_id AS customer_id, campaign_id, {columns}, any_value(_run_id) AS run_id
-    FROM {table} GROUP BY ALL
+-- One row a day a campaign, from {name}: what can be added up, money in the account's currency, conversions. A name or
+-- status that the day's rows do not have is the last that is known.
+WITH shown AS (
+    {shown}
+), named AS (
+    {named}
+), daily AS (
+    SELECT day, customer_id, campaign_id, max(campaign_name) AS campaign_name, max(campaign_status) AS campaign_status,
+        {totals}, max(run_id) AS run_id
+    FROM shown GROUP BY day, customer_id, campaign_id
+), latest AS (
+    SELECT customer_id, campaign_id, {latest} FROM named GROUP BY customer_id, campaign_id
 )
-SELECT daily.*, account.account_name, account.currency_code, account.time_zone
-FROM daily LEFT JOIN reporting.accounts AS account USING (customer_id)
+SELECT daily.* REPLACE (
+        coalesce(daily.campaign_name, latest.campaign_name) AS campaign_name,
+        coalesce(daily.campaign_status, latest.campaign_status) AS campaign_status
+    ), account.account_name, account.currency_code, account.time_zone
+FROM daily LEFT JOIN latest USING (customer_id, campaign_id)
+    LEFT JOIN reporting.accounts AS account USING (customer_id)
 
 -- name: all_versions
 -- All rows of {report}, whose type or meaning changed: {versions}. A column that changed its type is there once a table;
