@@ -254,7 +254,7 @@ AD = (CAMPAIGN, _column("ad_group.id", "int64"), _column("ad_group_ad.ad.id", "i
 
 
 def test_every_day_of_every_version_is_shown(deployment: WarehouseDeployment) -> None:
-    """W40: a column comes, a column goes, a type changes; every day counts, every metric has its own type."""
+    """W40: a column comes, a column goes, a type changes; every day counts."""
     bare = (CAMPAIGN, CLICKS, IMPRESSIONS, COST_MICROS)
     conversions = _column("metrics.all_conversions", "double")
     versions = (
@@ -270,9 +270,6 @@ def test_every_day_of_every_version_is_shown(deployment: WarehouseDeployment) ->
     for view, day in (("reporting.campaign_daily", "day"), ("google_ads.campaign_stats", "date")):
         figures = f"count(*), count(DISTINCT {day}), sum(clicks), sum(cost_micros), sum(all_conversions)"
         assert deployment.query(f"SELECT {figures} FROM {view}") == [(12, 4, 48, 12 * 1_234_567, 0.75)], view
-    kinds = {name: kind for name, kind, *_ in deployment.query("DESCRIBE google_ads.campaign_stats")}
-    assert (kinds["clicks"], kinds["all_conversions"]) == ("BIGINT", "DOUBLE")
-    assert kinds["search_impression_share"] == "DOUBLE"
     nameless = "SELECT DISTINCT campaign_name FROM reporting.campaign_daily WHERE day = '2024-06-03' ORDER BY 1"
     assert deployment.query(nameless) == [(f"Campaign {number}",) for number in range(3)]
     assert deployment.query("SELECT count(*), count(name) FROM google_ads.campaign_history") == [(12, 12)]
@@ -319,7 +316,6 @@ def test_ads_without_settings_stay_ads(deployment: WarehouseDeployment) -> None:
     urls, suffix = _column("ad_group_ad.ad.final_urls", "list<string>"), _column("ad_group_ad.ad.final_url_suffix")
     deployment.make_authoritative(key_of(2, 0, "ad_settings"), 1, rows=1, columns=AD)
     deployment.make_authoritative(key_of(1, 0, "ad_settings"), 1, rows=2, columns=(*AD, urls, suffix), schema_version=2)
-    deployment.load()
     deployment.make_authoritative(key_of(1, 1, "ad"), 1, columns=(*AD, CLICKS, IMPRESSIONS, COST_MICROS))
     deployment.load()
     for table in ("ad", "ad_settings"):
@@ -338,8 +334,21 @@ def test_ads_without_settings_stay_ads(deployment: WarehouseDeployment) -> None:
         (12, "", None, date(2024, 6, 2), True),
         (20, "", None, date(2024, 6, 1), True),
     ]
-    loads = deployment.query("SELECT DISTINCT logical_date, loaded_at FROM gads.pointers ORDER BY 2")
-    assert len(loads) == 2
-    synced = "SELECT DISTINCT updated_at::DATE, _fivetran_synced FROM google_ads.ad_history ORDER BY 2"
-    assert deployment.query(synced) == loads
-    assert deployment.query("SELECT DISTINCT date, _fivetran_synced FROM google_ads.ad_stats") == loads[1:]
+
+
+def test_statistics_have_every_metric_and_their_load(deployment: WarehouseDeployment) -> None:
+    """W43: under its short name and with its type, a share too; a row is synced when its partition was loaded."""
+    columns = (CAMPAIGN, NAME, CLICKS, IMPRESSIONS, COST_MICROS, _column("metrics.all_conversions", "double"), SHARE)
+    for day in range(2):
+        deployment.make_authoritative(key_of(1, day), 1, columns=columns)
+        deployment.load()
+    kinds = {name: kind for name, kind, *_ in deployment.query("DESCRIBE google_ads.campaign_stats")}
+    types = {"clicks": "BIGINT", "all_conversions": "DOUBLE", "search_impression_share": "DOUBLE"}
+    assert types.items() <= kinds.items()
+    daily = {name for name, *_ in deployment.query("DESCRIBE reporting.campaign_daily")}
+    assert "all_conversions" in daily
+    assert "search_impression_share" not in daily
+    loads = deployment.query("SELECT logical_date, loaded_at FROM gads.pointers ORDER BY 2")
+    assert loads[0][1] < loads[1][1]
+    for view, day in (("campaign_stats", "date"), ("campaign_history", "updated_at::DATE")):
+        assert deployment.query(f"SELECT DISTINCT {day}, _fivetran_synced FROM google_ads.{view} ORDER BY 2") == loads
