@@ -18,7 +18,7 @@ from grpc import StatusCode
 from gads_emulator import ApiFailureError, Call, EmulatorServer, Policy, Selection, SyntheticAgency
 
 MANY = (
-    "SELECT ad_group.id, segments.date, segments.device, metrics.clicks, metrics.impressions FROM ad_group "
+    "SELECT ad_group_ad.ad.id, segments.date, segments.device, metrics.clicks, metrics.impressions FROM ad_group_ad "
     "WHERE segments.date BETWEEN '2024-01-01' AND '2024-06-30'"
 )
 

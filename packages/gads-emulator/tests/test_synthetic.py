@@ -26,9 +26,8 @@ SEGMENTS = (
     "segments.hour",
     "segments.conversion_action",
     "segments.conversion_action_category",
-    "segments.click_type",
+    "segments.slot",
     "segments.product_brand",
-    "segments.keyword.info.match_type",
     "segments.new_versus_returning_customers",
 )
 RESOURCES = (
@@ -72,6 +71,39 @@ def test_sums_do_not_depend_on_the_segments(segments: set[str], resource: str) -
         for row in parts
     ]
     assert len(set(keys)) == len(keys)
+
+
+def test_some_segments_are_not_the_whole() -> None:
+    """As in the API: an ad counts for each type of click that it shows, and not every ad was shown for a keyword."""
+    agency = SyntheticAgency(SyntheticSettings(accounts=1, campaigns=1))
+    whole = _sum(_rows(agency, "ad_group_ad", *COUNTED))
+    by_type = _rows(agency, "ad_group_ad", *COUNTED, "segments.click_type")
+    assert {row["segments.click_type"] for row in by_type} == {"URL_CLICKS", "SITELINKS", "CALLS"}
+    by_keyword = _sum(_rows(agency, "ad_group_ad", *COUNTED, "segments.keyword.info.text"))
+    for metric in ("metrics.impressions", "metrics.clicks", "metrics.cost_micros"):
+        assert by_keyword[metric] < whole[metric] < _sum(by_type)[metric]
+    by_both = _sum(_rows(agency, "ad_group_ad", *COUNTED, "segments.keyword.info.text", "segments.slot"))
+    assert by_both == by_keyword
+
+
+def test_removed_entities_have_a_past_and_idle_ones_have_no_metrics() -> None:
+    agency = SyntheticAgency(SyntheticSettings(accounts=1))
+    request = RowRequest("ad_group_ad", frozenset(("campaign.status", "ad_group.status", "ad_group_ad.status")))
+    statuses = list(agency.rows(load_schema("v26"), agency.client_ids[0], request).rows)
+    for level in ("campaign", "ad_group", "ad_group_ad"):
+        assert {row[f"{level}.status"] for row in statuses} == {"ENABLED", "REMOVED"}
+    first, last = (_rows(agency, "campaign", *COUNTED, "campaign.status", days=days) for days in ((1, 7), (29, 31)))
+    assert "REMOVED" in {row["campaign.status"] for row in first}
+    settings = SyntheticSettings(accounts=1, first=date(2024, 1, 1), last=date(2024, 4, 1))
+    ended = _rows(SyntheticAgency(settings), "campaign", *COUNTED, "campaign.status", days=(29, 31))
+    assert last
+    assert {row["campaign.status"] for row in ended} <= {"ENABLED"}
+    groups = RowRequest("ad_group", frozenset({"ad_group.resource_name", *COUNTED}))
+    rows = list(agency.rows(load_schema("v26"), agency.client_ids[0], groups).rows)
+    active = {row["ad_group.resource_name"] for row in rows if row["metrics.impressions"]}
+    idle = {row["ad_group.resource_name"] for row in rows} - active
+    assert len(idle) == 3
+    assert not idle & {row["ad_group.resource_name"] for row in _rows(agency, "ad_group", *COUNTED, days=(1, 31))}
 
 
 def test_an_account_is_the_sum_of_its_campaigns(agency: SyntheticAgency) -> None:

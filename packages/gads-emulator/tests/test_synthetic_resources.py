@@ -125,6 +125,7 @@ METRICS = "metrics.impressions, metrics.clicks, metrics.cost_micros, metrics.con
 
 
 CONVERSION_SEGMENTS = ("segments.conversion_", "segments.external_conversion_source")
+NOT_THE_WHOLE = ("segments.click_type", "segments.keyword.")
 NAMES = ("impressions", "clicks", "cost_micros", "conversions")
 
 
@@ -144,7 +145,7 @@ def test_every_segment_adds_up_to_the_whole(ask: Ask, resource: str) -> None:
     whole = _sums(ask(f"SELECT {_metrics(names)} FROM {resource} WHERE {DAY}"), names)
     assert whole[0] > 0
     found = get_field(load_version("v26"), f"googleAdsFields/{resource}")
-    for segment in found.segments:
+    for segment in (path for path in found.segments if not path.startswith(NOT_THE_WHOLE)):
         of = names[3:] if segment.startswith(CONVERSION_SEGMENTS) else names
         rows = ask(f"SELECT {segment}, {_metrics(of)} FROM {resource} WHERE {DAY}")
         assert _sums(rows, of) == whole[-len(of) :], segment

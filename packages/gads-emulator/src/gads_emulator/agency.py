@@ -84,7 +84,7 @@ class Agency(Protocol):
     """Accounts and their rows.
 
     1. The same request gives the same rows in the same order.
-    2. A counted metric has the same sum for any requested segments.
+    2. A counted metric has the same sum for any requested segments, unless the API's own parts are not the whole.
     3. Several threads may call an agency at the same time.
     """
 

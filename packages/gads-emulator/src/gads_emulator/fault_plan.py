@@ -35,7 +35,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 """The least and the largest value of each number, seconds for delays."""
 _TEXT_BOUNDS = (0, 1_000)
 """Characters of each text: a message travels in gRPC's trailing metadata, of which clients take 8 KiB."""
-_MAX_ITEMS = {"rules": 1_000, "customers": 10_000}
+_MAX_RULES, _MAX_ITEMS = 1_000, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ class FaultPlan:
 def _check_bounds(part: FaultRule | FaultPlan) -> None:
     for name, value in vars(part).items():
         items = value if isinstance(value, tuple) else (value,)
-        most = _MAX_ITEMS.get(name, 100)
+        most = _MAX_RULES if name == "rules" else _MAX_ITEMS
         if len(items) > most:
             raise _wrong(f"there are {len(items)} {name}, which is more than {most}")
         for item in items:
@@ -191,7 +191,7 @@ def fault_plan_from(document: object) -> FaultPlan:
     numbers = type(seed) is int and (budget is None or type(budget) is int)  # a bool is an int in Python
     if not numbers or not isinstance(rules, list):
         raise _wrong("seed and operations_per_day must be integers, and faults a list of tables")
-    read = tuple(_rule(rule) for rule in rules[: _MAX_ITEMS["rules"] + 1])
+    read = tuple(_rule(rule) for rule in rules[: _MAX_RULES + 1])
     return FaultPlan(rules=read, seed=seed, operations_per_day=budget)
 
 

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
-from itertools import accumulate
-from typing import Any, NamedTuple
+from itertools import accumulate, pairwise
+from operator import sub
+from typing import Any, NamedTuple, TypeAlias
 
 ONE = 1 << 32
-"""The upper end of cumulative bounds, by which a whole is divided."""
+"""The upper end of bounds, by which a whole is divided."""
+Bounds: TypeAlias = tuple[int, int]
+"""From where to where a part of a whole reaches, 0 to ONE."""
 
 
 def draw(*key: object) -> "Draw":
@@ -138,19 +141,14 @@ def add(one: Activity, other: Activity) -> Activity:
     return Activity(*(a + b for a, b in zip(one, other, strict=True)))
 
 
-def divide(whole: Activity, bounds: Sequence[int]) -> list[Activity]:
-    """Divide by cumulative bounds (the last is ONE) into parts that add up to the whole and are each plausible.
+def divide(whole: Activity, bounds: Sequence[Bounds]) -> list[Activity]:
+    """Return the parts of a whole between bounds, each of them plausible; parts that cover it once add up to it.
 
     Impressions follow the bounds, clicks follow impressions and cost follows clicks, so that no part has clicks without
     impressions. The parts of a finer division add up to those of a coarser one whose bounds it contains.
     """
-    parts = []
-    before = NOTHING
-    for bound in bounds:
-        upto = _cumulative(whole, bound)
-        parts.append(Activity(*(a - b for a, b in zip(upto, before, strict=True))))
-        before = upto
-    return parts
+    upto = {bound: _cumulative(whole, bound) for bound in {bound for pair in bounds for bound in pair}}
+    return [Activity(*map(sub, upto[high], upto[low])) for low, high in bounds]
 
 
 def _cumulative(whole: Activity, bound: int) -> Activity:
@@ -179,7 +177,8 @@ def _cumulative(whole: Activity, bound: int) -> Activity:
     )
 
 
-def bounds_of(weights: Sequence[float]) -> list[int]:
-    """Return the cumulative bounds of weights; the last is ONE."""
+def bounds_of(weights: Sequence[float]) -> list[Bounds]:
+    """Return the bounds of parts with these weights, which cover a whole once."""
     total = sum(weights)
-    return [*(int(running / total * ONE) for running in list(accumulate(weights))[:-1]), ONE]
+    ends = [*(int(running / total * ONE) for running in list(accumulate(weights))[:-1]), ONE]
+    return list(pairwise([0, *ends]))

@@ -9,7 +9,7 @@ from typing import Any
 from gads_emulator.agency import Account, RowRequest, Rows, client_rows
 from gads_emulator.schema import Row, Schema
 from gads_emulator.synthetic.accounts import SyntheticSettings, make_accounts
-from gads_emulator.synthetic.activity import NOTHING, Activity, activity_of, add, bounds_of, divide, known_at
+from gads_emulator.synthetic.activity import NOTHING, Activity, Bounds, activity_of, add, bounds_of, divide, known_at
 from gads_emulator.synthetic.campaigns import OWN_LEVELS, Campaign, make_campaigns, parents
 from gads_emulator.synthetic.descriptions import has_pattern
 from gads_emulator.synthetic.events import change_events, change_statuses, clicks
@@ -30,8 +30,9 @@ class SyntheticAgency:
     """A manager, a nested manager and clients, with campaigns and their resources for each day of a range.
 
     Sums agree: the campaigns of an account add up to the account, the resources of all ad groups of a campaign add up
-    to the campaign, and the parts of any segments add up to the day. An attribute without a model has a value of its
-    type.
+    to the campaign, and the parts of segments add up to the day, but for keywords and types of clicks, as in the API.
+    Some ad groups are idle, and campaigns that ended, ad groups and ads are removed. An attribute without a model has a
+    value of its type.
     """
 
     drops_rows_without_activity = True
@@ -130,11 +131,11 @@ class SyntheticAgency:
 
 @dataclass
 class _Group:
-    """Entities that share the activity of some campaigns, by the cumulative bounds of their weights."""
+    """Entities that share the activity of some campaigns, each within bounds by its weight."""
 
     campaigns: list[Campaign]
     rows: list[Row]
-    bounds: list[int]
+    bounds: list[Bounds]
     splits: list[list[Split]] = field(default_factory=list)
 
     def on(self, day: date, known: _Known) -> Iterator[tuple[Row, Row, Activity]]:

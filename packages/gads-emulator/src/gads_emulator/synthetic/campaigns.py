@@ -1,13 +1,13 @@
 """The campaigns of a synthetic account with their ad groups, ads, keywords and asset groups, without metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gads_emulator.agency import Account
 from gads_emulator.schema import Row
 from gads_emulator.synthetic.accounts import SyntheticSettings
-from gads_emulator.synthetic.activity import Profile, bounds_of, draw
+from gads_emulator.synthetic.activity import Bounds, Profile, bounds_of, draw
 from gads_emulator.synthetic.descriptions import TABLES, describer
 
 
@@ -29,6 +29,10 @@ _THEMES: list[str] = TABLES["words"]["themes"]
 _LABELS: list[tuple[str, str]] = TABLES["words"]["labels"]
 _ASSET_GROUPS = 2
 """Asset groups of a Performance Max campaign, which has no ad groups."""
+_EVERY_REMOVED = 6
+"""Of so many campaigns of an account the last has ended and is removed, with every second ad group and ad in it."""
+_EVERY_IDLE = 3
+"""Of so many ad groups of every second campaign the last has never had an impression."""
 _DESCRIBERS = {name: describer(entity["attributes"]) for name, entity in TABLES["entities"].items()}
 
 
@@ -48,7 +52,7 @@ class Campaign:
     profile: Profile
     entity: Entity
     network_names: tuple[str, ...]
-    network_bounds: tuple[int, ...]
+    network_bounds: tuple[Bounds, ...]
 
 
 def make_campaigns(settings: SyntheticSettings, account: Account) -> list[Campaign]:
@@ -77,7 +81,8 @@ def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Cam
     channel = _CHANNELS[number % len(_CHANNELS)]
     days = (settings.last - settings.first).days
     late = numbers.below(4) == 0 and number > 0
-    early_end = numbers.below(5) == 0 and number > 0
+    removed = number % _EVERY_REMOVED == _EVERY_REMOVED - 1
+    early_end = (numbers.below(5) == 0 and number > 0) or removed
     first = settings.first + timedelta(days=days // 3 if late else 0)
     last = settings.last - timedelta(days=days // 4 if early_end else 0)
     profile = Profile(
@@ -103,7 +108,7 @@ def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Cam
         "theme": _THEMES[number % len(_THEMES)],
         "channel": channel.name,
         "channel_title": channel.name.title().replace("_", " "),
-        "status": "PAUSED" if early_end else "ENABLED",
+        "status": "REMOVED" if removed else "PAUSED" if early_end else "ENABLED",
         "first": first.isoformat(),
         "score": round(0.4 + campaign_id % 60 / 100, 2),
         "amount": max(int(amount) // 10_000 * 10_000, 1_000_000),
@@ -121,13 +126,18 @@ def _campaign(settings: SyntheticSettings, account: Account, number: int) -> Cam
         ]
     else:
         entity.below["ad_group"] = [
-            _ad_group(settings, attributes, f"{key}/{n}", channel, n) for n in range(settings.ad_groups)
+            _ad_group(settings, attributes, f"{key}/{n}", channel, n, number % 2 == 0 and n % _EVERY_IDLE == 2)
+            for n in range(settings.ad_groups)
         ]
     return Campaign(profile, entity, tuple(channel.networks), tuple(bounds_of(list(channel.networks.values()))))
 
 
-def _ad_group(settings: SyntheticSettings, campaign: Row, key: str, channel: _Channel, number: int) -> Entity:
+def _ad_group(
+    settings: SyntheticSettings, campaign: Row, key: str, channel: _Channel, number: int, idle: bool
+) -> Entity:
     group = _entity("ad_group", campaign, number, ("ad group", key), (key,), ad_group_type=channel.ad_group_type)
+    if idle:
+        group = replace(group, weight=0.0)
     below = {"ad_group_ad": ("ad", settings.ads)}
     if channel.name == "SEARCH":
         below["keyword_view"] = ("keyword", settings.keywords)
@@ -149,6 +159,7 @@ def _entity(
         "theme": _THEMES[(own_id + number) % len(_THEMES)],
         "page": own_id % 97,
         "bid": 10_000 * (10 + own_id % 200),
+        "status": "REMOVED" if parent["campaign.status"] == "REMOVED" and number % 2 else "ENABLED",
     }
     low, high = TABLES["entities"][level]["weight"]
     return Entity({**parent, **_DESCRIBERS[level](variables)}, draw("weight", *weight_key).between(low, high))

@@ -1,11 +1,11 @@
-"""How segments divide a campaign's day. The parts always add up to the day."""
+"""How segments divide a campaign's day. The parts add up to the day, but for those with shares of their own."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gads_emulator.calendar_segments import DERIVED
 from gads_emulator.schema import Field, Row, Schema
-from gads_emulator.synthetic.activity import Activity, bounds_of, divide
+from gads_emulator.synthetic.activity import ONE, Activity, Bounds, bounds_of, divide
 from gads_emulator.synthetic.campaigns import Campaign
 from gads_emulator.synthetic.descriptions import TABLES, has_pattern, parameters_of, resource_name
 from gads_emulator.synthetic.resources import account_rows
@@ -15,15 +15,18 @@ _TABLES = TABLES["segments"]
 _DEVICE_BOUNDS = bounds_of(list(_TABLES["devices"].values()))
 _HOUR_BOUNDS = bounds_of(_TABLES["hours"])
 _OTHER_BOUNDS = bounds_of(_TABLES["others"])
+_OWN_BOUNDS = {
+    family: [(int(low * ONE), int(high * ONE)) for low, high in shares] for family, shares in _TABLES["shares"].items()
+}
 _MODELLED = frozenset({"segments.date", "segments.device", "segments.ad_network_type", "segments.hour", *DERIVED})
 
-Split = tuple[tuple[str, ...], Sequence[tuple[Any, ...]], Sequence[int]]
-"""Paths that divide a day together, the values of each part, and the cumulative bounds of the parts' shares."""
+Split = tuple[tuple[str, ...], Sequence[tuple[Any, ...]], Sequence[Bounds]]
+"""Paths that divide a day together, the values of each part, and the bounds of each part."""
 
 
 def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> list[Split]:
     """Return how the requested segments divide a campaign's day. Dates divide nothing."""
-    modelled: Sequence[tuple[str, Sequence[Any], Sequence[int]]] = (
+    modelled: Sequence[tuple[str, Sequence[Any], Sequence[Bounds]]] = (
         ("segments.device", tuple(_TABLES["devices"]), _DEVICE_BOUNDS),
         ("segments.ad_network_type", campaign.network_names, campaign.network_bounds),
         ("segments.hour", range(24), _HOUR_BOUNDS),
@@ -38,10 +41,12 @@ def splits_of(schema: Schema, campaign: Campaign, segments: frozenset[str]) -> l
             rest = path.removeprefix("segments.")
             family = next((family for family in _TABLES["families"] if rest.startswith(family)), rest)
             families.setdefault(family, []).append(found)
-    for members in families.values():
-        paths = tuple(member.path for member in members)
-        values = [tuple(_value(member, campaign, n) for member in members) for n in range(len(_OTHER_BOUNDS))]
-        splits.append((paths, values, _OTHER_BOUNDS))
+    for family, members in families.items():
+        bounds = _OWN_BOUNDS.get(family, _OTHER_BOUNDS)
+        if family == "keyword." and campaign.entity.attributes["campaign.advertising_channel_type"] != "SEARCH":
+            bounds = []
+        values = [tuple(_value(member, campaign, n) for member in members) for n in range(len(bounds))]
+        splits.append((tuple(member.path for member in members), values, bounds))
     return splits
 
 
@@ -61,7 +66,7 @@ def chosen(splits: Sequence[Split], numbers: Iterator[int]) -> Row:
     row: Row = {}
     for paths, values, bounds in splits:
         number = next(numbers)
-        index = next(index for index, bound in enumerate(bounds) if number < bound)
+        index = next(index for index, (low, high) in enumerate(bounds) if low <= number < high)
         row.update(zip(paths, values[index], strict=True))
     return row
 
