@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from gads_domain.errors import ConfigurationError, QueryError
+from gads_domain.package_data import tables_of
 from gads_gaql.catalogue import FieldCatalogue, column_name, latest, load, table_schema, versions
 from gads_gaql.parser import parse
 
@@ -164,6 +165,43 @@ def test_the_schema_follows_select() -> None:
     ]
     assert schema.grain == ("segments_date", "campaign_id", "campaign_labels")
     assert column_name("metrics.cost_micros") == "metrics_cost_micros"
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "hint"),
+    [
+        ("v26", "metrics.average_cpv", "metrics.trueview_average_cpv took its place in v22"),
+        ("v23", "campaign.end_date", "campaign.end_date_time took its place in v23"),
+        ("v26", "campaign_lifecycle_goal", "campaign_goal_config took its place in v25"),
+        (
+            "v26",
+            "ad_group_ad.ad.discovery_carousel_ad.headline",
+            "ad_group_ad.ad.demand_gen_carousel_ad.headline took its place in v17",
+        ),
+        (
+            "v26",
+            "change_event.old_resource.ad_group_bid_modifier.hotel_length_of_stay.min_nights",
+            "change_event.old_resource.ad_group_bid_modifier.length_of_booking.min_days took its place in v26",
+        ),
+        ("v25", "ad_group_bid_modifier.hotel_check_in_days", "did you mean ad_group_bid_modifier.hotel_check_in_day?"),
+    ],
+)
+def test_a_renamed_field_has_the_successor_that_google_documents(version: str, path: str, hint: str) -> None:
+    assert load(version).suggestion(path) == hint
+
+
+def test_every_successor_is_a_field_or_a_resource_of_the_newest_version() -> None:
+    newest = load(latest())
+    whole = [(path.split(".")[-1], path) for path in newest.paths()]
+    parts = {name for name, _ in whole} | newest.resources() | set(newest.paths())
+    renames = tables_of("gads_gaql", "fields/renamed.toml")["renamed"]
+    names = [
+        pair for one in renames for pair in zip(one["names"].split()[::2], one["names"].split()[1::2], strict=True)
+    ]
+    assert len(names) >= 20
+    assert {new for _, new in names} <= parts
+    assert not {old for old, _ in names} & parts
+    assert all(one["source"].startswith("https://developers.google.com/") for one in renames)
 
 
 def test_the_schema_of_an_unknown_field_names_the_nearest() -> None:

@@ -105,7 +105,7 @@ def test_a_snapshot_is_read_once() -> None:
         (DAILY + "WHERE segments.week = '2024-06-03'", 11, "bounds its days", "each request"),
         (DAILY + "ORDER BY campaign.id", 11, "no ORDER BY", "remove it"),
         (DAILY + "LIMIT 5", 10, "no LIMIT", "row_limit"),
-        (SNAPSHOT.replace("label.name", "metrics.clicks"), 5, "no metrics and no segments", "daily"),
+        (SNAPSHOT.replace("label.name", "metrics.clicks"), 5, "no metrics and no segments", "remove metrics.clicks"),
         (EVENT.replace(", call_view.start_call_date_time FROM", " FROM"), 5, "date_fi", "SELECT"),
         (EVENT + "WHERE call_view.start_call_date_time > '2024-06-01'", 7, "bounds its days", "each request"),
         (EVENT + "LIMIT 5", 6, "no LIMIT", "row_limit"),

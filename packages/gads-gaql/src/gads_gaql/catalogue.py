@@ -6,7 +6,6 @@
 import gzip
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,7 @@ from importlib import resources
 
 from gads_domain.errors import ConfigurationError, QueryError
 from gads_domain.metadata import ColumnSpec, TableSchema
+from gads_domain.package_data import tables_of
 from gads_domain.report import DAY_SEGMENT
 from gads_gaql.syntax import PERIODS, Query
 
@@ -199,7 +199,14 @@ class FieldCatalogue:
         return _nearest(path, self.paths(root))
 
     def suggestion(self, path: str) -> str:
-        """A hint that names the path or resource most like `path`; empty if none is near."""
+        """A hint that names the successor of `path` as Google documents it, or else what is written most like it.
+
+        Empty if there is neither.
+        """
+        for version, old, new in _renamed():
+            successor = f".{path}.".replace(f".{old}.", f".{new}.")[1:-1]
+            if successor != path and (successor in self._resources or self.get(successor) is not None):
+                return f"{successor} took its place in {version}"
         near = self.closest(path)
         return f"did you mean {near}?" if near else ""
 
@@ -250,7 +257,14 @@ def latest() -> str:
 @cache
 def sunsets() -> Mapping[str, date]:
     """The day from which the API refuses each of `versions()`, as far as Google has said; `fields/sunsets.toml`."""
-    return tomllib.loads((resources.files("gads_gaql") / "fields" / "sunsets.toml").read_text("utf-8"))
+    return tables_of("gads_gaql", "fields/sunsets.toml")
+
+
+@cache
+def _renamed() -> tuple[tuple[str, str, str], ...]:
+    """Each rename of `fields/renamed.toml`: the version, the old name and the new one."""
+    found = ((one["version"], one["names"].split()) for one in tables_of("gads_gaql", "fields/renamed.toml")["renamed"])
+    return tuple((version, *pair) for version, names in found for pair in zip(names[::2], names[1::2], strict=True))
 
 
 @cache

@@ -88,10 +88,10 @@ def _selection_problems(query: Query) -> Iterator[Problem]:
             root = reference.name.partition(".")[0]
             code = f"prohibited_{root.removesuffix('s')}_in_select_or_where_clause"
             others = ", ".join(sorted(resources_of(reference.name)))
-            message, hint = f"{query.resource} has no {root}", "its rows are about the present: remove the field"
+            message, hint = f"{query.resource} has no {root}", f"its rows are about the present: remove {reference}"
             if can_have_metrics(query.resource):
                 message = f"{reference} cannot be selected from {query.resource}"
-                hint = f"remove the field, or select it from {others or 'another resource'}"
+                hint = f"remove {reference}, or select it from {others or 'another resource'}"
             yield Problem.at(reference, code, message, hint)
     for segment, metric in conflicts(query):
         code = "prohibited_segment_with_metric_in_select_or_where_clause"
@@ -153,7 +153,10 @@ def _report_problems(query: Query) -> Iterator[Problem]:
         return
     if DAY_SEGMENT not in query.field_names:
         message = f"{DAY_SEGMENT} is not selected, so no row would carry its day"
-        yield Problem.at(query.resource_ref, "day_not_selected", message, f"add {DAY_SEGMENT} to SELECT")
+        hint = f"add {DAY_SEGMENT} to SELECT"
+        if not any(name.startswith(("metrics.", "segments.")) for name in query.field_names):
+            hint += ", or give the query a header with -- kind: snapshot if its rows are about the present"
+        yield Problem.at(query.resource_ref, "day_not_selected", message, hint)
     for condition in query.conditions:
         if condition.field.name in CORE_DATE_SEGMENTS:
             message = f"the query bounds its days itself, with a condition on {condition.field}"
@@ -167,7 +170,7 @@ def _date_problems(query: Query) -> Iterator[Problem]:
     Source: https://developers.google.com/google-ads/api/docs/reporting/segmentation
     """
     mentioned = [reference for reference in query.references() if reference.name in CORE_DATE_SEGMENTS]
-    if mentioned and not bounds(query.conditions, CORE_DATE_SEGMENTS):
+    if mentioned and can_have_metrics(query.resource) and not bounds(query.conditions, CORE_DATE_SEGMENTS):
         message = f"{mentioned[0]} needs a finite range of days in WHERE"
         hint = f"add a condition such as {DAY_SEGMENT} DURING LAST_7_DAYS; see {_SEGMENTATION}"
         yield Problem.at(mentioned[0], "expected_filters_on_date_range", message, hint)

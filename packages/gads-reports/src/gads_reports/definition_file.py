@@ -1,7 +1,7 @@
 """A report file to a `ReportDefinition`: header, query, and whether they agree."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from gads_domain.errors import ConfigurationError, InvalidValueError, QueryError
@@ -58,6 +58,8 @@ def read_definition(name: str, text: str, source: str) -> ReportDefinition:
     given["restatement_days"] = header.restatement_days or default_restatement_days(query)
     given["max_days_per_request"] = min(most_days, default=None)
     given["history"] = _history(header, query)
+    if query.resource in CHANGE_TIMES:
+        given["row_limit"] = header.row_limit or CHANGE_LIMIT
     try:
         return ReportDefinition(name, text, **given)
     except InvalidValueError as error:
@@ -128,15 +130,21 @@ def _query(text: str, source: str) -> Query:
 
 
 def _agree(header: Header, query: Query, source: str) -> None:
-    """The grain is selected and has every segment, and the query leaves days and rows to the request."""
+    """The grain is selected and has every segment, and the query leaves days and rows to the request.
+
+    No hint asks for what another one, or the check of the query, asks to remove.
+    """
+    _require_kind_of_resource(header, query, source)
     selected = frozenset(query.field_names)
     for name in header.grain:
         if name.startswith("metrics."):
             raise header.fault(source, "grain", f"{name} is a metric", "name only fields that are not measured")
         if name not in selected:
-            raise header.fault(source, "grain", f"{name} is in the grain and not selected", f"add {name} to SELECT")
+            is_foreign = name.startswith("segments.") and not header.kind.day_segment
+            hint = f"{'' if is_foreign else f'add {name} to SELECT, or '}remove it from the grain"
+            raise header.fault(source, "grain", f"{name} is in the grain and not selected", hint)
     for field in query.fields:
-        if field.name.startswith("segments.") and field.name not in header.grain:
+        if field.name.startswith("segments.") and field.name not in header.grain and header.kind.day_segment:
             raise fault(source, field.line, f"{field} splits rows and is not in the grain", f"add {field} to the grain")
     for condition in query.conditions:
         if condition.field.name in CORE_DATE_SEGMENTS or condition.field.name == header.date_field:
@@ -147,9 +155,27 @@ def _agree(header: Header, query: Query, source: str) -> None:
         hint = "remove it: the order of rows means nothing"
         raise fault(source, ordering.field.line, "a report has no ORDER BY", hint)
     if query.limit is not None:
-        hint = "remove it; the header of an event report may have row_limit"
+        hint = "remove it: an event report has row_limit in its header, others get all rows"
         raise fault(source, query.resource_line, "a report has no LIMIT", hint)
     _agree_with_kind(header, query, source)
+
+
+def _require_kind_of_resource(header: Header, query: Query, source: str) -> None:
+    """Changes are events, clicks are asked for by day, and what has no days has a present alone."""
+    resource = query.resource
+    time = CHANGE_TIMES.get(resource)
+    if time is not None and header.date_field != time:
+        hint = f"write -- kind: {ReportKind.EVENT} and -- date_field: {time}"
+        raise header.fault(source, "kind", f"{resource} is a log of changes, each at its {time}", hint)
+    if header.row_limit is not None and time is not None and header.row_limit > CHANGE_LIMIT:
+        message = f"{resource} gives {CHANGE_LIMIT} rows at most, not {header.row_limit}"
+        raise header.fault(source, "row_limit", message, f"write -- row_limit: {CHANGE_LIMIT}")
+    if max_days_per_call(replace(query, limit=None)) is not None and header.kind is not ReportKind.DAILY:
+        hint = f"write -- kind: {ReportKind.DAILY} and select {DAY_SEGMENT}"
+        raise header.fault(source, "kind", f"{resource} is asked for by day, and this is a {header.kind} report", hint)
+    if header.kind is ReportKind.DAILY and not can_have_metrics(resource):
+        hint = f"write -- kind: {ReportKind.SNAPSHOT}, without {DAY_SEGMENT}"
+        raise header.fault(source, "kind", f"{resource} has no days: its rows are about the present", hint)
 
 
 def _agree_with_kind(header: Header, query: Query, source: str) -> None:
@@ -162,7 +188,9 @@ def _agree_with_kind(header: Header, query: Query, source: str) -> None:
         return
     for field in query.fields:
         if field.name.startswith(("segments.", "metrics.")):
-            hint = f"remove {field}, or write -- kind: daily and select {DAY_SEGMENT}"
+            hint = f"remove {field}"
+            if can_have_metrics(query.resource):
+                hint += f", or write -- kind: daily and select {DAY_SEGMENT}"
             raise fault(source, field.line, f"{header.kind} reports have no metrics and no segments", hint)
     if header.date_field is not None and header.date_field not in selected:
         message = f"{header.date_field} is the date_field and not selected"

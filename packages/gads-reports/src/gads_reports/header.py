@@ -138,7 +138,7 @@ def _require_fitting_kind(header: Header, source: str) -> None:
             hint = f"remove it: a {kind} report is about the present, and is read once a day"
             raise header.fault(source, key, f"a {kind} report has no {key}", hint)
     if kind.has_date_field and header.date_field is None:
-        hint = "add the field with the time: -- date_field: change_event.change_date_time"
+        hint = "add the field with the time, such as -- date_field: change_event.change_date_time"
         raise header.fault(source, "kind", f"the {kind} report has no date_field", hint)
 
 
