@@ -19,9 +19,9 @@ from gads_orchestrator.operator_actions import Operation, operate
 from gads_orchestrator.plan import Account, WorkRequest
 from gads_orchestrator.selection import SelectRequested
 from gads_orchestrator.worker import validation_events
-from gads_orchestrator.worker_pool import InThisProcess
 from gads_testing.simulated_api import failed_slice
 from gads_testing.simulated_deployment import KEY, NOON, ONE_DAY, YESTERDAY, DyingWorkers, SimulatedDeployment, key_of
+from gads_testing.worker_in_process import InThisProcess
 
 
 def _leaves(kind: type[Event]) -> Iterator[type[Event]]:

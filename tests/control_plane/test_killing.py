@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gads_domain.adapters import ledger_adapter, sink_adapter
-from gads_domain.state import PartitionStatus
+from gads_domain.state import PartitionState, PartitionStatus
 from gads_testing.daemon_process import LEDGER, SINK, Scene
 
 _PATIENCE = 60.0
@@ -29,10 +29,9 @@ def _start(scene: Scene) -> subprocess.Popen[bytes]:
 
 
 def _children(pid: int) -> list[int]:
-    """The worker processes of an orchestrator, the tracker of resources apart."""
+    """The worker processes of an orchestrator."""
     try:
-        found = [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return [child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 
@@ -144,3 +143,25 @@ def test_r33_two_daemons_on_one_ledger_extract_no_slice_twice(
     runs = Counter(call[4] for call in scene.lines("calls"))
     assert len(runs) >= 2, "one did everything"
     print(f"\n{len(calls)} calls in {len(runs)} runs: {sorted(runs.values(), reverse=True)[:6]}")
+
+
+def test_r38_one_worker_that_dies_of_a_report_costs_that_report_alone(tmp_path: Path) -> None:
+    scene = Scene(str(tmp_path), 1, 2, 5, workers=1, deadly="report_0")
+    process = _start(scene)
+    deadline = time.monotonic() + _PATIENCE
+    while (states := _states(scene)) is None or any(state.status is PartitionStatus.PENDING for state in states):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    failed, good = states[:5], states[5:]
+    assert {str(state.last_error).partition(":")[0] for state in failed} == {"worker_lost"}
+    assert {state.status for state in good} == {PartitionStatus.SUCCESS}
+
+
+def _states(scene: Scene) -> list[PartitionState] | None:
+    if not (scene.base / "ledger.db").exists():
+        return None
+    with ledger_adapter(LEDGER).open_reader(LEDGER, scene.base) as ledger:
+        return ledger.get_many(scene.all_keys())

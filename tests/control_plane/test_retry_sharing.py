@@ -25,7 +25,7 @@ from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.plan import Account, plan_work
 from gads_orchestrator.selection import SelectRequested
 from gads_orchestrator.worker import Task, work_on
-from gads_orchestrator.worker_pool import Done, InThisProcess, Message
+from gads_orchestrator.worker_pool import Done, Message
 from gads_testing.simulated_deployment import (
     ACCOUNT,
     FAILED,
@@ -40,6 +40,7 @@ from gads_testing.simulated_deployment import (
     SimulatedDeployment,
     key_of,
 )
+from gads_testing.worker_in_process import InThisProcess
 
 
 def test_r30_r31_at_the_limit_a_run_ends_cleanly_and_the_rest_is_as_it_was(tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -28,24 +26,24 @@ def test_the_walk_is_short_and_numbered() -> None:
     assert len(WALK) <= MOST
 
 
-def test_one_day_of_one_report_runs_the_modules_of_the_page(tmp_path: Path, agency: Path, customers: list[str]) -> None:
+def test_one_day_of_one_report_runs_the_modules_of_the_page(
+    tmp_path: Path, gads_etl: Any, agency: Path, customers: list[str]
+) -> None:
     shutil.copy(agency / "google-ads.yaml", tmp_path)
     (tmp_path / "gads.toml").write_text(
         f'[google_ads]\nconfiguration = "google-ads.yaml"\ncustomer_ids = ["{customers[0]}"]\n'
         '[storage]\nsink = "file:raw"\nstate = "sqlite:state.db"\n[[reports]]\nname = "campaign"\n'
     )
-    one_day = ["--since", "2024-05-01", "--until", "2024-05-01", "--workers", "1"]
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("walk_process.py")), "run", *one_day],
-        cwd=tmp_path,
-        env={**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(agency / "ca.pem")},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    entered = done.stderr.rpartition("modules:\n")[2].split()
+    environment = {
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(agency / "ca.pem"),
+        "PYTHONPATH": str(Path(__file__).with_name("walk")),
+    }
+    one_day = ("--since", "2024-05-01", "--until", "2024-05-01")
+    done = gads_etl("run", *one_day, cwd=tmp_path, env=environment)
+    assert done.code == 0, done.err
+    processes = re.findall(r"^modules: (.*)$", done.err, re.MULTILINE)
+    assert len(processes) == 2, "the command, and its worker"
+    entered = " ".join(processes).split()
     assert [module for _, module in WALK if module not in entered] == []
     # The values of the domain are in every step, and a package imports its modules when they are first used.
     rest = [module for module in entered if "." in module and not module.startswith("gads_domain.")]

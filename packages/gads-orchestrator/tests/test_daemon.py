@@ -32,7 +32,7 @@ from gads_orchestrator.execution import Control
 from gads_orchestrator.plan import WorkRequest
 from gads_orchestrator.selection import SelectDue
 from gads_orchestrator.worker import WorkerContext
-from gads_orchestrator.worker_pool import SpawnedWorkers
+from gads_orchestrator.worker_pool import WorkerProcesses
 
 
 def test_without_trouble_it_looks_as_often_as_it_is_told() -> None:
@@ -92,7 +92,7 @@ def daemon_for(request_at: Troubled, stop: Stop, folder: Path) -> tuple[Daemon, 
     url, recorder = "sqlite:state.db", Recorder()
     control = Control(ledger_adapter(url).open_for_control_plane(url, folder), SystemClock(), observer=recorder)
     new_run = partial(RunContext, RandomRunIds(SystemClock()).new_run_id())
-    return Daemon(request_at, new_run, control, SpawnedWorkers(no_context, 1), stop, look_seconds=1.0), recorder
+    return Daemon(request_at, new_run, control, WorkerProcesses(1, no_context), stop, look_seconds=1.0), recorder
 
 
 def no_context() -> AbstractContextManager[WorkerContext]:

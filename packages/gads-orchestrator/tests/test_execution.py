@@ -41,8 +41,8 @@ from gads_orchestrator.outcome import RunOutcome, hints, partitions, skipped_par
 from gads_orchestrator.plan import Account, WorkRequest, plan_work
 from gads_orchestrator.selection import SelectRequested
 from gads_orchestrator.worker import WorkerContext
-from gads_orchestrator.worker_pool import InThisProcess
 from gads_payload.writer import PayloadWriter
+from gads_testing.worker_in_process import InThisProcess
 from gads_validator.validator import RawPartitionValidator
 
 SCHEMA = TableSchema(

@@ -1,19 +1,19 @@
-"""The workers of a run: this process, or worker processes that live as long as the run."""
+"""The workers of a run: processes that live as long as the run, so that the death of one costs its slice alone."""
 
 import contextlib
-import multiprocessing
 import os
 import signal
-import threading
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from multiprocessing import connection, process
+from multiprocessing import connection
 from typing import Protocol
 
-from gads_domain.errors import GadsError
-from gads_orchestrator.events import Event, RowsReceived
-from gads_orchestrator.worker import Task, TaskResult, WorkerContext, work_on
+from gads_orchestrator import worker_process
+from gads_orchestrator.events import Event
+from gads_orchestrator.worker import Task, TaskResult, WorkerContext
 
 WorkerContextFactory = Callable[[], AbstractContextManager[WorkerContext]]
 """Opens what a worker needs, in the worker; for processes it has to be picklable."""
@@ -68,64 +68,23 @@ class Workers(Protocol):
         """End at once what is still at work; what it had not sealed stays invisible."""
 
 
-def _ignore(_event: Event) -> None:
-    return None
-
-
-class InThisProcess:
-    """One worker, which works while `wait` is called.
-
-    `rows_received` gets the rows' events as they come; all other events come when the task has ended.
-    """
-
-    def __init__(self, context: WorkerContext, rows_received: Callable[[Event], None] = _ignore) -> None:
-        self._rooms = context
-        self._rows_received = rows_received
-        self._task: Task | None = None
-
-    def idle(self) -> Sequence[int]:
-        """Worker 0, if it has nothing to do."""
-        return (0,) if self._task is None else ()
-
-    def give(self, worker: int, task: Task) -> None:
-        """Keep the task for `wait`."""
-        self._task = task
-
-    def wait(self, seconds: float) -> list[Message]:
-        """Do the task."""
-        if self._task is None:
-            return []
-        task, self._task = self._task, None
-        events: list[Event] = []
-
-        def emit(told: list[Event]) -> None:
-            for event in told:
-                self._rows_received(event) if isinstance(event, RowsReceived) else events.append(event)
-
-        result = work_on(task, self._rooms, emit)
-        return [Emitted(0, tuple(events)), Done(0, result)]
-
-    def close(self) -> None:
-        """Nothing is at work between two calls of `wait`."""
-
-
 @dataclass(slots=True)
 class _Process:
-    process: process.BaseProcess
+    process: subprocess.Popen[bytes]
     pipe: connection.Connection
+    is_open: bool = False
     busy: bool = False
 
 
 @dataclass(slots=True)
-class SpawnedWorkers:
-    """Up to `count` processes, started by spawn when there is something for them to do, and kept over slices.
+class WorkerProcesses:
+    """Up to `count` processes, started when there is something for them to do, and kept over slices.
 
-    A worker ends when its pipe does, and at once when the process that started it dies, so that it does not go on
-    spending. It ignores SIGTERM and SIGINT: the starter decides when it stops.
+    Each opens its context by `factory`, which it gets with its first task.
     """
 
-    factory: WorkerContextFactory
     count: int
+    factory: WorkerContextFactory | None = None
     _running: dict[int, _Process] = field(default_factory=dict)
 
     def idle(self) -> Sequence[int]:
@@ -139,6 +98,9 @@ class SpawnedWorkers:
         running.busy = True
         # A worker that has just died is found by `wait`, as one that dies later.
         with contextlib.suppress(OSError):
+            if not running.is_open:
+                running.pipe.send(self.factory)
+                running.is_open = True
             running.pipe.send(task)
 
     def wait(self, seconds: float) -> list[Message]:
@@ -157,10 +119,11 @@ class SpawnedWorkers:
             if running.busy:
                 running.process.kill()
         for running in self._running.values():
-            running.process.join(2.0)
-            if running.process.is_alive():
+            try:
+                running.process.wait(2.0)
+            except subprocess.TimeoutExpired:
                 running.process.kill()
-                running.process.join()
+                running.process.wait()
         self._running.clear()
 
     def open_anew(self, factory: WorkerContextFactory) -> None:
@@ -169,11 +132,24 @@ class SpawnedWorkers:
         self.factory = factory
 
     def _start(self, worker: int) -> _Process:
-        context = multiprocessing.get_context("spawn")
-        mine, theirs = context.Pipe()
-        started = context.Process(target=_serve, args=(theirs, self.factory), name=f"gads-etl-worker-{worker}")
-        started.start()
-        theirs.close()
+        mine, theirs = connection.Pipe()
+        # Not by `multiprocessing`, whose processes import the main module of this one once more: with a script that
+        # is not written for that, each would start the whole run anew.
+        command = [sys.executable, "-P", "-m", worker_process.__name__, str(theirs.fileno())]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        with theirs:
+            # None of these signals reaches a worker before it ignores them.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, worker_process.SIGNALS)
+            try:
+                started = subprocess.Popen(
+                    command,
+                    env=environment,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         running = self._running[worker] = _Process(started, mine)
         return running
 
@@ -193,50 +169,6 @@ class SpawnedWorkers:
     def _lost(self, worker: int) -> list[Message]:
         running = self._running.pop(worker)
         running.pipe.close()
-        running.process.join()
+        running.process.kill()
+        running.process.wait()
         return [Lost(worker)] if running.busy else []
-
-
-def _serve(pipe: connection.Connection, factory: WorkerContextFactory) -> None:
-    """A worker's life."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_the_starter, daemon=True).start()
-
-    def emit(events: list[Event]) -> None:
-        if events:
-            pipe.send(_thinned(events))
-
-    try:
-        with factory() as context:
-            while True:
-                task: Task = pipe.recv()
-                pipe.send(work_on(task, context, emit))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-    except GadsError as error:
-        _say_last(pipe, error)
-    except Exception as error:
-        _say_last(pipe, RuntimeError(f"a worker failed: {type(error).__name__}: {error}"))
-        raise
-
-
-def _thinned(events: list[Event]) -> list[Event]:
-    """Of counts that follow each other, the last says all."""
-    return [
-        event
-        for event, after in zip(events, [*events[1:], None], strict=True)
-        if not (isinstance(event, RowsReceived) and isinstance(after, RowsReceived))
-    ]
-
-
-def _say_last(pipe: connection.Connection, error: Exception) -> None:
-    with contextlib.suppress(OSError):
-        pipe.send(error)
-
-
-def _die_with_the_starter() -> None:
-    starter = multiprocessing.parent_process()
-    if starter is not None:
-        starter.join()
-        os._exit(1)

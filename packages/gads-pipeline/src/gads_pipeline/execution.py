@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,7 +18,7 @@ from gads_orchestrator.events import Observer
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.outcome import Ending, joined, partitions
 from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
-from gads_orchestrator.worker_pool import InThisProcess, SpawnedWorkers, Workers
+from gads_orchestrator.worker_pool import WorkerProcesses
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
 from gads_pipeline.command_completeness import CommandCompleteness, completeness_of
 from gads_pipeline.composition import (
@@ -47,11 +47,10 @@ from gads_pipeline.work_request import (
     planned_accounts,
     requested,
 )
-from gads_pipeline.worker_setup import WorkerSetup, worker_context
+from gads_pipeline.worker_setup import WorkerSetup
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader
-    from gads_extractor.connection import GoogleAdsConnection
     from gads_orchestrator.outcome import RunOutcome
     from gads_pipeline.composition import ApiFiles
     from gads_pipeline.configuration import Configuration
@@ -102,21 +101,20 @@ class Execution:
     def execute(
         self, options: RunOptions, confirm: Callable[[WorkPlan], None] | None = None, *, backfill: bool
     ) -> Outcome:
-        """Execute what `options` ask for, account by account in its own days.
+        """Execute what `options` ask for, account by account in its own days, in worker processes.
 
-        A run with one worker works in this process; several workers, and those of a backfill, have processes of their
-        own. What the API would refuse for certain goes on record with its reason and is not requested. `confirm` gets
-        the plan before anything is requested; what it raises ends the execution.
+        What the API would refuse for certain goes on record with its reason and is not requested. `confirm` gets the
+        plan before anything is requested; what it raises ends the execution.
         """
         self._require_usable(options)
         with (
+            closing(WorkerProcesses(self._count)) as pool,
             self._api_files() as files,
-            connected(self.configuration, files) as connection,
             open_ledger_for_control_plane(self.configuration) as ledger,
         ):
             now, selected = SystemClock().now(), None
             if needs_accounts(self.configuration, options, now, ledger.expectations(GOOGLE_ADS)):
-                selected = self._selected(ledger, connection, options)
+                selected = self._selected(ledger, files, options)
             request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
             drawn = drawn_list(self.configuration, selected, options.customers, now, options)
             if drawn is not None:
@@ -126,16 +124,9 @@ class Execution:
             plan = plan_work(request, ledger)
             if confirm is not None:
                 confirm(plan)
-            with ExitStack() as opened:
-                pool: Workers
-                if self._count == 1 and not backfill:
-                    context = worker_context(self.configuration, connection, selected, ledger)
-                    pool = InThisProcess(opened.enter_context(context), self.observer.on_events)
-                else:
-                    pool = SpawnedWorkers(WorkerSetup(self.configuration, files, selected), self._count)
-                    opened.callback(pool.close)
-                run, control = new_run(self.command, ledger), self._control(ledger, awaits_leases=True)
-                outcome = execute_plan(plan, run, control, pool, self.stop.is_set)
+            pool.factory = WorkerSetup(self.configuration, files, selected)
+            run, control = new_run(self.command, ledger), self._control(ledger, awaits_leases=True)
+            outcome = execute_plan(plan, run, control, pool, self.stop.is_set)
             customers = {account.customer_id for account in request.accounts}
             days = days_meant(request, options.days)
             completeness = completeness_of(self.configuration, ledger, request, days, customers)
@@ -167,8 +158,7 @@ class Execution:
         with self._api_files() as files, open_ledger_for_control_plane(configuration) as ledger:
 
             def list_accounts() -> SelectedAccounts:
-                with self.stop.interrupting(), connected(configuration, files) as connection:
-                    selected = self._selected(ledger, connection, options)
+                selected = self._selected(ledger, files, options)
                 drawn = drawn_list(configuration, selected, options.customers, SystemClock().now())
                 if drawn is not None:
                     ledger.record_list(drawn)
@@ -181,7 +171,7 @@ class Execution:
                 lambda selected: pool.open_anew(WorkerSetup(configuration, files, selected)),
                 self._note,
             )
-            pool = SpawnedWorkers(WorkerSetup(configuration, files, served.selected), self._count)
+            pool = WorkerProcesses(self._count, WorkerSetup(configuration, files, served.selected))
             self._note(f"accounts served: {len(served.selected.accounts)}, reports: {len(reports)}")
 
             def request_at(now: datetime) -> WorkRequest:
@@ -236,9 +226,7 @@ class Execution:
         with api_files(self.configuration) as files:
             yield files
 
-    def _selected(
-        self, ledger: ControlPlaneLedger, connection: GoogleAdsConnection, options: RunOptions
-    ) -> SelectedAccounts:
+    def _selected(self, ledger: ControlPlaneLedger, files: ApiFiles, options: RunOptions) -> SelectedAccounts:
         """The selected accounts; each request is counted, and allowed whatever is left: no plan without it."""
         quota = self.configuration.quota
         operations = listing(
@@ -246,9 +234,10 @@ class Execution:
         )
         known = ledger.expectations(GOOGLE_ADS).accounts
         placed = {account.customer_id for account in known if account.manager_path}
-        return select_accounts(
-            self.configuration, connection, options.customers, force=options.force, placed=placed, quota=operations
-        )
+        with self.stop.interrupting(), connected(self.configuration, files) as connection:
+            return select_accounts(
+                self.configuration, connection, options.customers, force=options.force, placed=placed, quota=operations
+            )
 
     def _control(self, ledger: ControlPlaneLedger, *, awaits_leases: bool) -> Control:
         lease_length = timedelta(seconds=self.configuration.run.lease_seconds)

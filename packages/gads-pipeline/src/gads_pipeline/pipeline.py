@@ -152,8 +152,8 @@ class Pipeline:
     def run(self, options: RunOptions = ALL, **how: Unpack[HowToExecute]) -> Outcome:
         """Extract and validate every account, report and day of `options` that is not success yet.
 
-        A request to `stop` ends it within seconds, with nothing half-done; a single worker looks at it between two
-        slices.
+        A request to `stop` ends it within seconds, with nothing half-done; `Stopped` is raised if the accounts were
+        still listed.
         """
         options.require_both_days_or_none()
         return self._execution(**how).execute(options, backfill=False)

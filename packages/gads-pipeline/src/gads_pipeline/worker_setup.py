@@ -26,8 +26,6 @@ from gads_pipeline.composition import (
 )
 
 if TYPE_CHECKING:
-    from gads_domain.ports.ledger import ControlPlaneLedger
-    from gads_extractor.connection import SearchStreams
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
 
@@ -46,31 +44,20 @@ class WorkerSetup:
     @contextmanager
     def __call__(self) -> Iterator[WorkerContext]:
         """The context, open for a `with` statement."""
+        sink = open_sink(self.configuration)
         with (
             open_ledger_for_control_plane(self.configuration) as control,
+            open_ledger_for_validator(self.configuration) as ledger,
             connected(self.configuration, self.files) as connection,
-            worker_context(self.configuration, connection, self.selected, control) as context,
         ):
-            yield context
-
-
-@contextmanager
-def worker_context(
-    configuration: Configuration,
-    connection: SearchStreams,
-    selected: SelectedAccounts | None,
-    control: ControlPlaneLedger,
-) -> Iterator[WorkerContext]:
-    """The context of a worker that uses `connection`; `control` counts its operations."""
-    sink, source = open_sink(configuration), report_source(configuration, connection)
-    with open_ledger_for_validator(configuration) as ledger:
-        yield WorkerContext(
-            source if selected is None else PreflightSource(source, selected),
-            sink,
-            validator_of(configuration, sink, ledger),
-            QuotaGate(control, configuration.quota.budget, SystemClock()),
-            SystemClock(),
-        )
+            source = report_source(self.configuration, connection)
+            yield WorkerContext(
+                source if self.selected is None else PreflightSource(source, self.selected),
+                sink,
+                validator_of(self.configuration, sink, ledger),
+                QuotaGate(control, self.configuration.quota.budget, SystemClock()),
+                SystemClock(),
+            )
 
 
 _MANAGER_HAS_NO_METRICS = FailureReason(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -32,7 +33,7 @@ from gads_orchestrator.plan import Account, WorkRequest
 from gads_orchestrator.retry_policy import RetryPolicy
 from gads_orchestrator.selection import SelectDue
 from gads_orchestrator.worker import WorkerContext
-from gads_orchestrator.worker_pool import SpawnedWorkers
+from gads_orchestrator.worker_pool import WorkerProcesses
 from gads_testing.seal_validator import SealValidator
 from gads_testing.simulated_api import FACTS, failed_slice
 
@@ -42,7 +43,7 @@ LAST = date(2024, 5, 31)
 
 @dataclass(frozen=True)
 class Scene:
-    """What the daemon extracts, in which folder, and how long a call takes."""
+    """What the daemon extracts, in which folder, how long a call takes, and which report kills the worker."""
 
     folder: str
     accounts: int
@@ -52,6 +53,7 @@ class Scene:
     days_a_request: int = 5
     call_seconds: float = 0.02
     lease_seconds: float = 5.0
+    deadly: str = ""
 
     @property
     def base(self) -> Path:
@@ -95,6 +97,8 @@ class RecordingApi:
         progress: RowProgress | None = None,
     ) -> SliceResult:
         assert quota is not None
+        if slice_.report.name == self._scene.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
         try:
             quota.take()
         except GadsError as error:
@@ -151,7 +155,7 @@ def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = la
             lambda now: WorkRequest(accounts, reports, now, policy, scene.first, LAST, scene.days_a_request),
             lambda: RunContext(RandomRunIds(clock).new_run_id(), f"process {os.getpid()}", "serve"),
             Control(control, clock, Budget("filed"), lease_length=timedelta(seconds=scene.lease_seconds)),
-            SpawnedWorkers(RecordingContext(scene), scene.workers),
+            WorkerProcesses(scene.workers, RecordingContext(scene)),
             stop,
             look_seconds=0.2,
         )
@@ -166,4 +170,7 @@ def daemon(scene: Scene, stop: threading.Event, on_idle: Callable[[], None] = la
 
 
 if __name__ == "__main__":
-    daemon(Scene(**json.loads(sys.argv[1])), threading.Event())
+    # A worker process finds what it is sent by the name of its module.
+    from gads_testing import daemon_process
+
+    daemon_process.daemon(daemon_process.Scene(**json.loads(sys.argv[1])), threading.Event())

@@ -20,9 +20,10 @@ from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy
 from gads_orchestrator.selection import SelectDue, SelectionPolicy
 from gads_orchestrator.worker import Task, WorkerContext, work_on
-from gads_orchestrator.worker_pool import Done, InThisProcess, Lost, Message, Workers
+from gads_orchestrator.worker_pool import Done, Lost, Message, Workers
 from gads_testing.seal_validator import SealValidator
 from gads_testing.simulated_api import SeededRunIds, SimulatedApi, SimulatedClock, SimulatedSink, Trouble
+from gads_testing.worker_in_process import InThisProcess
 
 NOON = datetime(2024, 6, 10, 12, tzinfo=UTC)
 YESTERDAY = date(2024, 6, 9)

@@ -28,13 +28,15 @@ from gads_etl.options import (
 from gads_etl.outcome_report import print_forecast, print_outcome
 from gads_etl.printing import Format, counted, print_note
 from gads_etl.progress import RunProgress
-from gads_etl.signals import interrupted_by_sigterm, stopped_by_signals
+from gads_etl.signals import stopped_by_signals
+from gads_orchestrator.outcome import Ending
 from gads_pipeline.stop import Stop, Stopped
 from gads_pipeline.work_request import RunOptions
 
 if TYPE_CHECKING:
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline import Pipeline
+    from gads_pipeline.outcome import Outcome
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Request a --customer that the account list does not select.")
@@ -70,9 +72,9 @@ def run(
     if dry_run:
         print_forecast(pipeline.plan_run(options), format_)
         return
-    with RunProgress() as progress, _stoppable(pipeline, workers) as stop:
+    with RunProgress() as progress, _interruptible() as stop:
         outcome = pipeline.run(options, workers=workers, observer=progress, stop=stop)
-    _end(pipeline, print_outcome(outcome, format_))
+    _end(pipeline, outcome, format_)
 
 
 def plan(
@@ -120,11 +122,11 @@ def backfill(
             yes,
         )
 
-    with stopped_by_signals() as stop:
+    with _interruptible() as stop:
         outcome = pipeline.backfill(
             options, workers=workers, observer=EventLines(as_json=events), stop=stop, confirm=confirm
         )
-    _end(pipeline, print_outcome(outcome, format_))
+    _end(pipeline, outcome, format_)
 
 
 def serve(
@@ -161,18 +163,19 @@ def serve(
 
 
 @contextmanager
-def _stoppable(pipeline: Pipeline, workers: int | None) -> Iterator[Stop]:
-    """A stop by signals; the one worker in this process cannot look at it while it waits, and is interrupted."""
-    if (workers or pipeline.configuration.run.workers) > 1:
+def _interruptible() -> Iterator[Stop]:
+    try:
         with stopped_by_signals() as stop:
             yield stop
-    else:
-        with interrupted_by_sigterm():
-            yield Stop()
+    except Stopped:
+        raise KeyboardInterrupt from None
 
 
-def _end(pipeline: Pipeline, code: ExitCode) -> None:
-    """Load the warehouse if that is configured, and exit with `code`."""
+def _end(pipeline: Pipeline, outcome: Outcome, format_: Format) -> None:
+    """Print the outcome, load the warehouse if that is configured, and exit with the outcome's code."""
+    code = print_outcome(outcome, format_)
+    if outcome.ended == Ending.STOPPED:
+        raise KeyboardInterrupt
     if pipeline.configuration.warehouse.load_after_run:
         print_load(load_tables(pipeline))
     if code:

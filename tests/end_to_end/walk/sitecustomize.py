@@ -1,13 +1,12 @@
-"""Run `gads-etl` with the arguments given, and print on stderr which modules of ours ran a function, one a line."""
+"""In each process of `gads-etl`: print on stderr at the end which modules of ours ran a function."""
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from types import FrameType
 from typing import Any
-
-from gads_etl.main import run
 
 entered: dict[str, None] = {}
 
@@ -29,11 +28,12 @@ def profile(frame: FrameType, event: str, _argument: Any) -> None:
         entered[name] = None
 
 
-threading.setprofile(profile)
-sys.setprofile(profile)
-try:
-    run(sys.argv[1:])
-finally:
+def print_entered() -> None:
     sys.setprofile(None)
     threading.setprofile(None)
-    sys.stderr.write("\n".join(["modules:", *entered, ""]))
+    sys.stderr.write(" ".join(["modules:", *entered, "\n"]))
+
+
+atexit.register(print_entered)
+threading.setprofile(profile)
+sys.setprofile(profile)
