@@ -45,6 +45,7 @@ from gads_pipeline.composition import open_ledger_reader, open_sink_reader
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.work_request import RunOptions
+from gads_testing.worker_in_process import OpenedInThisProcess
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)
 DAYS = 3
@@ -172,6 +173,7 @@ def job_at(folder: Path, client: Path, customers: list[str], monkeypatch: pytest
     clock = MovedClock()
     monkeypatch.setattr("gads_pipeline.worker_setup.report_source", patient)
     monkeypatch.setattr(SystemClock, "now", lambda _self: clock.now())
+    monkeypatch.setattr("gads_pipeline.execution.WorkerProcesses", OpenedInThisProcess)
     monkeypatch.setattr("gads_pipeline.execution.Control", partial(Control, sleep=clock.sleep))
     return Job(Configuration.load(path), naps, clock)
 

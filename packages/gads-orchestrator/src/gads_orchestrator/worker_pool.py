@@ -72,7 +72,6 @@ class Workers(Protocol):
 class _Process:
     process: subprocess.Popen[bytes]
     pipe: connection.Connection
-    is_open: bool = False
     busy: bool = False
 
 
@@ -80,12 +79,18 @@ class _Process:
 class WorkerProcesses:
     """Up to `count` processes, started when there is something for them to do, and kept over slices.
 
-    Each opens its context by `factory`, which it gets with its first task.
+    Each opens its context by `factory`.
     """
 
     count: int
     factory: WorkerContextFactory | None = None
     _running: dict[int, _Process] = field(default_factory=dict)
+
+    def open(self, factory: WorkerContextFactory) -> None:
+        """Have the first worker open its context by `factory`, and wait for it; raises what keeps it from that."""
+        self.factory = factory
+        self._start(0)
+        self._heard(0)
 
     def idle(self) -> Sequence[int]:
         """Those that run and are idle, then those that could be started."""
@@ -96,11 +101,8 @@ class WorkerProcesses:
         """Send the task; a worker that does not run yet is started."""
         running = self._running.get(worker) or self._start(worker)
         running.busy = True
-        # A worker that has just died is found by `wait`, as one that dies later.
+        # A worker that has just died is found by `wait`, as one that dies later; so below.
         with contextlib.suppress(OSError):
-            if not running.is_open:
-                running.pipe.send(self.factory)
-                running.is_open = True
             running.pipe.send(task)
 
     def wait(self, seconds: float) -> list[Message]:
@@ -151,6 +153,8 @@ class WorkerProcesses:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
         running = self._running[worker] = _Process(started, mine)
+        with contextlib.suppress(OSError):
+            mine.send(self.factory)
         return running
 
     def _heard(self, worker: int) -> list[Message]:

@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(pipe: Connection) -> None:
-    """Receive how to open the context, then task after task, until the other end of `pipe` is closed.
+    """Receive how to open the context, say that it is open, and do each task, until `pipe`'s other end is closed.
 
     A worker whose starter dies during a task ends at once, so that it does not go on spending.
     """
@@ -30,6 +30,7 @@ def serve(pipe: Connection) -> None:
 
     try:
         with pipe.recv()() as context:
+            pipe.send([])
             while True:
                 task: Task = pipe.recv()
                 is_busy.set()

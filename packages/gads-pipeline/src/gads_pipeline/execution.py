@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -107,14 +107,21 @@ class Execution:
         plan before anything is requested; what it raises ends the execution.
         """
         self._require_usable(options)
-        with (
-            closing(WorkerProcesses(self._count)) as pool,
-            self._api_files() as files,
-            open_ledger_for_control_plane(self.configuration) as ledger,
-        ):
-            now, selected = SystemClock().now(), None
-            if needs_accounts(self.configuration, options, now, ledger.expectations(GOOGLE_ADS)):
-                selected = self._selected(ledger, files, options)
+        now, selected, connection = SystemClock().now(), None, None
+        with closing(WorkerProcesses(self._count)) as pool, ExitStack() as opened:
+            files = opened.enter_context(self._api_files())
+            with open_ledger_reader(self.configuration) as reader:
+                expectations = reader.expectations(GOOGLE_ADS)
+            # What is wrong with the API's access is found before there is a ledger.
+            with self.stop.interrupting():
+                if needs_accounts(self.configuration, options, now, expectations):
+                    connection = opened.enter_context(connected(self.configuration, files))
+                else:
+                    pool.open(WorkerSetup(self.configuration, files))
+            ledger = opened.enter_context(open_ledger_for_control_plane(self.configuration))
+            if connection is not None:
+                with self.stop.interrupting():
+                    selected = self._selected(ledger, connection, options)
             request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
             drawn = drawn_list(self.configuration, selected, options.customers, now, options)
             if drawn is not None:
@@ -124,7 +131,8 @@ class Execution:
             plan = plan_work(request, ledger)
             if confirm is not None:
                 confirm(plan)
-            pool.factory = WorkerSetup(self.configuration, files, selected)
+            if selected is not None:
+                pool.factory = WorkerSetup(self.configuration, files, selected)
             run, control = new_run(self.command, ledger), self._control(ledger, awaits_leases=True)
             outcome = execute_plan(plan, run, control, pool, self.stop.is_set)
             customers = {account.customer_id for account in request.accounts}
@@ -158,7 +166,8 @@ class Execution:
         with self._api_files() as files, open_ledger_for_control_plane(configuration) as ledger:
 
             def list_accounts() -> SelectedAccounts:
-                selected = self._selected(ledger, files, options)
+                with self.stop.interrupting(), connected(configuration, files) as connection:
+                    selected = self._selected(ledger, connection, options)
                 drawn = drawn_list(configuration, selected, options.customers, SystemClock().now())
                 if drawn is not None:
                     ledger.record_list(drawn)
@@ -226,7 +235,9 @@ class Execution:
         with api_files(self.configuration) as files:
             yield files
 
-    def _selected(self, ledger: ControlPlaneLedger, files: ApiFiles, options: RunOptions) -> SelectedAccounts:
+    def _selected(
+        self, ledger: ControlPlaneLedger, connection: GoogleAdsConnection, options: RunOptions
+    ) -> SelectedAccounts:
         """The selected accounts; each request is counted, and allowed whatever is left: no plan without it."""
         quota = self.configuration.quota
         operations = listing(
@@ -234,10 +245,9 @@ class Execution:
         )
         known = ledger.expectations(GOOGLE_ADS).accounts
         placed = {account.customer_id for account in known if account.manager_path}
-        with self.stop.interrupting(), connected(self.configuration, files) as connection:
-            return select_accounts(
-                self.configuration, connection, options.customers, force=options.force, placed=placed, quota=operations
-            )
+        return select_accounts(
+            self.configuration, connection, options.customers, force=options.force, placed=placed, quota=operations
+        )
 
     def _control(self, ledger: ControlPlaneLedger, *, awaits_leases: bool) -> Control:
         lease_length = timedelta(seconds=self.configuration.run.lease_seconds)

@@ -46,9 +46,9 @@ class WorkerSetup:
         """The context, open for a `with` statement."""
         sink = open_sink(self.configuration)
         with (
+            connected(self.configuration, self.files) as connection,
             open_ledger_for_control_plane(self.configuration) as control,
             open_ledger_for_validator(self.configuration) as ledger,
-            connected(self.configuration, self.files) as connection,
         ):
             source = report_source(self.configuration, connection)
             yield WorkerContext(

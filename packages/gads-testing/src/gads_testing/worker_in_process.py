@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from gads_orchestrator.events import Event, RowsReceived
+from gads_orchestrator.events import Event
 from gads_orchestrator.worker import Task, WorkerContext, work_on
-from gads_orchestrator.worker_pool import Done, Emitted, Message
-
-
-def _ignore(_event: Event) -> None:
-    return None
+from gads_orchestrator.worker_pool import Done, Emitted, Message, WorkerContextFactory
 
 
 class InThisProcess:
-    """One worker, which works while `wait` is called.
+    """One worker, which works while `wait` is called; its events come when the task has ended."""
 
-    `rows_received` gets the rows' events as they come; all other events come when the task has ended.
-    """
-
-    def __init__(self, context: WorkerContext, rows_received: Callable[[Event], None] = _ignore) -> None:
-        self._rooms = context
-        self._rows_received = rows_received
+    def __init__(self, context: WorkerContext | None = None) -> None:
+        self._context = context
         self._task: Task | None = None
 
     def idle(self) -> Sequence[int]:
@@ -36,15 +29,35 @@ class InThisProcess:
         """Do the task."""
         if self._task is None:
             return []
+        assert self._context is not None
         task, self._task = self._task, None
         events: list[Event] = []
-
-        def emit(told: list[Event]) -> None:
-            for event in told:
-                self._rows_received(event) if isinstance(event, RowsReceived) else events.append(event)
-
-        result = work_on(task, self._rooms, emit)
+        result = work_on(task, self._context, events.extend)
         return [Emitted(0, tuple(events)), Done(0, result)]
 
     def close(self) -> None:
         """Nothing is at work between two calls of `wait`."""
+
+
+class OpenedInThisProcess(InThisProcess):
+    """In place of `WorkerProcesses`, for a test that changes what a worker uses."""
+
+    def __init__(self, _count: int) -> None:
+        super().__init__()
+        self.factory: WorkerContextFactory | None = None
+        self._opened = ExitStack()
+
+    def open(self, factory: WorkerContextFactory) -> None:
+        """Open the context."""
+        self.factory = factory
+        self._context = self._opened.enter_context(factory())
+
+    def wait(self, seconds: float) -> list[Message]:
+        """Do the task, after the context was opened."""
+        if self._context is None and self.factory is not None:
+            self.open(self.factory)
+        return super().wait(seconds)
+
+    def close(self) -> None:
+        """Close the context."""
+        self._opened.close()
