@@ -51,6 +51,7 @@ from gads_pipeline.worker_setup import WorkerSetup
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader
+    from gads_extractor.connection import GoogleAdsConnection
     from gads_orchestrator.outcome import RunOutcome
     from gads_pipeline.composition import ApiFiles
     from gads_pipeline.configuration import Configuration
