@@ -136,12 +136,15 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
     assert planned["operations"] == len(planned["slices"]) == 2
     assert set(planned["by_reason"]) == {"new"}
     assert not (config.parent / "state.db").exists()
-    config.write_text(config.read_text() + "[warehouse]\nload_after_run = true\n")
+    config.write_text(f'{config.read_text()}[warehouse]\nload_after_run = true\nurl = "duckdb:tables/w.duckdb"\n')
     served = gads_etl("serve", "--once", "--json-events", "--format", "json", "-c", config)
-    assert served.code == 0, served.err
+    assert served.code == 2, "the warehouse was not loaded"
+    assert "there is no folder" in served.err
     assert (served.json["ended"], served.json["operations"], served.json["summary"]["success"]) == ("done", 2, 6)
     events = [json.loads(line) for line in served.err.splitlines() if line.startswith("{")]
     assert [event["event"] for event in events if event["event"].startswith("run_")] == ["run_planned", "run_ended"]
+    (config.parent / "tables").mkdir()
+    assert gads_etl("serve", "--once", "-c", config).code == 0, "nothing else is due"
     assert gads_etl("warehouse", "status", "-c", config).code == 0, "the tables are where the ledger is"
     after = gads_etl("plan", "-c", config, "--format", "json").json
     assert after["operations"] == 0

@@ -17,6 +17,7 @@ from gads_domain.errors import (
     ClockSkewError,
     ConfigurationError,
     CredentialsError,
+    FailureReason,
     GadsError,
     HeldElsewhereError,
     LedgerError,
@@ -143,3 +144,14 @@ def test_two_failures_in_turn_are_told_apart(tmp_path: Path) -> None:
     daemon, recorder = daemon_for(Changing(StorageFullError("no space is left"), 2), Stop(4), tmp_path)
     daemon.serve()
     assert [getattr(event, "code", "") for event in recorder.events] == ["storage_full", "held_elsewhere", ""]
+
+
+def test_what_is_left_to_do_when_nothing_is_due_is_tried_again_ever_later(tmp_path: Path) -> None:
+    """A warehouse that cannot be loaded, for example."""
+    stop = Stop(6)
+    daemon, recorder = daemon_for(Troubled(HeldElsewhereError(""), 0), stop, tmp_path)
+    failures = iter([FailureReason.of(StorageFullError("no space is left for the tables"))] * 3)
+    daemon.idle = lambda: next(failures, None)
+    daemon.serve()
+    assert [type(event) for event in recorder.events] == [ServePaused, ServeResumed]
+    assert stop.waited[:4] == [2.0, 4.0, 8.0, 1.0]

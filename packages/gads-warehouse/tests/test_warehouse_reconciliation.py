@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -181,26 +183,71 @@ def test_another_ledger_is_refused_and_a_rolled_back_one_put_right(loaded: Wareh
     loaded.require_equal()
 
 
-@pytest.mark.parametrize("read_only", [True, False])
-def test_a_file_that_is_open_elsewhere_is_held(loaded: WarehouseDeployment, read_only: bool) -> None:
-    """W16: by a reader or a writer of another process; afterwards the load goes on."""
-    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
-    code = f"""
+HOLDER = """
 import duckdb, sys
-connection = duckdb.connect({str(loaded.path)!r}, read_only={read_only})
-print("open", flush=True)
-sys.stdin.read()
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "True")
+for line in sys.stdin:
+    (row,) = connection.execute("SELECT position, (SELECT count(*) FROM campaign) FROM gads.state").fetchall()
+    print(*row, flush=True)
 """
-    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
+
+
+@contextmanager
+def held_by_another(path: Path, *, read_only: bool) -> Iterator[Callable[[], tuple[int, int]]]:
+    """A process that has the file open; asks it for the position and the number of rows that it sees."""
+    command = [sys.executable, "-c", HOLDER, str(path), str(read_only)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin is not None
         assert holder.stdout is not None
-        assert holder.stdout.readline() == b"open\n"
+
+        def look() -> tuple[int, int]:
+            assert holder.stdin is not None
+            assert holder.stdout is not None
+            holder.stdin.write("look\n")
+            holder.stdin.flush()
+            position, rows = map(int, holder.stdout.readline().split())
+            return position, rows
+
+        look()
+        yield look
+        holder.stdin.close()
+
+
+def test_a_reader_that_holds_the_file_keeps_no_load_from_landing(loaded: WarehouseDeployment) -> None:
+    """W44: it goes on seeing the position that it opened; who opens the file sees the last load, W3 at each."""
+    loaded.path.chmod(0o640)
+    with held_by_another(loaded.path, read_only=True) as look:
+        first = look()
+        for run in (2, 3, 4):
+            loaded.make_authoritative(key_of(1, 1), run, rows=run + 5)
+            assert loaded.load().replaced == 1
+            loaded.require_equal()
+            assert look() == first
+            with held_by_another(loaded.path, read_only=True) as newer:
+                assert newer()[0] > first[0]
+    assert loaded.path.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
+
+
+def test_a_full_load_goes_on_beside_a_reader_too(loaded: WarehouseDeployment) -> None:
+    """W45: with no position until its last step."""
+    with held_by_another(loaded.path, read_only=True) as look:
+        first = look()
+        for account in (1, 2):
+            loaded.make_authoritative(key_of(account, 2), 5, rows=2)
+        assert loaded.load(reconcile=True, step_partitions=1).steps == 2
+        loaded.require_equal()
+        assert look() == first
+
+
+def test_a_file_that_another_process_writes_is_held(loaded: WarehouseDeployment) -> None:
+    """W16: what it writes would be lost; afterwards the load goes on."""
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
+    with held_by_another(loaded.path, read_only=False):
         with pytest.raises(WarehouseHeldError) as caught:
             loaded.load()
         assert isinstance(caught.value, HeldElsewhereError)
         assert caught.value.hint
-    finally:
-        holder.communicate(b"", timeout=30)
     loaded.load()
     loaded.require_equal()
 

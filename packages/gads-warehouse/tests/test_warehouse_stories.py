@@ -155,15 +155,15 @@ def test_after_each_load_the_tables_equal_the_ledger_at_length() -> None:
 
 
 def _read_all_along(path: Path, started: threading.Event, ended: threading.Event, seen: list[Any]) -> None:
-    with duckdb.connect(str(path)) as connection:
-        started.set()
-        while not ended.is_set():
+    while not ended.is_set():
+        with duckdb.connect(str(path), read_only=True) as connection:
             seen.append(
                 connection.execute(
                     "SELECT (SELECT position FROM gads.state), (SELECT sum(record_count) FROM gads.pointers), "
                     "(SELECT count(*) FROM campaign), (SELECT sum(metrics_clicks) FROM campaign)"
                 ).fetchone()
             )
+        started.set()
 
 
 def test_a_reader_always_sees_a_position_of_the_ledger(tmp_path: Path) -> None:

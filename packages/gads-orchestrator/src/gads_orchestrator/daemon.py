@@ -55,7 +55,8 @@ class Daemon:
     ten minutes, and emits `ServeResumed` when it works again.
 
     Several daemons on one ledger share the work by leases. Each may be killed at any moment; none has anything to
-    remember. `ended` is called after each execution.
+    remember. `ended` is called after each execution, `idle` after a look that finds nothing to do; what it returns is
+    waited for like a failure of the look.
     """
 
     request_at: Callable[[datetime], WorkRequest]
@@ -66,6 +67,7 @@ class Daemon:
     look_seconds: float = 30.0
     replan_seconds: float = 120.0
     ended: Callable[[RunOutcome], None] = lambda _outcome: None
+    idle: Callable[[], FailureReason | None] = lambda: None
     _failures: int = field(default=0, init=False)
     _paused_by: str = field(default="", init=False)
     _planning_seconds: float = field(default=0.0, init=False)
@@ -78,7 +80,7 @@ class Daemon:
                 outcome: RunOutcome | None = None
                 try:
                     outcome = self.look()
-                    failure = _failure_of(outcome)
+                    failure = self.idle() if outcome is None else _failure_of(outcome)
                 except GadsError as error:
                     if isinstance(error, UsageError | LedgerError) and not _may_pass(error):
                         raise
@@ -148,10 +150,8 @@ class Daemon:
         return seconds
 
 
-def _failure_of(outcome: RunOutcome | None) -> FailureReason | None:
+def _failure_of(outcome: RunOutcome) -> FailureReason | None:
     """What the next look would only meet again; a spent budget is waited for at the usual pace."""
-    if outcome is None:
-        return None
     stopped_by = outcome.stopped_by
     if stopped_by is not None and stopped_by.code == ConfigurationError.code:
         raise ConfigurationError(stopped_by.message, hint=stopped_by.hint)

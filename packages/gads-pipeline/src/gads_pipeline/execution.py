@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
-from gads_domain.errors import GadsError
+from gads_domain.errors import FailureReason, GadsError
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_orchestrator.budget import listing, rest_error
 from gads_orchestrator.daemon import Daemon
@@ -62,11 +62,12 @@ _MOST_LINES = 50
 """How many ranges of failed days a round of the daemon names; `state gaps` lists all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Execution:
     """How plans are made and executed: for which configuration and command, by how many workers, seen by whom.
 
-    `workers` is by default what the configuration says. `command` goes on record with each run.
+    `workers` is by default what the configuration says. `command` goes on record with each run. `load_failure` is why
+    the last load of the warehouse failed.
     """
 
     configuration: Configuration
@@ -74,6 +75,7 @@ class Execution:
     observer: Observer
     stop: Stop
     workers: int | None = None
+    load_failure: GadsError | None = field(default=None, init=False)
 
     def forecast(self, options: RunOptions, *, backfill: bool) -> Forecast:
         """What `execute` would do. Lists the accounts only if the days depend on their time zones."""
@@ -149,7 +151,10 @@ class Execution:
                 executions.append(outcome)
                 if outcome.ended != Ending.REPLAN:
                     break
-            return Outcome(self.configuration, tuple(executions), self._completeness_due(daemon, options))
+            if not executions:
+                self._load_tables()  # an earlier call may have failed to
+            completeness = self._completeness_due(daemon, options)
+        return Outcome(self.configuration, tuple(executions), completeness, load_failure=self.load_failure)
 
     def serve(self, options: RunOptions) -> None:
         """Execute what is due, again and again, until the stop is requested."""
@@ -188,6 +193,11 @@ class Execution:
                 since = configuration.run.backfill_since
                 return due_request(configuration, served.planned_at(now), options.reports, now, since)
 
+            def idle() -> FailureReason | None:
+                if self.load_failure is not None:
+                    self._load_tables()
+                return None if self.load_failure is None else FailureReason.of(self.load_failure)
+
             def ended(outcome: RunOutcome) -> None:
                 self._load_tables()
                 if not awaits_leases:
@@ -202,6 +212,7 @@ class Execution:
                     self.stop,
                     look_seconds=configuration.run.look_seconds,
                     ended=ended,
+                    idle=idle,
                 )
                 yield daemon
             finally:
@@ -291,7 +302,10 @@ class Execution:
             with self.stop.interrupting(), open_warehouse(self.configuration) as (warehouse, consumer):
                 report = WarehouseLoader(consumer, warehouse).load()
         except GadsError as error:
-            self._note(f"warning: the warehouse was not loaded; the next run tries again: {error.message}")
+            if self.load_failure is None or self.load_failure.code != error.code:
+                self._note(f"warning: the warehouse was not loaded; it is tried again: {error.message}")
+            self.load_failure = error
             return
+        self.load_failure = None
         counts = (report.added, report.replaced, report.removed, report.rows)
         self.observer.on_events(WarehouseLoaded(SystemClock().now(), "", report.after.position, *counts))

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.clock import iso_utc
-from gads_domain.errors import FailureReason
+from gads_domain.errors import FailureReason, GadsError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_domain.state_row import state_row
@@ -39,13 +39,15 @@ class Outcome:
     """The executions that a request took, mostly one, and what they came to together.
 
     The partitions are read from the ledger when they are asked for, and are not kept. `completeness` says what is
-    missing since, whether or not it was attempted. `notes` are what the request did not cover.
+    missing since, whether or not it was attempted. `notes` are what the request did not cover. `load_failure` is why
+    the warehouse was not loaded afterwards, where that is configured.
     """
 
     configuration: Configuration
     executions: tuple[RunOutcome, ...]
     completeness: CommandCompleteness
     notes: tuple[str, ...] = ()
+    load_failure: GadsError | None = None
 
     @property
     def run_ids(self) -> tuple[str, ...]:

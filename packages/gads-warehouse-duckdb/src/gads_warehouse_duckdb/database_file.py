@@ -1,7 +1,7 @@
 """The file: opened as briefly and with as little right as the call needs, with DuckDB's errors translated."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -9,6 +9,7 @@ import duckdb
 from gads_domain.errors import ConfigurationError, GadsError, StorageError
 from gads_warehouse import WarehouseDamagedError
 from gads_warehouse_duckdb.errors import DuckDbVersionError, WarehouseFullError, WarehouseHeldError
+from gads_warehouse_duckdb.working_copy import working_copy
 
 STORAGE_VERSION = "v1.0.0"
 """The oldest DuckDB that opens a new file. By default a file is for the DuckDB that makes it, and for newer ones."""
@@ -26,28 +27,42 @@ class DatabaseFile:
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that cannot write, at one moment of the database from its first query to its end."""
-        with self.translated(), self._connected(read_only=True) as connection:
+        with self.translated(), self._connected(self.path, read_only=True) as connection:
             connection.execute("BEGIN TRANSACTION READ ONLY")
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection in a transaction that is committed if the block ends well, and rolled back otherwise."""
-        with self.translated():
+    def writing(self, *, aside: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in a transaction that is committed if the block ends well, and rolled back otherwise.
+
+        With `aside` it is to a copy that takes the file's place at the end, so that the file can be opened to read all
+        the while; without, to the file itself if no process has it open.
+        """
+        with self.translated(), ExitStack() as opened:
             if not self.path.parent.is_dir():
                 raise ConfigurationError(f"there is no folder {self.path.parent}", hint="make it, or name another file")
             if not self.path.exists():
                 duckdb.connect(str(self.path), config={"storage_compatibility_version": STORAGE_VERSION}).close()
-            with self._connected(read_only=False) as connection:
-                connection.execute("BEGIN TRANSACTION")
-                try:
-                    yield connection
-                except BaseException:
-                    # Or the transaction is gone with what failed; nothing of it is committed either way.
-                    with suppress(duckdb.Error):
-                        connection.execute("ROLLBACK")
+                aside = False
+            log = self.path.with_name(f"{self.path.name}.wal").exists()  # it goes with the file and not with a copy
+            place = opened.enter_context(working_copy(self.path)) if aside and not log else self.path
+            try:
+                connection = opened.enter_context(self._connected(place, read_only=False))
+            except duckdb.IOException as error:
+                if aside or log or not _is_held(error):
                     raise
-                connection.execute("COMMIT")
+                place = opened.enter_context(working_copy(self.path))
+                connection = opened.enter_context(self._connected(place, read_only=False))
+            connection.execute("BEGIN TRANSACTION")
+            try:
+                yield connection
+            except BaseException:
+                # Or the transaction is gone with what failed; nothing of it is committed either way.
+                with suppress(duckdb.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            connection.execute("CHECKPOINT")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -61,14 +76,14 @@ class DatabaseFile:
             raise ours from error
 
     @contextmanager
-    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connected(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         self._require_duckdb()
         try:
-            connection = duckdb.connect(str(self.path), read_only=read_only)
+            connection = duckdb.connect(str(path), read_only=read_only)
         except duckdb.ConnectionException:
             # This process has the file open already, and DuckDB wants all of its connections alike: ask for the other
             # kind. For one that may not write and has to, the first statement fails.
-            connection = duckdb.connect(str(self.path), read_only=not read_only)
+            connection = duckdb.connect(str(path), read_only=not read_only)
         try:
             never_download(connection)
             yield connection
@@ -84,7 +99,7 @@ class DatabaseFile:
 
     def _translation(self, error: duckdb.Error) -> GadsError | None:
         text = str(error).splitlines()[0]
-        if "Could not set lock" in text or "being used by another process" in text:
+        if _is_held(error):
             return WarehouseHeldError(f"another process has {self.path} open")
         if "read-only mode" in text and "database does not exist" not in text:
             return WarehouseHeldError(f"this process has {self.path} open read-only")
@@ -107,6 +122,10 @@ class DatabaseFile:
         if isinstance(error, duckdb.IOException):
             return StorageError(f"{self.path}: {text}", hint="check warehouse.url and the disk that it is on")
         return None
+
+
+def _is_held(error: duckdb.Error) -> bool:
+    return "Could not set lock" in str(error) or "being used by another process" in str(error)
 
 
 def never_download(connection: duckdb.DuckDBPyConnection) -> None:

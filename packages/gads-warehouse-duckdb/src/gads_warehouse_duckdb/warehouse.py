@@ -141,8 +141,14 @@ class DuckDbWarehouse:
                 raise UsageError(f"the warehouse cannot answer: {str(error).splitlines()[0]}") from error
 
     def apply(self, step: LoadStep) -> LoadedStep:
-        """Apply `step`, and bring catalogue and views up to date in the same transaction."""
-        with self._file.writing() as connection:
+        """Apply `step`, and bring catalogue and views up to date in the same transaction.
+
+        A step from one position to another is made on a copy, which then takes the file's place. What no position
+        has yet is loaded into the file itself if no process has it open: a copy for each step of a full load would
+        cost more than the load.
+        """
+        aside = isinstance(step.after, WarehousePosition) and isinstance(step.to, WarehousePosition)
+        with self._file.writing(aside=aside) as connection:
             lay_out(connection)
             return StepTransaction(connection, step).execute()
 

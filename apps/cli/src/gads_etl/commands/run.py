@@ -158,7 +158,10 @@ def serve(
         if once:
             raise typer.Exit(int(ExitCode.LATER)) from None
         return
-    if code := print_outcome(outcome, format_, skipped=False):
+    code = print_outcome(outcome, format_, skipped=False)
+    if outcome.load_failure is not None:
+        raise outcome.load_failure
+    if code:
         raise typer.Exit(int(code))
 
 
