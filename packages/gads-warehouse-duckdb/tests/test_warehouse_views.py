@@ -350,5 +350,5 @@ def test_statistics_have_every_metric_and_their_load(deployment: WarehouseDeploy
     assert "search_impression_share" not in daily
     loads = deployment.query("SELECT logical_date, loaded_at FROM gads.pointers ORDER BY 2")
     assert loads[0][1] < loads[1][1]
-    for view, day in (("campaign_stats", "date"), ("campaign_history", "updated_at::DATE")):
-        assert deployment.query(f"SELECT DISTINCT {day}, _fivetran_synced FROM google_ads.{view} ORDER BY 2") == loads
+    for view, moment in (("campaign_stats", "date"), ("campaign_history", "updated_at::DATE")):
+        assert deployment.query(f"SELECT DISTINCT {moment}, _fivetran_synced FROM google_ads.{view} ORDER BY 2") == loads
