@@ -106,8 +106,9 @@ def leaf(field: Any, value: Any) -> object:
         known = field.enum_type.values_by_number.get(value)
         return known.name if known else str(value)
     if field.type == MESSAGE:
-        tree = ",".join(value.paths) if field.message_type.name == "FieldMask" else json_tree(value)
-        return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        if field.message_type.name == "FieldMask":
+            return ",".join(value.paths)
+        return json.dumps(json_tree(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return value
 
 

@@ -28,7 +28,7 @@ from gads_gaql.parser import parse
 from gads_payload.reader import open_payload
 
 TIME = "change_event.change_date_time"
-QUERY = f"SELECT customer.id, change_event.resource_name, {TIME} FROM change_event"
+QUERY = f"SELECT customer.id, change_event.resource_name, change_event.changed_fields, {TIME} FROM change_event"
 CUSTOMER = "4611686018"
 DAY = date(2024, 6, 1)
 NOON = datetime(2024, 6, 2, 12, tzinfo=UTC)
@@ -63,6 +63,7 @@ def recorded(folder: Path, moments: list[datetime]) -> RecordedAgency:
             "change_event": {
                 "resource_name": f"customers/{CUSTOMER}/changeEvents/{number}",
                 "change_date_time": text_of(moment),
+                "changed_fields": "status,cpcBidMicros",
             },
         }
         for number, moment in enumerate(moments)
@@ -126,7 +127,9 @@ def extract(
 def names_in(sink: RawSink, outcome: Sealed) -> list[Any]:
     name = outcome.metadata.payload_name
     with open_payload(sink.open_payload(outcome.key, outcome.metadata.run_id, name)) as payload:
-        found: list[Any] = payload.read()["change_event_resource_name"].to_pylist()
+        rows = payload.read()
+        assert set(rows["change_event_changed_fields"].to_pylist()) == {"status,cpc_bid_micros"}, "text, unquoted"
+        found: list[Any] = rows["change_event_resource_name"].to_pylist()
         return found
 
 

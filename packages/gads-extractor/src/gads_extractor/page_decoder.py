@@ -154,7 +154,8 @@ class _EnumNames:
 class _JsonTexts:
     """Whole messages to JSON: the API's field names, sorted, without spaces, only what is present.
 
-    Otherwise as https://protobuf.dev/programming-guides/json/ says: 64-bit integers are texts, enums are names.
+    Otherwise as https://protobuf.dev/programming-guides/json/ says: 64-bit integers are texts, enums are names, and a
+    field mask that is selected itself is the text of its paths, with commas between them.
     """
 
     def __init__(self, message: Descriptor | None) -> None:
@@ -180,7 +181,6 @@ class _JsonTexts:
         except Exception as error:
             raise ValueError(f"{self._message.DESCRIPTOR.full_name}: {error}") from error
         if self._is_field_mask:
-            value: object = ",".join(message.paths)
-        else:
-            value = json_format.MessageToDict(message, preserving_proto_field_name=True)
+            return ",".join(message.paths)
+        value = json_format.MessageToDict(message, preserving_proto_field_name=True)
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

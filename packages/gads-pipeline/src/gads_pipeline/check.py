@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError, GadsError, QueryError
+from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.sink import DescribableSink
 from gads_gaql import compare_versions, load, parse, table_schema
 from gads_pipeline.api_check import api_findings
@@ -23,6 +24,7 @@ from gads_pipeline.findings import Finding, fault
 from gads_reports.description import problems, versions
 
 if TYPE_CHECKING:
+    from gads_domain.ports.ledger import StateReader
     from gads_pipeline.configuration import Configuration, ReportSection
 
 
@@ -35,7 +37,7 @@ def findings(configuration: Configuration, *, offline: bool, most_accounts: int)
     yield from _reports(configuration)
     yield from _sink(configuration)
     yield _tried("state", lambda: _ledger(configuration))
-    yield from _warnings(configuration)
+    yield from _by_ledger(configuration)
     if not offline:
         yield from api_findings(configuration, most_accounts)
 
@@ -126,9 +128,33 @@ def _ledger(configuration: Configuration) -> str:
         return f"{configuration.storage.state} is a ledger at position {ledger.position():,}"
 
 
-def _warnings(configuration: Configuration) -> Iterator[Finding]:
+def changed_columns(configuration: Configuration, ledger: StateReader) -> Iterator[Finding]:
+    """A fault of each report whose columns are not those that the ledger has fixed for its schema version.
+
+    A run would extract its days and reject them all.
+    """
+    for section in configuration.report_sections:
+        try:
+            report = configuration.report(section)
+            columns = table_schema(parse(report.query), load(api_version_of(configuration)))
+        except GadsError:
+            continue  # a fault of its own
+        fixed = ledger.schema_pin(GOOGLE_ADS, report.name, report.schema_version)
+        if fixed is None or columns.fingerprint == fixed.schema.fingerprint:
+            continue
+        differences = "; ".join(fixed.schema.differences(columns))
+        message = f"schema_version {report.schema_version} stands for other columns in the ledger: {differences}"
+        raised = f"schema_version {report.schema_version + 1}"
+        hint = f"give the report {raised}"
+        if section.query is None and section.file is None:
+            hint = f"make it a report of your own, by `query` or `file`, with {raised}, or set api_version back"
+        yield fault(f"report {report.name}", QueryError(message, hint=hint))
+
+
+def _by_ledger(configuration: Configuration) -> Iterator[Finding]:
     try:
         with open_ledger_reader(configuration) as ledger:
+            yield from changed_columns(configuration, ledger)
             yield from warnings(configuration, ledger, SystemClock().now())
     except GadsError:
         return  # what is wrong with ledger or reports is a fault of its own

@@ -275,15 +275,15 @@ class Execution:
         )
 
     def _planned(self, request: WorkRequest, notes: tuple[str, ...]) -> Forecast:
-        from gads_pipeline.deadlines import warnings  # the fields of the API, which reading the ledger does without
+        from gads_pipeline.check import changed_columns  # the fields of the API, which reading the ledger does without
+        from gads_pipeline.deadlines import warnings
 
         configuration, quota = self.configuration, self.configuration.quota
         with open_ledger_reader(configuration) as ledger:
             spent, rests = ledger.spent(quota.name, request.now), ledger.rests(quota.name, request.now)
-            ending = tuple(
-                f"warning: {one.subject}: {one.message}" for one in warnings(configuration, ledger, request.now)
-            )
-            return Forecast(plan_work(request, ledger), spent, tuple(rests), quota.limit, (*notes, *ending))
+            found = (*changed_columns(configuration, ledger), *warnings(configuration, ledger, request.now))
+            warned = tuple(f"warning: {one.subject}: {one.message}" for one in found)
+            return Forecast(plan_work(request, ledger), spent, tuple(rests), quota.limit, (*notes, *warned))
 
     def _require_usable(self, options: RunOptions) -> None:
         """Refuse a report that the API would refuse, and an account that is not configured."""
