@@ -45,3 +45,15 @@ def test_a_run_survives_the_death_of_its_one_worker(
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
+
+
+def test_a_run_without_stdout_and_stderr_extracts_and_loads(
+    tmp_path: Path, gads_etl_script: Path, gads_etl: Any, project: Any, agency: Path, customers: list[str]
+) -> None:
+    tables = '[warehouse]\nurl = "duckdb:tables.duckdb"\nload_after_run = true\n'
+    config = project(agency, customers[:1], extra=tables)
+    command = 'exec "$0" run -c "$1" --since 2024-05-01 --until 2024-05-01 --report account >&- 2>&-'
+    done = subprocess.run(["bash", "-c", command, str(gads_etl_script), str(config)], check=False)
+    assert done.returncode == 74
+    status = gads_etl("warehouse", "status", "-c", config, "--format", "json")
+    assert [report["partitions"] for report in status.json["reports"]] == [1], status.err

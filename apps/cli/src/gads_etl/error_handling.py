@@ -1,6 +1,5 @@
 """How a command ends: the exit status and the error line."""
 
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ import typer
 from gads_domain.errors import GadsError
 from gads_etl.exit_codes import ExitCode, exit_code_of
 from gads_etl.printing import visible
+from gads_etl.standard_streams import UndeliveredError
 
 _HELP_WANTED = "NoArgsIsHelpError"
 """What typer raises if no command is given, with the help as its message; the class itself is not public."""
@@ -50,7 +50,20 @@ def guarded(action: Callable[[], object]) -> int:
     An unknown exception is a bug: its traceback is shown and the status is 70.
     """
     try:
+        status = _status_of(action)
+        sys.stdout.flush()
+    except UndeliveredError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            print_error(f"stdout did not take the output: {error}", "what the command did is kept; its output is not")
+        return int(ExitCode.UNDELIVERED)
+    return status
+
+
+def _status_of(action: Callable[[], object]) -> int:
+    try:
         status = action()
+    except UndeliveredError:
+        raise
     except typer.TyperException as error:
         if type(error).__name__ == _HELP_WANTED:
             sys.stderr.write(f"{error.format_message()}\n")
@@ -65,10 +78,6 @@ def guarded(action: Callable[[], object]) -> int:
         return int(exit_code_of(error))
     except KeyboardInterrupt:
         status = _INTERRUPTED
-    except BrokenPipeError:
-        # Stdout has no reader any more: end quietly, without Python's own complaint when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.INCOMPLETE)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

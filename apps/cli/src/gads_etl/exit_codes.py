@@ -36,6 +36,8 @@ class ExitCode(IntEnum):
     """The API or the storage refuses the credentials, or the API refuses to list the accounts."""
     BUG = 70
     """A bug of this software."""
+    UNDELIVERED = 74
+    """Stdout did not take the output; what the command did is kept."""
     LATER = 75
     """What is missing passes by itself: the same command, called again later, attempts all of it."""
 

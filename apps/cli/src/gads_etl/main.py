@@ -10,9 +10,11 @@ import typer
 
 from gads_etl.command_group import LazyCommand, LazyGroup
 from gads_etl.error_handling import guarded
+from gads_etl.standard_streams import open_standard_streams
 
 EXIT_CODES = """Exit codes: 0 nothing that is expected is missing; 1 something is, and the output names it;
-2 usage or configuration; 4 credentials; 70 a bug of gads-etl; 75 call it again later; 130 interrupted."""
+2 usage or configuration; 4 credentials; 70 a bug of gads-etl; 74 stdout did not take the output;
+75 call it again later; 130 interrupted."""
 
 
 COMMANDS = (
@@ -76,6 +78,7 @@ def _root(
 
 def run(arguments: list[str] | None = None) -> None:
     """Entry point of the `gads-etl` script: run one command and exit with its status."""
+    open_standard_streams()
     # gRPC logs the closing of channels to stderr, where only what a person can act on belongs.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.umask(os.umask(_NOT_FOR_OTHERS) | _NOT_FOR_OTHERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -176,10 +177,13 @@ def _interruptible() -> Iterator[Stop]:
 
 def _end(pipeline: Pipeline, outcome: Outcome, format_: Format) -> None:
     """Print the outcome, load the warehouse if that is configured, and exit with the outcome's code."""
-    code = print_outcome(outcome, format_)
-    if outcome.ended == Ending.STOPPED:
-        raise KeyboardInterrupt
-    if pipeline.configuration.warehouse.load_after_run:
-        print_load(load_tables(pipeline))
+    try:
+        code = print_outcome(outcome, format_)
+        sys.stdout.flush()
+        if outcome.ended == Ending.STOPPED:
+            raise KeyboardInterrupt
+    finally:
+        if outcome.ended != Ending.STOPPED and pipeline.configuration.warehouse.load_after_run:
+            print_load(load_tables(pipeline))
     if code:
         raise typer.Exit(int(code))

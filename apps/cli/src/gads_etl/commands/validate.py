@@ -1,6 +1,7 @@
 """`gads-etl validate`: validate what is sealed."""
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from typing import Annotated
@@ -12,6 +13,7 @@ from gads_domain.state_row import validation_row
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
 from gads_etl.printing import Format, counted, print_json_of_rows, print_note, visible
+from gads_etl.standard_streams import UndeliveredError
 from gads_pipeline.validation_tally import ValidationTally
 
 _A_NOTE_EVERY = 10_000
@@ -35,11 +37,15 @@ def validate(
     tally = ValidationTally()
     first = next(validations, None)  # what cannot begin at all prints an error alone
     rest = tally.count(chain([] if first is None else [first], validations))
-    if format_ is Format.JSON:
-        rows = (row for validation in rest if (row := validation_row(validation)) is not None)
-        print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
-    else:
-        _print(rest, tally)
+    try:
+        if format_ is Format.JSON:
+            rows = (row for validation in rest if (row := validation_row(validation)) is not None)
+            print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
+        else:
+            _print(rest, tally)
+    except UndeliveredError:
+        deque(rest, maxlen=0)  # what is not printed is validated all the same
+        raise
     if tally.not_success:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
