@@ -54,7 +54,7 @@ def test_the_laws_are_numbered_without_a_gap() -> None:
 
 def test_the_row_has_the_members_that_the_schema_requires_in_the_order_that_is_printed() -> None:
     schema = SCHEMAS["state-row"]
-    later = ["held_run_id"]
+    later = ["held_run_id", "confirmed_run_id", "confirmed_at"]
     assert list(ROW_FIELDS) == list(schema["properties"]) == [*schema["required"], *later]
     assert list(state_row(PartitionState(key_of()))) == list(ROW_FIELDS)
 

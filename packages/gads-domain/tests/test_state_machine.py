@@ -13,13 +13,14 @@ from gads_domain.errors import FailureReason, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
+    Confirmation,
     KeyHistory,
     PartitionState,
     PartitionStatus,
     ValidationOutcome,
     ValidationResult,
 )
-from gads_domain.state_machine import choose, effective_results, is_news, retry, settle
+from gads_domain.state_machine import choose, confirmed, effective_results, is_confirmed, is_news, retry, settle
 
 KEY = PartitionKey(GOOGLE_ADS, "1234567890", "campaign", date(2024, 6, 1))
 EPOCH = datetime(2024, 6, 2, tzinfo=UTC)
@@ -82,14 +83,15 @@ def validation(state: PartitionState) -> tuple[object, ...]:
         state.attempt_count,
         state.last_error,
         state.held_run_id,
+        state.confirmed_run_id,
     )
 
 
 @st.composite
-def attempt_sets(draw: st.DrawFn) -> list[ValidationResult]:
+def attempt_sets(draw: st.DrawFn, spread: int = 1) -> list[ValidationResult]:
     """Runs, each seen unsealed, validated by its seal, or both: a seal has one result."""
     attempts: list[ValidationResult] = []
-    for number in draw(st.lists(st.integers(1, 8), unique=True, max_size=6)):
+    for number in draw(st.lists(st.integers(1, 8).map(lambda n: n * spread), unique=True, max_size=6)):
         outcome = draw(st.sampled_from([PASSED, REJECTED, None]))
         rows, version = draw(st.sampled_from(["", "a", "b", "bbb"])), draw(st.sampled_from([1, 2]))
         share = draw(st.sampled_from([None, 0.5, 1.0]))
@@ -100,16 +102,78 @@ def attempt_sets(draw: st.DrawFn) -> list[ValidationResult]:
     return attempts
 
 
+@st.composite
+def confirmed_sets(draw: st.DrawFn) -> list[ValidationResult]:
+    """Runs of which some that passed are confirmed by later runs, which have no result of their own."""
+    confirmers = draw(st.permutations(range(100, 1000, 100)))
+    return [
+        replace(one, confirmed_by=run_id(by), confirmed_at=EPOCH)
+        if one.outcome is PASSED and draw(st.booleans())
+        else one
+        for one, by in zip(draw(attempt_sets(spread=101)), confirmers, strict=False)
+    ]
+
+
 revocations = st.frozensets(st.integers(1, 8).map(run_id), max_size=4)
 
 
-@given(attempt_sets(), revocations, revocations, st.data())
+@given(attempt_sets() | confirmed_sets(), revocations, revocations, st.data())
 def test_the_order_of_recording_decides_nothing(
     attempts: list[ValidationResult], revoked: frozenset[RunId], accepted: frozenset[RunId], data: st.DataObject
 ) -> None:
     one = story(attempts, revoked, accepted)
     other = story(data.draw(st.permutations(attempts)), revoked, accepted)
     assert validation(other.state) == validation(one.state)
+
+
+@given(confirmed_sets(), st.data())
+def test_a_confirmation_counts_like_a_run_that_sealed_the_same_rows(
+    attempts: list[ValidationResult], data: st.DataObject
+) -> None:
+    runs = sorted({one.run_id for one in attempts})
+    some = st.frozensets(st.sampled_from(runs)) if runs else st.just(frozenset[RunId]())
+    revoked, accepted = data.draw(some), data.draw(some)
+    copies = {one.confirmed_by: one for one in attempts if one.confirmed_by is not None}
+    sealed = [replace(one, confirmed_by=None) for one in attempts]
+    sealed += (
+        replace(one, run_id=by, confirmed_by=None)
+        for by, one in copies.items()
+        if by > one.run_id and one.run_id not in revoked
+    )
+    accepted_too = accepted | {by for by, one in copies.items() if one.run_id in accepted}
+    one, other = choose(attempts, revoked, accepted), choose(sealed, revoked, accepted_too)
+    assert [x and (x.content_sha256, x.schema_version) for x in (one.winner, one.held)] == [
+        x and (x.content_sha256, x.schema_version) for x in (other.winner, other.held)
+    ]
+    states = [story(some, revoked, taken).state for some, taken in ((attempts, accepted), (sealed, accepted_too))]
+    assert len({(state.status, state.record_count, (state.last_error or "")[:8]) for state in states}) == 1
+
+
+def test_a_confirmation_is_withdrawn_with_the_run_that_it_confirms() -> None:
+    older, newer = result(1, PASSED, "a"), result(4, PASSED, "b")
+    history = story([replace(older, confirmed_by=run_id(9), confirmed_at=EPOCH), newer])
+    assert (history.state.current_run_id, history.state.confirmed_run_id) == (run_id(1), run_id(9))
+    for withdrawn in (replace(history, revoked=frozenset({run_id(1)})), record(history, result(1, REJECTED))):
+        after = settle(withdrawn, None, EPOCH)
+        assert (after.current_run_id, after.confirmed_run_id, after.confirmed_at) == (run_id(4), None, None)
+
+
+def test_a_confirmation_clears_older_errors_and_is_refused_where_its_rows_are_not_authoritative() -> None:
+    good, held = result(1, PASSED, "a"), result(3, PASSED, "", share=1.0)
+    history = story([good, result(2, UNSEALED), held])
+    assert history.state.held_run_id == run_id(3)
+    by = Confirmation(KEY, run_id(1), run_id(4), str(good.content_sha256), EPOCH)
+    assert is_confirmed(history, by)
+    after = settle(history, None, EPOCH, by)
+    assert (after.last_error, after.held_run_id, after.confirmed_run_id) == (None, None, run_id(4))
+    assert (after.version, after.attempt_count) == (history.state.version + 1, 3)
+    known = replace(history, state=after, results=confirmed(history.results, run_id(1), run_id(4), EPOCH))
+    assert settle(known, None, EPOCH, replace(by, at=EPOCH + timedelta(days=1))) is after
+    assert record(known, result(5, REJECTED)).state.last_error == "rejected: run 5"
+    for refused in (replace(by, of=run_id(3)), replace(by, of=run_id(7)), replace(by, content_sha256="b" * 64)):
+        assert not is_confirmed(history, refused)
+    assert not is_confirmed(replace(history, revoked=frozenset({run_id(1)})), by)
+    assert not is_confirmed(record(history, result(6, PASSED, "b")), replace(by, by=run_id(5)))
 
 
 @given(attempt_sets(), revocations)

@@ -34,7 +34,7 @@ from gads_domain.ports.sink import RawSink
 from gads_domain.ports.validation import PartitionValidator
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
+from gads_domain.state import Confirmation, OperatorAct, PartitionState, PartitionStatus
 from gads_orchestrator.budget import Budget, QuotaGate
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.outcome import RunOutcome, hints, partitions, skipped_partitions
@@ -339,6 +339,9 @@ def test_storage_that_fails_while_it_is_read_stops_the_run_and_the_next_goes_on(
             if keys and keys[0].customer_id == "1" and self.failing:
                 raise StorageError("the disk does not answer")
             return validator.validate(keys, **options)
+
+        def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+            return validator.confirm(confirmations)
 
     interrupted = Interrupted()
     deployment.validator = interrupted

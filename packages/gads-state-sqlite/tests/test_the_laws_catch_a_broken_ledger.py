@@ -24,6 +24,7 @@ import pytest
 from gads_conformance import LedgerLaws
 from gads_domain.account_days import DayRange
 from gads_domain.expectations import Expectations, after_drawing
+from gads_domain.metadata import KnownContent
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
 
@@ -79,6 +80,22 @@ class LosesAttempts(Wrapped):
 class LosesPins(Wrapped):
     def record(self, changes):
         return self.whole.record([replace(change, pin=None) for change in changes])
+
+
+class ConfirmsWhatItDoesNot(Wrapped):
+    def confirm(self, confirmations):
+        self.whole.confirm(confirmations)
+        return [True] * len(confirmations)
+
+
+class KnowsWhatIsWithdrawn(Wrapped):
+    def known_contents(self, wanted):
+        return {
+            state.key: KnownContent(one.run_id, one.content_sha256, one.schema_version, one.record_count)
+            for state in self.whole.find(replace(wanted, statuses=()))
+            for one in self.whole.history(state.key).results
+            if one.run_id == state.current_run_id and one.content_sha256
+        }
 
 
 class RetriesWithoutEnd(Wrapped):
@@ -233,6 +250,8 @@ _CAUGHT_BY = {
     "Adapter(LosesTheCallAtTheFirstConflict)": "test_changes_of_one_call_are_independent",
     "Adapter(LosesAttempts)": "test_what_was_recorded_is_read_back_as_it_was",
     "Adapter(LosesPins)": "test_a_schema_is_fixed_once",
+    "Adapter(ConfirmsWhatItDoesNot)": "test_only_what_is_authoritative_and_whole_is_confirmed",
+    "Adapter(KnowsWhatIsWithdrawn)": "test_the_known_contents_are_those_of_authoritative_runs",
     "Adapter(RetriesWithoutEnd)": "test_a_second_retry_changes_nothing",
     "Adapter(KeepsWhatIsGivenBack)": "test_leases_given_back_are_released",
     "Adapter(SkipsOfTheLog)": "test_changes_come_in_order",

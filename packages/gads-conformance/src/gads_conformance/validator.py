@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from enum import Enum, auto
 
 import pytest
 
 from gads_conformance.law import law, required
-from gads_conformance.ledger.samples import key_of
+from gads_conformance.ledger.samples import confirmation_of, key_of
 from gads_conformance.ledger.samples import run_of as run
 from gads_domain.errors import FailureReason
 from gads_domain.partition_key import PartitionKey
@@ -193,6 +194,37 @@ class ValidatorLaws:
         (restated,) = validator.validate([KEY])
         assert (restated.after.current_run_id, restated.after.held_run_id) == (run(3), None)
         assert restated.after.last_error is None
+
+    @law("PartitionValidator", 6)
+    def test_a_confirmation_is_evidence_of_the_authoritative_rows_alone(
+        self, ledger: ValidatorLedger, validator: PartitionValidator, seal: Seal, ruin: Ruin
+    ) -> None:
+        seal(KEY, run(1), Content.SOUND)
+        validator.validate([KEY])
+        seal(KEY, run(2), Content.EMPTY)
+        validator.validate([KEY], unsealed={KEY: UnsealedRun(run(3), REASON)})
+        before = ledger.history(KEY)
+        right = confirmation_of(before, 5)
+        position = ledger.position()
+        wrong = [replace(right, of=run(2)), replace(right, of=run(4)), replace(right, content_sha256="0" * 64)]
+        assert validator.confirm(wrong) == [False] * 3
+        assert ledger.history(KEY) == before
+        assert validator.confirm([right, right]) == [True, True]
+        state = ledger.get(KEY)
+        assert (state.current_run_id, state.confirmed_run_id, state.confirmed_at) == (run(1), run(5), right.at)
+        assert (state.last_error, state.held_run_id, state.attempt_count) == (None, None, 3)
+        assert validated_runs(ledger.history(KEY)) == validated_runs(before)
+        seal(KEY, run(4), Content.RESTATED)
+        (late,) = validator.validate([KEY])
+        assert (late.changed, ledger.position()) == (False, position)
+        seal(KEY, run(6), Content.RESTATED)
+        validator.validate([KEY])
+        assert validator.confirm([replace(right, by=run(7))]) == [False]
+        ruin(KEY, run(1))
+        validator.validate([KEY], recheck=True)
+        ruin(KEY, run(6))
+        (withdrawn,) = validator.validate([KEY], recheck=True)
+        assert withdrawn.after.current_run_id == run(4), "what confirmed a damaged run does not count"
 
     def test_validations_come_in_the_order_of_the_keys(self, validator: PartitionValidator, seal: Seal) -> None:
         seal(KEYS[2], run(1), Content.SOUND)

@@ -164,6 +164,19 @@ class PartitionMetadata:
         return hashlib.sha256(self.facts.query.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class KnownContent:
+    """What the run `run_id` has sealed of a day: its rows by their sum, so that the same rows need not be sealed again.
+
+    `content_sha256` is that of `gads_payload.content`: equal exactly for the same columns and rows.
+    """
+
+    run_id: RunId
+    content_sha256: str
+    schema_version: int
+    record_count: int
+
+
 @lru_cache(maxsize=1024)
 def _require_sealable(schema: TableSchema, day_field: str | None) -> None:
     """Raise `InvalidValueError` if no seal may have the two; what passed once is remembered, and passes again."""

@@ -53,7 +53,8 @@ class ValidationResult:
     `content_sha256` is of the rows regardless of their order, equal for payloads that hold the same rows.
     `failure` is there unless `outcome` is `passed`. `changes` says, for a restatement, what differs from the run that
     was authoritative then. `vanished_rows` is the share of the rows from whose loss on a restatement is held for a
-    decision, as it was set when this was validated; None holds none.
+    decision, as it was set when this was validated; None holds none. `confirmed_by` is the last run that found the very
+    rows of this one, and sealed none, with the time of that; None if there is none.
     """
 
     key: PartitionKey
@@ -68,6 +69,8 @@ class ValidationResult:
     content_sha256: str | None = None
     changes: Mapping[str, object] | None = None
     vanished_rows: float | None = None
+    confirmed_by: RunId | None = None
+    confirmed_at: datetime | None = None
 
     @property
     def has_seal(self) -> bool:
@@ -75,7 +78,7 @@ class ValidationResult:
         return self.outcome is not ValidationOutcome.UNSEALED
 
     def is_equivalent(self, other: "ValidationResult") -> bool:
-        """Whether both say the same of the same seal; the time does not count."""
+        """Whether both say the same of the same seal; times and confirmations do not count."""
         mine = (self.key, self.run_id, self.outcome, self.seal_sha256, self.content_sha256, self.failure)
         return mine == (
             other.key,
@@ -96,6 +99,8 @@ class PartitionState:
     validation result. `last_error` is the newest run's failure if that run is newer than the current one, or why that
     run is held for a decision. `version` counts the writes of the row and is what compare-and-set compares; 0 means
     that there is no row. `held_run_id` is the run that is held for a decision: the newest that passed, which lost rows.
+    `confirmed_run_id` is the last run that found the very rows of the authoritative one and sealed none, `confirmed_at`
+    when; both are None if there is none.
     """
 
     key: PartitionKey
@@ -109,6 +114,23 @@ class PartitionState:
     last_error: str | None = None
     version: int = 0
     held_run_id: RunId | None = None
+    confirmed_run_id: RunId | None = None
+    confirmed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The run `by` extracted `key` and found the very rows, under the same schema version, that the run `of` sealed.
+
+    It counts like a run that sealed these rows, for as long as `of` passes and is not revoked. `content_sha256` is of
+    the rows.
+    """
+
+    key: PartitionKey
+    of: RunId
+    by: RunId
+    content_sha256: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

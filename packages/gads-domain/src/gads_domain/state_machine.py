@@ -5,6 +5,8 @@ A partition's state follows from the set of its validation results, not from the
 - a run counts by its seal; that it was once seen unsealed counts only while no seal was validated;
 - the newest run that passed and was not revoked wins; where the runs just before it hold the same rows, the
   oldest of that unbroken streak keeps the authority, so that an unchanged extraction changes nothing;
+- a confirmation counts like a run that sealed the same rows once more, for as long as the run that it confirms passes
+  and is not revoked; of several that confirm one run the last counts;
 - a run that lost rows against the run before it that was taken is held for a decision and not taken, until an operator
   accepts it. That run counts even if it was revoked or damaged since: what it held is not replaced by less unsaid. The
   newest run is the one that is held; a later one with rows takes its place;
@@ -20,6 +22,7 @@ from datetime import datetime
 from gads_domain.errors import UsageError
 from gads_domain.run import RunId
 from gads_domain.state import (
+    Confirmation,
     KeyHistory,
     PartitionState,
     PartitionStatus,
@@ -43,11 +46,15 @@ def effective_results(attempts: Iterable[ValidationResult]) -> tuple[ValidationR
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which run is authoritative and which one is held for a decision, if any; `held_against` held more rows."""
+    """Which run is authoritative and which one is held for a decision, if any; `held_against` held more rows.
+
+    `newest` is the newest run that passed, or that confirmed one that did.
+    """
 
     winner: ValidationResult | None = None
     held: ValidationResult | None = None
     held_against: ValidationResult | None = None
+    newest: RunId | None = None
 
 
 def choose(
@@ -57,26 +64,55 @@ def choose(
 ) -> Choice:
     """The runs that the results of a partition make authoritative and hold, whatever their order."""
     results = tuple(attempts)
-    effective = effective_results(results)
-    once_passed = {one.run_id: one for one in results if one.outcome is ValidationOutcome.PASSED}
+    passed = {
+        one.run_id: one
+        for one in effective_results(results)
+        if one.outcome is ValidationOutcome.PASSED and one.run_id not in revoked
+    }
+    evidence = {(one.run_id, one.run_id): one for one in results if one.outcome is ValidationOutcome.PASSED}
+    for run_id, (by, _) in _confirmations(results).items():
+        if run_id in passed:
+            evidence[by, run_id] = passed[run_id]
     taken: list[ValidationResult] = []
-    lost: dict[RunId, ValidationResult] = {}
-    for run_id in sorted(once_passed):
-        attempt = once_passed[run_id]
-        if taken and run_id not in accepted and _loses_rows(taken[-1], attempt):
-            lost[run_id] = taken[-1]
-        else:
-            taken.append(attempt)
-    passed = [one for one in effective if one.outcome is ValidationOutcome.PASSED and one.run_id not in revoked]
-    good = [one for one in passed if one.run_id not in lost]
+    counted: list[tuple[ValidationResult, ValidationResult | None]] = []
+    newest: RunId | None = None
+    for event in sorted(evidence):
+        one = evidence[event]
+        is_lost = bool(taken) and one.run_id not in accepted and _loses_rows(taken[-1], one)
+        against = taken[-1] if is_lost else None
+        if against is None:
+            taken.append(one)
+        if one.run_id in passed:
+            counted.append((passed[one.run_id], against))
+            newest = event[0]
+    good = [one for one, against in counted if against is None]
     chosen = good[-1] if good else None
     for attempt in reversed(good[:-1]):
         if chosen is None or chosen.content_sha256 is None or not _same_rows(attempt, chosen):
             break
         chosen = attempt
-    if passed and (against := lost.get(passed[-1].run_id)):
-        return Choice(chosen, passed[-1], against)
-    return Choice(chosen)
+    held, against = counted[-1] if counted else (None, None)
+    return Choice(chosen, held if against else None, against, newest)
+
+
+def _confirmations(results: Iterable[ValidationResult]) -> dict[RunId, tuple[RunId, datetime | None]]:
+    """The last run that confirmed each run, where it is newer than that run, and when."""
+    found: dict[RunId, tuple[RunId, datetime | None]] = {}
+    for one in results:
+        before = found.get(one.run_id, (one.run_id, None))
+        if one.confirmed_by is not None and one.confirmed_by > before[0]:
+            found[one.run_id] = one.confirmed_by, one.confirmed_at
+    return found
+
+
+def confirmed(results: Iterable[ValidationResult], of: RunId, by: RunId, at: datetime) -> tuple[ValidationResult, ...]:
+    """`results` with those of the run `of` that passed confirmed by the run `by`, unless a later one has."""
+    return tuple(
+        replace(one, confirmed_by=by, confirmed_at=at)
+        if one.run_id == of and one.outcome is ValidationOutcome.PASSED and by > (one.confirmed_by or one.run_id)
+        else one
+        for one in results
+    )
 
 
 def is_news(history: KeyHistory, attempt: ValidationResult) -> bool:
@@ -89,8 +125,20 @@ def is_news(history: KeyHistory, attempt: ValidationResult) -> bool:
     return not held.is_equivalent(attempt)
 
 
-def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime) -> PartitionState:
-    """The state after `attempt` is recorded (None: after a revocation) on top of `history`.
+def is_confirmed(history: KeyHistory, confirmation: Confirmation) -> bool:
+    """Whether `confirmation` is of the rows that are authoritative, and all that is on record leaves them so."""
+    won = choose(_with(confirmation, history.results), history.revoked, history.accepted).winner
+    return (
+        won is not None
+        and confirmation.of == won.run_id == history.state.current_run_id
+        and confirmation.content_sha256 == won.content_sha256
+    )
+
+
+def settle(
+    history: KeyHistory, attempt: ValidationResult | None, now: datetime, confirmation: Confirmation | None = None
+) -> PartitionState:
+    """The state after `attempt` is recorded (None: after a revocation, or a confirmation) on top of `history`.
 
     Returns `history.state` itself if nothing is to be written.
     """
@@ -98,9 +146,12 @@ def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime)
         return history.state
     before = history.state
     results = (*history.results, attempt) if attempt else history.results
+    if confirmation is not None:
+        results = _with(confirmation, results)
     effective = effective_results(results)
     chosen = choose(results, history.revoked, history.accepted)
     won = chosen.winner
+    by, at = (None, None) if won is None else _confirmations(results).get(won.run_id, (None, None))
     if won is not None:
         status = PartitionStatus.SUCCESS
     elif attempt is not None or before.status is PartitionStatus.SUCCESS:
@@ -119,6 +170,8 @@ def settle(history: KeyHistory, attempt: ValidationResult | None, now: datetime)
         last_error=_last_error(effective, chosen, history.revoked),
         version=before.version + 1,
         held_run_id=chosen.held.run_id if chosen.held else None,
+        confirmed_run_id=by,
+        confirmed_at=at,
     )
     return before if attempt is None and _is_same(before, after) else after
 
@@ -152,11 +205,15 @@ def _loses_rows(before: ValidationResult, after: ValidationResult) -> bool:
     return had - has >= after.vanished_rows * had
 
 
+def _with(confirmation: Confirmation, results: Iterable[ValidationResult]) -> tuple[ValidationResult, ...]:
+    return confirmed(results, confirmation.of, confirmation.by, confirmation.at)
+
+
 def _last_error(effective: tuple[ValidationResult, ...], chosen: Choice, revoked: frozenset[RunId]) -> str | None:
     if not effective:
         return None
     newest, won = effective[-1], chosen.winner
-    if newest.failure is not None and (won is None or newest.run_id > won.run_id):
+    if newest.failure is not None and (chosen.newest is None or newest.run_id > chosen.newest):
         return str(newest.failure)
     if chosen.held is not None and chosen.held_against is not None:
         had, has = chosen.held_against, chosen.held

@@ -20,6 +20,8 @@ ROW_FIELDS = (
     "updated_at",
     "last_error",
     "held_run_id",
+    "confirmed_run_id",
+    "confirmed_at",
 )
 """The members of a row, in the order in which they are printed."""
 
@@ -39,6 +41,8 @@ def state_row(state: PartitionState) -> dict[str, str | int | None]:
         "updated_at": None if state.updated_at is None else iso_utc(state.updated_at),
         "last_error": state.last_error,
         "held_run_id": _run(state.held_run_id),
+        "confirmed_run_id": _run(state.confirmed_run_id),
+        "confirmed_at": None if state.confirmed_at is None else iso_utc(state.confirmed_at),
     }
 
 

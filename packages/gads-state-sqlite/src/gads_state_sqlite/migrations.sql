@@ -348,3 +348,27 @@ SELECT budget, at, sum(spent), at FROM (
     FROM quota_days WHERE spent > 0
 ) GROUP BY budget, at;
 DROP TABLE quota_days;
+
+-- name: version_8
+-- The last run that found the rows of the authoritative run again. When another run becomes authoritative, what the row
+-- says of the former one goes to its results.
+ALTER TABLE partition_state ADD COLUMN confirmed_run_id TEXT;
+ALTER TABLE partition_state ADD COLUMN confirmed_at TEXT CHECK ((confirmed_at IS NULL) = (confirmed_run_id IS NULL) AND confirmed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z');
+ALTER TABLE attempts ADD COLUMN confirmed_by TEXT;
+ALTER TABLE attempts ADD COLUMN confirmed_at TEXT;
+DROP TRIGGER attempts_never_updated;
+CREATE TRIGGER attempts_never_updated BEFORE UPDATE OF
+    source, customer_id, report, logical_date, version, run_id, outcome, judged_at, checks, failure, schema_version,
+    record_count, seal_sha256, content_sha256, changes, vanished_rows
+ON attempts
+BEGIN SELECT RAISE(ABORT, 'attempts only grows'); END;
+CREATE TRIGGER attempts_stay_confirmed BEFORE UPDATE OF confirmed_by, confirmed_at ON attempts
+WHEN NEW.confirmed_by IS NULL OR NEW.confirmed_at IS NULL OR NEW.confirmed_by < OLD.confirmed_by
+BEGIN SELECT RAISE(ABORT, 'a confirmation is never taken back'); END;
+CREATE TRIGGER attempts_keep_confirmations AFTER UPDATE OF current_run_id ON partition_state
+WHEN OLD.confirmed_run_id IS NOT NULL AND NEW.current_run_id IS NOT OLD.current_run_id
+BEGIN
+    UPDATE attempts SET confirmed_by = OLD.confirmed_run_id, confirmed_at = OLD.confirmed_at
+    WHERE source = OLD.source AND customer_id = OLD.customer_id AND report = OLD.report
+        AND logical_date = OLD.logical_date AND run_id = OLD.current_run_id AND outcome = 'passed';
+END;

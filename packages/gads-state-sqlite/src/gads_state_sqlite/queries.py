@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -12,22 +12,26 @@ from gads_domain.account_days import DayRange
 from gads_domain.control import Mark
 from gads_domain.day_ranges import united
 from gads_domain.gaps import AuthoritativeDays
+from gads_domain.metadata import KnownContent
 from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter
+from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter, ValidationResult
+from gads_domain.state_machine import confirmed
 from gads_state_sqlite.rows import (
     BY_KEY,
     KEY,
+    KNOWN,
     LOG,
     RESULT,
     STATE,
     Row,
     key_columns,
+    key_of,
     marks_of,
     moment_text,
 )
-from gads_state_sqlite.schema import HELD_VERSION, RANGES_VERSION, RUNS_VERSION, version_of
+from gads_state_sqlite.schema import CONFIRMED_VERSION, HELD_VERSION, RANGES_VERSION, RUNS_VERSION, version_of
 
 SQL = statements_of("gads_state_sqlite", "queries.sql")
 
@@ -45,7 +49,10 @@ _STATES = f"SELECT {STATE.columns} FROM partition_state WHERE {_IN_RANGE}"
 _RESULTS = f"SELECT {RESULT.columns} FROM attempts WHERE {_IN_RANGE} ORDER BY logical_date, version"
 _REVOKED = f"SELECT {KEY}, run_id FROM revocations WHERE {_IN_RANGE}"
 _ACCEPTED = f"SELECT {KEY}, run_id FROM acceptances WHERE {_IN_RANGE}"
-_HELD_COLUMNS = re.compile(r"(s\.)?\b(held_run_id|vanished_rows)\b")
+_LATER_COLUMNS = {
+    HELD_VERSION: re.compile(r"(s\.)?\b(held_run_id|vanished_rows)\b"),
+    CONFIRMED_VERSION: re.compile(r"\b(confirmed_run_id|confirmed_by|confirmed_at)\b"),
+}
 
 
 def states_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -> list[PartitionState]:
@@ -63,17 +70,27 @@ def histories_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -
     accepted = _rows_by_key(connection, _ACCEPTED, ranges) if _knows_held(connection) else {}
     return [
         KeyHistory(
-            _state(key, states),
-            tuple(map(RESULT.read, results.get(key_columns(key), ()))),
+            state := _state(key, states),
+            _confirmed(state, map(RESULT.read, results.get(key_columns(key), ()))),
             *(frozenset(RunId(row[4]) for row in rows.get(key_columns(key), ())) for rows in (revoked, accepted)),
         )
         for key in keys
     ]
 
 
+def _confirmed(state: PartitionState, results: Iterable[ValidationResult]) -> tuple[ValidationResult, ...]:
+    """`results` with the confirmation of the authoritative run, which is in its row."""
+    if state.current_run_id is None or state.confirmed_run_id is None or state.confirmed_at is None:
+        return tuple(results)
+    return confirmed(results, state.current_run_id, state.confirmed_run_id, state.confirmed_at)
+
+
 def as_known(connection: sqlite3.Connection, statement: str) -> str:
-    """`statement` for the tables as they are: what no writer has migrated yet holds nothing for a decision."""
-    return statement if _knows_held(connection) else _HELD_COLUMNS.sub("NULL", statement)
+    """`statement` for the tables as they are: what no writer has migrated yet has null in columns that came later."""
+    known = version_of(connection)
+    for version, columns in _LATER_COLUMNS.items():
+        statement = statement if known >= version else columns.sub("NULL", statement)
+    return statement
 
 
 def _knows_held(connection: sqlite3.Connection) -> bool:
@@ -213,6 +230,13 @@ def select_as_of(connection: sqlite3.Connection, wanted: StateFilter, position: 
         where = f"WHERE {_one_of('log.status_after', [status.value for status in wanted.statuses], values)}"
     columns = ", ".join(f"log.{column}" for column in LOG.columns.split(", "))
     return SQL["as_of"].format(columns=columns, rows=rows, where=where), values
+
+
+def known_contents_in(connection: sqlite3.Connection, wanted: StateFilter) -> dict[PartitionKey, KnownContent]:
+    """What the authoritative runs that match have sealed."""
+    conditions, values = _conditions(wanted, [] if wanted.source is None else [wanted.source], "s.")
+    statement = as_known(connection, SQL["known_contents"].format(where=" AND ".join(conditions)))
+    return {key_of(row): KNOWN.read(row[4:]) for row in connection.execute(statement, values)}
 
 
 def select_scheduling_states(connection: sqlite3.Connection, wanted: StateFilter) -> Statement:

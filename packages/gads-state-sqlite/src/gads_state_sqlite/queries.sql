@@ -39,6 +39,29 @@ SELECT {columns} FROM ({rows}) AS held JOIN authority_log AS log ON log.sequence
 {where}
 ORDER BY held.source, held.customer_id, held.report, held.logical_date
 
+-- name: known_contents
+SELECT s.source, s.customer_id, s.report, s.logical_date, a.run_id, a.content_sha256, a.schema_version, a.record_count
+FROM partition_state AS s JOIN attempts AS a ON a.source = s.source AND a.customer_id = s.customer_id
+    AND a.report = s.report AND a.logical_date = s.logical_date AND a.run_id = s.current_run_id
+WHERE {where} AND s.status = 'success' AND s.held_run_id IS NULL AND a.content_sha256 IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM revocations AS r WHERE r.source = s.source AND r.customer_id = s.customer_id
+        AND r.report = s.report AND r.logical_date = s.logical_date AND r.run_id = s.current_run_id
+)
+ORDER BY s.source, s.customer_id, s.report, s.logical_date, a.version
+
+-- name: confirm
+UPDATE partition_state SET confirmed_run_id = ?1, confirmed_at = ?2, updated_at = ?2, version = version + 1
+WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6 AND current_run_id = ?7
+    AND last_error IS NULL AND held_run_id IS NULL AND ?1 > coalesce(confirmed_run_id, current_run_id)
+    AND NOT EXISTS (
+        SELECT 1 FROM revocations WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
+            AND run_id = ?7
+    )
+    AND EXISTS (
+        SELECT 1 FROM attempts WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
+            AND run_id = ?7 AND content_sha256 = ?8
+    )
+
 -- name: scheduling_states
 -- The figures of a `success` whose newest run passed are in its row; those of the few others are looked up in the
 -- validation results and the acts. Its `base` is the version at which the counting of tries began anew.

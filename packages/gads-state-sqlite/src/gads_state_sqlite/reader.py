@@ -1,6 +1,6 @@
 """What every program may ask of the ledger; the base of the validator's and the control plane's view."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -9,6 +9,7 @@ from typing import Any, Self
 from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.expectations import Expectations
 from gads_domain.gaps import AuthoritativeDays
+from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
 from gads_domain.quota import Rest, Spent
 from gads_domain.run import RunId
@@ -120,6 +121,10 @@ class SqliteStateReader:
                 self._source.read(lambda c: c.execute(*queries.select_scheduling_states(c, wanted)).fetchall()),
             )
         return map(SCHEDULING.read, self._source.stream(lambda c: queries.select_scheduling_states(c, wanted)))
+
+    def known_contents(self, wanted: StateFilter) -> Mapping[PartitionKey, KnownContent]:
+        """What the authoritative run of the partitions that match has sealed; none that is revoked or held against."""
+        return self._source.read(lambda connection: queries.known_contents_in(connection, wanted))
 
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
         """What the control plane has put on `key` and not taken off."""

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from gads_domain.clock import iso_utc
 from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.errors import FailureReason, InvalidValueError, LedgerError
-from gads_domain.metadata import ColumnSpec, TableSchema
+from gads_domain.metadata import ColumnSpec, KnownContent, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
@@ -129,7 +129,10 @@ Conversion = Callable[[Any], Any]
 
 _CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
     **dict.fromkeys(("status", "status_before", "status_after"), (_STATUSES.__getitem__, _value)),
-    **dict.fromkeys(("current_run_id", "held_run_id", "run_id", "from_run", "to_run"), (_run, _run_text)),
+    **dict.fromkeys(
+        ("current_run_id", "held_run_id", "confirmed_run_id", "confirmed_by", "run_id", "from_run", "to_run"),
+        (_run, _run_text),
+    ),
     **{
         name: (moment_of, partial(moment_text, what={"judged_at": "validated_at"}.get(name, name)))
         for name in (
@@ -137,6 +140,7 @@ _CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
             *("span", "not_before"),
         )
     },
+    "confirmed_at": (moment_of, lambda at: at and moment_text(at, "confirmed_at")),
     **dict.fromkeys(("first_day", "last_day"), (date.fromisoformat, lambda day: day and day.isoformat())),
     **dict.fromkeys(("by_policy", "selected"), (bool, int)),
     "outcome": (ValidationOutcome, _value),
@@ -197,12 +201,12 @@ def _act(sequence: int, key: PartitionKey, kind: str, *values: Any) -> RecordedA
 STATE = Record(
     PartitionState,
     f"{KEY}, status, current_run_id, schema_version, record_count, seal_sha256, "
-    "attempt_count, updated_at, last_error, version, held_run_id",
+    "attempt_count, updated_at, last_error, version, held_run_id, confirmed_run_id, confirmed_at",
 )
 RESULT = Record(
     ValidationResult,
     f"{KEY}, run_id, outcome, judged_at, checks, failure, "
-    "schema_version, record_count, seal_sha256, content_sha256, changes, vanished_rows",
+    "schema_version, record_count, seal_sha256, content_sha256, changes, vanished_rows, confirmed_by, confirmed_at",
 )
 LOG = Record(
     AuthorityChange,
@@ -213,6 +217,7 @@ ACT = Record(
     _act,
     f"sequence, {KEY}, kind, at, actor, command, reason, filter, by_policy, status_before, status_after, before, after",
 )
+KNOWN = Record(KnownContent, "run_id, content_sha256, schema_version, record_count")
 PIN = Record(SchemaPin, "source, report, schema_version, columns")
 SCHEDULING = Record(
     SchedulingState,

@@ -13,6 +13,7 @@ Migration = Sequence[str]
 
 TRIGGERS = frozenset(
     {
+        ("attempts", "attempts_keep_confirmations"),
         *(("runs", name) for name in ("runs_count_results", "runs_lose_revoked_results")),
         *(("success_ranges", f"success_ranges_{name}") for name in ("start_with_a_row", "grow", "shrink")),
     }
@@ -52,6 +53,9 @@ RANGES_VERSION = 6
 
 QUOTA_VERSION = 7
 """The first version with the tables `spent_operations` and `rests`."""
+
+CONFIRMED_VERSION = 8
+"""The first version with the columns `confirmed_run_id`, `confirmed_by` and `confirmed_at`."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

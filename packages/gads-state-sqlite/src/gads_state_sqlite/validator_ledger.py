@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gads_domain.errors import InvalidValueError, UsageError
-from gads_domain.state import PartitionState, PartitionStatus, SchemaPin, StateChange
+from gads_domain.state import Confirmation, PartitionState, PartitionStatus, SchemaPin, StateChange
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import SQL, states_in
 from gads_state_sqlite.reader import SqliteStateReader
-from gads_state_sqlite.rows import KEY, PIN, RESULT, STATE, Row
+from gads_state_sqlite.rows import KEY, PIN, RESULT, STATE, Row, key_columns, moment_text
 from gads_state_sqlite.write_connection import Step, WriteConnection, allowing, append_changes
 
 _STATE_COLUMNS = STATE.columns.split(", ")
@@ -45,6 +45,18 @@ class SqliteValidatorLedger(SqliteStateReader):
         if not changes:
             return []
         return self._file.write(lambda connection: _recorded(connection, changes))
+
+    def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+        """Put on record that the rows of runs came again, by a statement each; for each, in order, whether it was."""
+        if not confirmations:
+            return []
+        rows = [
+            (one.by.value, moment_text(one.at, "confirmed_at"), *key_columns(one.key), one.of.value, one.content_sha256)
+            for one in confirmations
+        ]
+        return self._file.write(
+            lambda connection: [connection.execute(SQL["confirm"], row).rowcount == 1 for row in rows]
+        )
 
 
 def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) -> list[bool]:

@@ -10,8 +10,9 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.run import RunId
-from gads_domain.state import KeyHistory, StateChange, ValidationOutcome, ValidationResult
+from gads_domain.state import Confirmation, KeyHistory, StateChange, ValidationOutcome, ValidationResult
 from gads_domain.state_machine import is_news, settle
+from gads_validator.confirmation import confirm
 
 Runs = Callable[[PartitionKey], list[RunId]]
 Digests = Callable[[PartitionKey, RunId], tuple[str, str]]
@@ -52,6 +53,9 @@ class SealValidator:
                     found[key] = validation
                     waiting.remove(key)
         return [found[key] for key in keys]
+
+    def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+        return confirm(self._ledger, confirmations)
 
     def _changes(
         self, history: KeyHistory, unsealed: UnsealedRun | None

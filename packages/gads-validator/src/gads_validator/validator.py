@@ -15,14 +15,20 @@ from gads_domain.ports.ledger import ValidatorLedger
 from gads_domain.ports.sink import RawReader
 from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.run import RunId
-from gads_domain.state import KeyHistory, PartitionState, SchemaPin, StateChange, ValidationOutcome, ValidationResult
+from gads_domain.state import (
+    Confirmation,
+    KeyHistory,
+    PartitionState,
+    SchemaPin,
+    StateChange,
+    ValidationOutcome,
+    ValidationResult,
+)
 from gads_domain.state_machine import is_news, settle
 from gads_validator.checks.declared import DeclaredChecks
+from gads_validator.confirmation import MAX_CONFLICTS, confirm
 from gads_validator.inspection import NOTHING_DECLARED, Inspection, inspect
 from gads_validator.validation_result import unsealed_result, validation_result, with_changes
-
-MAX_CONFLICTS = 100
-"""How often another process may change a row between the read and the write of a decision until the key is given up."""
 
 ALL_ROWS = 1.0
 """The share of its rows from which on a day's loss is held for a decision, unless another is set."""
@@ -83,6 +89,10 @@ class RawPartitionValidator:
             open_cases = [case for case in open_cases if not case.settled and case.error is None]
         _raise_first([case for case in cases.values() if case.error is not None])
         return [cases[key].validation() for key in keys]
+
+    def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+        """Confirm each run that is authoritative with these rows; for each, in order, whether it is confirmed now."""
+        return confirm(self._ledger, confirmations)
 
     def _propose_all(self, cases: list[_Case], pins: dict[_PinOf, TableSchema]) -> list[_Proposal]:
         """The next change of each case, at most one, and none that depends on a schema that is not fixed yet."""

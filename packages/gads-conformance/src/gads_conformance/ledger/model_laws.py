@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gads_conformance.law import run_stories
-from gads_conformance.ledger.samples import act_of, change_of, key_of, moment, result_of, run_of
+from gads_conformance.ledger.samples import act_of, change_of, confirmation_of, key_of, moment, result_of, run_of
 from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
 from gads_domain.run import RunId
@@ -21,7 +21,7 @@ from gads_domain.state import (
     ValidationOutcome,
     ValidationResult,
 )
-from gads_domain.state_machine import is_news, retry, settle
+from gads_domain.state_machine import confirmed, is_confirmed, is_news, retry, settle
 
 _DAYS = 3
 _days = st.integers(0, _DAYS - 1)
@@ -131,6 +131,27 @@ class _Story(RuleBasedStateMachine):
             change = change_of(KeyHistory(former[back % len(former)]), result_of(self.keys[day], run + 10, outcome))
             if change.after.status is not PartitionStatus.PENDING:
                 assert self.validators[who].record([change]) == [False]
+
+    @rule(day=_days, by=st.integers(1, 12), right=st.booleans(), who=_who)
+    def confirm(self, day: int, by: int, right: bool, who: int) -> None:
+        partition, validator = self.model[self.keys[day]], self.validators[who]
+        history = partition.history
+        state, confirmation = history.state, confirmation_of(history, by)
+        if not right:
+            confirmation = replace(confirmation, content_sha256="0" * 64)
+        is_plain = state.current_run_id is not None and not state.last_error and state.held_run_id is None
+        is_newer = state.current_run_id is not None and confirmation.by > (
+            state.confirmed_run_id or state.current_run_id
+        )
+        expected = right and is_plain and is_newer
+        assert validator.confirm([confirmation]) == [expected]
+        after = settle(history, None, confirmation.at, confirmation)
+        if after is not state and is_confirmed(history, confirmation):
+            change = StateChange(state, after, None)
+            if not expected:
+                assert validator.record([change]) == [True]
+            self._apply(change)
+            partition.results = list(confirmed(partition.results, confirmation.of, confirmation.by, confirmation.at))
 
     @rule(days=st.lists(_days, max_size=4), second=_seconds, who=_who)
     def retry(self, days: list[int], second: int, who: int) -> None:

@@ -23,6 +23,7 @@ from gads_conformance.ledger.samples import (
 )
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.control import Mark
+from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import (
@@ -36,6 +37,28 @@ from gads_domain.state import (
 
 class ReaderLaws(LedgerSuite):
     """Laws of `StateReader`."""
+
+    @law("StateReader", 12)
+    def test_the_known_contents_are_those_of_authoritative_runs(self, ledger: LedgerUnderTest) -> None:
+        keys = [key_of(customer, day, report) for customer in (1, 9) for day in (0, 1) for report in ("campaign", "ad")]
+        for key in keys:
+            ledger.record(result_of(key, 1, rows="a"))
+        restated, damaged, held, revoked, failed = keys[:5]
+        ledger.record(result_of(restated, 2, rows="b"))
+        ledger.record(result_of(damaged, 2, rows="b"))
+        ledger.record(result_of(damaged, 2, REJECTED))
+        ledger.record(result_of(held, 2, count=0, vanished_rows=1.0))
+        ledger.record(result_of(failed, 2, UNSEALED))
+        ledger.control.revoke([(revoked, run_of(1))], act_of())
+        ledger.record(result_of(key_of(2), 1, REJECTED))
+        one, two = result_of(keys[5], 1, rows="a"), result_of(keys[5], 2, rows="b")
+        content = {key: KnownContent(run_of(1), str(one.content_sha256), 1, 1) for key in keys}
+        content[restated] = KnownContent(run_of(2), str(two.content_sha256), 1, 2)
+        del content[held], content[revoked]
+        for each in ledger.all:
+            for wanted in FILTERS:
+                known = {key: value for key, value in content.items() if wanted.selects(key)}
+                assert each.known_contents(wanted) == known
 
     @law("StateReader", 1)
     def test_no_row_is_pending_at_version_0(self, ledger: LedgerUnderTest) -> None:

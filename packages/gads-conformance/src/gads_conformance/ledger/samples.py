@@ -10,6 +10,7 @@ from gads_domain.ports.ledger import StateReader, ValidatorLedger
 from gads_domain.run import RunId
 from gads_domain.state import (
     CheckResult,
+    Confirmation,
     KeyHistory,
     OperatorAct,
     PartitionStatus,
@@ -83,6 +84,13 @@ def result_of(
         changes={"rows": {"added": run, "removed": 0}} if sealed else None,
         vanished_rows=vanished_rows if outcome is ValidationOutcome.PASSED else None,
     )
+
+
+def confirmation_of(history: KeyHistory, by: int) -> Confirmation:
+    """The `by`-th run found the rows of the run that is authoritative in `history`."""
+    key, of = history.state.key, history.state.current_run_id
+    content = next((one.content_sha256 for one in history.results if one.run_id == of and one.content_sha256), "")
+    return Confirmation(key, of or run_of(1), run_of(by), content or "", moment(by))
 
 
 def change_of(history: KeyHistory, result: ValidationResult, pin: SchemaPin | None = None) -> StateChange:

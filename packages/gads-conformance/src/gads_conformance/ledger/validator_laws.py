@@ -6,10 +6,23 @@ from datetime import UTC, datetime
 import pytest
 
 from gads_conformance.law import law
-from gads_conformance.ledger.samples import PASSED, REJECTED, UNSEALED, change_of, key_of, moment, pin_of, result_of
+from gads_conformance.ledger.samples import (
+    PASSED,
+    REJECTED,
+    UNSEALED,
+    act_of,
+    change_of,
+    confirmation_of,
+    key_of,
+    moment,
+    pin_of,
+    result_of,
+    run_of,
+)
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
 from gads_domain.errors import UsageError
 from gads_domain.state import PartitionState, PartitionStatus, StateChange
+from gads_domain.state_machine import confirmed, settle
 
 
 class ValidatorLaws(LedgerSuite):
@@ -117,6 +130,57 @@ class ValidatorLaws(LedgerSuite):
                 with pytest.raises(UsageError):
                     ledger.validator.record([good, StateChange(claimed, away, None)])
         assert ledger.everything([failed, passed, fresh]) == before
+
+    @law("ValidatorLedger", 5)
+    def test_a_confirmation_moves_nothing_but_the_rows_last_confirmation(self, ledger: LedgerUnderTest) -> None:
+        key, other = key_of(1), key_of(2)
+        for each in (key, other):
+            ledger.record(result_of(each, 1, rows="a"))
+        before, changes = ledger.reader.history(key), ledger.reader.authority_changes()
+        late = change_of(ledger.validator.history(key), result_of(key, 2, rows="b"))
+        confirmation = confirmation_of(before, 4)
+        assert ledger.validator.confirm([confirmation, confirmation_of(ledger.reader.history(other), 5)]) == [
+            True,
+            True,
+        ]
+        after = ledger.reader.history(key)
+        assert after.state == settle(before, None, moment(4), confirmation)
+        assert after.results == confirmed(before.results, run_of(1), run_of(4), moment(4))
+        assert ledger.reader.authority_changes() == changes
+        assert ledger.validator.record([late]) == [False], "it was decided without the confirmation"
+        for stale in (confirmation, confirmation_of(after, 3), confirmation_of(after, 4)):
+            assert ledger.validator.confirm([stale]) == [False]
+        assert ledger.reader.history(key) == after
+        ledger.record(result_of(key, 3, rows="b"))
+        assert ledger.reader.get(key).current_run_id == run_of(1), "the newest evidence is the confirmation"
+        moved = ledger.record(result_of(key, 5, rows="b"))
+        assert (moved.after.current_run_id, ledger.reader.get(key)) == (run_of(5), moved.after)
+        assert ledger.reader.history(key).results[0] == after.results[0], "what confirmed a former run stays on record"
+        ledger.record(result_of(key, 5, REJECTED))
+        assert (state := ledger.reader.get(key)).current_run_id == run_of(1)
+        assert (state.confirmed_run_id, state.confirmed_at) == (run_of(4), moment(4))
+
+    @law("ValidatorLedger", 5)
+    def test_only_what_is_authoritative_and_whole_is_confirmed(self, ledger: LedgerUnderTest) -> None:
+        sound, failed, held, revoked, absent = (key_of(customer) for customer in range(1, 6))
+        for key in (sound, failed, held, revoked):
+            ledger.record(result_of(key, 2, rows="a"))
+        ledger.record(result_of(failed, 3, REJECTED))
+        ledger.record(result_of(held, 3, count=0, vanished_rows=1.0))
+        ledger.record(result_of(sound, 1, rows="a0"))
+        assert ledger.control.revoke([(revoked, run_of(2))], act_of()) == [True]
+        right = {key: confirmation_of(ledger.reader.history(key), 9) for key in (sound, failed, held, revoked, absent)}
+        wrong = [
+            replace(right[sound], of=run_of(1)),
+            replace(right[sound], of=run_of(7)),
+            replace(right[sound], content_sha256="0" * 64),
+            *(right[key] for key in (failed, held, revoked, absent)),
+        ]
+        before = ledger.everything([*right])
+        assert ledger.validator.confirm(wrong) == [False] * len(wrong)
+        assert ledger.validator.confirm([]) == []
+        assert ledger.everything([*right]) == before
+        assert ledger.validator.confirm([right[absent], right[sound]]) == [False, True]
 
     def test_times_come_back_in_utc_to_the_microsecond(self, ledger: LedgerUnderTest) -> None:
         key = key_of()

@@ -1,6 +1,6 @@
 """The ledger, cut by rights: what a reader, the validator and the control plane may do with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -8,11 +8,13 @@ from typing import Protocol, Self
 from gads_domain.control import Lease, Mark, SchedulingState
 from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.gaps import AuthoritativeDays
+from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
 from gads_domain.quota import CallScope, Rest, RestAsked, Spending, Spent
 from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
+    Confirmation,
     KeyHistory,
     OperatorAct,
     PartitionState,
@@ -46,6 +48,8 @@ class StateReader(Protocol):
         as `as_of` says. Its cost as of the last position grows with the holes between days, and not with the days.
     11. `spent` is what `spend` granted, each operation until 24 hours after it and at most `BUCKET` longer; `rests` are
         on record until their time has come.
+    12. `known_contents` are those of the matching partitions whose status is `success`, whose authoritative run is not
+        revoked, and which hold nothing for a decision. A result says by which run it was last confirmed.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -103,6 +107,12 @@ class StateReader(Protocol):
     def scheduling_states(self, wanted: StateFilter) -> Iterator[SchedulingState]:
         """The scheduling state of each partition that has a row or a mark, in key order, of one moment."""
 
+    def known_contents(self, wanted: StateFilter) -> Mapping[PartitionKey, KnownContent]:
+        """What the authoritative run of the partitions that match has sealed, of one moment; law 12 says of which.
+
+        `wanted.statuses` and `held` are not looked at.
+        """
+
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
         """The marks on `key`."""
 
@@ -148,10 +158,20 @@ class ValidatorLedger(StateReader, Protocol):
     2. Row, attempt, pin and log entry of one change appear in one transaction or not at all.
     3. An entry is appended to the log exactly when status or authority moved.
     4. A change from `failed` to `pending` is refused with `UsageError`: only the control plane makes it.
+    5. `confirm` puts a confirmation on record if its run is authoritative with this content and not revoked, and the
+       partition has no `last_error`, holds nothing, and has no confirmation as new: what `settle` makes of it where
+       nothing else is due. Of any other it changes nothing. The row's version rises, so that a decision made before is
+       stale; no result and no log entry comes of it.
     """
 
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
         """Write the changes; for each, in order, whether it was recorded or met a conflict."""
+
+    def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+        """Put on record that the rows of runs came again; for each, in order, whether it was.
+
+        What was not is decided by `is_confirmed` of the partition's history, and recorded like any other change.
+        """
 
 
 class ControlPlaneLedger(StateReader, Protocol):

@@ -7,7 +7,7 @@ from typing import Protocol
 from gads_domain.errors import FailureReason
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import PartitionState, PartitionStatus, ValidationOutcome, ValidationResult
+from gads_domain.state import Confirmation, PartitionState, PartitionStatus, ValidationOutcome, ValidationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ class PartitionValidator(Protocol):
     5. A restatement that holds no rows where the run before it held some passes and is held for a decision: the
        authority stays where it was until the run is accepted or a later one holds rows. What takes the authority from
        the run before, such as a revocation, does not give it to the one that is held.
+    6. A run is confirmed only while it is authoritative with these very rows; the confirmation of any other is refused,
+       and changes nothing. A confirmation moves no authority and adds no validation result; it counts from then on like
+       a run that sealed the same rows once more: an older failure or held run no longer shows, and an older run that is
+       validated later does not win.
     """
 
     def validate(
@@ -68,3 +72,6 @@ class PartitionValidator(Protocol):
         recheck: bool = False,
     ) -> list[PartitionValidation]:
         """Validate `keys`, in order; with `recheck` also what was validated before, to find later damage."""
+
+    def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+        """Confirm runs whose rows came again; for each, in order, whether it is confirmed, and not refused."""
