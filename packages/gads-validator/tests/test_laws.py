@@ -16,8 +16,8 @@ from gads_domain.errors import FailureReason, LedgerConflictError, LedgerError, 
 from gads_domain.metadata import TableSchema
 from gads_domain.ports.validation import UnsealedRun
 from gads_domain.state import OperatorAct, PartitionStatus, ValidationOutcome
+from gads_validator.confirmation import MAX_CONFLICTS
 from gads_validator.inspection import inspect
-from gads_validator.validator import MAX_CONFLICTS
 
 Damage = Callable[[Path, bytes], None]
 REASON = FailureReason("api_transient", "unavailable", retryable=True)
