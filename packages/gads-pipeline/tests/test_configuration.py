@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
+from gads_domain.package_data import tables_of
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.reports import known_reports
-from gads_pipeline.template import real_account
+from gads_pipeline.template import presets, real_account
 from gads_reports import builtin
 
 WHOLE = real_account("file:raw", "sqlite:state.db", "v26")
@@ -26,6 +27,21 @@ def test_the_template_is_a_configuration(tmp_path: Path) -> None:
     assert [report.name for report in configuration.reports()] == ["campaign", "ad_group", "keyword"]
     assert configuration.storage.sink == "file:raw"
     assert configuration.base == tmp_path
+
+
+def test_a_preset_names_packaged_reports_and_that_of_dbt_all_that_its_sources_read(tmp_path: Path) -> None:
+    assert set(presets()) == {"minimal", "agency", "dbt_google_ads"}
+    for name, preset in presets().items():
+        text = real_account("file:raw", "sqlite:state.db", "v26", name)
+        configuration = Configuration.load(_written(tmp_path, text))
+        assert [report.name for report in configuration.reports()] == preset["reports"]
+        assert set(preset["reports"]) <= set(builtin())
+    sources = tables_of("gads_warehouse_duckdb", "views/dbt_sources.toml")["source"].values()
+    # A list of accounts is read where it is there: `customer` says the same of each account.
+    read = {report for source in sources for report in source["reports"]} - {"customer_client"}
+    assert set(presets()["dbt_google_ads"]["reports"]) == read
+    with pytest.raises(UsageError, match="no preset 'mine'"):
+        real_account("file:raw", "sqlite:state.db", "v26", "mine")
 
 
 def test_what_the_template_says_of_the_control_plane_is_what_holds_without_it(tmp_path: Path) -> None:

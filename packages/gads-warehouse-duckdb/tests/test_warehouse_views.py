@@ -351,4 +351,6 @@ def test_statistics_have_every_metric_and_their_load(deployment: WarehouseDeploy
     loads = deployment.query("SELECT logical_date, loaded_at FROM gads.pointers ORDER BY 2")
     assert loads[0][1] < loads[1][1]
     for view, moment in (("campaign_stats", "date"), ("campaign_history", "updated_at::DATE")):
-        assert deployment.query(f"SELECT DISTINCT {moment}, _fivetran_synced FROM google_ads.{view} ORDER BY 2") == loads
+        assert (
+            deployment.query(f"SELECT DISTINCT {moment}, _fivetran_synced FROM google_ads.{view} ORDER BY 2") == loads
+        )

@@ -3,6 +3,10 @@
 import json
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
+
+from gads_domain.errors import UsageError
+from gads_domain.package_data import tables_of
 
 _REPORTS = '''
 # A packaged report by its name alone: `gads-etl reports list` lists them, `gads-etl reports show NAME` shows one.
@@ -94,8 +98,11 @@ due_hours = 6
 """
 
 
-def real_account(sink: str, state: str, api_version: str) -> str:
-    """A configuration for a real account, to be filled in."""
+def real_account(sink: str, state: str, api_version: str, preset: str | None = None) -> str:
+    """A configuration for a real account, to be filled in, with the reports of `preset` or a few to start with.
+
+    Raises `UsageError` for an unknown preset.
+    """
     head = f"""# gads-etl: what is extracted, from which accounts, and where to. Secrets do not belong here.
 
 [google_ads]
@@ -118,7 +125,21 @@ customer_ids = []
 # include = ["Acme *", "label:priority"]
 # exclude = ["123-456-7890"]
 """
-    return head + _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + _REPORTS
+    reports = _REPORTS if preset is None else _preset(preset)
+    return head + _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + reports
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """The sets of reports to start with, by name: `purpose` and `reports`."""
+    return tables_of("gads_reports", "presets.toml")
+
+
+def _preset(name: str) -> str:
+    if name not in presets():
+        raise UsageError(f"there is no preset {name!r}", hint=f"there are {', '.join(presets())}")
+    chosen = presets()[name]
+    lines = "".join(f"\n[[reports]]\nname = {json.dumps(report)}\n" for report in chosen["reports"])
+    return f"\n# The preset {name}: {chosen['purpose']}.\n# `gads-etl reports show NAME` shows one.{lines}"
 
 
 def demo(

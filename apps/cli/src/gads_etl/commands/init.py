@@ -17,6 +17,9 @@ def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_FILE,
     sink: Annotated[str, typer.Option(help="URL of the raw partitions.")] = "file:raw",
     state: Annotated[str, typer.Option(help="URL of the ledger.")] = "sqlite:state.db",
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Reports to start with: minimal, agency or dbt_google_ads.")
+    ] = None,
     show: Annotated[bool, typer.Option("--print", help="Print it instead of writing a file.")] = False,
 ) -> None:
     """Write a commented gads.toml for a real account.
@@ -25,7 +28,7 @@ def init(
     """
     from gads_gaql.catalogue import latest  # the parser, which no help needs
 
-    text = template.real_account(sink, state, latest())
+    text = template.real_account(sink, state, latest(), preset)
     if show:
         sys.stdout.write(text)
         return
