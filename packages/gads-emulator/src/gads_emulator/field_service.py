@@ -11,8 +11,10 @@ from gads_domain.package_data import tables_of
 from gads_emulator.api_versions import ApiVersion, load_version
 from gads_emulator.conditions import Test, compile_condition
 from gads_emulator.failures import refusal
+from gads_emulator.query_plan import refuse
 from gads_emulator.schema import Field, Row, field_of
 from gads_gaql.catalogue import FieldCatalogue, FieldType, load
+from gads_gaql.conditions import condition_problems
 from gads_gaql.parser import parse
 from gads_gaql.selection import is_selectable
 from gads_gaql.syntax import Query
@@ -38,6 +40,10 @@ def search_fields(version: ApiVersion, text: str) -> list[Any]:
     """
     query = _parse(text)
     columns = {reference.name: _column(version, reference.name) for reference in query.references()}
+    for condition in query.conditions:
+        column = columns[condition.field.name]
+        kind = FieldType({"bool": "bool", "int": "int64"}.get(column.kind, "string"), column.repeated)
+        refuse(condition_problems(condition, kind, load(version.name)), version.name, "query_error")
     tests: list[tuple[str, Test]] = [
         (c.field.name, compile_condition(columns[c.field.name], c, date.min)) for c in query.conditions
     ]
