@@ -3,7 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import re2
@@ -15,21 +15,8 @@ from gads_gaql.syntax import CORE_DATE_SEGMENTS, Condition
 
 Test: TypeAlias = Callable[[Any], bool]
 
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
-_NEGATIONS = {
-    "!=": "=",
-    "IS NOT NULL": "IS NULL",
-    "NOT IN": "IN",
-    "NOT LIKE": "LIKE",
-    "NOT REGEXP_MATCH": "REGEXP_MATCH",
-    "CONTAINS NONE": "CONTAINS ANY",
-}
+_COMPARE = {"=": operator.eq, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+_NEGATIONS = {"!=": "=", "IS NOT NULL": "IS NULL", "CONTAINS NONE": "CONTAINS ANY"}
 
 
 def compile_condition(field: Field, condition: Condition, today: date) -> Test:
@@ -42,9 +29,9 @@ def compile_condition(field: Field, condition: Condition, today: date) -> Test:
     Source: https://developers.google.com/google-ads/api/docs/query/case-sensitivity
     and https://developers.google.com/google-ads/api/docs/query/grammar (REGEXP_MATCH is RE2)
     """
-    negated = _NEGATIONS.get(condition.operator)
-    test = _test(field, condition, negated or condition.operator, today)
-    return (lambda value: not test(value)) if negated else test
+    name = _NEGATIONS.get(condition.operator, condition.operator.removeprefix("NOT "))
+    test = _test(field, condition, name, today)
+    return test if name == condition.operator else lambda value: not test(value)
 
 
 def _test(field: Field, condition: Condition, name: str, today: date) -> Test:
@@ -97,20 +84,20 @@ def date_bounds(
 
 
 def _day_bounds(condition: Condition, today: date) -> tuple[date | None, date | None]:
-    name, one = condition.operator, timedelta(days=1)
+    name = condition.operator
     if name == "DURING":
         return during(str(condition.value), today)
     if name not in ("=", "IN", "BETWEEN", ">=", ">", "<=", "<"):
         return None, None
     days = [datetime.fromisoformat(text).date() for text in condition.values]
-    match name:
-        case "=" | "IN":
-            return min(days), max(days)
-        case "BETWEEN":
-            return days[0], days[1]
-        case ">=" | ">":
-            return days[0] + (one if name == ">" else timedelta()), None
-    return None, days[0] - (one if name == "<" else timedelta())
+    if name == "IN":
+        return min(days), max(days)
+    if name in ("=", "BETWEEN"):
+        return days[0], days[-1]
+    day, step = days[0].toordinal(), len(name) % 2  # a step for > and <, none for >= and <=
+    if name[0] == ">":
+        return date.fromordinal(min(day + step, date.max.toordinal())), None
+    return None, date.fromordinal(max(day - step, 1))
 
 
 def _like(pattern: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gads_domain.errors import QueryError
 from gads_domain.package_data import tables_of
-from gads_emulator.api_versions import ApiVersion, load_version
+from gads_emulator.api_versions import ApiVersion
 from gads_emulator.conditions import Test, compile_condition
 from gads_emulator.failures import refusal
 from gads_emulator.query_plan import refuse
@@ -56,12 +56,8 @@ def search_fields(version: ApiVersion, text: str) -> list[Any]:
 
 
 def _parse(text: str) -> Query:
-    for found in _CLAUSE.finditer(text):
-        if found[2]:
-            text = f"{text[: found.start()]} FROM google_ads_field {text[found.start() :]}"
-            break
-    else:
-        text += " FROM google_ads_field"
+    end = next((found.start() for found in _CLAUSE.finditer(text) if found[2]), len(text))
+    text = f"{text[:end]} FROM google_ads_field {text[end:]}"
     try:
         return parse(text)
     except QueryError as error:
@@ -81,7 +77,7 @@ def _message(version: ApiVersion, row: Row, names: Iterable[str]) -> Any:
 
 @cache
 def _by_name(version_name: str) -> dict[str, Row]:
-    catalogue = load(load_version(version_name).name)
+    catalogue = load(version_name)
     rows = [*_resources(catalogue), *_fields(catalogue)]
     return {row["name"]: row for row in sorted(rows, key=lambda row: str(row["name"]))}
 

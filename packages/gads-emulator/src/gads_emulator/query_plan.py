@@ -41,20 +41,16 @@ class Plan:
     """Metrics of WHERE that are not selected."""
 
 
-def parse_query(text: str) -> Query:
-    """Parse GAQL. Raises `ApiFailureError` with a `QueryError`."""
-    try:
-        return parse(text)
-    except QueryError as error:
-        raise refusal(_syntax_code(text, error.message), message=error.message) from None
-
-
-def make_plan(schema: Schema, query: Query, *, manager: bool, today: date, keeps_everything: bool = False) -> Plan:
-    """Check a query as the API does, and plan it.
+def make_plan(schema: Schema, text: str, *, manager: bool, today: date, keeps_everything: bool) -> Plan:
+    """Read a query, check it as the API does, and plan it.
 
     `manager` says whether the account is a manager; `today` is the account's day. Days beyond what the API keeps are
     refused, unless the agency `keeps_everything`. Raises `ApiFailureError`.
     """
+    try:
+        query = parse(text)
+    except QueryError as error:
+        raise refusal(_syntax_code(text, error.message), message=error.message) from None
     version = schema.version.name
     refuse(check(query, load(version), expects_days=False), version, "query_error", f"{query.resource}_error")
     fields = {name: field for used in query.references() if (field := schema.field(name := used.name)) is not None}
@@ -80,7 +76,7 @@ def make_plan(schema: Schema, query: Query, *, manager: bool, today: date, keeps
         metric_tests=tuple((path, test) for path, test in tests if fields[path].is_metric),
         orderings=tuple((ordering.field.name, ordering.descending) for ordering in query.orderings),
         limit=query.limit,
-        segmented=any(field.is_segment for field in fields.values()),
+        segmented=any(path.startswith("segments.") for path in fields),
         extra_metrics=extra,
     )
 
@@ -122,16 +118,13 @@ def _change_refusal(query: Query, code: str, **details: object) -> ApiFailureErr
 
 
 def _syntax_code(text: str, message: str) -> str:
-    """Return the API's name of a syntax error, as far as the parser's message tells."""
-    words = text.split()
-    if not words:
-        return "UNEXPECTED_END_OF_QUERY"
-    if words[0].upper() != "SELECT":
-        return "EXPECTED_SELECT"
-    if "LIMIT" in message and "not a number of rows" in message:
-        return "BAD_LIMIT_VALUE"
-    if "is not an escape" in message:
-        return "BAD_ESCAPE_SEQUENCE"
-    if "FROM" not in text.upper().split():
-        return "EXPECTED_FROM"
-    return "UNEXPECTED_END_OF_QUERY" if "the query ends" in message else "UNEXPECTED_INPUT"
+    """Return the API's name of a syntax error, as far as the text and the parser's message tell."""
+    words = text.upper().split() or ["SELECT", "FROM"]
+    signs = {
+        "EXPECTED_SELECT": words[0] != "SELECT",
+        "BAD_LIMIT_VALUE": "LIMIT" in message and "not a number of rows" in message,
+        "BAD_ESCAPE_SEQUENCE": "is not an escape" in message,
+        "EXPECTED_FROM": "FROM" not in words,
+        "UNEXPECTED_END_OF_QUERY": not text.split() or "the query ends" in message,
+    }
+    return next((code for code, found in signs.items() if found), "UNEXPECTED_INPUT")
