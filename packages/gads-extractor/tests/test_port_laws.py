@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from google.ads.googleads.v26.services.types.google_ads_service import SearchGoogleAdsStreamResponse
 
-from gads_conformance.report_source import PlayedApi, ReportSourceLaws
+from gads_conformance.report_source import ContentOf, PlayedApi, ReportSourceLaws
 from gads_domain.adapters import sink_adapter
+from gads_domain.metadata import PartitionMetadata
 from gads_domain.ports.report_source import ReportSource
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
@@ -20,6 +21,8 @@ from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.connection import GoogleAdsConnection
 from gads_extractor.report_source import GoogleAdsReportSource
 from gads_gaql import parse
+from gads_payload.content import content_sha256
+from gads_payload.reader import open_payload
 
 REPORT = ReportDefinition("campaign", "SELECT campaign.id, segments.date, metrics.clicks FROM campaign")
 FIRST, LAST = date(2024, 2, 1), date(2024, 2, 4)
@@ -84,6 +87,14 @@ class TestGoogleAdsReportSource(ReportSourceLaws):
     @pytest.fixture
     def other_slice(self, accounts: list[str]) -> ReportSlice:
         return ReportSlice(accounts[1], REPORT, FIRST, LAST)
+
+    @pytest.fixture
+    def content_of(self) -> ContentOf:
+        def content_of(sink: RawSink, sealed: PartitionMetadata) -> str:
+            with open_payload(sink.open_payload(sealed.key, sealed.run_id, sealed.payload_name)) as payload:
+                return content_sha256(payload.read())
+
+        return content_of
 
     @pytest.fixture
     def api(self, stage: Any) -> PlayedApi:

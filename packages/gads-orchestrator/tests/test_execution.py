@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,9 +27,17 @@ from gads_domain.errors import (
     StorageError,
     StorageFullError,
 )
-from gads_domain.metadata import ColumnSpec, PartitionFacts, TableSchema
+from gads_domain.metadata import ColumnSpec, KnownContent, PartitionFacts, TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, OperationQuota, RowProgress, Sealed, SliceResult, Unsealed
+from gads_domain.ports.report_source import (
+    NOTHING_KNOWN,
+    DayOutcome,
+    OperationQuota,
+    RowProgress,
+    Sealed,
+    SliceResult,
+    Unsealed,
+)
 from gads_domain.ports.sink import RawSink
 from gads_domain.ports.validation import PartitionValidator
 from gads_domain.report import ReportDefinition, ReportSlice
@@ -84,6 +92,7 @@ class ScriptedSource:
         sink: RawSink,
         quota: OperationQuota | None = None,
         progress: RowProgress | None = None,
+        known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
     ) -> SliceResult:
         self.asked.append(slice_)
         if self.refused_from is not None and len(self.asked) > self.refused_from:

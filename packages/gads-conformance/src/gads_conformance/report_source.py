@@ -1,6 +1,7 @@
 """The laws of `ReportSource`."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Protocol
 
@@ -10,8 +11,10 @@ from gads_conformance.law import law, required
 from gads_conformance.sink.samples import sample_run
 from gads_conformance.sink.watched_sink import Fault, Step, watched
 from gads_domain.errors import BudgetSpentError, FailureScope, StorageFullError
+from gads_domain.metadata import KnownContent, PartitionMetadata
 from gads_domain.metadata_codec import decode_metadata
-from gads_domain.ports.report_source import ReportSource, Sealed, Unsealed
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.report_source import ReportSource, Sealed, SliceResult, Unchanged, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.quota import RestAsked
 from gads_domain.report import ReportSlice
@@ -34,6 +37,8 @@ class PlayedApi(Protocol):
         """Refuse every later login."""
 
 
+ContentOf = Callable[[RawSink, PartitionMetadata], str]
+
 RUN, NEXT_RUN, LAST_RUN = (RunContext(sample_run(number)) for number in (1, 2, 3))
 
 
@@ -54,13 +59,14 @@ class Operations:
 
 
 class ReportSourceLaws:
-    """Every law of `ReportSource`. A subclass gives `source`, `sink`, `slice_`, `other_slice` and `api`."""
+    """Every law of `ReportSource`. A subclass gives what is required here."""
 
     source = required("The source under test; it must not sleep between its tries.")
     sink = required("An empty sink.")
     slice_ = required("A slice of at least three days, of which two or more have rows.")
     other_slice = required("A slice of another account, with rows.")
     api = required("The API that the source calls, as a PlayedApi.")
+    content_of = required("The sum of the rows that `(sink, metadata)` has sealed, as a ledger knows it.")
 
     @law("ReportSource", 1)
     def test_exactly_one_outcome_a_day(self, source: ReportSource, sink: RawSink, slice_: ReportSlice) -> None:
@@ -186,3 +192,49 @@ class ReportSourceLaws:
         assert list(sink.sealed()) == [(key, RUN.run_id) for key in sorted(slice_.keys) if key != refused]
         assert result.operations == granted.taken > 2
         assert result.stopped_by is None
+
+    @law("ReportSource", 8)
+    def test_a_day_that_came_as_it_was_touches_no_sink(
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi, content_of: ContentOf
+    ) -> None:
+        known = _known(sink, source.extract(slice_, RUN, sink), content_of)
+        steps = []
+        result = source.extract(slice_, NEXT_RUN, watched(sink, lambda *step: steps.append(step)), known=known)
+        assert [outcome.key for outcome in result.days] == list(slice_.keys)
+        for outcome in result.days:
+            assert isinstance(outcome, Unchanged)
+            was = known[outcome.key]
+            assert (outcome.of_run, outcome.content_sha256) == (RUN.run_id, was.content_sha256)
+            assert outcome.record_count == was.record_count
+            assert outcome.request_ids
+        assert steps == []
+        api.answer_nothing()
+        empty = source.extract(slice_, LAST_RUN, sink, known=known)
+        assert {one.key for one in empty.days if isinstance(one, Sealed)} == {
+            key for key, was in known.items() if was.record_count
+        }
+
+    @law("ReportSource", 8)
+    def test_what_is_known_of_other_content_is_sealed_as_ever(
+        self, source: ReportSource, sink: RawSink, slice_: ReportSlice, content_of: ContentOf
+    ) -> None:
+        known = _known(sink, source.extract(slice_, RUN, sink), content_of)
+        first, second, third, *rest = slice_.keys
+        known[first] = replace(known[first], content_sha256="0" * 64)
+        known[second] = replace(known[second], schema_version=known[second].schema_version + 1)
+        del known[third]
+        result = source.extract(slice_, NEXT_RUN, sink, known=known)
+        assert [outcome.key for outcome in result.days if isinstance(outcome, Unchanged)] == rest
+        for key in (first, second, third):
+            assert content_of(sink, decode_metadata(sink.metadata_bytes(key, NEXT_RUN.run_id))) == content_of(
+                sink, decode_metadata(sink.metadata_bytes(key, RUN.run_id))
+            )
+
+
+def _known(sink: RawSink, result: SliceResult, content_of: ContentOf) -> dict[PartitionKey, KnownContent]:
+    """What a ledger would know of the days that were sealed."""
+    sealed = [outcome.metadata for outcome in result.days if isinstance(outcome, Sealed)]
+    return {
+        one.key: KnownContent(one.run_id, content_of(sink, one), one.facts.schema_version, one.facts.record_count)
+        for one in sealed
+    }

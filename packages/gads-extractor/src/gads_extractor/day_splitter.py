@@ -1,6 +1,6 @@
 """The rows of a slice: one payload a day, in bounded memory, each sealed at the end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from gads_domain.errors import FailureReason, GadsError, PermanentApiError
-from gads_domain.metadata import PartitionFacts, PartitionMetadata, TableSchema
+from gads_domain.metadata import KnownContent, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, Sealed, Unsealed
+from gads_domain.ports.report_source import NOTHING_KNOWN, DayOutcome, Sealed, Unchanged, Unsealed
 from gads_domain.ports.sink import PartitionWriter, RawSink, SealsTogether
 from gads_domain.run import RunId
+from gads_payload.schema import arrow_schema
+from gads_payload.small_table import Rows
 from gads_payload.writer import PayloadWriter
 
 pc: Any = pyarrow.compute
@@ -45,6 +47,7 @@ _ClosedDay = tuple[PartitionWriter, PartitionFacts]
 class DaySplitter:
     """Writes each row to the payload of its day, in `sink` under `run_id`; used for one try at a slice.
 
+    A day whose content is `known` is held back: where its rows turn out to be the same, nothing of it is written.
     A day that the sink refuses is given up alone, and its rows are dropped; the others go on. Nothing is sealed before
     `seal`; `abort` removes all that was not.
     """
@@ -56,11 +59,12 @@ class DaySplitter:
         days_of: DaysOf,
         sink: RawSink,
         run_id: RunId,
+        known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
         *,
         buffered_rows: int = BUFFERED_ROWS,
         buffered_bytes: int = BUFFERED_BYTES,
     ) -> None:
-        self._days = {key.logical_date: _DayPayload(key, schema, sink, run_id) for key in keys}
+        self._days = {key.logical_date: _DayPayload(key, schema, sink, run_id, known.get(key)) for key in keys}
         self._days_of = days_of
         self._sink = sink
         self._row_limit = buffered_rows
@@ -135,40 +139,52 @@ def _by_day(rows: pa.RecordBatch, days: Any, *, shared: bool) -> Iterator[tuple[
 
 
 class _DayPayload:
-    """The payload of one day: not opened, open, closed, sealed or failed. What the sink refuses fails this day alone.
+    """The payload of one day: not opened, open, closed, sealed, unchanged or failed.
 
-    Used by one thread at a time; the writer is opened with the first row, or when it is closed.
+    What the sink refuses fails this day alone. Used by one thread at a time; the writer is opened with the first row,
+    or when it is closed. Rows of a day whose content is `known` are held back while they may turn out to be those.
     """
 
-    def __init__(self, key: PartitionKey, schema: TableSchema, sink: RawSink, run_id: RunId) -> None:
+    def __init__(
+        self, key: PartitionKey, schema: TableSchema, sink: RawSink, run_id: RunId, known: KnownContent | None
+    ) -> None:
         self._key, self._schema, self._sink, self._run_id = key, schema, sink, run_id
+        self._known = known
+        self._held_back: list[pa.RecordBatch] = []
+        self._unchanged: Unchanged | None = None
         self._out: PartitionWriter | None = None
         self._payload: PayloadWriter | None = None
         self.failure: FailureReason | None = None
 
     @property
     def buffered_rows(self) -> int:
-        """Rows that wait for their row group."""
-        return self._payload.buffered_rows if self._payload else 0
+        """Rows that wait for their row group, or for the end."""
+        return self._payload.buffered_rows if self._payload else sum(batch.num_rows for batch in self._held_back)
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes that wait for their row group."""
-        return self._payload.buffered_bytes if self._payload else 0
+        """Bytes that wait for their row group, or for the end."""
+        return self._payload.buffered_bytes if self._payload else sum(batch.nbytes for batch in self._held_back)
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows; those of a day that has failed are dropped."""
-        self._guarded(lambda payload: payload.write(rows))
+        if self._known is not None and self.buffered_rows + rows.num_rows <= self._known.record_count:
+            self._held_back.append(rows)
+        else:
+            self._guarded(lambda payload: payload.write(rows))
 
     def flush(self) -> None:
         """Write out what waits."""
         self._guarded(lambda payload: payload.flush())
 
     def close(self, facts_of: FactsOf) -> _ClosedDay | None:
-        """Write out the rest; returns what is to be sealed, None for a day that has failed."""
+        """Write out the rest; returns what is to be sealed, None for a day that has failed or is unchanged."""
         if self.failure is not None:
             return None
         try:
+            self._unchanged = self._same_as_known(facts_of)
+            if self._unchanged is not None:
+                return None
             payload = self._opened()
             payload.close()
             assert self._out is not None
@@ -184,12 +200,15 @@ class _DayPayload:
         elif sealed is not None:
             self._payload = self._out = None
             return Sealed(self._key, sealed)
+        elif self._unchanged is not None:
+            return self._unchanged
         assert self.failure is not None
         return Unsealed(self._key, self.failure)
 
     def abort(self) -> None:
         """Give up what is not sealed."""
         payload, out, self._payload, self._out = self._payload, self._out, None, None
+        self._held_back = []
         if payload is not None:
             payload.abandon()
         if out is not None:
@@ -200,7 +219,24 @@ class _DayPayload:
         if self._payload is None:
             self._out = self._sink.open_writer(self._key, self._run_id)
             self._payload = PayloadWriter(self._out, self._schema)
+            held_back, self._held_back, self._known = self._held_back, [], None
+            for rows in held_back:
+                self._payload.write(rows)
         return self._payload
+
+    def _same_as_known(self, facts_of: FactsOf) -> Unchanged | None:
+        """The outcome of a day whose rows are those that are known; the cheap comparisons come first."""
+        known = self._known
+        if known is None or self.buffered_rows != known.record_count:
+            return None
+        facts = facts_of(known.record_count)
+        if facts.schema_version != known.schema_version:
+            return None
+        content = Rows(pa.Table.from_batches(self._held_back, arrow_schema(self._schema))).content_sha256()
+        if content != known.content_sha256:
+            return None
+        self._held_back = []
+        return Unchanged(self._key, known.run_id, content, known.record_count, facts.request_ids)
 
     def _fail(self, error: Exception) -> None:
         self.failure = FailureReason.of(error)

@@ -1,15 +1,23 @@
 """The Google Ads API as a source of reports."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 
 from gads_domain.clock import Clock, SystemClock
 from gads_domain.errors import FailureScope
-from gads_domain.metadata import PartitionFacts, TableSchema
-from gads_domain.ports.report_source import DayOutcome, OperationQuota, RowProgress, Sealed, SliceResult, Unsealed
+from gads_domain.metadata import KnownContent, PartitionFacts, TableSchema
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.report_source import (
+    NOTHING_KNOWN,
+    DayOutcome,
+    OperationQuota,
+    RowProgress,
+    SliceResult,
+    Unsealed,
+)
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
@@ -30,7 +38,8 @@ _KEPT_DECODERS = 64
 class GoogleAdsReportSource:
     """A `ReportSource`: one SearchStream a slice, one partition a day.
 
-    A slice that fails for its days is asked for in halves; see `gads_extractor.slice_halves`.
+    A slice that fails for its days is asked for in halves; see `gads_extractor.slice_halves`. Of a known day that fits
+    into memory beside the others, nothing is sealed if it came as it was.
 
     Of an event whose answer is as long as its `row_limit` the time is asked again in ever smaller windows; the sealed
     query is that of the whole slice, and the windows' differ from it in their bounds alone. A snapshot is sent as it
@@ -64,13 +73,14 @@ class GoogleAdsReportSource:
         sink: RawSink,
         quota: OperationQuota | None = None,
         progress: RowProgress | None = None,
+        known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
     ) -> SliceResult:
         """Ask for `slice_` and seal its days through `sink`, as the port's laws say."""
         counted, stopped_by = _CountedQuota(quota), None
         once = replace(self._retry, attempts=1)
 
         def ask(part: ReportSlice, repeats: bool) -> Generator[DayOutcome, None, None]:
-            return self._outcomes(part, run, sink, counted, progress, self._retry if repeats else once)
+            return self._outcomes(part, run, sink, counted, progress, self._retry if repeats else once, known)
 
         days = outcomes_of(slice_, ask)
         for outcome in days:
@@ -78,7 +88,7 @@ class GoogleAdsReportSource:
                 stopped_by = outcome.reason
                 break
         # A lost lease and a rest that the API asks for say nothing about the days of the slice.
-        tried = [day for day in days if isinstance(day, Sealed) or is_about_the_day(day.reason)]
+        tried = [day for day in days if not isinstance(day, Unsealed) or is_about_the_day(day.reason)]
         if stopped_by is None and len(tried) < len(days):
             stopped_by = next(day.reason for day in days if isinstance(day, Unsealed))
         return SliceResult(tuple(tried), counted.taken, stopped_by)
@@ -91,6 +101,7 @@ class GoogleAdsReportSource:
         quota: "_CountedQuota",
         progress: RowProgress | None,
         retry: RetryPolicy,
+        known: Mapping[PartitionKey, KnownContent],
     ) -> Generator[DayOutcome, None, None]:
         query_plan = query_plan_of(slice_, self._clock.now())
         schema = table_schema(query_plan.query, catalogue.load(self._connection.api_version))
@@ -104,6 +115,7 @@ class GoogleAdsReportSource:
                 query_plan.days_of,
                 sink,
                 run.run_id,
+                known,
                 buffered_rows=self._buffered_rows,
             )
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
 from gads_domain.errors import FailureReason
-from gads_domain.ports.report_source import OperationQuota, ReportSource, RowProgress, SliceResult, Unsealed
+from gads_domain.ports.report_source import (
+    NOTHING_KNOWN,
+    OperationQuota,
+    ReportSource,
+    RowProgress,
+    SliceResult,
+    Unsealed,
+)
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext
@@ -26,6 +33,8 @@ from gads_pipeline.composition import (
 )
 
 if TYPE_CHECKING:
+    from gads_domain.metadata import KnownContent
+    from gads_domain.partition_key import PartitionKey
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
 
@@ -92,9 +101,10 @@ class PreflightSource:
         sink: RawSink,
         quota: OperationQuota | None = None,
         progress: RowProgress | None = None,
+        known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
     ) -> SliceResult:
         """The refusal for each day if there is one, at no cost; otherwise what the other source makes of the slice."""
         refusal = refusal_of(self._selected, slice_)
         if refusal is None:
-            return self._inner.extract(slice_, run, sink, quota, progress)
+            return self._inner.extract(slice_, run, sink, quota, progress, known)
         return SliceResult(tuple(Unsealed(key, refusal) for key in slice_.keys))

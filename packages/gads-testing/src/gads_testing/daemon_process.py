@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,9 +20,10 @@ from pathlib import Path
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.errors import GadsError
+from gads_domain.metadata import KnownContent
 from gads_domain.metadata_codec import seal_sha256
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import OperationQuota, RowProgress, Sealed, SliceResult
+from gads_domain.ports.report_source import NOTHING_KNOWN, OperationQuota, RowProgress, Sealed, SliceResult
 from gads_domain.ports.sink import RawSink
 from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext, RunId
@@ -95,6 +96,7 @@ class RecordingApi:
         sink: RawSink,
         quota: OperationQuota | None = None,
         progress: RowProgress | None = None,
+        known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
     ) -> SliceResult:
         assert quota is not None
         if slice_.report.name == self._scene.deadly:

@@ -1,16 +1,17 @@
 """Where reports come from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from gads_domain.errors import FailureReason
-from gads_domain.metadata import PartitionMetadata
+from gads_domain.metadata import KnownContent, PartitionMetadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawSink
 from gads_domain.quota import RestAsked
 from gads_domain.report import ReportSlice
-from gads_domain.run import RunContext
+from gads_domain.run import RunContext, RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,24 @@ class Unsealed:
     reason: FailureReason
 
 
-DayOutcome = Sealed | Unsealed
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A day whose rows came as the run `of_run` has sealed them, so that nothing was sealed.
+
+    `content_sha256` and `record_count` are of the rows that came, `request_ids` the API's.
+    """
+
+    key: PartitionKey
+    of_run: RunId
+    content_sha256: str
+    record_count: int
+    request_ids: tuple[str, ...] = ()
+
+
+DayOutcome = Sealed | Unsealed | Unchanged
+
+NOTHING_KNOWN: Mapping[PartitionKey, KnownContent] = MappingProxyType({})
+"""Of no day is it known what was sealed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,9 @@ class ReportSource(Protocol):
        the API asks for is given to the quota before the next call.
     7. What the API refuses for its days is asked for again in smaller slices, down to a day: the days that it answers
        are sealed, and each other one has the reason for which it fails alone.
+    8. A day is `Unchanged` only if its content is `known` and came again: the same rows in any order, in the same
+       columns, under the same schema version. Nothing of it is opened or written in `sink`. A known day whose content
+       is another is sealed as if it were not known; one that is the same may be.
     """
 
     def extract(
@@ -90,5 +111,9 @@ class ReportSource(Protocol):
         sink: RawSink,
         quota: OperationQuota | None = None,
         progress: RowProgress | None = None,
+        known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
     ) -> SliceResult:
-        """Ask for `slice_` and seal its days through `sink`; without a `quota` calls are counted and not limited."""
+        """Ask for `slice_` and seal its days through `sink`; without a `quota` calls are counted and not limited.
+
+        `known` has what was sealed before of some days, so that they need not be sealed again.
+        """
