@@ -42,13 +42,17 @@ def test_every_event_is_emitted_when_it_happens(deployment: SimulatedDeployment)
 def _runs_of_every_kind(deployment: SimulatedDeployment) -> None:
     extract = deployment.api.extract
 
-    def tells_rows(slice_: ReportSlice, run: RunContext, sink: Any, quota: Any, progress: Any) -> SliceResult:
+    def tells_rows(
+        slice_: ReportSlice, run: RunContext, sink: Any, quota: Any, progress: Any, known: Any
+    ) -> SliceResult:
         progress(7)
-        return extract(slice_, run, sink, quota, progress)
+        return extract(slice_, run, sink, quota, progress, known)
 
     deployment.api.extract = tells_rows  # type: ignore[method-assign, assignment]  # a source that counts
     deployment.sink.seal(KEY, deployment.run_ids.new_run_id(), "of a run that was killed")
-    deployment.cycle(ONE_DAY, since=YESTERDAY - timedelta(days=1))
+    before = YESTERDAY - timedelta(days=1)
+    deployment.cycle(ONE_DAY, since=before)
+    deployment.cycle(ONE_DAY, selection=SelectRequested(reprocess=True), since=before, until=before)
     deployment.pass_time(days=1)
     deployment.start_outage(hours=3)
     deployment.cycle(ONE_DAY)

@@ -83,16 +83,19 @@ class Story(RuleBasedStateMachine):
             sealed[0] += 1
 
         deployment.before_seal = before_seal
-        release = deployment.control.release_leases
+        control = deployment.control
+        release, renew = control.release_leases, control.renew_leases
         if crash_after is not None:
-            deployment.control.release_leases = self.lost.extend  # type: ignore[method-assign, assignment]  # the dead give nothing back
+            # The dead give nothing back.
+            control.release_leases = self.lost.extend  # type: ignore[method-assign, assignment]
+            control.renew_leases = lambda leases, now, until: self.lost.extend(leases)  # type: ignore[method-assign, assignment, return-value]
         try:
             deployment.execute(plan)
         except _CrashError:
             pass
         finally:
             deployment.before_seal = lambda key: None
-            deployment.control.release_leases = release  # type: ignore[method-assign]  # alive again
+            control.release_leases, control.renew_leases = release, renew  # type: ignore[method-assign]  # alive again
         self.plans[who] = None
 
     def _carry_all(self, who: int) -> None:

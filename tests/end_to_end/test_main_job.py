@@ -69,8 +69,10 @@ def test_restatement_with_the_same_rows_moves_nothing(
     assert second.code == 0
     assert second.json["run_ids"] != first
     assert [row["current_run_id"] for row in second.json["partitions"]] == first * 5
-    assert {row["attempt_count"] for row in second.json["partitions"]} == {2}
-    assert (second.json["attempted"], second.json["changed"]) == (5, 0)
+    rows = {(row["attempt_count"], row["confirmed_run_id"]) for row in second.json["partitions"]}
+    assert rows == {(1, second.json["run_ids"][0])}
+    assert (second.json["attempted"], second.json["unchanged"], second.json["changed"]) == (5, 5, 0)
+    assert len(list((config.parent / "raw").rglob("metadata.json"))) == 5
     checked = gads_etl("validate", "-c", config, "--recheck", "--format", "json")
     assert checked.code == 0
     assert (checked.json["looked_at"], checked.json["partitions"]) == (5, [])

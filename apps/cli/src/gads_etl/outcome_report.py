@@ -98,13 +98,14 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     unwell = list(joined((one.state.key, one.reason) for one in groups.count(found) if one.reason is not None))
     unwell = sorted([*unwell, *outcome.completeness.gaps_beside(unwell)])
     up_to_date = f"; {outcome.up_to_date:,} were up to date" if outcome.up_to_date else ""
+    unchanged = f"; {outcome.unchanged:,} unchanged" if outcome.unchanged else ""
     success, total = tally.summary[PartitionStatus.SUCCESS], counted(tally.summary.total(), "partition")
     print_table(
         ["customer_id", "report", "days", "#success", "#failed", "#pending", "#rows"],
         [row | {"days": day_span(row["since"], row["until"])} for row in groups.rows()],
         f"{', '.join(f'run {run_id}' for run_id in outcome.run_ids) or 'no run'}: "
         f"{success:,} of {total} {'is' if tally.summary.total() == 1 else 'are'} success "
-        f"({counted(outcome.operations, 'request')}){up_to_date}"
+        f"({counted(outcome.operations, 'request')}){unchanged}{up_to_date}"
         if groups.found
         else "",
         empty=f"there was nothing to do{up_to_date}",

@@ -14,6 +14,7 @@ from gads_orchestrator.events import (
     AccountStopped,
     CallsRest,
     Event,
+    PartitionUnchanged,
     PartitionValidated,
     RowsReceived,
     RunPlanned,
@@ -68,7 +69,9 @@ class RunProgress:
     def _show(self, event: Event) -> None:
         if isinstance(event, SliceEvent):
             self._show_slice(event, f"{event.customer_id} {event.report}")
-        elif isinstance(event, PartitionValidated) and event.outcome == ValidationOutcome.PASSED:
+        elif isinstance(event, PartitionUnchanged) or (
+            isinstance(event, PartitionValidated) and event.outcome == ValidationOutcome.PASSED
+        ):
             self._passed.add((event.customer_id, event.report, event.logical_date))
         elif isinstance(event, RunPlanned):
             self._planned(event)

@@ -1,7 +1,7 @@
 """What the control plane keeps beside the statuses: marks, revocations and leases."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -71,13 +71,15 @@ class Lease:
     """The right of `owner` to spend operations on `scope` until `expires_at`.
 
     `number` fences: of two leases of one ledger the later one has the higher number, and a call with the number of a
-    lost lease is refused.
+    lost lease is refused. `left_behind` says of a lease that was taken that the one before it was not given back: its
+    holder died, or was interrupted.
     """
 
     scope: str
     owner: str
     number: int
     expires_at: datetime
+    left_behind: bool = field(default=False, compare=False)
 
 
 def scope_of(source: str, customer_id: str, report: str) -> str:

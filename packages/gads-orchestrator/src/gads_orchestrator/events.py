@@ -113,6 +113,14 @@ class PartitionSealed(PartitionEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionUnchanged(PartitionEvent):
+    """A run found the rows that `confirmed_run` has sealed, which is confirmed; nothing was sealed."""
+
+    confirmed_run: str
+    record_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionUnsealed(PartitionEvent):
     """A run asked for the partition and did not seal it."""
 

@@ -44,6 +44,7 @@ from gads_orchestrator.events import (
 from gads_orchestrator.leases import LeaseManager
 from gads_orchestrator.outcome import LEASED, RESTING, Ending, RunOutcome
 from gads_orchestrator.plan import PlannedSlice, WorkPlan, choose
+from gads_orchestrator.restatement_policy import RestatementPolicy
 from gads_orchestrator.selection import Reason
 from gads_orchestrator.worker import Task, TaskResult
 from gads_orchestrator.worker_pool import Done, Emitted, Lost, Message, Workers
@@ -79,6 +80,7 @@ class Control:
     grace_seconds: float = GRACE_SECONDS
     awaits_leases: bool = False
     longest_rest: timedelta = timedelta()
+    restatement: RestatementPolicy = field(default_factory=RestatementPolicy)
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -231,9 +233,15 @@ class _Execution:
             return None
         for part in parts[1:]:
             self._dispatcher.put_back(replace(planned, slice_=part))
-        selection = self._plan.request.selection
-        restates = planned.reason is Reason.RESTATEMENT or not selection.recovers
-        return Task(parts[0], self._run, lease, recover=selection.recovers, restates=restates)
+        recovers = self._plan.request.selection.recovers
+        if not recovers or planned.reason is Reason.RESTATEMENT:
+            # Days that are success were validated, and looking for more of them in the sink costs a request each.
+            recovers = recovers and self.leases.was_left_behind(scope)
+            policy, run_id = self._control.restatement, self._run.run_id
+            known = policy.known(self._control.ledger, parts[0], run_id)
+            checked = policy.sample(known, run_id)
+            return Task(parts[0], self._run, lease, recover=recovers, restates=True, known=known, checked=checked)
+        return Task(parts[0], self._run, lease, recover=recovers)
 
     def _leave_or_await(self, planned: PlannedSlice, scope: str) -> None:
         """Another process has the lease, or a dead process had."""
@@ -356,7 +364,7 @@ class _Execution:
     def _done(self, under_work: _UnderWork, result: TaskResult) -> None:
         slice_, failure = under_work.task.slice_, result.stopped_by
         self._outcome.operations += result.operations
-        self._free(under_work)
+        self._free(under_work, interrupted=failure is not None)
         self._emit(SliceEnded(*self._span(slice_), result.operations))
         if failure is None:
             self._rests.waits = 0
@@ -394,21 +402,24 @@ class _Execution:
         under_work = self._under_work.pop(message.worker)
         losses = under_work.losses + 1
         if self._is_ending:
-            self._free(under_work)
+            self._free(under_work, interrupted=True)
             return
         reason = FailureReason(WORKER_LOST, f"{losses} workers died while they worked on this slice", retryable=True)
         task = replace(under_work.task, recover=True, give_up=reason if losses > MAX_LOSSES else None)
         if losses > 2 * MAX_LOSSES:
-            self._free(under_work)
+            self._free(under_work, interrupted=True)
             self._interrupt(task.slice_, reason)
             return
         self._under_work[message.worker] = _UnderWork(under_work.planned, task, losses)
         self._workers.give(message.worker, task)
 
-    def _free(self, under_work: _UnderWork) -> None:
+    def _free(self, under_work: _UnderWork, *, interrupted: bool) -> None:
         slice_ = under_work.task.slice_
+        scope = scope_of(GOOGLE_ADS, slice_.customer_id, slice_.report.name)
         self._dispatcher.ended(under_work.planned)
-        self.leases.done(scope_of(GOOGLE_ADS, slice_.customer_id, slice_.report.name))
+        if interrupted:
+            self.leases.leave_behind(scope)
+        self.leases.done(scope)
 
     def _act(self, reason: str, by_policy: bool) -> OperatorAct:
         now = self._control.clock.now()

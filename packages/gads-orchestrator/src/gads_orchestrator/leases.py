@@ -30,6 +30,7 @@ class LeaseManager:
         self._held: dict[str, Lease] = {}
         self._done_with: dict[str, Lease] = {}
         self._uses: Counter[str] = Counter()
+        self._left_behind: set[str] = set()
         self._renewed_at = clock.now()
         self._turn = threading.RLock()
 
@@ -79,7 +80,17 @@ class LeaseManager:
         giving_back = list(self._done_with.values())
         (taken,) = self._control.take_leases([scope], self._owner, now, now + self._length, giving_back)
         self._done_with.clear()
+        if taken is not None and taken.left_behind:
+            self._left_behind.add(scope)
         return taken
+
+    def was_left_behind(self, scope: str) -> bool:
+        """Whether the holder before this run may have sealed what it did not validate: it died, or was interrupted."""
+        return scope in self._left_behind
+
+    def leave_behind(self, scope: str) -> None:
+        """Work on `scope` was interrupted: look, now and after this run, for what was sealed and not validated."""
+        self._left_behind.add(scope)
 
     def done(self, scope: str) -> None:
         """End one use; after the last one the lease can be given back."""
@@ -88,8 +99,15 @@ class LeaseManager:
             if self._uses[scope] <= 0:
                 del self._uses[scope]
                 held = self._held.pop(scope, None)
-                if held is not None:
+                if held is not None and scope in self._left_behind:
+                    self._expire([held])
+                elif held is not None:
                     self._done_with[scope] = held
+
+    def _expire(self, leases: list[Lease]) -> None:
+        """Let `leases` end now by time: they are free, and were not given back."""
+        now = self._clock.now()
+        self._control.renew_leases(leases, now - timedelta.resolution, now)
 
     def give_back(self) -> None:
         """Give back the leases that are no longer used."""
@@ -114,9 +132,10 @@ class LeaseManager:
                     self._held[scope] = lease
 
     def release_all(self) -> None:
-        """Give everything back."""
+        """Give everything back, but leave behind what is still in use."""
         with self._turn:
-            self._done_with |= self._held
+            if self._held:
+                self._expire(list(self._held.values()))
             self._held.clear()
             self.give_back()
             self._uses.clear()

@@ -22,6 +22,7 @@ from gads_orchestrator.events import (
     PartitionEvent,
     PartitionOvertaken,
     PartitionRecovered,
+    PartitionUnchanged,
     PartitionValidated,
     RowsVanished,
 )
@@ -67,8 +68,9 @@ class RunOutcome:
       `resting` are those that the API asked to leave for later.
     - `unsuccessful` are the partitions that were attempted, and whose newest run did not pass or is held; `overtaken`
       those whose authoritative run has a later id than this run, by that run.
-    - `attempted`, `recovered` and `changed` count partitions: attempted by this run, sealed by an earlier run and
-      validated now, and with another status or authority than before. `given_up` were marked terminal by policy.
+    - `attempted`, `unchanged`, `recovered` and `changed` count partitions: attempted by this run, found by it as they
+      were, sealed by an earlier run and validated now, and with another status or authority than before. `given_up`
+      were marked terminal by policy.
     """
 
     plan: WorkPlan
@@ -85,6 +87,7 @@ class RunOutcome:
     unsuccessful: set[PartitionKey] = field(default_factory=set)
     overtaken: dict[PartitionKey, str] = field(default_factory=dict)
     attempted: int = 0
+    unchanged: int = 0
     recovered: int = 0
     changed: int = 0
     given_up: int = 0
@@ -99,6 +102,10 @@ class RunOutcome:
                 self.attempted += event.validated_run == self.run.run_id.value
                 passed = event.outcome == ValidationOutcome.PASSED
                 (self.unsuccessful.discard if passed else self.unsuccessful.add)(_key_of(event))
+            elif isinstance(event, PartitionUnchanged):
+                self.attempted += 1
+                self.unchanged += 1
+                self.unsuccessful.discard(_key_of(event))
             elif isinstance(event, RowsVanished):
                 self.unsuccessful.add(_key_of(event))
             elif isinstance(event, PartitionOvertaken):

@@ -1,19 +1,20 @@
 """What is done with one slice, in whatever process: recover, extract, validate."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from gads_domain.clock import Clock, require_not_ahead
 from gads_domain.control import Lease
 from gads_domain.errors import FailureReason, GadsError, LedgerError, UsageError
+from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import DayOutcome, ReportSource, Sealed, Unsealed
+from gads_domain.ports.report_source import NOTHING_KNOWN, ReportSource, Sealed, Unchanged, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.ports.validation import PartitionValidation, PartitionValidator, UnsealedRun
 from gads_domain.report import ReportSlice, slices
 from gads_domain.run import RunContext, RunId
-from gads_domain.state import PartitionStatus, ValidationOutcome
+from gads_domain.state import Confirmation, PartitionStatus, ValidationOutcome
 from gads_orchestrator.budget import QuotaGate
 from gads_orchestrator.events import (
     AuthorityChanged,
@@ -21,6 +22,7 @@ from gads_orchestrator.events import (
     PartitionOvertaken,
     PartitionRecovered,
     PartitionSealed,
+    PartitionUnchanged,
     PartitionUnsealed,
     PartitionValidated,
     RowsReceived,
@@ -44,8 +46,9 @@ class Task:
     """A slice to be worked on under a lease.
 
     With `recover`, what earlier runs sealed is validated first and not asked for again. `restates` says that the days
-    are `success` already, so that only a run that was not validated yet counts as theirs. With `give_up` nothing is
-    asked for: what is not sealed is put on record as failed for this reason.
+    are `success` already, so that only a run that was not validated yet counts as theirs. `known` is what was sealed of
+    them, so that the same rows are not sealed again; what is sealed of the days `checked` is read back before. With
+    `give_up` nothing is asked for: what is not sealed is put on record as failed for this reason.
     """
 
     slice_: ReportSlice
@@ -53,6 +56,8 @@ class Task:
     lease: Lease | None
     recover: bool = True
     restates: bool = False
+    known: Mapping[PartitionKey, KnownContent] = field(default_factory=dict)
+    checked: frozenset[PartitionKey] = frozenset()
     give_up: FailureReason | None = None
 
 
@@ -82,16 +87,12 @@ def work_on(task: Task, context: WorkerContext, emit: Emit) -> TaskResult:
             work.validate(task.slice_.keys, dict.fromkeys(task.slice_.keys, task.give_up))
             return TaskResult()
         missing = work.recovered() if task.recover else list(task.slice_.keys)
-        days = [key.logical_date for key in missing]
-        for part in slices(task.slice_.customer_id, task.slice_.report, days, len(task.slice_.days)):
-            stopped_by = work.attempt(part)
-            if stopped_by is not None:
-                return TaskResult(work.operations, stopped_by)
+        stopped_by = work.attempt(missing, work.sound())
+        return TaskResult(work.operations, stopped_by)
     except GadsError as error:
         if isinstance(error, UsageError | LedgerError) and not error.retryable:
             raise
         return TaskResult(work.operations, FailureReason.of(error))
-    return TaskResult(work.operations)
 
 
 class _Work:
@@ -102,8 +103,21 @@ class _Work:
         self._emit = emit
         self.operations = 0
 
-    def attempt(self, part: ReportSlice) -> FailureReason | None:
-        """Extract `part` and validate what was tried of it; what kept the rest from being tried."""
+    def attempt(self, keys: Sequence[PartitionKey], known: Mapping[PartitionKey, KnownContent]) -> FailureReason | None:
+        """Extract `keys` and validate what was tried of them; what kept the rest from being tried.
+
+        A day that came as it is `known`, and whose run is no longer authoritative, is extracted once more and sealed.
+        """
+        whole, refused = self._task.slice_, list[PartitionKey]()
+        for part in slices(whole.customer_id, whole.report, [key.logical_date for key in keys], len(whole.days)):
+            stopped_by = self._attempt(part, known, refused)
+            if stopped_by is not None:
+                return stopped_by
+        return self.attempt(refused, NOTHING_KNOWN) if refused else None
+
+    def _attempt(
+        self, part: ReportSlice, known: Mapping[PartitionKey, KnownContent], refused: list[PartitionKey]
+    ) -> FailureReason | None:
         context = self._context
         result = context.source.extract(
             part,
@@ -111,12 +125,49 @@ class _Work:
             context.sink,
             context.quota.under(self._task.lease, part),
             lambda rows: self._emit([self._received(part, rows)]),
+            known,
         )
         self.operations += result.operations
-        self._emit([self._extracted(outcome) for outcome in result.days])
-        unsealed = {outcome.key: outcome.reason for outcome in result.days if isinstance(outcome, Unsealed)}
-        self.validate([outcome.key for outcome in result.days], unsealed)
+        unchanged = [outcome for outcome in result.days if isinstance(outcome, Unchanged)]
+        others = [outcome for outcome in result.days if not isinstance(outcome, Unchanged)]
+        self._emit([self._extracted(outcome) for outcome in others])
+        refused += self._confirm(unchanged)
+        unsealed = {outcome.key: outcome.reason for outcome in others if isinstance(outcome, Unsealed)}
+        self.validate([outcome.key for outcome in others], unsealed)
         return result.stopped_by
+
+    def _confirm(self, unchanged: Sequence[Unchanged]) -> list[PartitionKey]:
+        """Confirm the runs whose rows came again; the keys of those that are not authoritative any more."""
+        if not unchanged:
+            return []
+        now = self._context.clock.now()
+        confirmed = self._context.validator.confirm(
+            [Confirmation(one.key, one.of_run, self._run, one.content_sha256, now) for one in unchanged]
+        )
+        found = list(zip(unchanged, confirmed, strict=True))
+        self._emit(
+            [
+                PartitionUnchanged(*self._begin_of(one.key), one.of_run.value, one.record_count)
+                for one, is_confirmed in found
+                if is_confirmed
+            ]
+        )
+        return [one.key for one, is_confirmed in found if not is_confirmed]
+
+    def sound(self) -> Mapping[PartitionKey, KnownContent]:
+        """What is known, but for checked days that are missing or damaged; after one of them all days are checked."""
+        known, checked = self._task.known, self._task.checked
+        unsound = self._unsound([key for key in known if key in checked])
+        if unsound:
+            unsound |= self._unsound([key for key in known if key not in checked])
+        return {key: one for key, one in known.items() if key not in unsound} if unsound else known
+
+    def _unsound(self, keys: Sequence[PartitionKey]) -> set[PartitionKey]:
+        return {
+            validation.after.key
+            for validation in self.validate(keys, recheck=True)
+            if validation.after.current_run_id != self._task.known[validation.after.key].run_id
+        }
 
     def recovered(self) -> list[PartitionKey]:
         """Validate what is sealed; the keys that are still to be asked for."""
@@ -135,13 +186,17 @@ class _Work:
         return [key for key in task.slice_.keys if key not in good]
 
     def validate(
-        self, keys: Sequence[PartitionKey], unsealed: Mapping[PartitionKey, FailureReason] | None = None
+        self,
+        keys: Sequence[PartitionKey],
+        unsealed: Mapping[PartitionKey, FailureReason] | None = None,
+        *,
+        recheck: bool = False,
     ) -> list[PartitionValidation]:
         """Validate `keys` and emit what came of it."""
         if not keys:
             return []
         reasons = {key: UnsealedRun(self._run, reason) for key, reason in (unsealed or {}).items()}
-        validations = self._context.validator.validate(keys, unsealed=reasons)
+        validations = self._context.validator.validate(keys, unsealed=reasons, recheck=recheck)
         self._emit(validation_events(self._context.clock.now(), self._run.value, validations))
         # A run whose clock is ahead may have sealed the same day meanwhile: its rows are older and its id is later.
         self._emit(
@@ -161,7 +216,7 @@ class _Work:
             require_not_ahead(run_id, now, "the sink")
         return runs
 
-    def _extracted(self, outcome: DayOutcome) -> Event:
+    def _extracted(self, outcome: Sealed | Unsealed) -> Event:
         if isinstance(outcome, Sealed):
             return PartitionSealed(*self._begin_of(outcome.key), outcome.metadata.facts.record_count)
         return PartitionUnsealed(*self._begin_of(outcome.key), str(outcome.reason))

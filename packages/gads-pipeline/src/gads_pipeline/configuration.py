@@ -25,6 +25,7 @@ from gads_pipeline.account_patterns import AccountPattern
 from gads_pipeline.control_plane_configuration import (
     FreshnessSection,
     QuotaSection,
+    RestatementSection,
     RetrySection,
     RunSection,
     ScheduleSection,
@@ -182,6 +183,7 @@ class Configuration(Section):
     run: RunSection = RunSection()
     quota: QuotaSection = QuotaSection()
     retry: RetrySection = RetrySection()
+    restatement: RestatementSection = RestatementSection()
     freshness: FreshnessSection = FreshnessSection()
     validation: ValidationSection = ValidationSection()
     schedules: tuple[ScheduleSection, ...] = ()

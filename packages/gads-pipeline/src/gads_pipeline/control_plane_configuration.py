@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from gads_domain.completeness import Freshness
 from gads_domain.errors import failure_codes
 from gads_orchestrator.budget import Budget
+from gads_orchestrator.restatement_policy import RestatementPolicy
 from gads_orchestrator.retry_policy import KEPT_DAYS, ErrorRule, RetryPolicy
 
 
@@ -128,6 +129,24 @@ class RetrySection(Section):
             max_age_days=self.max_age_days,
             rules={code: ErrorRule(rule.retry, rule.max_attempts) for code, rule in self.errors.items()},
         )
+
+
+class RestatementSection(Section):
+    """`[restatement]`: what is done with restated days that come as they were sealed before.
+
+    They are not sealed again, unless `seal_unchanged`, or where the seal is older than `reseal_after_days` (0: however
+    old). The share `verify_share` of the seals is read back before.
+    """
+
+    seal_unchanged: bool = False
+    reseal_after_days: int = Field(default=0, ge=0, le=4_000)
+    verify_share: float = Field(default=0.01, ge=0, le=1)
+
+    def policy(self, *, trust: bool = False) -> RestatementPolicy:
+        """The policy that this describes; with `trust` nothing is read back."""
+        days = self.reseal_after_days
+        share = 0.0 if trust else self.verify_share
+        return RestatementPolicy(self.seal_unchanged, timedelta(days=days) if days else None, share)
 
 
 class ScheduleSection(Section):

@@ -136,7 +136,7 @@ class Execution:
                 confirm(plan)
             if selected is not None:
                 pool.factory = WorkerSetup(self.configuration, files, selected)
-            run, control = new_run(self.command, ledger), self._control(ledger, awaits_leases=True)
+            run, control = new_run(self.command, ledger), self._control(ledger, options, awaits_leases=True)
             outcome = execute_plan(plan, run, control, pool, self.stop.is_set)
             customers = {account.customer_id for account in request.accounts}
             days = days_meant(request, options.days)
@@ -207,7 +207,7 @@ class Execution:
                 daemon = Daemon(
                     request_at,
                     lambda: new_run(self.command, ledger),
-                    self._control(ledger, awaits_leases=awaits_leases),
+                    self._control(ledger, options, awaits_leases=awaits_leases),
                     pool,
                     self.stop,
                     look_seconds=configuration.run.look_seconds,
@@ -261,7 +261,7 @@ class Execution:
             self.configuration, connection, options.customers, force=options.force, placed=placed, quota=operations
         )
 
-    def _control(self, ledger: ControlPlaneLedger, *, awaits_leases: bool) -> Control:
+    def _control(self, ledger: ControlPlaneLedger, options: RunOptions, *, awaits_leases: bool) -> Control:
         lease_length = timedelta(seconds=self.configuration.run.lease_seconds)
         quota = self.configuration.quota
         return Control(
@@ -272,6 +272,7 @@ class Execution:
             lease_length=lease_length,
             awaits_leases=awaits_leases,
             longest_rest=quota.longest_rest if awaits_leases else timedelta(),
+            restatement=self.configuration.restatement.policy(trust=options.trust),
         )
 
     def _planned(self, request: WorkRequest, notes: tuple[str, ...]) -> Forecast:

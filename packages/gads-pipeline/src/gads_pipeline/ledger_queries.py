@@ -45,7 +45,7 @@ class PartitionHistory:
     def to_document(self) -> dict[str, Any]:
         """The history as JSON."""
         return {
-            "version": 2,
+            "version": 3,
             "state": state_row(self.history.state),
             "marks": sorted(mark.value for mark in self.marks),
             "revoked": sorted(run.value for run in self.history.revoked),
@@ -82,6 +82,8 @@ def _result_row(result: ValidationResult) -> dict[str, Any]:
             {"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)} for c in result.checks
         ],
         "changes": None if result.changes is None else dict(result.changes),
+        "confirmed_by": None if result.confirmed_by is None else result.confirmed_by.value,
+        "confirmed_at": None if result.confirmed_at is None else iso_utc(result.confirmed_at),
     }
 
 

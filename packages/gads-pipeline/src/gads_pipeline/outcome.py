@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.configuration import Configuration
 
-OUTCOME_VERSION = "1.1"
+OUTCOME_VERSION = "1.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Outcome:
     def operations(self) -> int:
         """How many operations of the daily quota were spent."""
         return sum(one.operations for one in self.executions)
+
+    @property
+    def unchanged(self) -> int:
+        """How many partitions came as they were, and were not sealed again."""
+        return sum(one.unchanged for one in self.executions)
 
     @property
     def up_to_date(self) -> int:
@@ -124,6 +129,7 @@ class Outcome:
             "slices": sum(one.slices for one in self.executions),
             "deferred": dict(sum((one.deferred for one in self.executions), Counter[str]())),
             "attempted": sum(one.attempted for one in self.executions),
+            "unchanged": self.unchanged,
             "recovered": sum(one.recovered for one in self.executions),
             "changed": sum(one.changed for one in self.executions),
             "given_up": sum(one.given_up for one in self.executions),

@@ -80,6 +80,14 @@ largest_delay_minutes = 360
 max_attempts = 8
 max_age_days = 1130
 
+[restatement]
+# Restated days that come as they were sealed before are not sealed again: the ledger confirms their run. With
+# seal_unchanged they are, and so are those whose seal is older than reseal_after_days (0: however old).
+seal_unchanged = false
+reseal_after_days = 0
+# The share of such days whose seal and payload are read back before, so that damage is found; `run --trust` skips it.
+verify_share = 0.01
+
 [validation]
 # A restatement that loses at least this share of a day's rows is held until `gads-etl state accept` takes it, and the
 # former rows stay. 1 is all of them.

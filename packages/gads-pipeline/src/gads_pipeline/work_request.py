@@ -49,8 +49,8 @@ class RunOptions:
     """The days, accounts and reports of a run; no accounts or reports means all.
 
     `reprocess` extracts partitions that are success again, `retry_failed` those that are failed; `force` requests also
-    accounts that the account list does not select. Raises `UsageError`
-    for days that are reversed or cannot be.
+    accounts that the account list does not select. `trust` takes it that what is sealed is there and sound. Raises
+    `UsageError` for days that are reversed or cannot be.
     """
 
     since: date | None = None
@@ -60,6 +60,7 @@ class RunOptions:
     reprocess: bool = False
     retry_failed: bool = False
     force: bool = False
+    trust: bool = False
 
     def __post_init__(self) -> None:
         require_order(self.since, self.until)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +33,8 @@ _MAY = allowing(
     deletes=frozenset({"expectations"}),
 )
 
-_LONG_AGO = "0001-01-01T00:00:00.000000Z"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""When a lease ended that was given back."""
 
 
 class SqliteControlPlaneLedger(SqliteStateReader):
@@ -225,7 +226,7 @@ def _take_lease(connection: sqlite3.Connection, scope: str, owner: str, now: dat
         return None
     number = int(connection.execute("SELECT coalesce(max(number), 0) + 1 FROM leases").fetchone()[0])
     connection.execute(SQL["put_lease"], (scope, owner, number, moment_text(until, "until")))
-    return Lease(scope, owner, number, until)
+    return Lease(scope, owner, number, until, left_behind=held is not None and held.expires_at != _LONG_AGO)
 
 
 def _renew_lease(connection: sqlite3.Connection, lease: Lease, now: datetime, until: datetime) -> Lease | None:
@@ -240,7 +241,7 @@ def _release(connection: sqlite3.Connection, leases: Iterable[Lease]) -> None:
     """End each lease now, unless the scope was taken since."""
     connection.executemany(
         "UPDATE leases SET expires_at = ? WHERE scope = ? AND number = ?",
-        [(_LONG_AGO, lease.scope, lease.number) for lease in leases],
+        [(moment_text(_LONG_AGO, "the end"), lease.scope, lease.number) for lease in leases],
     )
 
 

@@ -51,12 +51,16 @@ def run(
     selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
     reprocess: Annotated[
-        bool, typer.Option("--reprocess", help="Extract partitions that are success again, under a new run.")
+        bool,
+        typer.Option("--reprocess", help="Extract also what is success; unchanged days are not sealed again."),
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Retry partitions that are failed; goes on record.")
     ] = False,
     force: ForceOption = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Read no sealed day back before it is confirmed as unchanged.")
+    ] = False,
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,
@@ -69,7 +73,7 @@ def run(
     calling it again attempts all that is missing.
     """
     pipeline = open_pipeline(config)
-    options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed, force=force)
+    options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed, force=force, trust=trust)
     if dry_run:
         print_forecast(pipeline.plan_run(options), format_)
         return

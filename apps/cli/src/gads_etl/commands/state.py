@@ -178,7 +178,7 @@ def history(
         print_note(f"last error: {state['last_error']}")
     for result in document["results"]:
         result |= {"authority": _authority(result["run_id"], document), "changed": _restated(result["changes"])}
-    columns = ["run_id", "validated_at", "outcome", "#record_count", "authority", "reason", "changed"]
+    columns = ["run_id", "validated_at", "outcome", "#record_count", "authority", "reason", "changed", "confirmed_by"]
     print_table(columns, document["results"], "validation results", empty="none yet")
     columns = ["#sequence", "at", "status_after", "from_run", "to_run", "cause"]
     print_table(columns, document["authority_changes"], "authority changes", empty="none yet")

@@ -294,6 +294,7 @@ class ControlLaws(LedgerSuite):
             assert again.number > theirs.number
             assert ledger.control.spend(_CALL, 1, 9, b, moment(3)) is Spending.LEASE_LOST
             (taken,) = _taken(other, "a", "two", 4, giving_back=[b])
+            assert [one.left_behind for one in (a, again, taken)] == [False, False, False]
             ledger.control.take_leases([], "one", moment(5), moment(60), [a])
             assert ledger.control.leases(moment(5)) == [taken, again, theirs]
 
@@ -302,7 +303,9 @@ class ControlLaws(LedgerSuite):
         (lease,) = _taken(ledger.control, "a", "one", 0)
         assert ledger.control.spend(_CALL, 1, 9, lease, moment(59)) is Spending.GRANTED
         assert ledger.control.spend(_CALL, 1, 9, lease, moment(60)) is Spending.LEASE_LOST
-        ledger.control.take_leases(["a"], "two", moment(61), moment(90))
+        (after,) = ledger.control.take_leases(["a"], "two", moment(61), moment(90))
+        assert after is not None
+        assert after.left_behind
         assert ledger.control.spend(_CALL, 1, 9, lease, moment(10)) is Spending.LEASE_LOST
         assert ledger.control.spent("t", moment(60)).count == 1
 

@@ -189,9 +189,9 @@ class ControlPlaneLedger(StateReader, Protocol):
        decision that was made before it is stale. A run that was never validated is left alone and reported so.
     5. Each act is recorded with the scheduling state before and after; acts are never changed or removed.
     6. A scope is leased to one owner at a time: of several that ask at once one gets it. A lease that has expired or
-       was released may be given again, with a higher number than any before it; its former owner can neither renew it
-       nor spend by it. The owner of a lease that asks again gets a new one. What is given back with a taking is
-       released whether or not anything is taken, as by `release_leases`.
+       was released may be given again, with a higher number than any before it, and says if it was not released; its
+       former owner can neither renew it nor spend by it. The owner of a lease that asks again gets a new one. What is
+       given back with a taking is released whether or not anything is taken, as by `release_leases`.
     7. `spend` counts operations if no rest covers the call, the budget allows all of them and the lease holds, and
        otherwise nothing. Of a limit that all who spend agree on, never more is granted within 24 hours, as any of their
        clocks shows them: what is spent by a clock that is behind counts from the latest time that the ledger has seen
