@@ -217,3 +217,31 @@ def test_demo_leaves_a_configuration_with_which_all_goes_on(gads_etl: Any, tmp_p
     for command in commands:
         followed = gads_etl(*command.split())
         assert followed.code == 0, (command, followed.err)
+
+
+def test_a_sink_that_is_gone_is_found_by_whatever_is_about_its_partitions(
+    gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str], digest_of: Any
+) -> None:
+    config = project(agency, customers[:1])
+    days = ("--since", "2024-03-01", "--until", "2024-03-04", "--report", "account")
+    assert gads_etl("run", "-c", config, *days).code == 0
+    assert gads_etl("warehouse", "load", "-c", config).code == 0
+    raw = config.parent / "raw"
+    raw.rename(config.parent / "elsewhere")
+    before = digest_of(config.parent)
+    run = ("run", "-c", config, "--since", "2024-03-01", "--until", "2024-03-05", "--report", "account")
+    gaps, load = ("gaps", "-c", config, "--report", "account"), ("warehouse", "load", "-c", config)
+    for number, command in enumerate((run, ("state", *gaps), ("consume", *gaps), load, run)):
+        if number == 4:
+            raw.mkdir()  # empty, as a mount point is
+        done = gads_etl(*command)
+        assert (done.code, done.out) == (2, ""), done
+        assert "error: the sink has none of the ledger's newest partitions, such as google_ads/" in done.err
+        assert "hint: point storage.sink at the partitions of this ledger, or mount the storage" in done.err
+    checked = gads_etl("check", "--offline", "-c", config, "--format", "json")
+    (fault,) = [one for one in checked.json if not one["ok"]]
+    assert (checked.code, fault["subject"]) == (2, "sink")
+    assert digest_of(config.parent) == before, "nothing was spent, marked or made"
+    raw.rmdir()
+    (config.parent / "elsewhere").rename(raw)
+    assert gads_etl(*run).code == 0

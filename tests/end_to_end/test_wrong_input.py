@@ -189,7 +189,7 @@ def test_full_disk(
     full = [line for line in done.err.splitlines() if "storage_full" in line]
     assert 0 < len(full) < 10, "a line a day"
     assert re.findall(r"^hint: .*", done.err, re.M) == [
-        "hint: free space or point storage.sink elsewhere; what was not sealed is still pending"
+        "hint: free space, or move the sink and point storage.sink there; what was not sealed is still pending"
     ]
     rows = gads_etl("state", "inspect", "-c", config, "--format", "json").json
     assert {row["status"] for row in rows} <= {"success"}, "what was not tried is pending"
@@ -197,6 +197,7 @@ def test_full_disk(
     assert gads_etl("validate", "-c", config, "--recheck", "--report", "campaign").code in (0, 1)
     assert not [path for path in small_disk.rglob("payload-*") if not (path.parent / "metadata.json").exists()]
 
+    shutil.copytree(small_disk, config.parent / "larger")
     config.write_text(config.read_text().replace(f"file:{small_disk}", "file:larger"))
     assert gads_etl("run", "-c", config, *days, "--retry-failed").code == 0
 

@@ -11,7 +11,7 @@ import pytest
 from gads_conformance.ledger.samples import record_one, result_of
 from gads_conformance.sink.samples import sample_facts, sample_run, seal
 from gads_domain.adapters import ledger_adapter, sink_adapter
-from gads_domain.errors import ConfigurationError
+from gads_domain.errors import SinkLostError
 from gads_domain.metadata import ColumnSpec, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ValidatorLedger
@@ -71,7 +71,7 @@ def test_a_recheck_misses_what_is_vouched_for_and_gone(sink: RawSink, ledger: Va
 def test_a_sink_without_anything_withdraws_nothing(sink: RawSink, ledger: ValidatorLedger) -> None:
     assert list(keys_to_recheck(sink, ledger, ALL)) == []
     record_one(ledger, result_of(key(1, 0), 1))
-    with pytest.raises(ConfigurationError, match="nothing is sealed in the sink") as caught:
+    with pytest.raises(SinkLostError, match="nothing is sealed in the sink") as caught:
         list(keys_to_recheck(sink, ledger, ALL))
     assert caught.value.hint
 

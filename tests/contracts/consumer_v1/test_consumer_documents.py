@@ -29,6 +29,7 @@ from gads_consumer.errors import (
     PartitionAlteredError,
     PartitionGoneError,
     PastUnknownError,
+    SinkLostError,
     UnknownReportError,
 )
 from gads_consumer.file_export import ExportFormat, export, manifest_path, preview
@@ -292,6 +293,23 @@ def test_c33_every_error_says_what_to_do() -> None:
         assert raised or kind.default_hint, kind
         if not kind.default_hint:
             assert all("hint=" in "".join(text) for text in raised), kind
+
+
+def test_c40_a_sink_without_the_newest_partitions_is_not_opened(deployment: LocalDeployment) -> None:
+    deployment.consumer().close()  # nothing is authoritative, and nothing is missed
+    deployment.make_days_authoritative(range(5))
+    newest = [deployment.folder(key_of(1, number), run_of(1)) / "metadata.json" for number in (4, 3, 2)]
+    for seal in newest[:2]:
+        seal.rename(seal.with_name("away"))
+    deployment.consumer().close()  # single days that are lost are found where they are read
+    newest[2].rename(newest[2].with_name("away"))
+    with pytest.raises(SinkLostError, match="such as google_ads/1/campaign/2024-06-05") as caught:
+        deployment.consumer()
+    assert (caught.value.code, caught.value.retryable) == ("sink_lost", False)
+    newest[0].with_name("away").rename(newest[0])
+    for day_ in range(5):
+        deployment.validate(key_of(1, day_), recheck=True)  # what is gone loses its authority
+    deployment.consumer().close()
 
 
 # Copies

@@ -14,6 +14,7 @@ from gads_domain.errors import (
     GadsError,
     LedgerError,
     PermanentApiError,
+    SinkLostError,
     StorageCredentialsError,
     UsageError,
 )
@@ -31,7 +32,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 1
     """Something that the command is about is missing, or is not known to be there; the output names it."""
     USAGE = 2
-    """The command line, the configuration or the clock has to be corrected."""
+    """The command line, the configuration or the clock has to be corrected, or the sink is not the ledger's."""
     REFUSED = 4
     """The API or the storage refuses the credentials, or the API refuses to list the accounts."""
     BUG = 70
@@ -49,6 +50,7 @@ _CODES: tuple[tuple[type[GadsError], ExitCode], ...] = (
     (CredentialsError, ExitCode.REFUSED),
     (StorageCredentialsError, ExitCode.REFUSED),
     (PermanentApiError, ExitCode.REFUSED),
+    (SinkLostError, ExitCode.USAGE),
 )
 
 _BY_CODE = {

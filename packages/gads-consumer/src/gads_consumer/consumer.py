@@ -32,6 +32,7 @@ from gads_domain.gaps import Gap
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
+from gads_domain.sink_presence import require_sink_of
 from gads_domain.state import PartitionStatus, StateFilter
 
 if TYPE_CHECKING:
@@ -88,12 +89,13 @@ class Consumer:
         for `s3:`. A relative path is taken from `base`, by default the working directory. With `integrity` every
         payload is held to the sha256 that was sealed; without it presence, size and seal still are. `freshness` says
         when a day is due and how old an account list may be. Raises `ConfigurationError` for a scheme without an
-        installed adapter, `LedgerAbsentError`.
+        installed adapter, `LedgerAbsentError`, and `SinkLostError` for a sink without what is authoritative.
         """
         folder = Path.cwd() if base is None else Path(base)
         reader = sink_adapter(sink).open_reader(sink, folder)
         ledger = ledger_adapter(state).open_reader(state, folder)
         try:
+            require_sink_of(ledger, reader)
             return cls(ledger, reader, source=source, integrity=integrity, clock=clock, freshness=freshness)
         except BaseException:
             ledger.close()

@@ -10,6 +10,7 @@ from gads_domain.errors import (
     UnsupportedContractError,
     UsageError,
 )
+from gads_domain.errors import SinkLostError as SinkLostError
 
 
 class LedgerAbsentError(LedgerError, code="ledger_absent"):

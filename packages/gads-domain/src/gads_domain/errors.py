@@ -119,13 +119,22 @@ class StorageError(GadsError, code="storage", scope=FailureScope.STORAGE, retrya
 class StorageFullError(StorageError, code="storage_full"):
     """No space is left where the sink writes."""
 
-    default_hint = "free space or point storage.sink elsewhere; what was not sealed is still pending"
+    default_hint = "free space, or move the sink and point storage.sink there; what was not sealed is still pending"
 
 
 class StorageCredentialsError(StorageError, code="storage_credentials"):
     """The storage refuses the credentials."""
 
     default_hint = "check the credentials of the storage that storage.sink names; those of the API are another matter"
+
+
+class SinkLostError(StorageError, code="sink_lost", retryable=False):
+    """The sink has nothing of what the ledger says is authoritative: it is gone, empty, or not this ledger's."""
+
+    default_hint = (
+        "point storage.sink at the partitions of this ledger, or mount the storage; nothing was changed. If files are "
+        "lost for good, `recheck` finds which ones, and where all are lost a new storage.state begins anew"
+    )
 
 
 class NotSealedError(StorageError, code="not_sealed", scope=FailureScope.PARTITION, retryable=False):

@@ -11,16 +11,24 @@ from gads_gaql.descriptors import message_class
 _TABLES = tables_of("gads_emulator", "api.toml")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ApiVersion:
-    """The protobuf classes of one version, by the names that `api.toml` gives them."""
+    """The protobuf classes of one version."""
 
     name: str
-
-    def __getattr__(self, field: str) -> Any:
-        if field not in _TABLES["classes"]:
-            raise AttributeError(field)
-        return message_class(self.name, _TABLES["classes"][field])
+    row: Any
+    search_request: Any
+    search_response: Any
+    stream_request: Any
+    stream_response: Any
+    accessible_request: Any
+    accessible_response: Any
+    field_request: Any
+    field_resource: Any
+    fields_request: Any
+    fields_response: Any
+    failure: Any
+    quota_details: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,10 @@ METHODS = {table["name"]: Method(**table) for table in _TABLES["methods"]}
 
 @functools.cache
 def load_version(name: str) -> ApiVersion:
-    """Return version `name`. Raises `KeyError` for one that is not packaged."""
+    """Load the classes of version `name`. Raises `KeyError` for one that is not packaged."""
     if name not in versions():
         raise KeyError(name)
-    return ApiVersion(name)
+    return ApiVersion(name, **{field: message_class(name, path) for field, path in _TABLES["classes"].items()})
 
 
 @functools.cache

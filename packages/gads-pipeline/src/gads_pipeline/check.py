@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
-from gads_domain.errors import ConfigurationError, GadsError, QueryError
+from gads_domain.errors import ConfigurationError, GadsError, LedgerError, QueryError
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.sink import DescribableSink
 from gads_gaql import compare_versions, load, parse, table_schema
@@ -18,6 +19,7 @@ from gads_pipeline.composition import (
     declared_checks,
     open_ledger_reader,
     open_sink,
+    require_sink,
 )
 from gads_pipeline.deadlines import warnings
 from gads_pipeline.findings import Finding, fault
@@ -111,6 +113,8 @@ def _reports(configuration: Configuration, version: str | None = None) -> Iterat
 
 def _sink(configuration: Configuration) -> Iterator[Finding]:
     try:
+        with suppress(LedgerError):  # a fault of its own
+            require_sink(configuration)
         sink = open_sink(configuration)
         sink.check()
         yield Finding("sink", f"{configuration.storage.sink} can be written")

@@ -18,6 +18,7 @@ from gads_domain.adapters import ledger_adapter, sink_adapter, warehouse_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.errors import ConfigurationError
 from gads_domain.run import RunContext
+from gads_domain.sink_presence import require_sink_of
 
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
@@ -68,6 +69,12 @@ def open_sink_reader(configuration: Configuration) -> RawReader:
     """The sink, for reading alone."""
     url = configuration.storage.sink
     return sink_adapter(url).open_reader(url, configuration.base)
+
+
+def require_sink(configuration: Configuration) -> None:
+    """Make sure that the sink is the ledger's; raises `SinkLostError`, or what opening and reading them raises."""
+    with open_ledger_reader(configuration) as ledger:
+        require_sink_of(ledger, open_sink_reader(configuration))
 
 
 @contextmanager

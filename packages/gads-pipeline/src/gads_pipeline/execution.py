@@ -31,6 +31,7 @@ from gads_pipeline.composition import (
     open_ledger_reader,
     open_sink,
     open_warehouse,
+    require_sink,
 )
 from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, WarehouseLoaded
@@ -242,6 +243,7 @@ class Execution:
     @contextmanager
     def _api_files(self) -> Iterator[ApiFiles]:
         """Try sink and ledger, so that no operation is spent on what could not be kept; then the API's files."""
+        require_sink(self.configuration)
         open_sink(self.configuration).check()
         check_ledger(self.configuration)
         with api_files(self.configuration) as files:

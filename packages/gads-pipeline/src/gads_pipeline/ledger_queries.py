@@ -16,7 +16,7 @@ from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_K
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
-from gads_pipeline.composition import open_ledger_reader
+from gads_pipeline.composition import open_ledger_reader, require_sink
 
 if TYPE_CHECKING:
     from gads_domain.account_days import DayRange
@@ -112,8 +112,10 @@ def find_completeness(
     """What is missing from `since` to `until` of the reports named or else configured; None means no bound.
 
     The accounts are those named, or else configured, or else those of the list that was last drawn. Raises `UsageError`
-    for an account or a report that neither configuration nor ledger knows.
+    for an account or a report that neither configuration nor ledger knows, and `SinkLostError` where nothing of what is
+    authoritative is there.
     """
+    require_sink(configuration)
     names = list(dict.fromkeys(reports)) or [section.name for section in configuration.report_sections]
     accounts = tuple(customers) or configuration.google_ads.customer_ids
     with open_ledger_reader(configuration) as ledger:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gads_domain.errors import ConfigurationError
+from gads_domain.errors import SinkLostError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
@@ -51,7 +51,7 @@ def sealed_keys(reader: RawReader, wanted: StateFilter) -> Iterator[PartitionKey
 def keys_to_recheck(reader: RawReader, ledger: StateReader, wanted: StateFilter) -> Iterator[PartitionKey]:
     """The same, and the keys that have an authoritative run: a seal that is gone is in no listing.
 
-    Raises `ConfigurationError` if nothing at all is sealed while a partition is authoritative: that is another sink, or
+    Raises `SinkLostError` if nothing at all is sealed while a partition is authoritative: that is another sink, or
     one that is not mounted, and no reason to withdraw all authority.
     """
     authoritative = (state.key for state in ledger.find(replace(wanted, statuses=(PartitionStatus.SUCCESS,))))
@@ -60,10 +60,7 @@ def keys_to_recheck(reader: RawReader, ledger: StateReader, wanted: StateFilter)
         yield from sealed_keys(reader, wanted)
         return
     if next(reader.sealed(), None) is None:
-        raise ConfigurationError(
-            f"nothing is sealed in the sink, and the ledger has an authoritative run of {first}",
-            hint="point storage.sink at the partitions of this ledger, or mount the storage; nothing was changed",
-        )
+        raise SinkLostError(f"nothing is sealed in the sink, and the ledger has an authoritative run of {first}")
     last: PartitionKey | None = None
     for key in heapq.merge(sealed_keys(reader, wanted), [first], authoritative):
         if key != last:

@@ -30,7 +30,7 @@ def as_gads_error(error: OSError, doing: str) -> GadsError:
         return StorageFullError(message)
     if error.errno in _DENIED:
         return ConfigurationError(
-            message, hint="give this user the right to the folder, or point storage.sink elsewhere"
+            message, hint="give this user the right to the folder, or point storage.sink at another one"
         )
     if error.errno in _NO_FOLDER:
         return ConfigurationError(
