@@ -262,3 +262,11 @@ def test_a_day_of_a_table_is_a_date() -> None:
     schema = TableSchema((ColumnSpec("segments_date", "segments.date", "date32"),))
     with open_payload(io.BytesIO(written(schema, batch(schema, [{"segments_date": date(2024, 2, 29)}])))) as payload:
         assert payload.read()["segments_date"].to_pylist() == [date(2024, 2, 29)]
+
+
+def test_a_footer_that_announces_more_than_its_bytes_can_hold_is_damage() -> None:
+    bomb = io.BytesIO()
+    pq.write_table(pa.table({"a": pa.nulls(20_000_000, pa.bool_())}), bomb, row_group_size=20_000_000)
+    bomb.seek(0)
+    with pytest.raises(DamagedPartitionError, match=r"has [\d,]+ bytes and announces 20,000,000 cells"):
+        open_payload(bomb)

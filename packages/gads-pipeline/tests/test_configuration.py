@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,31 @@ def test_days_that_a_report_cannot_have_are_refused(tmp_path: Path, before: str,
     assert before in DAYS
     with pytest.raises(ConfigurationError, match=message):
         Configuration.load(_written(tmp_path, DAYS.replace(before, after))).reports()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 5000, "is nested too deeply"),
+        ("a = " + "9" * 5000, "is not TOML"),
+        ("# " + "x" * (1 << 20), "it is longer than 1,048,576 bytes"),
+    ],
+)
+def test_a_file_is_read_within_bounds(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "gads.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        Configuration.load(path)
+
+
+def test_no_pipe_or_device_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(ConfigurationError, match="it is not a regular file"):
+            Configuration.load(path)
+    report = {"name": "own", "file": "pipe"}
+    configured = Configuration.of(
+        {"storage": {"sink": "file:a", "state": "sqlite:b"}, "reports": [report]}, tmp_path / "c"
+    )
+    with pytest.raises(ConfigurationError, match=r"own: cannot read .*pipe: it is not a regular file"):
+        configured.reports()

@@ -85,6 +85,9 @@ def _status_of(action: Callable[[], object]) -> int:
         print_error(f"this command needs gads-etl[{extra}]", f"pip install 'gads-etl[{extra}]'")
         return int(ExitCode.USAGE)
     except Exception as error:
+        if isinstance(error, OSError) and isinstance(error.filename, str):
+            print_error(f"cannot use {error.filename:.300}: {error.strerror}", "check the path")
+            return int(ExitCode.USAGE)
         return _report_bug(error)
     # typer turns an interrupt into this status and prints nothing.
     if status == _INTERRUPTED:

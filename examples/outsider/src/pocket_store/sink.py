@@ -30,7 +30,7 @@ from gads_domain.layout import (
 )
 from gads_domain.local_path import path_of
 from gads_domain.metadata import PartitionFacts, PartitionMetadata
-from gads_domain.metadata_codec import encode_metadata
+from gads_domain.metadata_codec import LARGEST_SEAL, encode_metadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 
@@ -68,7 +68,7 @@ class PocketReader:
         found = self._content(f"{partition_prefix(key, run_id)}/{METADATA_NAME}")
         if found is None:
             raise NotSealedError(f"{key} of run {run_id} is not sealed")
-        return found
+        return found[: LARGEST_SEAL + 1]
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """The payload, in memory."""

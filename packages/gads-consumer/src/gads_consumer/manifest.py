@@ -12,6 +12,7 @@ from gads_consumer.cursor import Cursor
 from gads_consumer.errors import ManifestError, NewerContractError
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
+from gads_domain.local_path import read_file
 from gads_domain.partition_key import PartitionKey, parse_date
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
@@ -150,10 +151,14 @@ def decode_manifest(data: bytes, name: str) -> Manifest:
     return manifest
 
 
+_LARGEST = 1 << 30
+"""Bytes; a manifest has about 300 for a partition."""
+
+
 def read_manifest(path: Path) -> Manifest:
     """The manifest in the file; raises `ManifestError`, `NewerContractError`."""
     try:
-        return decode_manifest(path.read_bytes(), str(path))
+        return decode_manifest(read_file(path, _LARGEST), str(path))
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
 

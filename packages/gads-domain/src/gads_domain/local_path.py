@@ -1,5 +1,8 @@
-"""The local path in an adapter's URL; apart from finding adapters, so that a sink need not see the ledger's ports."""
+"""Local paths: of an adapter's URL, and of a file that a user names."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 from gads_domain.errors import ConfigurationError
@@ -23,3 +26,18 @@ def path_of(url: str, base: Path) -> Path:
         return base / Path(rest).expanduser()
     except RuntimeError:
         raise ConfigurationError(f"{url!r} names the home of a user that is not known") from None
+
+
+def read_file(path: Path, most_bytes: int = 1 << 20) -> bytes:
+    """The content of a regular file of up to `most_bytes`; raises `OSError` for a longer one, and for all else.
+
+    A pipe or a device of that name keeps no reader waiting.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is longer than {most_bytes:,} bytes", str(path))
+    return data

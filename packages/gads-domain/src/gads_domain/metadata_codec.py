@@ -19,6 +19,10 @@ from gads_domain.run import RunId
 _T = TypeVar("_T")
 _SEAL = "seal_sha256"
 _KEPT_SCHEMAS = 1024
+
+LARGEST_SEAL = 4 * 1024 * 1024
+"""Bytes of a `metadata.json` at most: its query and its columns take kilobytes."""
+
 _schemas: dict[str, tuple[list[Any], TableSchema]] = {}
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -34,12 +38,15 @@ class Seal:
 def encode_metadata(metadata: PartitionMetadata) -> bytes:
     """The bytes that seal the partition; equal metadata give equal bytes.
 
-    Raises `InvalidValueError` for text that UTF-8 cannot carry (a lone surrogate).
+    Raises `InvalidValueError` for text that UTF-8 cannot carry (a lone surrogate), or for more than `LARGEST_SEAL`.
     """
     try:
-        return _encoded(metadata)
+        data = _encoded(metadata)
     except UnicodeEncodeError as error:
         raise InvalidValueError(f"metadata holds text that is not Unicode: {error.reason}") from None
+    if len(data) > LARGEST_SEAL:
+        raise InvalidValueError(f"metadata of {len(data):,} bytes is longer than {LARGEST_SEAL:,}")
+    return data
 
 
 def _encoded(metadata: PartitionMetadata) -> bytes:
@@ -180,6 +187,8 @@ def _sound_document(data: bytes) -> dict[str, Any]:
 
 
 def _document(data: bytes) -> dict[str, Any]:
+    if len(data) > LARGEST_SEAL:
+        raise DamagedPartitionError(f"metadata.json is longer than {LARGEST_SEAL:,} bytes")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

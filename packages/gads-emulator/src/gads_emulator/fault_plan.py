@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 
 from gads_domain.errors import ConfigurationError
+from gads_domain.local_path import read_file
 from gads_emulator.api_versions import METHODS, error_codes
 from gads_gaql.catalogue import latest, load, versions
 
@@ -163,11 +164,7 @@ def _check_bounds(part: FaultRule | FaultPlan) -> None:
 def read_fault_plan(path: Path) -> FaultPlan:
     """Read a `.toml` or `.json` file. Raises `ConfigurationError`."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_PLAN_BYTES + 1)
-        if len(content) > MAX_PLAN_BYTES:
-            raise _wrong(f"longer than {MAX_PLAN_BYTES} bytes")
-        text = content.decode()
+        text = read_file(path, MAX_PLAN_BYTES).decode()
         return fault_plan_from(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None

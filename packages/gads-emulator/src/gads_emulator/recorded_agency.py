@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gads_domain.errors import ConfigurationError
+from gads_domain.local_path import read_file
 from gads_emulator.agency import Account, RowRequest, Rows, client_rows
 from gads_emulator.schema import Row, Schema, snake_case
 from gads_emulator.synthetic.descriptions import has_pattern, parameters_of
@@ -18,6 +19,7 @@ _log = logging.getLogger(__name__)
 _OWNER = re.compile(r'"customers\\?/(\d+)(?:\\?/|")')
 _EVERY_ACCOUNT = ""
 """The owner of rows of constants, such as languages, which are no account's."""
+_LARGEST = 1 << 30
 _HINT = "each line is a GoogleAdsRow as JSON, with a customer id or a resource name of its customer"
 
 
@@ -134,7 +136,7 @@ def _account(customer_id: str, customer: dict[str, Any], reached_from: frozenset
 def _read(file: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield where each row stands, the account that it belongs to, and the row."""
     try:
-        text = file.read_text("utf-8")
+        text = read_file(file, _LARGEST).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}", hint=_HINT) from None
     resource = snake_case(file.stem)

@@ -12,6 +12,7 @@ from google.ads.googleads.client import GoogleAdsClient
 from google.auth import exceptions as auth_errors
 
 from gads_domain.errors import ApiUnreachableError, ConfigurationError, CredentialsError, GadsError, TransientApiError
+from gads_domain.local_path import read_file
 from gads_extractor.certificate_probe import certificate_fault
 from gads_extractor.channel import DEFAULT_HOST, USER_AGENT, open_channel
 from gads_extractor.errors import (
@@ -206,7 +207,7 @@ def _metadata(customer_id: str | None = None) -> _Metadata:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigurationError(f"{path} cannot be read: {reason}", hint=_WHERE) from None

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -17,6 +18,8 @@ from google.auth import exceptions as auth_errors
 from google.auth.transport import requests as transport
 from google.oauth2 import credentials as user
 from google.oauth2 import service_account
+
+from gads_domain.local_path import read_file
 
 _LARGEST = 64 * 1024
 _SECONDS = 30.0
@@ -105,6 +108,16 @@ class _ServiceAccount(service_account.Credentials):
         super().refresh(bounded)  # type: ignore[no-untyped-call]  # google-auth has no annotations
 
 
+def _key_in(path: Path) -> dict[str, Any]:
+    try:
+        key = json.loads(read_file(path))
+    except RecursionError:
+        key = None
+    if not isinstance(key, dict):
+        raise ValueError(f"{path} is not a key")
+    return key
+
+
 _USER_KEYS = ("client_id", "client_secret", "refresh_token")
 
 
@@ -121,9 +134,9 @@ def credentials_of(settings: Mapping[str, Any]) -> Any:
         keys = {name: settings[name] for name in _USER_KEYS}
         made = _UserCredentials(None, token_uri=_TOKEN_URI, **keys)  # type: ignore[no-untyped-call]  # google-auth has no annotations
     elif settings.get("json_key_file_path"):
-        key, subject = settings["json_key_file_path"], settings.get("impersonated_email")
-        how = {"subject": subject, "scopes": _SCOPES}
-        made = _ServiceAccount.from_service_account_file(key, **how)  # type: ignore[no-untyped-call]  # google-auth has no annotations
+        key = _key_in(Path(settings["json_key_file_path"]))
+        how = {"subject": settings.get("impersonated_email"), "scopes": _SCOPES}
+        made = _ServiceAccount.from_service_account_info(key, **how)  # type: ignore[no-untyped-call]  # google-auth has no annotations
     else:
         raise ValueError("no credentials")
     session = requests.Session()

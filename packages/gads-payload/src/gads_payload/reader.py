@@ -1,5 +1,6 @@
 """Parquet bytes back to record batches, in bounded memory."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Self
@@ -11,6 +12,18 @@ from gads_domain.errors import DamagedPartitionError, GadsError, StorageError
 
 BATCH_ROWS = 65_536
 """Rows of a batch by default."""
+
+
+_LARGEST_FOOTER = 64 * 1024 * 1024
+_MOST_PARTS = 1_000_000
+"""Row groups, or columns of one, that a footer may list."""
+_CELLS = (10_000_000, 256)
+"""How many cells a payload may announce: so many, and so many more for each of its bytes.
+
+Rows that differ take about a byte each at the least; what announces more would only fill the memory of its reader.
+"""
+_DECODED = (64 * 1024 * 1024, 1024)
+"""The same for the bytes that it has once it is decompressed."""
 
 
 def open_payload(stream: BinaryIO) -> "PayloadFile":
@@ -27,7 +40,10 @@ class PayloadFile:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._parquet = pq.ParquetFile(stream, pre_buffer=False)
+        self._parquet = pq.ParquetFile(
+            stream, pre_buffer=False, thrift_string_size_limit=_LARGEST_FOOTER, thrift_container_size_limit=_MOST_PARTS
+        )
+        _require_plausible(self._parquet.metadata, stream.seek(0, os.SEEK_END))
 
     @property
     def row_count(self) -> int:
@@ -61,6 +77,19 @@ class PayloadFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _require_plausible(footer: pq.FileMetaData, size: int) -> None:
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    rows, decoded = sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
+    if rows != footer.num_rows or min((group.num_rows for group in groups), default=0) < 0:
+        raise DamagedPartitionError(f"the payload announces {footer.num_rows:,} rows, and {rows:,} in its row groups")
+    for what, found, (base, a_byte) in (
+        ("cells", rows * footer.num_columns, _CELLS),
+        ("bytes once decompressed", decoded, _DECODED),
+    ):
+        if found > base + a_byte * size:
+            raise DamagedPartitionError(f"the payload has {size:,} bytes and announces {found:,} {what}")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from gads_domain.errors import ConfigurationError, GadsError, InvalidValueError, UsageError
+from gads_domain.local_path import read_file
 from gads_domain.partition_key import require_customer_id, require_name
 from gads_domain.report import History, ReportDefinition
 from gads_pipeline.account_patterns import AccountPattern
@@ -210,17 +211,20 @@ class Configuration(Section):
     def load(cls, path: Path) -> Configuration:
         """Read and check the file `path`; raises `ConfigurationError` that names the key of each fault."""
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except FileNotFoundError:
             raise ConfigurationError(f"there is no {path}", hint="name the path of a gads.toml") from None
         except OSError as error:
             raise ConfigurationError(f"cannot read {path}: {_reason(error)}") from None
         try:
-            return cls.of(tomllib.loads(data.decode("utf-8-sig")), path)
+            document = tomllib.loads(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise ConfigurationError(f"{path} is not UTF-8 text") from None
-        except tomllib.TOMLDecodeError as error:
+        except RecursionError:
+            raise ConfigurationError(f"{path} is nested too deeply") from None
+        except ValueError as error:
             raise ConfigurationError(f"{path} is not TOML: {error}") from None
+        return cls.of(document, path)
 
     @classmethod
     def of(cls, document: Mapping[str, Any], path: Path) -> Configuration:
@@ -318,7 +322,7 @@ class Configuration(Section):
         assert section.file is not None
         path = self.base / section.file
         try:
-            return path.read_text(encoding="utf-8-sig")
+            return read_file(path).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"report {section.name}: cannot read {path}: {_reason(error)}") from None
 

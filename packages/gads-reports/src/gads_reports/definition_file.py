@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from gads_domain.errors import ConfigurationError, InvalidValueError, QueryError
+from gads_domain.local_path import read_file
 from gads_domain.partition_key import require_name
 from gads_domain.report import DAY_SEGMENT, DEFAULT_RESTATEMENT_DAYS, History, ReportDefinition, ReportKind
 from gads_gaql.history import history_of
@@ -30,7 +31,7 @@ def load_file(path: Path) -> ReportDefinition:
     with the path, and with the line where there is one.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_file(path).decode("utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

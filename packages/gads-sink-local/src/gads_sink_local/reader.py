@@ -17,6 +17,7 @@ from gads_domain.layout import (
     require_payload_name,
     run_in,
 )
+from gads_domain.metadata_codec import LARGEST_SEAL
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.errors import reported
@@ -59,7 +60,7 @@ class LocalReader:
             if seal is None:
                 raise _not_sealed(key, run_id)
             with open(seal, "rb", buffering=0) as file:  # noqa: PTH123 -- it is a descriptor, not a path
-                return file.readall()
+                return file.read(LARGEST_SEAL + 1)
 
     def open_payload(self, key: PartitionKey, run_id: RunId, payload_name: str) -> BinaryIO:
         """Open a payload of the sealed `(key, run_id)`.

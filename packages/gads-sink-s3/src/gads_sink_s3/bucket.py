@@ -22,6 +22,7 @@ from minio.datatypes import ListMultipartUploadsResult, Part
 
 from gads_domain.backoff import Backoff
 from gads_domain.errors import GadsError
+from gads_domain.metadata_codec import LARGEST_SEAL
 from gads_sink_s3.client import connect
 from gads_sink_s3.errors import S3RequestError, diagnosed
 from gads_sink_s3.location import S3Location
@@ -89,14 +90,14 @@ class Bucket:
         raise AssertionError("unreachable")
 
     def read(self, path: str) -> bytes | None:
-        """The whole object, or None if there is none."""
+        """The object as far as a seal can be long and one byte more, or None if there is none."""
         return self.call_with_retry(lambda: self.read_once(path))
 
     def read_once(self, path: str) -> bytes | None:
         """The same, asked for once."""
         try:
             with diagnosed(), self._client.get_object(self.location.bucket, self.location.key(path)) as response:
-                return response.read()
+                return response.read(LARGEST_SEAL + 1)
         except S3RequestError as error:
             if error.is_absence:
                 return None

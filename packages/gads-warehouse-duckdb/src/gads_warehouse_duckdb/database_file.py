@@ -92,6 +92,8 @@ class DatabaseFile:
 
     def _require_duckdb(self) -> None:
         """Refuse another program's file, for which DuckDB would look for an extension, and download it."""
+        if self.path.exists() and not self.path.is_file():
+            raise WarehouseDamagedError(f"{self.path} is not a regular file")
         with suppress(OSError), self.path.open("rb") as file:
             head = file.read(_MAGIC_AT + len(_MAGIC))
             if head and head[_MAGIC_AT:] != _MAGIC:

@@ -13,6 +13,7 @@ from gads_conformance.sink.worker import SamplePartition, SinkWorker
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, DamagedPartitionError, InvalidValueError, NotSealedError
 from gads_domain.layout import METADATA_NAME, key_prefix, partition_prefix
+from gads_domain.metadata_codec import LARGEST_SEAL
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import RawReader, RawSink
 
@@ -105,6 +106,12 @@ class ReaderLaws(SinkSuite):
         assert reader.metadata_bytes(_KEY, _RUN) == damage
         with reader.open_payload(_KEY, _RUN, metadata.payload_name) as stream:
             assert stream.read() == b"payload"
+
+    @law("RawReader", 4)
+    def test_of_an_endless_seal_little_is_read(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:
+        seal(sink, _KEY, _RUN)
+        backdoor.put(f"{_PREFIX}/{METADATA_NAME}", b" " * (LARGEST_SEAL + 10))
+        assert len(reader.metadata_bytes(_KEY, _RUN)) == LARGEST_SEAL + 1
 
     @law("RawReader", 3)
     def test_a_damaged_payload_is_returned(self, sink: RawSink, reader: RawReader, backdoor: Backdoor) -> None:

@@ -55,6 +55,8 @@ class RawReader(Protocol):
     2. Two reads of one sealed partition give the same bytes, whatever is written meanwhile.
     3. What is read is what is stored: a damaged seal is listed and its bytes are handed out, so that the validator
        can say what is wrong with it.
+    4. Of a seal that is longer than `metadata_codec.LARGEST_SEAL`, and so is damaged, one byte beyond that is read and
+       no more.
     """
 
     def runs(self, key: PartitionKey) -> list[RunId]:
