@@ -21,6 +21,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import gads_consumer.errors as consumer_errors
+from gads_consumer.atomic_file import only_writer
 from gads_consumer.consumer import Consumer, load_snapshot
 from gads_consumer.errors import (
     LedgerAbsentError,
@@ -167,6 +168,45 @@ def test_c31_an_export_that_cannot_be_made_durable_leaves_no_manifest(
     with pytest.raises(StorageFullError, match="no space is left"):
         export(consumer.snapshot("campaign"), out / "campaign.parquet")
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_c31_a_manifest_does_not_appear_where_the_file_cannot(
+    deployment: LocalDeployment,
+    consumer: Consumer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overwrite: bool,
+) -> None:
+    deployment.make_days_authoritative(range(2))
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out" / "campaign.parquet"
+    if overwrite:
+        export(consumer.snapshot("campaign", until=day(0)), path)
+    before = {one.name: one.read_bytes() for one in path.parent.iterdir()}
+    replace = Path.replace
+
+    def onto_a_mount_point(self: Path, target: Path) -> Path:
+        if target == path:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", onto_a_mount_point)
+    with pytest.raises(StorageError, match="is a mount point") as caught:
+        export(consumer.snapshot("campaign"), path, overwrite=overwrite)
+    assert caught.value.hint == "mount its folder instead"
+    assert {one.name: one.read_bytes() for one in path.parent.iterdir()} == before
+
+
+def test_c31_of_two_exports_to_one_name_one_is_refused(
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path
+) -> None:
+    deployment.make_days_authoritative(range(1))
+    path = tmp_path / "campaign.parquet"
+    with only_writer(path), pytest.raises(StorageError, match="another process is writing"):
+        export(consumer.snapshot("campaign"), path)
+    export(consumer.snapshot("campaign"), path)
+    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
 
 
 def test_c31_what_a_format_cannot_hold_is_said_first(

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +13,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from gads_consumer.atomic_file import write_atomically
+from gads_consumer.atomic_file import only_writer, write_atomically
 from gads_consumer.manifest import ExportedFile, Manifest, encode_manifest
 from gads_consumer.scan import Scan
 from gads_consumer.snapshot import Snapshot
@@ -65,17 +65,16 @@ def export(
 
     `scan` is a scan of that snapshot with a choice of columns, rows or a unified schema; by default it is all. Rows are
     streamed. The file appears whole or not at all. Its manifest appears just before it with its sha256, which tells the
-    file from an older one if a crash came between the two. With `safe_csv` an apostrophe stands before each text of a
-    CSV file that a spreadsheet would take for a formula; such texts are then changed. Without `overwrite` raises
-    `InvalidValueError` if either file is there. Raises what reading raises (see `Scan`), and `StorageError`.
+    file from an older one if a crash came between the two. Where the file cannot take its name, as on a mount point,
+    the manifest is as it was before. While another process exports to `path`, `StorageError` says so.
+
+    With `safe_csv` an apostrophe stands before each text of a CSV file that a spreadsheet would take for a formula;
+    such texts are then changed. Without `overwrite` raises `InvalidValueError` if either file is there. Raises what
+    reading raises (see `Scan`), and `StorageError`.
     """
     path = Path(path)
     kind = format or format_of(path)
     chosen = scan or snapshot.scan()
-    if not overwrite:
-        for taken in (path, manifest_path(path)):
-            if taken.exists():
-                raise InvalidValueError(f"{taken} is there already", hint="choose another name, or allow overwriting")
     _require_writable(chosen.schema, kind, safe_csv)
     schema = _flat_schema(chosen.schema) if kind is ExportFormat.CSV else chosen.schema
     written: list[ExportedFile] = []
@@ -101,11 +100,20 @@ def export(
     def manifest() -> Manifest:
         return snapshot.manifest().model_copy(update={"export": written[0]})
 
-    def write_manifest() -> None:
-        data = encode_manifest(manifest())
-        write_atomically(manifest_path(path), lambda beside: beside.write(data))
+    def write_manifest() -> Callable[[], object]:
+        beside, data = manifest_path(path), encode_manifest(manifest())
+        before = beside.read_bytes() if beside.exists() else None
+        write_atomically(beside, lambda stream: stream.write(data))
+        return beside.unlink if before is None else lambda: beside.write_bytes(before)
 
-    write_atomically(path, write, write_manifest)
+    with only_writer(path):
+        if not overwrite:
+            for taken in (path, manifest_path(path)):
+                if taken.exists():
+                    raise InvalidValueError(
+                        f"{taken} is there already", hint="choose another name, or allow overwriting"
+                    )
+        write_atomically(path, write, write_manifest)
     return manifest()
 
 
