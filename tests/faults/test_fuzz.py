@@ -192,9 +192,9 @@ class Inputs:
         served = SimpleNamespace(
             status_code=chance.choice((200, 200, 400, 500, 302)), headers={}, iter_content=lambda _size: iter([body])
         )
-        session = SimpleNamespace(request=lambda *_a, **_o: contextlib.nullcontext(served), close=lambda: None)
+        session: Any = SimpleNamespace(request=lambda *_a, **_o: contextlib.nullcontext(served), close=lambda: None)
         try:
-            BoundedRequest(session)("https://localhost/token", "POST")  # type: ignore[no-untyped-call]
+            BoundedRequest(session)("https://localhost/token", "POST")
         except auth_errors.GoogleAuthError:
             return "refused"
         return "taken"

@@ -44,6 +44,7 @@ CAUGHT_BY = {
     "memory_is_the_storage": ["a_seal_outlives_the_process"],
     "sealed_is_opened_again": ["a_sealed_partition_is_not_opened_again"],
     "unsealed_is_listed": ["a_payload_without_a_seal"],
+    "seals_are_endless": ["of_an_endless_seal_little"],
     "damage_is_hidden": ["a_damaged_seal_is_listed"],
     "payload_name_is_a_path": ["only_payload_names_are_opened"],
     "missing_payload_is_empty": ["a_missing_payload_is_damage"],

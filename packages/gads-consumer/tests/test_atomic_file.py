@@ -45,8 +45,12 @@ def test_the_announcement_comes_when_only_the_name_is_left_to_give(tmp_path: Pat
 
 def test_nothing_is_announced_of_what_breaks_off(tmp_path: Path) -> None:
     announced: list[bool] = []
+
+    def announce() -> None:
+        announced.append(True)
+
     with pytest.raises(_BrokenOffError):
-        write_atomically(tmp_path / "file", _half, lambda: announced.append(True))
+        write_atomically(tmp_path / "file", _half, announce)
     assert announced == []
 
 

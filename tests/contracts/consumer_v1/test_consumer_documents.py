@@ -171,7 +171,7 @@ def test_c31_an_export_that_cannot_be_made_durable_leaves_no_manifest(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_c31_a_manifest_does_not_appear_where_the_file_cannot(
+def test_c40_a_manifest_does_not_appear_where_the_file_cannot(
     deployment: LocalDeployment,
     consumer: Consumer,
     tmp_path: Path,
@@ -198,7 +198,7 @@ def test_c31_a_manifest_does_not_appear_where_the_file_cannot(
     assert {one.name: one.read_bytes() for one in path.parent.iterdir()} == before
 
 
-def test_c31_of_two_exports_to_one_name_one_is_refused(
+def test_c40_of_two_exports_to_one_name_one_is_refused(
     deployment: LocalDeployment, consumer: Consumer, tmp_path: Path
 ) -> None:
     deployment.make_days_authoritative(range(1))

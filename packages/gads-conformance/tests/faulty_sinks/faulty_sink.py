@@ -15,7 +15,7 @@ from gads_domain.errors import (
 from gads_domain.layout import key_prefix, narrowed_prefix, parse_prefix, partition_prefix, require_payload_name
 from gads_domain.local_path import path_of
 from gads_domain.metadata import PartitionMetadata
-from gads_domain.metadata_codec import decode_metadata, encode_metadata
+from gads_domain.metadata_codec import LARGEST_SEAL, decode_metadata, encode_metadata
 
 
 class Writer:
@@ -114,7 +114,7 @@ class Reader:
                 continue
 
     def metadata_bytes(self, key, run_id):
-        return self._seal(key, run_id).read_bytes()
+        return self._seal(key, run_id).read_bytes()[: LARGEST_SEAL + 1]
 
     def open_payload(self, key, run_id, payload_name):
         require_payload_name(payload_name)
@@ -326,6 +326,7 @@ sealed_is_opened_again = Adapter(
     type("FaultySink", (Sink,), {"open_writer": lambda self, key, run_id: Writer(self, key, run_id)})
 )
 unsealed_is_listed = reads(_paths=_payloads_too)
+seals_are_endless = reads(metadata_bytes=lambda self, key, run_id: self._seal(key, run_id).read_bytes())
 damage_is_hidden = reads(_paths=_sound_only)
 payload_name_is_a_path = reads(open_payload=_open_anything)
 missing_payload_is_empty = reads(open_payload=_open_nothing)

@@ -16,11 +16,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_atomically(
-    path: Path, write: Callable[[BinaryIO], object], before_rename: Callable[[], Callable[[], object]] | None = None
+    path: Path,
+    write: Callable[[BinaryIO], object],
+    before_rename: Callable[[], Callable[[], object] | None] | None = None,
 ) -> None:
     """Fill a file beside `path` with `write`, make it durable and rename it to `path`, replacing what is there.
 
-    `before_rename` is called when all is on the disk; what it returns is called if the rename fails. If anything fails,
+    `before_rename` is called when all is on the disk; what it may return is called if the rename fails. If anything fails,
     `path` keeps what it had and nothing is left beside it; raises `StorageError` for failures of the disk.
     """
     if path.is_dir():

@@ -151,7 +151,7 @@ def changed_columns(configuration: Configuration, ledger: StateReader) -> Iterat
         raised = f"schema_version {report.schema_version + 1}"
         hint = f"give the report {raised}"
         if section.query is None and section.file is None:
-            hint = f"make it a report of your own, by `query` or `file`, with {raised}, or set api_version back"
+            hint = f"give it a query or file of your own in [[reports]], with {raised}, or set api_version back"
         yield fault(f"report {report.name}", QueryError(message, hint=hint))
 
 
