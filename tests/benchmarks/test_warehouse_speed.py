@@ -19,6 +19,8 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadMode, LoadStep, Replacement, WarehousePosition
 from gads_testing.local_deployment import COLUMNS, COST, FIRST_DAY, LocalDeployment, key_of, run_of
 from gads_warehouse import WarehouseLoader
+from gads_warehouse_duckdb.database_file import DatabaseFile
+from gads_warehouse_duckdb.step import StepTransaction
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 ROUNDS = 4
@@ -91,6 +93,28 @@ def test_replacing_costs_what_is_replaced(tmp_path: Path, spread: str) -> None:
         taken[partitions] = min(best)
         print(f"\n{spread}: {REPLACED} of {partitions} partitions of {ROWS} rows in {min(best):.2f} s")
     assert taken[100_000] < 2.5 * taken[10_000]
+
+
+@pytest.mark.benchmark
+@pytest.mark.timeout(1_200)
+def test_a_step_beside_the_file_costs_a_copy_of_it(tmp_path: Path) -> None:
+    """Ten partitions of a table of 100,000 replaced, on a copy that takes the file's place and in the file itself."""
+    template = _payload(tmp_path)
+    warehouse, position = _filled(tmp_path / "tables.duckdb", template, 100_000)
+    taken: dict[str, list[float]] = {"on a copy": [], "in place": []}
+    for number in range(2, 2 + 2 * ROUNDS):
+        step = _step(tmp_path, template, position, list(range(99_990, 100_000)), number)
+        how = "on a copy" if number % 2 else "in place"
+
+        def in_place(step: LoadStep = step) -> None:
+            with DatabaseFile(warehouse.path).writing(aside=False) as connection:
+                StepTransaction(connection, step).execute()
+
+        taken[how].append(_seconds(in_place if how == "in place" else partial(warehouse.apply, step)))
+        position = _position(step)
+    size = warehouse.path.stat().st_size / 1e6
+    print(f"\na step on {size:,.0f} MB: " + ", ".join(f"{how} {min(each):.2f} s" for how, each in taken.items()))
+    assert min(taken["on a copy"]) < min(taken["in place"]) + 0.5 + size / 100
 
 
 def _position(step: LoadStep) -> WarehousePosition:

@@ -21,7 +21,7 @@ from gads_pipeline import Pipeline
 from gads_pipeline import validation as validation_module
 from gads_pipeline.composition import open_sink_reader
 from gads_pipeline.configuration import Configuration
-from gads_pipeline.events import Notice
+from gads_pipeline.events import Notice, WarehouseLoaded
 from gads_pipeline.operator_acts import PartitionSelection
 from gads_pipeline.stop import Stop
 from gads_pipeline.work_request import RunOptions
@@ -119,6 +119,21 @@ def test_a_daemon_outlives_a_configuration_file_that_is_broken_while_it_serves(c
     )
     with pytest.raises(ConfigurationError, match="not TOML"):
         Pipeline.open(config)
+
+
+def test_a_daemon_with_nothing_due_loads_what_an_earlier_one_did_not(config: Path) -> None:
+    assert Pipeline.open(config).serve_once().executions
+    config.write_text(f"{TEXT}[warehouse]\nload_after_run = true\n")
+    stop = Stop()
+    observer = OnFirst(WarehouseLoaded, stop.request)
+    overdue = threading.Timer(30, stop.request)
+    overdue.start()
+    Pipeline.open(config).serve(observer=observer, stop=stop)
+    overdue.cancel()
+    loaded = [event.added for event in observer.events if isinstance(event, WarehouseLoaded)]
+    assert loaded
+    assert loaded[0] > 0
+    assert not any(isinstance(event, SliceStarted) for event in observer.events)
 
 
 def test_an_error_in_a_late_batch_keeps_the_results_before_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

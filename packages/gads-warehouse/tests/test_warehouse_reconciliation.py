@@ -16,13 +16,13 @@ import pytest
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError, PastUnknownError
 from gads_domain.adapters import warehouse_adapter
 from gads_domain.errors import ConfigurationError, HeldElsewhereError, LedgerConflictError
-from gads_domain.ports.warehouse import LoadStep
 from gads_testing.local_deployment import (
     key_of,
     run_of,
 )
 from gads_testing.warehouse_deployment import WIDER, WarehouseDeployment
 from gads_warehouse import OtherLedgerError, WarehouseDamagedError, WarehouseLoader, status, verify
+from gads_warehouse_duckdb import working_copy
 from gads_warehouse_duckdb.errors import (
     NewerWarehouseError,
     TableTakenError,
@@ -213,12 +213,13 @@ def held_by_another(path: Path, *, read_only: bool) -> Iterator[Callable[[], tup
         holder.stdin.close()
 
 
-def test_a_reader_that_holds_the_file_keeps_no_load_from_landing(loaded: WarehouseDeployment) -> None:
+@pytest.mark.parametrize("loads", [3, pytest.param(60, marks=[pytest.mark.campaign, pytest.mark.timeout(600)])])
+def test_a_reader_that_holds_the_file_keeps_no_load_from_landing(loaded: WarehouseDeployment, loads: int) -> None:
     """W44: it goes on seeing the position that it opened; who opens the file sees the last load, W3 at each."""
     loaded.path.chmod(0o640)
     with held_by_another(loaded.path, read_only=True) as look:
         first = look()
-        for run in (2, 3, 4):
+        for run in range(2, 2 + loads):
             loaded.make_authoritative(key_of(1, 1), run, rows=run + 5)
             assert loaded.load().replaced == 1
             loaded.require_equal()
@@ -227,6 +228,33 @@ def test_a_reader_that_holds_the_file_keeps_no_load_from_landing(loaded: Warehou
                 assert newer()[0] > first[0]
     assert loaded.path.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
+
+
+WRITER = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("CREATE TABLE notes AS SELECT 7 AS mine")
+os._exit(0)
+"""
+
+
+def test_what_a_killed_writer_left_in_its_log_is_kept_beside_a_reader_and_a_link_stays_a_link(
+    loaded: WarehouseDeployment,
+) -> None:
+    """W44: what was committed counts, also if it is not in the file yet; the file takes the target's place."""
+    real = loaded.path.rename(loaded.base / "real.duckdb")
+    loaded.path.symlink_to(real)
+    subprocess.run([sys.executable, "-c", WRITER, str(real)], check=True)
+    assert (loaded.base / "real.duckdb.wal").exists()
+    loaded.make_authoritative(key_of(1, 1), 2, rows=9)
+    with held_by_another(real, read_only=True) as look:
+        first = look()
+        assert loaded.load().replaced == 1
+        loaded.require_equal()
+        assert look() == first
+    assert loaded.query("FROM notes") == [(7,)]
+    assert loaded.path.is_symlink()
+    assert [path.name for path in loaded.base.glob("*duckdb*") if path != loaded.path] == ["real.duckdb"]
 
 
 def test_a_full_load_goes_on_beside_a_reader_too(loaded: WarehouseDeployment) -> None:
@@ -252,6 +280,23 @@ def test_a_file_that_another_process_writes_is_held(loaded: WarehouseDeployment)
     loaded.require_equal()
 
 
+@pytest.mark.parametrize("shares_blocks", [True, False])
+def test_until_a_load_is_published_other_processes_open_the_file_to_read_alone(
+    loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch, shares_blocks: bool
+) -> None:
+    """W44: also on a file system that copies byte by byte."""
+    if not shares_blocks:
+        monkeypatch.delattr("os.copy_file_range")
+    before = loaded.path.read_bytes()
+    with working_copy.working_copy(loaded.path) as copy:
+        assert copy.read_bytes() == before
+        for read_only in (True, False):
+            connect = f"import duckdb; duckdb.connect({str(loaded.path)!r}, read_only={read_only})"
+            tried = subprocess.run([sys.executable, "-c", connect], capture_output=True, text=True, check=False)
+            assert (tried.returncode == 0) == read_only, tried.stderr
+    assert loaded.load().steps == 0
+
+
 FULL = """
 import resource, signal, sys
 from pathlib import Path
@@ -272,32 +317,36 @@ with Consumer.open(state="sqlite:state/ledger.db", sink="file:raw", base=base) a
 """
 
 
-def test_no_space_left_changes_nothing(loaded: WarehouseDeployment) -> None:
-    """W17: a file that may not grow ends the load; with space it goes on."""
+@pytest.mark.parametrize("more", [-100_000, 100_000])
+def test_no_space_left_changes_nothing(loaded: WarehouseDeployment, more: int) -> None:
+    """W17: without space for the copy, or for what the step adds to it, the load ends; with space it goes on."""
     loaded.make_authoritative(key_of(1, 0), 2, 20_000, columns=WIDER, schema_version=2)
     before = loaded.shown()
-    most = 400_000
-    assert loaded.path.stat().st_size > most
+    most = loaded.path.stat().st_size + more
     done = subprocess.run([sys.executable, "-c", FULL, str(loaded.base), str(most)], check=False, capture_output=True)
     assert done.returncode == 9, done.stderr.decode()
     assert loaded.shown() == before
+    assert [path.name for path in loaded.base.glob("tables*")] == ["tables.duckdb"]
     loaded.load()
     assert loaded.query(f"SELECT count(*) FROM campaign WHERE _run_id = '{run_of(2)}'") == [(20_000,)]
 
 
-def test_of_two_loaders_one_wins(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W18: the one that comes later finds another position than it started from."""
+@pytest.mark.parametrize(("owner", "moment"), [(DuckDbWarehouse, "apply"), (working_copy, "_own")])
+def test_of_two_loaders_one_wins(
+    loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch, owner: Any, moment: str
+) -> None:
+    """W18: the one that comes later finds another position than it started from, up to the moment of its copy."""
     loaded.make_authoritative(key_of(1, 1), 2, rows=9)
-    apply = DuckDbWarehouse.apply
+    late = getattr(owner, moment)
     overtaken = threading.Event()
 
-    def overtaken_first(self: DuckDbWarehouse, step: LoadStep) -> Any:
+    def overtaken_first(*arguments: Any) -> Any:
         if not overtaken.is_set():
             overtaken.set()
             loaded.load()
-        return apply(self, step)
+        return late(*arguments)
 
-    monkeypatch.setattr(DuckDbWarehouse, "apply", overtaken_first)
+    monkeypatch.setattr(owner, moment, overtaken_first)
     with pytest.raises(LedgerConflictError):
         loaded.load()
     loaded.require_equal()

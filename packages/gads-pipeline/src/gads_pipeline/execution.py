@@ -77,6 +77,7 @@ class Execution:
     stop: Stop
     workers: int | None = None
     load_failure: GadsError | None = field(default=None, init=False)
+    _loaded: bool = field(default=False, init=False)
 
     def forecast(self, options: RunOptions, *, backfill: bool) -> Forecast:
         """What `execute` would do. Lists the accounts only if the days depend on their time zones."""
@@ -195,7 +196,7 @@ class Execution:
                 return due_request(configuration, served.planned_at(now), options.reports, now, since)
 
             def idle() -> FailureReason | None:
-                if self.load_failure is not None:
+                if not self._loaded:
                     self._load_tables()
                 return None if self.load_failure is None else FailureReason.of(self.load_failure)
 
@@ -307,8 +308,8 @@ class Execution:
         except GadsError as error:
             if self.load_failure is None or self.load_failure.code != error.code:
                 self._note(f"warning: the warehouse was not loaded; it is tried again: {error.message}")
-            self.load_failure = error
+            self.load_failure, self._loaded = error, False
             return
-        self.load_failure = None
+        self.load_failure, self._loaded = None, True
         counts = (report.added, report.replaced, report.removed, report.rows)
         self.observer.on_events(WarehouseLoaded(SystemClock().now(), "", report.after.position, *counts))

@@ -44,12 +44,11 @@ class DatabaseFile:
             if not self.path.exists():
                 duckdb.connect(str(self.path), config={"storage_compatibility_version": STORAGE_VERSION}).close()
                 aside = False
-            log = self.path.with_name(f"{self.path.name}.wal").exists()  # it goes with the file and not with a copy
-            place = opened.enter_context(working_copy(self.path)) if aside and not log else self.path
+            place = opened.enter_context(working_copy(self.path)) if aside else self.path
             try:
                 connection = opened.enter_context(self._connected(place, read_only=False))
             except duckdb.IOException as error:
-                if aside or log or not _is_held(error):
+                if aside or not _is_held(error):
                     raise
                 place = opened.enter_context(working_copy(self.path))
                 connection = opened.enter_context(self._connected(place, read_only=False))

@@ -6,7 +6,7 @@ from gads_domain.errors import HeldElsewhereError, StorageFullError, Unsupported
 class WarehouseHeldError(HeldElsewhereError, code="warehouse_held"):
     """Another process has the file open."""
 
-    default_hint = "close what has it open, or read a copy of the file; DuckDB lets one process write, or several read"
+    default_hint = "wait for the load that is under way, or close what has the file open to write; open it read-only"
 
 
 class WarehouseFullError(StorageFullError, code="warehouse_full"):

@@ -25,29 +25,38 @@ def working_copy(path: Path) -> Iterator[Path]:
     """
     target = path.resolve()  # a link stays where it is
     working = target.with_name(f"{target.name}.loading")
+    log = _log(target)  # of what a killed process has committed and not yet taken into the file
     with ExitStack() as files, _as_storage_errors(working):
-        # Closed last: closing any descriptor of a file gives up every lock that the process has on it.
-        published = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-        files.callback(os.close, published)
-        try:
-            fcntl.lockf(published, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise WarehouseHeldError(f"another process has {path} open to write") from None
         copy = _own(working, path)
         files.callback(os.close, copy)
         try:
+            # Opened once the copy is owned: what another load has published until then is in it. Nothing else opens it
+            # here: to close any descriptor of a file gives up every lock that the process has on it.
+            published = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+            files.callback(os.close, published)
+            try:
+                fcntl.lockf(published, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise WarehouseHeldError(f"another process has {path} open to write") from None
             _copy(published, copy)
+            if log.exists():
+                shutil.copyfile(log, _log(working))
             yield working
             os.fsync(copy)
+            log.unlink(missing_ok=True)  # before: beside the new file it would be taken in a second time
             working.replace(target)
         except BaseException:
-            for left in (working, working.with_name(f"{working.name}.wal")):
+            for left in (working, _log(working)):
                 with suppress(OSError):
                     left.unlink()
             raise
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         files.callback(os.close, folder)
         os.fsync(folder)
+
+
+def _log(file: Path) -> Path:
+    return file.with_name(f"{file.name}.wal")
 
 
 def _own(working: Path, path: Path) -> int:
@@ -59,8 +68,7 @@ def _own(working: Path, path: Path) -> int:
             # Another load may have published this very file in between, or removed it.
             if working.exists() and os.path.samestat(os.fstat(copy), working.stat()):
                 os.ftruncate(copy, 0)
-                with suppress(FileNotFoundError):
-                    working.with_name(f"{working.name}.wal").unlink()
+                _log(working).unlink(missing_ok=True)
                 return copy
         except BlockingIOError:
             os.close(copy)
@@ -86,7 +94,7 @@ def _copy(source: int, copy: int) -> None:
         os.lseek(source, 0, os.SEEK_SET)
         os.ftruncate(copy, 0)
         os.lseek(copy, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(source), "rb") as read, os.fdopen(os.dup(copy), "wb") as written:
+        with open(source, "rb", closefd=False) as read, open(copy, "wb", closefd=False) as written:
             shutil.copyfileobj(read, written, 1 << 20)
 
 
