@@ -22,8 +22,8 @@ def write_atomically(
 ) -> None:
     """Fill a file beside `path` with `write`, make it durable and rename it to `path`, replacing what is there.
 
-    `before_rename` is called when all is on the disk; what it may return is called if the rename fails. If anything fails,
-    `path` keeps what it had and nothing is left beside it; raises `StorageError` for failures of the disk.
+    `before_rename` is called when all is on the disk; what it may return is called if the rename fails. If anything
+    fails, `path` keeps what it had and nothing is left beside it; raises `StorageError` for failures of the disk.
     """
     if path.is_dir():
         raise StorageError(f"{path} is a folder", hint="name a file")
