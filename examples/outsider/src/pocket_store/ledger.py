@@ -26,6 +26,7 @@ from gads_domain.errors import InvalidValueError, LedgerError, UsageError
 from gads_domain.expectations import DrawnList, Expectations, after_drawing, after_forgetting, inferred
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.local_path import path_of
+from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
 from gads_domain.quota import (
     BUCKET,
@@ -41,6 +42,7 @@ from gads_domain.quota import (
 from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
+    Confirmation,
     KeyHistory,
     OperatorAct,
     PartitionState,
@@ -52,7 +54,7 @@ from gads_domain.state import (
     ValidationOutcome,
     ValidationResult,
 )
-from gads_domain.state_machine import retry
+from gads_domain.state_machine import confirmed, retry, settle
 
 _Answer = TypeVar("_Answer")
 _ANEW = (ActKind.RETRY, ActKind.UNMARK_TERMINAL)
@@ -129,6 +131,28 @@ class Content:
         decided = (self.revoked.get(key, frozenset()), self.accepted.get(key, frozenset()))
         return KeyHistory(self.state(key), results, *decided)
 
+    def known(self, key: PartitionKey) -> KnownContent | None:
+        """What the authoritative run of `key` has sealed; None if it is revoked, or another is held for a decision."""
+        state, run_id = self.state(key), self.state(key).current_run_id
+        if run_id is None or run_id in self.revoked.get(key, ()) or state.held_run_id is not None:
+            return None
+        sealed = [result.content_sha256 for _, result in self.results[key] if result.run_id == run_id]
+        digest = next(filter(None, reversed(sealed)), None)
+        if digest is None or state.schema_version is None or state.record_count is None:
+            return None
+        return KnownContent(run_id, digest, state.schema_version, state.record_count)
+
+    def confirm(self, confirmation: Confirmation) -> bool:
+        """Note that the rows of an authoritative run came again, if nothing that is newer says otherwise."""
+        state, known = self.state(confirmation.key), self.known(confirmation.key)
+        sealed = None if known is None else (known.run_id, known.content_sha256)
+        if state.last_error or sealed != (confirmation.of, confirmation.content_sha256):
+            return False
+        if confirmation.by <= (state.confirmed_run_id or confirmation.of):
+            return False
+        self.write(state, settle(self.history(confirmation.key), None, confirmation.at, confirmation), "")
+        return True
+
     def selected(self, wanted: StateFilter) -> Iterator[PartitionState]:
         """The rows that match, in key order, and the pending ones of keys that have a mark only."""
         for key in sorted({*self.states, *(key for key, marks in self.marks.items() if marks)}):
@@ -155,6 +179,11 @@ class Content:
     def write(self, before: PartitionState, after: PartitionState, cause: str) -> None:
         """Replace the row, and append a change if status or authority differ."""
         self.states[after.key] = after
+        if after.current_run_id and after.confirmed_run_id and after.confirmed_at:
+            results = self.results[after.key]
+            by = (after.current_run_id, after.confirmed_run_id, after.confirmed_at)
+            again = confirmed((result for _, result in results), *by)
+            self.results[after.key] = [(version, one) for (version, _), one in zip(results, again, strict=True)]
         if (before.status, before.current_run_id) == (after.status, after.current_run_id):
             return
         assert after.updated_at is not None
@@ -281,6 +310,15 @@ class PocketReader:
         content = self._content()
         return iter([content.scheduling(state) for state in content.selected(wanted)])
 
+    def known_contents(self, wanted: StateFilter) -> dict[PartitionKey, KnownContent]:
+        """What the authoritative runs of the partitions that match have sealed."""
+        content = self._content()
+        return {
+            key: known
+            for key in sorted(content.states)
+            if wanted.selects(key) and (known := content.known(key)) is not None
+        }
+
     def marks(self, key: PartitionKey) -> frozenset[Mark]:
         """The marks on `key`."""
         return self._content().marks.get(key, frozenset())
@@ -378,6 +416,10 @@ class PocketValidatorLedger(_Writer):
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
         """Write the changes; for each, in order, whether it was recorded."""
         return self._change(lambda content: [_record(content, change) for change in changes]) if changes else []
+
+    def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
+        """Put on record that the rows of runs came again; for each, in order, whether it was."""
+        return self._change(lambda content: list(map(content.confirm, confirmations))) if confirmations else []
 
 
 def _record(content: Content, change: StateChange) -> bool:
