@@ -82,13 +82,15 @@ def test_a_customer_id_that_is_not_a_number_is_refused(agency: SyntheticAgency) 
 
 def test_click_view_needs_one_day_and_changes_need_a_limit(agency: SyntheticAgency) -> None:
     api = Api(agency)
+    changes = "SELECT change_event.resource_name FROM change_event WHERE change_event.change_date_time"
     for query, code in (
         (
             "SELECT click_view.gclid FROM click_view WHERE segments.date BETWEEN '2024-01-01' AND '2024-01-02'",
             "EXPECTED_FILTER_ON_A_SINGLE_DAY",
         ),
-        ("SELECT change_event.resource_name FROM change_event", "LIMIT_NOT_SPECIFIED"),
-        ("SELECT change_event.resource_name FROM change_event LIMIT 10001", "INVALID_LIMIT_CLAUSE"),
+        (f"{changes} DURING LAST_7_DAYS", "LIMIT_NOT_SPECIFIED"),
+        (f"{changes} DURING LAST_7_DAYS LIMIT 10001", "INVALID_LIMIT_CLAUSE"),
+        (f"{changes} >= '2024-01-01' LIMIT 1", "CHANGE_DATE_RANGE_INFINITE"),
     ):
         with pytest.raises(ApiFailureError) as caught:
             _ask(api, agency, query)

@@ -79,23 +79,14 @@ def test_each_operator_selects_its_values(condition: str, yes: list[Any], no: li
 @pytest.mark.parametrize(
     ("condition", "code"),
     [
-        ("campaign.status > 'ENABLED'", "OPERATOR_FIELD_MISMATCH"),
-        ("campaign.labels = 'x'", "OPERATOR_FIELD_MISMATCH"),
-        ("campaign.name CONTAINS ANY ('x')", "OPERATOR_FIELD_MISMATCH"),
-        ("campaign.name DURING TODAY", "OPERATOR_FIELD_MISMATCH"),
-        ("metrics.conversions_by_conversion_date DURING TODAY", "OPERATOR_FIELD_MISMATCH"),
         ("campaign.name REGEXP_MATCH '('", "BAD_VALUE"),
         ("campaign.name REGEXP_MATCH '(?=a)a'", "BAD_VALUE"),
         ("campaign.name REGEXP_MATCH '(a)\\\\1'", "BAD_VALUE"),
         ("campaign.name REGEXP_MATCH '((a{100}){100}){100}'", "BAD_VALUE"),
-        ("campaign.network_settings.target_google_search = 'perhaps'", "BAD_VALUE"),
-        ("segments.date = 'yesterday'", "INVALID_DATE_FORMAT"),
-        ("segments.week = '2024-06-05'", "MISALIGNED_DATE_FOR_FILTER"),
-        ("segments.quarter = '2024-05-01'", "MISALIGNED_DATE_FOR_FILTER"),
-        ("campaign.network_settings IS NULL", "PROHIBITED_FIELD_IN_WHERE_CLAUSE"),
+        ("segments.week BETWEEN '2024-06-10' AND '2024-06-03'", "DATE_RANGE_TOO_NARROW"),
     ],
 )
-def test_invalid_comparisons_are_refused(condition: str, code: str) -> None:
+def test_what_only_the_api_knows_to_be_wrong_is_refused(condition: str, code: str) -> None:
     with pytest.raises(ApiFailureError) as caught:
         _meets(condition, None)
     assert caught.value.code == code

@@ -160,7 +160,7 @@ def test_customer_client_has_the_tree_of_accounts(service: Any, agency: Syntheti
     ("query", "code"),
     [
         ("SELECT campaign.nam FROM campaign", "UNRECOGNIZED_FIELD"),
-        ("SELECT campaign FROM campaign", "UNRECOGNIZED_FIELD"),
+        ("SELECT campaign FROM campaign", "PROHIBITED_FIELD_IN_SELECT_CLAUSE"),
         ("SELECT campaign.id FROM campaing", "BAD_RESOURCE_TYPE_IN_FROM_CLAUSE"),
         ("campaign.id FROM campaign", "EXPECTED_SELECT"),
         ("SELECT campaign.id", "EXPECTED_FROM"),
@@ -169,7 +169,7 @@ def test_customer_client_has_the_tree_of_accounts(service: Any, agency: Syntheti
         ("SELECT campaign.id FROM campaign LIMIT 0", "BAD_LIMIT_VALUE"),
         ("SELECT campaign.id FROM campaign WHERE campaign.name = 'a\\q'", "BAD_ESCAPE_SEQUENCE"),
         ("SELECT campaign.id FROM campaign WHERE campaign.status = 'RUNNING'", "BAD_ENUM_CONSTANT"),
-        ("SELECT campaign.id FROM campaign WHERE campaign.id = 'x'", "BAD_NUMBER"),
+        ("SELECT campaign.id FROM campaign WHERE campaign.id = 'x'", "BAD_VALUE"),
         ("SELECT campaign.id FROM campaign WHERE campaign.id LIKE 'x'", "OPERATOR_FIELD_MISMATCH"),
         ("SELECT campaign.id FROM campaign PARAMETERS nothing = true", "BAD_PARAMETER_NAME"),
         ("SELECT campaign.id, segments.date FROM campaign", "EXPECTED_FILTERS_ON_DATE_RANGE"),

@@ -25,7 +25,7 @@ from gads_emulator.failures import ApiFailureError, CutConnectionError, refusal
 from gads_emulator.field_service import get_field, search_fields
 from gads_emulator.page_cache import PageCache
 from gads_emulator.page_encoder import PageEncoder
-from gads_emulator.query_plan import Plan, make_plan, parse_query
+from gads_emulator.query_plan import Plan, make_plan
 from gads_emulator.schema import load_schema
 from gads_gaql.catalogue import versions
 
@@ -194,11 +194,9 @@ class Api:
         yield encoded + response.SerializeToString()
 
     def _plan(self, call: Call, account: Account) -> Plan:
-        query = parse_query(call.request.query)
-        schema = load_schema(call.version.name)
         return make_plan(
-            schema,
-            query,
+            load_schema(call.version.name),
+            call.request.query,
             manager=account.manager,
             today=self._today(account),
             keeps_everything=self._agency.keeps_everything,

@@ -11,24 +11,16 @@ from gads_gaql.descriptors import message_class
 _TABLES = tables_of("gads_emulator", "api.toml")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ApiVersion:
-    """The protobuf classes of one version."""
+    """The protobuf classes of one version, by the names that `api.toml` gives them."""
 
     name: str
-    row: Any
-    search_request: Any
-    search_response: Any
-    stream_request: Any
-    stream_response: Any
-    accessible_request: Any
-    accessible_response: Any
-    field_request: Any
-    field_resource: Any
-    fields_request: Any
-    fields_response: Any
-    failure: Any
-    quota_details: Any
+
+    def __getattr__(self, field: str) -> Any:
+        if field not in _TABLES["classes"]:
+            raise AttributeError(field)
+        return message_class(self.name, _TABLES["classes"][field])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +43,10 @@ METHODS = {table["name"]: Method(**table) for table in _TABLES["methods"]}
 
 @functools.cache
 def load_version(name: str) -> ApiVersion:
-    """Load the classes of version `name`. Raises `KeyError` for one that is not packaged."""
+    """Return version `name`. Raises `KeyError` for one that is not packaged."""
     if name not in versions():
         raise KeyError(name)
-    return ApiVersion(name, **{field: message_class(name, path) for field, path in _TABLES["classes"].items()})
+    return ApiVersion(name)
 
 
 @functools.cache

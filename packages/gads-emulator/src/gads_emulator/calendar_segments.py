@@ -21,8 +21,8 @@ DERIVED: dict[str, Callable[[date], str | int]] = {
 _ONE = timedelta(days=1)
 
 
-def during(function: str, today: date) -> tuple[date, date] | None:
-    """Return the first and last day of a DURING function; None when there is no such function.
+def during(function: str, today: date) -> tuple[date, date]:
+    """Return the first and last day of a DURING function.
 
     `today` is the account's. The LAST_n_DAYS end yesterday.
     Source: https://developers.google.com/google-ads/api/docs/query/date-ranges
@@ -45,4 +45,4 @@ def during(function: str, today: date) -> tuple[date, date] | None:
         "THIS_MONTH": (this_month, today),
         "LAST_MONTH": (last_month, this_month - _ONE),
     }
-    return ranges.get(function)
+    return ranges[function]

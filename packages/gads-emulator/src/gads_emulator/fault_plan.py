@@ -92,6 +92,7 @@ class FaultRule:
     """Seconds between messages."""
 
     def __post_init__(self) -> None:
+        _check_bounds(self)
         for name in self.methods:
             if name not in _KNOWN_METHODS:
                 raise _wrong(f"unknown method {name!r}", f"methods: {', '.join(sorted(_KNOWN_METHODS))}")
@@ -104,16 +105,13 @@ class FaultRule:
             raise _wrong(f"{self.error!r} is not a Google Ads error", hint)
         for name in self.resources:
             if not any(name in load(version).resources() for version in reversed(versions())):
-                near_resource = load(latest()).closest(name)
-                hint = f"did you mean {near_resource}?" if near_resource else "for example campaign"
-                raise _wrong(f"unknown resource {name!r}", hint)
+                raise _wrong(f"unknown resource {name!r}", load(latest()).suggestion(name) or "for example campaign")
         if self.oauth_error and self.methods != (TOKEN,):
             raise _wrong("oauth_error applies to the token endpoint only", 'add methods = ["Token"]')
         if self.retry_delay is not None and not self.error:
             raise _wrong("retry_delay needs an error", "add error = 'quota_error.RESOURCE_TEMPORARILY_EXHAUSTED'")
         if self.rate_scope not in RATE_SCOPES:
             raise _wrong(f"{self.rate_scope!r} is not a rate scope", f"rate scopes: {', '.join(RATE_SCOPES)}")
-        _check_bounds(self)
 
     @property
     def fails(self) -> bool:

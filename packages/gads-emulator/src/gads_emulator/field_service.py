@@ -8,11 +8,13 @@ from typing import Any
 
 from gads_domain.errors import QueryError
 from gads_domain.package_data import tables_of
-from gads_emulator.api_versions import ApiVersion, load_version
+from gads_emulator.api_versions import ApiVersion
 from gads_emulator.conditions import Test, compile_condition
 from gads_emulator.failures import refusal
+from gads_emulator.query_plan import refuse
 from gads_emulator.schema import Field, Row, field_of
 from gads_gaql.catalogue import FieldCatalogue, FieldType, load
+from gads_gaql.conditions import condition_problems
 from gads_gaql.parser import parse
 from gads_gaql.selection import is_selectable
 from gads_gaql.syntax import Query
@@ -38,6 +40,10 @@ def search_fields(version: ApiVersion, text: str) -> list[Any]:
     """
     query = _parse(text)
     columns = {reference.name: _column(version, reference.name) for reference in query.references()}
+    for condition in query.conditions:
+        column = columns[condition.field.name]
+        kind = FieldType({"bool": "bool", "int": "int64"}.get(column.kind, "string"), column.repeated)
+        refuse(condition_problems(condition, kind, load(version.name)), version.name, "query_error")
     tests: list[tuple[str, Test]] = [
         (c.field.name, compile_condition(columns[c.field.name], c, date.min)) for c in query.conditions
     ]
@@ -50,12 +56,8 @@ def search_fields(version: ApiVersion, text: str) -> list[Any]:
 
 
 def _parse(text: str) -> Query:
-    for found in _CLAUSE.finditer(text):
-        if found[2]:
-            text = f"{text[: found.start()]} FROM google_ads_field {text[found.start() :]}"
-            break
-    else:
-        text += " FROM google_ads_field"
+    end = next((found.start() for found in _CLAUSE.finditer(text) if found[2]), len(text))
+    text = f"{text[:end]} FROM google_ads_field {text[end:]}"
     try:
         return parse(text)
     except QueryError as error:
@@ -75,7 +77,7 @@ def _message(version: ApiVersion, row: Row, names: Iterable[str]) -> Any:
 
 @cache
 def _by_name(version_name: str) -> dict[str, Row]:
-    catalogue = load(load_version(version_name).name)
+    catalogue = load(version_name)
     rows = [*_resources(catalogue), *_fields(catalogue)]
     return {row["name"]: row for row in sorted(rows, key=lambda row: str(row["name"]))}
 

@@ -39,15 +39,7 @@ class HttpServer(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(
-        self,
-        host: str,
-        port: int,
-        answer: Selection,
-        policy: Policy,
-        faults: Faults,
-        authority: Authority,
-        *,
-        tls: bool,
+        self, host: str, port: int, answer: Selection, policy: Policy, faults: Faults, authority: Authority, tls: bool
     ) -> None:
         try:
             super().__init__((host, port), _Handler)
@@ -208,10 +200,8 @@ def _control_faults(faults: Faults, verb: str, body: bytes) -> tuple[int, dict[s
     if verb == "POST":
         try:
             faults.plan = fault_plan_from(json.loads(body or b"{}"))
-        except ConfigurationError as error:
-            return 400, _error(400, str(error.message))
-        except (ValueError, RecursionError) as error:
-            return 400, _error(400, f"fault plan: {error}")
+        except (ConfigurationError, ValueError, RecursionError) as error:
+            return 400, _error(400, f"{error}")
     elif verb == "DELETE":
         faults.clear()
     return 200, {**fault_plan_as_json(faults.plan), "struck": list(faults.struck())}

@@ -196,7 +196,7 @@ def _with_names(schema: Schema, row: Row, resource: str, owner: str) -> Row:
         row.setdefault("customer.resource_name", f"customers/{owner}")
         row.setdefault("customer.id", int(owner))
     for path, value in list(row.items()):
-        parts = path.split(".")
-        if len(parts) == 2 and parts[0] == resource and isinstance(value, str) and schema.has_resource(parts[1]):
-            row.setdefault(f"{parts[1]}.resource_name", value)
+        root, _, name = path.partition(".")
+        if root == resource and isinstance(value, str) and schema.field(f"{name}.resource_name") is not None:
+            row.setdefault(f"{name}.resource_name", value)
     return row

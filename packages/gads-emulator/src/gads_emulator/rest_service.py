@@ -98,9 +98,7 @@ def _read(request_class: Any, bound: Mapping[str, str], body: bytes) -> Any:
 
 
 def _as_list(
-    first: dict[str, Any] | None,
-    others: Iterator[dict[str, Any]],
-    error_of: Callable[[ApiFailureError], dict[str, Any]],
+    first: dict[str, Any] | None, others: Iterator[dict[str, Any]], error_of: Callable[[ApiFailureError], object]
 ) -> Iterator[bytes]:
     """Yield a JSON list as its elements come; an error that ends it is its last element."""
     separator = b"["

@@ -52,11 +52,6 @@ class Field:
         """Whether the field is a metric."""
         return self.resource == "metrics"
 
-    @property
-    def is_segment(self) -> bool:
-        """Whether the field is a segment."""
-        return self.resource == "segments"
-
 
 class Schema:
     """The fields of `GoogleAdsRow` in one version."""
@@ -71,10 +66,6 @@ class Schema:
         if path not in self._fields:
             self._fields[path] = self._find(path)
         return self._fields[path]
-
-    def has_resource(self, name: str) -> bool:
-        """Return whether `name` is valid in a FROM clause."""
-        return name in self._row.fields_by_name and name not in ("metrics", "segments")
 
     def _find(self, path: str) -> Field | None:
         steps: list[FieldDescriptor] = []

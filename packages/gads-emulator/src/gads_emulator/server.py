@@ -118,10 +118,8 @@ class EmulatorServer:
             raise port_taken(self._host, self._wanted_port) from None
         try:
             for tls in (False, True):
-                port = self._wanted_http[tls]
-                self._http[tls] = HttpServer(
-                    self._host, port, self._answer, self._policy, self.faults, self._authority, tls=tls
-                )
+                at = self._host, self._wanted_http[tls]
+                self._http[tls] = HttpServer(*at, self._answer, self._policy, self.faults, self._authority, tls)
         except ConfigurationError:
             server.stop(None)
             for half in self._http.values():

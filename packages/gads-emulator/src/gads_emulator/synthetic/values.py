@@ -173,15 +173,14 @@ def _excluded(field: Field, requested: dict[_Oneof, list[str]], row: Row, key: s
     """Return whether the row has another member of a oneof, or else another requested member is chosen."""
     for oneof, member, siblings in _memberships(field):
         start = f"{oneof[0]}."
-        present = {found for path in row if path.startswith(start) and (found := _member(path, len(start))) in siblings}
+        present = {
+            found
+            for path in row
+            if path.startswith(start) and (found := start + path[len(start) :].partition(".")[0]) in siblings
+        }
         if present and member not in present:
             return True
         members = requested[oneof]
         if not present and members[zlib.crc32(f"{key}/{oneof}".encode()) % len(members)] != member:
             return True
     return False
-
-
-def _member(path: str, start: int) -> str:
-    end = path.find(".", start)
-    return path if end < 0 else path[:end]
