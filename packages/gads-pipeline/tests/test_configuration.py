@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_domain.package_data import tables_of
+from gads_domain.ports.warehouse import REPORTING_VIEWS
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.reports import known_reports
 from gads_pipeline.template import presets, real_account
@@ -110,6 +111,9 @@ def test_a_query_may_stand_in_a_file_beside_it(tmp_path: Path) -> None:
         Configuration.load(tmp_path / "gads.toml").reports()
 
 
+RESERVED = sorted({*REPORTING_VIEWS, "campaign__v2", "campaign__all_versions"})
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [
@@ -118,6 +122,7 @@ def test_a_query_may_stand_in_a_file_beside_it(tmp_path: Path) -> None:
         (('name = "ad_group"', 'name = "ad_group"\nschema_version = 2'), "its own; leave it out"),
         (('name = "ad_group"', 'name = "ad_group"\nquery = "x"\nfile = "y"'), "either query or file"),
         (('name = "ad_group"', 'name = "campaign"'), "two reports are named campaign"),
+        *((('name = "ad_group"', f'name = "{name}"'), f"choose another, such as my_{name}") for name in RESERVED),
         (("[storage]", "[storage]\nsecret = 1"), "storage.secret"),
         (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "retry.errors"),
         (("[quota]", "[retry.errors.api_permanant]\nretry = true\n[quota]"), "api_permanent may be meant"),

@@ -21,6 +21,7 @@ from pydantic import (
 from gads_domain.errors import ConfigurationError, GadsError, InvalidValueError, UsageError
 from gads_domain.local_path import read_file
 from gads_domain.partition_key import require_customer_id, require_name
+from gads_domain.ports.warehouse import is_reserved
 from gads_domain.report import History, ReportDefinition
 from gads_pipeline.account_patterns import AccountPattern
 from gads_pipeline.control_plane_configuration import (
@@ -43,9 +44,12 @@ def _customer_id(text: str) -> str:
 
 def _report_name(text: str) -> str:
     try:
-        return require_name(text, "report name")
+        name = require_name(text, "report name")
     except GadsError as error:
         raise ValueError(f"{error.message}: {error.hint}") from None
+    if is_reserved(name):
+        raise ValueError(f"{name!r} is the name of a view of the warehouse: choose another, such as my_{name}")
+    return name
 
 
 CustomerId = Annotated[str, AfterValidator(_customer_id)]

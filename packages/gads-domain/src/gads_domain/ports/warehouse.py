@@ -1,5 +1,6 @@
 """Tables that are kept equal to what is authoritative; contracts/warehouse/v1 is what their readers rely on."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,14 @@ from gads_domain.expectations import Expectations
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
+
+REPORTING_VIEWS = frozenset({"accounts", "campaign_daily", "completeness", "freshness", "gaps"})
+"""The views of `contracts/warehouse/v1` that are in one schema with a view for each report."""
+
+
+def is_reserved(report: str) -> bool:
+    """Whether a report of that name would get a table or a view whose name is another's."""
+    return report in REPORTING_VIEWS or re.search(r"__(v[0-9]+|all_versions)$", report) is not None
 
 
 @dataclass(frozen=True, slots=True)
