@@ -58,3 +58,11 @@ class TestDuckDbWarehouse(WarehouseLaws):
                 )
 
         return plant
+
+    @pytest.fixture
+    def break_view(self, base: Path) -> Callable[[], None]:
+        def replace() -> None:
+            with duckdb.connect(str(base / "tables.duckdb")) as connection:
+                connection.execute("CREATE OR REPLACE VIEW reporting.campaign AS FROM main.campaign LIMIT 1")
+
+        return replace

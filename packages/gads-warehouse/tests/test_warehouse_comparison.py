@@ -90,3 +90,28 @@ def test_every_error_says_what_to_do() -> None:
 
 def _short(key: PartitionKey) -> str:
     return f"{key.customer_id} {key.logical_date.day}"
+
+
+def test_a_wrong_view_is_named_and_made_again(agency: WarehouseDeployment) -> None:
+    """W46: rows by status, sums and other values by verify; one that is gone, and one that cannot be read."""
+    agency.tamper("CREATE OR REPLACE VIEW google_ads.campaign_history AS FROM main.campaign LIMIT 0")
+    daily = "SELECT sql FROM duckdb_views() WHERE view_name = 'campaign_daily'"
+    ((sql,),) = agency.query(daily)
+    agency.tamper(sql.replace("CREATE VIEW", "CREATE OR REPLACE VIEW").replace("sum(clicks)", "max(clicks) + 1"))
+    agency.tamper("DROP VIEW reporting.freshness")
+    before = agency.path.read_bytes()
+    with agency.consumer() as consumer:
+        found, verified = status(consumer, agency.warehouse), verify(consumer, agency.warehouse)
+        assert agency.path.read_bytes() == before
+        assert not found
+        assert not found.views_current
+        assert {one.view for one in found.views} == {"google_ads.campaign_history", "reporting.freshness"}
+        assert not verified
+        assert verified.differences == ()
+        clicks = [one for one in verified.views if one.view == "reporting.campaign_daily"]
+        assert [(one.name, one.expected, one.found) for one in clicks] == [("sum of clicks", 49, 59)]
+        (gone,) = (one for one in verified.to_document()["views"] if one["view"] == "reporting.freshness")
+        assert "does not exist" in gone["found"]
+        agency.load(reconcile=True)
+        assert status(consumer, agency.warehouse)
+        assert verify(consumer, agency.warehouse)

@@ -40,6 +40,16 @@ class Definitions:
         views = [[view.schema, view.name, view.query, view.meaning] for view in self.views]
         return hashlib.sha256(json.dumps([views, self.catalogue], sort_keys=True).encode()).hexdigest()
 
+    def are_there(self, connection: duckdb.DuckDBPyConnection, fingerprint: str) -> bool:
+        """Whether the warehouse has them: those of `fingerprint`, and each view as it was made.
+
+        A view that something else replaced has lost its comment.
+        """
+        there = connection.execute(
+            "SELECT schema_name, view_name, comment FROM duckdb_views() WHERE database_name = current_database()"
+        ).fetchall()
+        return fingerprint == self.fingerprint and {(v.schema, v.name, v.meaning) for v in self.views} <= set(there)
+
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Put them in place of the views that are there; raises `TableTakenError` for a table of such a name."""
         tables = connection.execute(

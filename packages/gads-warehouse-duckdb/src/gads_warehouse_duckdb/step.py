@@ -106,7 +106,7 @@ class StepTransaction:
     def _record_step(self) -> None:
         step = self._step
         definitions = Definitions(self._tables.all())
-        if self._before is None or self._before.definitions != definitions.fingerprint:
+        if self._before is None or not definitions.are_there(self._connection, self._before.definitions):
             definitions.write(self._connection)
         state = WarehouseState(step.source, step.to, definitions.fingerprint, self._load_id)
         write_state(self._connection, state, step.at)

@@ -20,6 +20,7 @@ from gads_domain.ports.warehouse import (
     PartitionContent,
     QueryResult,
     Replacement,
+    ViewFigure,
     WarehousePosition,
 )
 from gads_domain.run import RunId
@@ -33,6 +34,9 @@ from gads_warehouse_duckdb.payload_rows import of_one_version
 from gads_warehouse_duckdb.report_tables import ReportTables
 from gads_warehouse_duckdb.state import find_state
 from gads_warehouse_duckdb.step import StepTransaction
+from gads_warehouse_duckdb.views.checks import check_of
+from gads_warehouse_duckdb.views.expectation_checks import expectation_checks
+from gads_warehouse_duckdb.views.figures import compared
 
 _SQL = statements_of("gads_warehouse_duckdb", "warehouse.sql")
 
@@ -119,11 +123,26 @@ class DuckDbWarehouse:
                     measured[content.key, content.run_id] = content
         return [measured.get((one.partition.key, one.partition.run_id)) or _empty(one) for one in replacements]
 
+    def view_figures(self, *, counts_only: bool = False) -> list[ViewFigure]:
+        """Figures of each view, with `counts_only` the number of its rows."""
+        with self._opened() as found:
+            state = find_state(found)
+            if state is None:
+                return []
+            tables = ReportTables(found).all()
+            checks = expectation_checks(found, state.source, find_expected(found, state.source))
+            return [
+                figure
+                for view in Definitions(tables).views
+                if (check := checks.get(view.name) or check_of(view.schema, view.name, tables)) is not None
+                for figure in compared(found, f"{view.schema}.{view.name}", check, counts_only=counts_only)
+            ]
+
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""
         with self._opened() as found:
             state = find_state(found)
-            return state is None or state.definitions == Definitions(ReportTables(found).all()).fingerprint
+            return state is None or Definitions(ReportTables(found).all()).are_there(found, state.definitions)
 
     def query(self, sql: str) -> QueryResult:
         """The result of one SQL query to the tables. Raises `UsageError` if it cannot be answered."""

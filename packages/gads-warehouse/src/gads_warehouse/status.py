@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.completeness import Completeness
-from gads_domain.ports.warehouse import FullLoad, Warehouse, WarehousePosition
+from gads_domain.ports.warehouse import FullLoad, ViewFigure, Warehouse, WarehousePosition
 from gads_warehouse.comparison import ReportComparison, compare, state_of
 
 if TYPE_CHECKING:  # it brings Arrow
@@ -46,18 +46,23 @@ class WarehouseStatus:
     reports: tuple[ReportStatus, ...]
     invalid_identity: Mapping[str, int]
     """The number of rows and pointers that belong to no possible partition, by table."""
+    views: tuple[ViewFigure, ...]
+    """The views whose number of rows is not what the tables give for it."""
+    views_current: bool
+    """Whether all views are as this software makes them."""
     completeness: Completeness
     """What is expected and due, and not authoritative: tables that equal the ledger may lack it all the same."""
 
     def __bool__(self) -> bool:
         differs = any(one.behind or one.orphaned or one.mismatched for one in self.reports)
-        return not differs and not self.invalid_identity and self.full_load is None
+        views = self.views_current and not self.views
+        return not differs and not self.invalid_identity and self.full_load is None and views
 
     def to_document(self) -> dict[str, Any]:
         """The comparison as JSON."""
         load, completeness = self.full_load, self.completeness
         return {
-            "version": 2,
+            "version": 3,
             "position": None if self.loaded is None else self.loaded.position,
             "full_load": None
             if load is None
@@ -71,11 +76,16 @@ class WarehouseStatus:
             },
             "reports": [asdict(one) for one in self.reports],
             "invalid_identity": dict(self.invalid_identity),
+            "views_current": self.views_current,
+            "views": [asdict(one) for one in self.views],
         }
 
 
 def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:
-    """Compare all pointers with the ledger; no payload is read. Raises `OtherLedgerError`."""
+    """Compare all pointers with the ledger, and the views' rows with the tables'; no payload is read.
+
+    Raises `OtherLedgerError`.
+    """
     state = state_of(consumer, warehouse)
     found = compare(consumer, warehouse)
     return WarehouseStatus(
@@ -84,6 +94,8 @@ def status(consumer: Consumer, warehouse: Warehouse) -> WarehouseStatus:
         found.position,
         tuple(_of_report(one) for one in found.reports),
         found.invalid_identity,
+        tuple(one for one in warehouse.view_figures(counts_only=True) if not one.agrees),
+        warehouse.is_current(),
         _completeness(consumer),
     )
 

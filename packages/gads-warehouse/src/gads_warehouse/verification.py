@@ -1,9 +1,9 @@
-"""Tables against authoritative payloads: rows, sums of all metrics, and whether the rows are equal at all."""
+"""Tables against authoritative payloads: rows, sums of all metrics, equal rows at all; and views against tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from math import isclose
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import PartitionContent, Warehouse, WarehousePosition
+from gads_domain.ports.warehouse import PartitionContent, ViewFigure, Warehouse, WarehousePosition
 from gads_domain.run import RunId
 from gads_warehouse.comparison import ReportComparison, compare, state_of
 from gads_warehouse.payload_copies import loading_order, payload_copies
@@ -67,9 +67,11 @@ class Verification:
     differences: tuple[Difference, ...]
     invalid_identity: Mapping[str, int]
     """The number of rows and pointers that belong to no possible partition, by table."""
+    views: tuple[ViewFigure, ...]
+    """The figures of views that are not what the tables give for them."""
 
     def __bool__(self) -> bool:
-        return not self.differences and not self.invalid_identity
+        return not self.differences and not self.invalid_identity and not self.views
 
     def to_document(self) -> dict[str, Any]:
         """The verification as JSON."""
@@ -86,13 +88,14 @@ class Verification:
             for one in self.differences
         ]
         return {
-            "version": 2,
+            "version": 3,
             "position": None if self.loaded is None else self.loaded.position,
             "ledger_position": self.ledger.position,
             "partitions": self.partitions,
             "rows": self.rows,
             "differences": differences,
             "invalid_identity": dict(self.invalid_identity),
+            "views": [asdict(one) for one in self.views],
         }
 
 
@@ -103,7 +106,7 @@ def verify(
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verification:
-    """Read all authoritative payloads and compare them with the tables; changes nothing.
+    """Read all authoritative payloads and compare them with the tables, and these with the views; changes nothing.
 
     Raises `OtherLedgerError`, and `PartitionAlteredError` or `PartitionGoneError` for a payload that cannot be read.
     """
@@ -130,7 +133,8 @@ def verify(
                 progress(partitions)
     differences.sort(key=lambda one: (one.key, one.kind, one.column or ""))
     loaded = state if isinstance(state, WarehousePosition) else None
-    return Verification(loaded, found.position, partitions, rows, tuple(differences), found.invalid_identity)
+    views = tuple(one for one in warehouse.view_figures() if not one.agrees)
+    return Verification(loaded, found.position, partitions, rows, tuple(differences), found.invalid_identity, views)
 
 
 def _pointer_differences(report: ReportComparison) -> Iterator[Difference]:

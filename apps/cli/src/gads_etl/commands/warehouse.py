@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from gads_etl.printing import Format, counted, print_json, print_note, print_tab
 from gads_etl.signals import interrupted_by_sigterm
 
 if TYPE_CHECKING:
+    from gads_domain.ports.warehouse import ViewFigure
     from gads_pipeline import Pipeline
     from gads_warehouse import LoadReport, WarehouseStatus
 
@@ -37,7 +38,7 @@ def load(
 
 @app.command("status")
 def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
-    """Show what is loaded, behind and orphaned, by report. Exits with 1 if the tables are not where the ledger is."""
+    """Show what is loaded, behind and orphaned, by report. Exits with 1 if tables or views differ from the ledger."""
     with interrupted_by_sigterm():
         found = open_pipeline(config).warehouse_status()
     if format_ is Format.JSON:
@@ -47,6 +48,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
         print_note(f"{_position(found)}; the ledger is at position {found.ledger.position}")
         _print_invalid_identity(found.invalid_identity)
+        _print_views(found.views, current=found.views_current)
         if found.completeness.gaps:
             missing = counted(found.completeness.days, "day")
             print_note(f"{missing} expected and not authoritative: see gads-etl state gaps")
@@ -57,7 +59,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
 
 @app.command("verify")
 def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
-    """Compare rows and sums of all metrics with the sealed payloads, and name every difference. Changes nothing."""
+    """Compare rows, sums and views with the sealed payloads, and name every difference. Changes nothing."""
     with interrupted_by_sigterm():
         found = open_pipeline(config).verify_warehouse()
     document = found.to_document()
@@ -72,6 +74,7 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
             f"{counted(len(found.differences), 'difference')}"
         )
         _print_invalid_identity(found.invalid_identity)
+        _print_views(found.views)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
@@ -112,3 +115,12 @@ def _print_invalid_identity(counts: Mapping[str, int]) -> None:
         print_note(
             f"{number:,} rows of {table} have no valid identity; gads-etl warehouse load --reconcile removes them"
         )
+
+
+def _print_views(differing: Sequence[ViewFigure], *, current: bool = True) -> None:
+    for one in differing[:10]:
+        print_note(f"view {one.view}: {one.name}: expected {one.expected}, found {one.found}")
+    if len(differing) > 10:
+        print_note(f"{counted(len(differing) - 10, 'more figure')} of views differ; --format json has all of them")
+    if differing or not current:
+        print_note("the views are not as they should be; gads-etl warehouse load makes those again that were changed")

@@ -250,6 +250,7 @@ class WarehouseLaws(ModelLaws):
         assert [*warehouse.reports(), *warehouse.pointers("campaign"), *warehouse.mismatched()] == []
         assert list(warehouse.contents("campaign")) == []
         assert dict(warehouse.invalid_identity()) == {}
+        assert warehouse.view_figures() == []
         assert warehouse.is_current()
         with pytest.raises(UsageError):
             warehouse.query("SELECT 1")
@@ -431,3 +432,20 @@ class WarehouseLaws(ModelLaws):
             warehouse.apply(step(now, position_of(9, "ledger-b")))
         story.require_shown()
         assert warehouse.full_load() == now
+
+    @law("Warehouse", 14)
+    def test_views_show_what_the_tables_hold(
+        self, story: Story, warehouse: Warehouse, break_view: Callable[[], None]
+    ) -> None:
+        story.begin(3)
+        figures = warehouse.view_figures()
+        assert [one for one in figures if not one.agrees] == []
+        counts = warehouse.view_figures(counts_only=True)
+        assert {one.view for one in counts} == {one.view for one in figures}
+        assert set(counts) < set(figures)
+        break_view()
+        assert not warehouse.is_current()
+        assert [one for one in warehouse.view_figures(counts_only=True) if not one.agrees] != []
+        story.apply(position_of(3), position_of(4), [story.replacement(key_of(3), 1)])
+        assert warehouse.is_current()
+        assert [one for one in warehouse.view_figures() if not one.agrees] == []

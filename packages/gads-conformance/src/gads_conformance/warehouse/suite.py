@@ -22,6 +22,8 @@ class WarehouseSuite:
     )
     plant_invalid = required("Adds rows and a pointer of the report `campaign` whose account, day or run is invalid.")
 
+    break_view = required("Replaces a view of the report `campaign` by one that shows fewer rows.")
+
     @pytest.fixture
     def base(self, tmp_path: Path) -> Path:
         """The folder that a relative path in `warehouse_url` starts from."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import isclose, isnan
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -140,6 +141,30 @@ class QueryResult:
     rows: tuple[tuple[Any, ...], ...]
 
 
+Figure = int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewFigure:
+    """A count, sum or checksum of a view: as the rows of the tables give it, and as the view shows it.
+
+    `found` of a view that cannot be read says why.
+    """
+
+    view: str
+    name: str
+    expected: Figure
+    found: Figure
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the two are equal: fractions up to what the order of adding up makes."""
+        one, other = self.expected, self.found
+        if isinstance(one, int | float) and isinstance(other, int | float):
+            return one == other or isclose(one, other, rel_tol=1e-9) or (isnan(one) and isnan(other))
+        return one == other
+
+
 class Warehouse(Protocol):
     """Tables of rows, a pointer for each partition, and the position that both are equal to.
 
@@ -164,6 +189,8 @@ class Warehouse(Protocol):
     12. After a step to a `FullLoad` the warehouse has what the step loaded and no position, and `full_load` returns
         it; a step from it continues the load or, with a position, ends it.
     13. `expected` is what the last step that had any brought, in the same transaction as the rest of that step.
+    14. After each step every figure of `view_figures` agrees. A view that something else changed is in a figure that
+        does not, `is_current` is false, and the next step makes the view again.
 
     Any method raises `HeldElsewhereError` if another process holds what it needs, `StorageError` if the storage fails,
     `UnsupportedContractError` for a warehouse of another major version of the contract.
@@ -198,6 +225,12 @@ class Warehouse(Protocol):
 
     def measure(self, replacements: Sequence[Replacement]) -> list[PartitionContent]:
         """The contents that these payloads would have, in their order."""
+
+    def view_figures(self, *, counts_only: bool = False) -> list[ViewFigure]:
+        """Figures of each view that readers rely on; what is expected comes from the tables without the view's query.
+
+        With `counts_only` the number of rows alone.
+        """
 
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""

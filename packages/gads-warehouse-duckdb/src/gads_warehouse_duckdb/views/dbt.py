@@ -73,7 +73,7 @@ def _history(source: Mapping[str, Any], columns: Sequence[ViewColumn], tables: S
     for rank, table in enumerate(used):
         values = [CUSTOMER_ID, *(f"{column.value(table)} AS {column.name}" for column in own)]
         for column in attributes:
-            values.append(f"{_said(column, table)} AS {column.name}")
+            values.append(f"{said(column, table)} AS {column.name}")
         selects.append(_SQL["described"].format(columns=", ".join(values), rank=rank, rows=_rows(table)))
     return _SQL["history"].format(
         described="\n    UNION ALL\n    ".join(selects),
@@ -84,13 +84,13 @@ def _history(source: Mapping[str, Any], columns: Sequence[ViewColumn], tables: S
     )
 
 
-def _said(column: ViewColumn, table: ReportTable) -> str:
-    """What the rows of `table` say of an attribute; null where their schema version does not have it."""
-    said = f"{{'v': {column.value(table)}}}"
+def said(column: ViewColumn, table: ReportTable) -> str:
+    """What the rows of `table` say of an attribute, a struct; null where their schema version does not have it."""
+    value = f"{{'v': {column.value(table)}}}"
     versions = [version for version in table.versions if column.sources(table, version)]
     if len(versions) == len(table.versions):
-        return said
-    return f"CASE WHEN _schema_version IN ({', '.join(map(str, versions))}) THEN {said} END" if versions else "NULL"
+        return value
+    return f"CASE WHEN _schema_version IN ({', '.join(map(str, versions))}) THEN {value} END" if versions else "NULL"
 
 
 def _shown(

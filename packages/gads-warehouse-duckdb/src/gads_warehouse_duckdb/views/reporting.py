@@ -10,8 +10,8 @@ from gads_warehouse_duckdb.views.definition import ViewColumn, ViewDefinition, a
 
 _MICROS = "_micros"
 
-_ACCOUNT_REPORTS = ("customer", "customer_client", "account")
-_ACCOUNT = [
+ACCOUNT_REPORTS = ("customer", "customer_client", "account")
+ACCOUNT = [
     ViewColumn.parse(line)
     for line in (
         "customer_id VARCHAR customer_client_id _customer_id",
@@ -24,8 +24,8 @@ _ACCOUNT = [
 ]
 """The reports that describe accounts, the best first, and what they say, first of which account."""
 
-_CAMPAIGN_REPORTS = ("campaign_settings", "campaign")
-_CAMPAIGN = [
+CAMPAIGN_REPORTS = ("campaign_settings", "campaign")
+CAMPAIGN = [
     ViewColumn.parse(line)
     for line in (
         "customer_id VARCHAR _customer_id",
@@ -44,7 +44,7 @@ def reporting_views(tables: Sequence[ReportTable]) -> list[ViewDefinition]:
     ]
     campaign = tables_of_reports(tables, ["campaign"])
     if any_gives([ViewColumn("", "", ("campaign_id",)), ViewColumn("", "", ("metrics_clicks",))], campaign):
-        views.append(_campaign_daily(campaign, tables_of_reports(tables, _CAMPAIGN_REPORTS)))
+        views.append(_campaign_daily(campaign, tables_of_reports(tables, CAMPAIGN_REPORTS)))
     by_report: dict[str, list[ReportTable]] = {}
     for table in tables:
         by_report.setdefault(table.report, []).append(table)
@@ -116,44 +116,51 @@ def _all_versions(report: str, tables: Sequence[ReportTable]) -> ViewDefinition:
 
 
 def _accounts(tables: Sequence[ReportTable]) -> ViewDefinition:
-    described = _said(_ACCOUNT, tables_of_reports(tables, _ACCOUNT_REPORTS), f"{LOGICAL_DATE} AS as_of, ")
+    described = _said(ACCOUNT, tables_of_reports(tables, ACCOUNT_REPORTS), f"{LOGICAL_DATE} AS as_of, ")
     return _view(
-        "accounts", described="".join(f"\n    UNION ALL {one}" for one in described), latest=_latest(_ACCOUNT[1:])
+        "accounts", described="".join(f"\n    UNION ALL {one}" for one in described), latest=_latest(ACCOUNT[1:])
     )
 
 
 def _campaign_daily(tables: Sequence[ReportTable], naming: Sequence[ReportTable]) -> ViewDefinition:
-    added_up = tables_of("gads_warehouse_duckdb", "views/metrics.toml")["added_up"]
-    metrics = [metric for metric in metrics_of(tables) if metric.name in added_up]
+    metrics = added_up(tables)
     totals = []
-    for metric in sorted(metrics, key=lambda one: added_up.index(one.name)):
+    for metric in metrics:
         whole = metric.kind == "BIGINT"
         totals.append(f"sum({metric.name}){'::BIGINT' if whole else ''} AS {metric.name}")
         if whole and metric.name.endswith(_MICROS):
             totals.append(f"sum({_exact(metric.name)}) AS {metric.name.removesuffix(_MICROS)}")
     shown = [
-        f"SELECT {LOGICAL_DATE} AS day, {_listed([*_CAMPAIGN, *metrics], table)}, {RUN_ID} AS run_id FROM {table.place}"
+        f"SELECT {LOGICAL_DATE} AS day, {listed([*CAMPAIGN, *metrics], table)}, {RUN_ID} AS run_id FROM {table.place}"
         for table in tables
     ]
     return _view(
         "campaign_daily",
         name=", ".join(table.name for table in tables),
         shown="\n    UNION ALL ".join(shown),
-        named="\n    UNION ALL ".join(_said(_CAMPAIGN, naming)),
+        named="\n    UNION ALL ".join(_said(CAMPAIGN, naming)),
         totals=", ".join(totals),
-        latest=_latest(_CAMPAIGN[2:]),
+        latest=_latest(CAMPAIGN[2:]),
     )
+
+
+def added_up(tables: Sequence[ReportTable]) -> list[ViewColumn]:
+    """The metrics of these tables whose values can be added up, in their order."""
+    names = tables_of("gads_warehouse_duckdb", "views/metrics.toml")["added_up"]
+    found = [metric for metric in metrics_of(tables) if metric.name in names and metric.kind in ("BIGINT", "DOUBLE")]
+    return sorted(found, key=lambda metric: names.index(metric.name))
 
 
 def _said(columns: Sequence[ViewColumn], tables: Sequence[ReportTable], more: str = "") -> list[str]:
     """What each table says of `columns`, and when: a worse table says it a second before a better one."""
     return [
-        f"SELECT {_listed(columns, table)}, {more}{LOGICAL_DATE} - INTERVAL {rank} SECOND AS said_at FROM {table.place}"
+        f"SELECT {listed(columns, table)}, {more}{LOGICAL_DATE} - INTERVAL {rank} SECOND AS said_at FROM {table.place}"
         for rank, table in enumerate(tables)
     ]
 
 
-def _listed(columns: Sequence[ViewColumn], table: ReportTable) -> str:
+def listed(columns: Sequence[ViewColumn], table: ReportTable) -> str:
+    """The columns as they are selected from `table`."""
     return ", ".join(f"{column.value(table)} AS {column.name}" for column in columns)
 
 
