@@ -76,11 +76,11 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
     with duckdb.connect(str(deployment.path)) as opened:
         opened.execute("UPDATE gads.accounts SET name = 'Account ' || customer_id")
         opened.execute("INSERT INTO gads.held VALUES ('1', 'campaign', DATE '2024-06-02')")
-        for table in ("campaign", "campaign__v2"):
+        for name in ("campaign", "campaign__v2"):
             # Several rows a day a campaign, and a later day.
-            opened.execute(f"INSERT INTO {table} SELECT * FROM {table}")
+            opened.execute(f"INSERT INTO {name} SELECT * FROM {name}")
             opened.execute(
-                f"INSERT INTO {table} SELECT * REPLACE (_logical_date + 9 AS _logical_date) FROM {table} "
+                f"INSERT INTO {name} SELECT * REPLACE (_logical_date + 9 AS _logical_date) FROM {name} "
                 "WHERE _customer_id IN ('6', '24')"
             )
         for table in ReportTables(opened).all():
@@ -98,12 +98,12 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
                 }[column.type]
                 if column != CAMPAIGN:
                     opened.execute(f"UPDATE {table.place} SET {column.name} = {value}")
-        for table, rows in (
+        for name, rows in (
             ("campaign", "_customer_id = '1' AND campaign_id = 1"),
             ("campaign", "_logical_date > '2024-06-09'"),
             ("campaign__v2", "_customer_id = '1' OR _logical_date > '2024-06-09'"),
         ):
-            opened.execute(f"UPDATE {table} SET campaign_name = NULL WHERE {rows}")
+            opened.execute(f"UPDATE {name} SET campaign_name = NULL WHERE {rows}")
         yield opened
 
 
@@ -146,7 +146,7 @@ def test_every_column_is_in_a_figure(connection: duckdb.DuckDBPyConnection, subj
         # The ids of rows are of no column.
         columns.pop("_fivetran_id", None)
         of_null = {name: f"NULL::{kind}" for name, kind in columns.items()}
-        of_others = {}
+        of_others: dict[str, str] = {}
         for kind in set(columns.values()) - {"BOOLEAN"}:
             names = [name for name, one in columns.items() if one == kind]
             if len(names) > 1:
