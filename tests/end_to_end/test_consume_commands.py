@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -55,6 +56,22 @@ def test_columns_are_chosen_by_name(gads_etl: Any, demo: Path, tmp_path: Path) -
         done = gads_etl(*preview, *wrong)
         assert (done.code, done.out) == (2, ""), done.err
         assert "hint: " in done.err
+
+
+def test_paths_are_a_manifest_of_the_authoritative_files(gads_etl: Any, demo: Path, tmp_path: Path) -> None:
+    config = ("campaign", "-c", demo)
+    listed = gads_etl("consume", "paths", *config)
+    (tmp_path / "campaign.txt").write_text(listed.out)
+    facts = gads_etl("consume", "paths", *config, "--format", "json").json
+    assert [file["path"] for file in facts["files"]] == listed.out.split()
+    assert f"{len(facts['files'])} files as of" in listed.err
+    rows = duckdb.execute(
+        f"SET VARIABLE files = (SELECT list(column0) FROM read_csv('{tmp_path}/campaign.txt', header = false)); "
+        "SELECT count(*) FROM read_parquet(getvariable('files'))"
+    ).fetchone()
+    assert rows == (sum(file["record_count"] for file in facts["files"]),)
+    refused = gads_etl("consume", "paths", *config, "--complete", "--since", "2020-01-01")
+    assert (refused.code, refused.out) == (1, "")
 
 
 def test_changes_go_on_where_they_ended(gads_etl: Any, demo: Path) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import gads_consumer
@@ -51,6 +52,13 @@ def test_every_snippet_runs(project: Path) -> None:
     assert "2024-06-12" in done.stdout
     assert "restated" in done.stdout
     assert (project / "june.parquet.manifest.json").exists()
+
+
+def test_the_frame_of_pandas_keeps_integers_exact_beside_nulls() -> None:
+    (call,) = re.findall(r"\.(to_pandas\(.*?\))", "".join(SNIPPETS))
+    table = pa.table({"metrics_cost_micros": pa.array([2**53 + 1, None, -(2**63)], pa.int64())})
+    frame = eval(f"table.{call}", {"table": table})
+    assert frame["metrics_cost_micros"].tolist() == [2**53 + 1, None, -(2**63)]
 
 
 def _run_here(code: str) -> None:

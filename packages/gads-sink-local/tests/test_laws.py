@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance import JointSealLaws, SinkLaws, SinkSuite, SweepAhead, SweepLaws
+from gads_conformance import AddressLaws, JointSealLaws, SinkLaws, SinkSuite, SweepAhead, SweepLaws
 from gads_domain.ports.sink import LEAST_SWEEP_AGE
 from gads_sink_local.sweep import sweep
 
@@ -39,6 +39,10 @@ class InAFolder(SinkSuite):
 
 class TestLocalSink(InAFolder, SinkLaws):
     """What every sink is held to."""
+
+
+class TestAddresses(InAFolder, AddressLaws):
+    """What a sink is held to whose files others open."""
 
 
 class TestSealingTogether(InAFolder, JointSealLaws):

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance import SinkLaws
+from gads_conformance import AddressLaws, SinkLaws
 from gads_conformance.sink.reader_laws import ReaderLaws
 from gads_conformance.sink.suite import Effort
 from gads_testing.s3.servers import Storage
@@ -23,7 +23,7 @@ class TestS3SinkOnMoto(SinkLaws):
         return Storage(moto_endpoint, bucket_name, "deep/raw", (), moto)
 
 
-class TestS3SinkAtTheRootOfABucket(ReaderLaws):
+class TestS3SinkAtTheRootOfABucket(ReaderLaws, AddressLaws):
     """The same without a prefix, where paths and keys are one; in part, since the rest is the same."""
 
     @pytest.fixture

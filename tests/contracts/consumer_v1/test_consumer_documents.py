@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,6 +31,7 @@ from gads_consumer.errors import (
     PartitionAlteredError,
     PartitionGoneError,
     PastUnknownError,
+    SchemaMismatchError,
     SinkLostError,
     UnknownReportError,
 )
@@ -370,6 +372,32 @@ def test_c34_a_copy_is_what_was_sealed_or_an_error(
     again = consumer.copy_payloads(partitions, folder)
     with pytest.raises(PartitionAlteredError):
         list(again)
+
+
+def test_c41_the_files_of_a_snapshot_are_one_run_a_day(deployment: LocalDeployment, consumer: Consumer) -> None:
+    """DuckDB reads the listed files as they are, and a day that is taken again is not there twice."""
+    deployment.make_days_authoritative(range(3), 1, rows=5)
+    deployment.seal_invalid(key_of(1, 1), 2)
+    before = consumer.snapshot("campaign")
+    listed = [file.path for file in before.files()]
+    deployment.make_authoritative(key_of(1, 2), 3, 8)
+    files = consumer.snapshot("campaign").files()
+    assert [file.partition for file in files] == list(consumer.snapshot("campaign").partitions)
+    assert [(file.path, file.size) for file in files] == [
+        (str(path := deployment.payload(one.partition.key, one.partition.run_id)), path.stat().st_size) for one in files
+    ]
+    counted = "SELECT count(*), count(DISTINCT segments_date) FROM read_parquet($1)"
+    assert duckdb.execute(counted, [[file.path for file in files]]).fetchone() == (18, 3)
+    assert [file.path for file in before.files()] == listed
+    assert duckdb.execute(counted, [listed]).fetchone() == (15, 3)
+    deployment.make_authoritative(key_of(1, 3), 4, columns=(*COLUMNS, LABELS), schema_version=2)
+    mixed = consumer.snapshot("campaign")
+    with pytest.raises(SchemaMismatchError):
+        mixed.files()
+    assert len(mixed.files(unify=True)) == 4
+    (deployment.folder(key_of(1, 0), run_of(1)) / "metadata.json").unlink()
+    with pytest.raises(PartitionGoneError):
+        before.files()
 
 
 # The contract itself

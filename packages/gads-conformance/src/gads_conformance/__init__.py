@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gads_conformance.ledger.laws import LedgerLaws as LedgerLaws
     from gads_conformance.report_source import ReportSourceLaws as ReportSourceLaws
     from gads_conformance.sink.laws import SinkLaws as SinkLaws
+    from gads_conformance.sink.optional_laws import AddressLaws as AddressLaws
     from gads_conformance.sink.optional_laws import JointSealLaws as JointSealLaws
     from gads_conformance.sink.optional_laws import SweepAhead as SweepAhead
     from gads_conformance.sink.optional_laws import SweepLaws as SweepLaws
@@ -33,7 +34,7 @@ else:
             ".ledger.laws": "LedgerLaws",
             ".report_source": "ReportSourceLaws",
             ".sink.laws": "SinkLaws",
-            ".sink.optional_laws": "JointSealLaws SweepAhead SweepLaws",
+            ".sink.optional_laws": "AddressLaws JointSealLaws SweepAhead SweepLaws",
             ".sink.suite": "Backdoor SinkSuite",
             ".validator": "ValidatorLaws",
             ".warehouse.laws": "WarehouseLaws",

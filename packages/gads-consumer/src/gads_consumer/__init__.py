@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gads_consumer.file_export import export as export
     from gads_consumer.file_export import preview as preview
     from gads_consumer.payloads import PayloadCopy as PayloadCopy
+    from gads_consumer.payloads import PayloadFile as PayloadFile
     from gads_consumer.scan import Scan as Scan
     from gads_consumer.snapshot import Snapshot as Snapshot
     from gads_domain.current_partition import CurrentPartition as CurrentPartition
@@ -45,7 +46,7 @@ else:
             ".errors": "IncompleteError LedgerAbsentError ManifestError NewerContractError NothingAuthoritativeError "
             "PartitionAlteredError PartitionGoneError PastUnknownError SchemaMismatchError UnknownReportError",
             ".file_export": "ExportFormat export preview",
-            ".payloads": "PayloadCopy",
+            ".payloads": "PayloadCopy PayloadFile",
             ".scan": "Scan",
             ".snapshot": "Snapshot",
             "gads_domain.current_partition": "CurrentPartition",

@@ -8,17 +8,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from gads_consumer.atomic_file import storage_error
 from gads_consumer.errors import NewerContractError, PartitionAlteredError, PartitionGoneError
 from gads_domain.current_partition import CurrentPartition
-from gads_domain.errors import DamagedPartitionError, NotSealedError, UnsupportedContractError
+from gads_domain.errors import ConfigurationError, DamagedPartitionError, NotSealedError, UnsupportedContractError
 from gads_domain.metadata import PartitionMetadata, TableSchema
 from gads_domain.metadata_codec import decode_known_seal
-from gads_domain.ports.sink import RawReader
+from gads_domain.ports.sink import AddressedReader, RawReader
 
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 """A payload up to this size is read whole, once; a larger one is summed in one pass and decoded in another."""
@@ -83,6 +83,28 @@ class PayloadCopy:
     schema: TableSchema
     path: Path
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadFile:
+    """A partition's payload where it is sealed: its path or URL, and its size in bytes."""
+
+    partition: CurrentPartition
+    path: str
+    size: int
+
+    def to_record(self) -> dict[str, Any]:
+        """The file as JSON."""
+        one = self.partition
+        return {
+            "path": self.path,
+            "customer_id": one.customer_id,
+            "logical_date": one.logical_date.isoformat(),
+            "run_id": one.run_id.value,
+            "record_count": one.record_count,
+            "schema_version": one.schema_version,
+            "bytes": self.size,
+        }
 
 
 class PayloadReader:
@@ -181,6 +203,26 @@ def worked_ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def located(partitions: Sequence[CurrentPartition], reader: RawReader) -> list[PayloadFile]:
+    """The payloads of `partitions` where they are sealed, in their order; reads each seal and no payload.
+
+    Raises what `read_seal` raises, and `ConfigurationError` for a sink whose files other programs cannot open.
+    """
+    if not isinstance(reader, AddressedReader):
+        raise ConfigurationError(
+            "the sink cannot say where its files are", hint="read the snapshot itself, or export it to a file"
+        )
+
+    def name(group: list[CurrentPartition]) -> list[PayloadFile]:
+        metadata = [read_seal(reader, partition).metadata for partition in group]
+        return [
+            PayloadFile(partition, reader.address(partition.key, one.run_id, one.payload_name), one.payload_bytes)
+            for partition, one in zip(group, metadata, strict=True)
+        ]
+
+    return [file for group in worked_ahead(partitions, name) for file in group]
 
 
 def copied(

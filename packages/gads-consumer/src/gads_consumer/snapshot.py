@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from gads_consumer.atomic_file import write_atomically
 from gads_consumer.cursor import Cursor
+from gads_consumer.payloads import PayloadFile, located
 from gads_consumer.scan import BATCH_ROWS, Scan
 from gads_domain.account_days import DayRange
 from gads_domain.clock import iso_utc
@@ -171,6 +172,16 @@ class Snapshot:
         if unknown := [name for name in left_out if name not in known]:
             raise UsageError(f"no column is named {', '.join(unknown)}", hint=f"there are {', '.join(known)}")
         return [name for name in known if name not in left_out]
+
+    def files(self, *, unify: bool = False) -> list[PayloadFile]:
+        """The payloads of all partitions where they are sealed, for engines that read Parquet themselves.
+
+        They are what a folder of the sink is not: one run a day, without superseded runs and what failed. They stay
+        as they are whatever is restated meanwhile. Raises `SchemaMismatchError` for several schema versions unless
+        `unify`, `NothingAuthoritativeError`, `PartitionGoneError`, `PartitionAlteredError`, `ConfigurationError`.
+        """
+        _ = self.scan(unify=unify).schema  # one table, or an error
+        return located(self.partitions, self._reader)
 
     def to_table(self, *, identity: bool = False, unify: bool = False) -> pa.Table:
         """All rows at once; raises what reading raises (see `Scan`)."""

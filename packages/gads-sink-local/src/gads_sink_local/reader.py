@@ -83,6 +83,10 @@ class LocalReader:
             raise DamagedPartitionError(f"{payload_name} of {key} in run {run_id} is missing")
         return open(payload, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
 
+    def address(self, key: PartitionKey, run_id: RunId, payload_name: str) -> str:
+        """The absolute path of a payload; raises `InvalidValueError`."""
+        return str(self._root.absolute() / partition_prefix(key, run_id) / require_payload_name(payload_name))
+
     def _below(self, prefix: str) -> Iterator[tuple[PartitionKey, RunId]]:
         with reported(f"cannot list {self._root}"):
             self._require_folder()

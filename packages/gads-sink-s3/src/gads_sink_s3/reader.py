@@ -91,6 +91,11 @@ class S3Reader:
 
         return fetch
 
+    def address(self, key: PartitionKey, run_id: RunId, payload_name: str) -> str:
+        """The URL `s3://bucket/…` of a payload, without the endpoint; raises `InvalidValueError`."""
+        location, path = self._bucket.location, f"{partition_prefix(key, run_id)}/{require_payload_name(payload_name)}"
+        return f"s3://{location.bucket}/{location.key(path)}"
+
     def _below(self, prefix: str) -> Iterator[tuple[PartitionKey, RunId]]:
         with self._reported(f"cannot list {prefix or 'partitions'}"):
             for stored in self._bucket.below(prefix):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +29,18 @@ from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
 
+
+class PathFormat(StrEnum):
+    """How files are listed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 app = group_of_commands("Read authoritative partitions.")
+
+if TYPE_CHECKING:
+    from gads_pipeline import Pipeline
 
 ReportArgument = Annotated[str, typer.Argument(help="The report.")]
 AsOfOption = Annotated[
@@ -38,6 +51,9 @@ UnifyOption = Annotated[
     bool, typer.Option("--unify", help="Read across schema versions; columns that one lacks are null.")
 ]
 
+CompleteOption = Annotated[
+    bool, typer.Option("--complete", help="Refuse if a day is missing of the accounts named, or else configured.")
+]
 ColumnsOption = Annotated[
     str | None, typer.Option("--columns", metavar="NAME,...", help="Only these columns, in this order.")
 ]
@@ -89,10 +105,7 @@ def export(
     until: UntilOption = None,
     customer: CustomerOption = None,
     as_of: AsOfOption = None,
-    complete: Annotated[
-        bool,
-        typer.Option("--complete", help="Refuse if a day is missing of the accounts named, or else configured."),
-    ] = False,
+    complete: CompleteOption = False,
     identity: Annotated[
         bool, typer.Option("--identity", help="Add _customer_id, _logical_date and _run_id to every row.")
     ] = False,
@@ -111,7 +124,7 @@ def export(
 
     require_order(since, until)
     pipeline = open_pipeline(config)
-    named = customer or (pipeline.configuration.google_ads.customer_ids if complete else None) or None
+    named = _accounts(pipeline, customer, complete)
     with interrupted_by_sigterm(), pipeline.consumer() as consumer:
         snapshot = consumer.snapshot(
             report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
@@ -127,6 +140,39 @@ def export(
         print_json(done)
     else:
         sys.stdout.writelines(f"{name}: {value}\n" for name, value in done.items())
+
+
+@app.command("paths")
+def paths(
+    report: ReportArgument,
+    config: ConfigOption = DEFAULT_FILE,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    customer: CustomerOption = None,
+    as_of: AsOfOption = None,
+    complete: CompleteOption = False,
+    unify: UnifyOption = False,
+    format_: Annotated[PathFormat, typer.Option("--format", help="A path a line, or JSON.")] = PathFormat.TEXT,
+) -> None:
+    """List a report's authoritative Parquet files, for engines that read them where they are.
+
+    The folders of a sink also hold superseded runs and what failed; these files are one run a day. The text is a
+    manifest that DuckDB, Spark and BigQuery take.
+    """
+    require_order(since, until)
+    pipeline = open_pipeline(config)
+    with pipeline.consumer() as consumer:
+        named = _accounts(pipeline, customer, complete)
+        snapshot = consumer.snapshot(
+            report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
+        )
+        files, missing = snapshot.files(unify=unify), len(snapshot.missing)
+    if format_ is PathFormat.JSON:
+        records = [file.to_record() for file in files]
+        print_json({"report": report, "cursor": snapshot.cursor, "missing": missing, "files": records})
+    else:
+        sys.stdout.writelines(f"{file.path}\n" for file in files)
+        print_note(f"{counted(len(files), 'file')} as of {snapshot.cursor}; {missing:,} missing")
 
 
 @app.command("changes")
@@ -185,6 +231,10 @@ def gaps(
             print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _accounts(pipeline: Pipeline, named: list[str] | None, complete: bool) -> Sequence[str] | None:
+    return named or (pipeline.configuration.google_ads.customer_ids if complete else None) or None
 
 
 def _names(text: str | None) -> list[str] | None:

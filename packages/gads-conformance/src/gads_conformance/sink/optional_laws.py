@@ -1,4 +1,4 @@
-"""The laws of `SweepableSink` and `SealsTogether`, for the sinks that are one."""
+"""The laws of `SweepableSink`, `SealsTogether` and `AddressedReader`, for the sinks that are one."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +17,7 @@ from gads_domain.metadata import PartitionMetadata
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import (
     LEAST_SWEEP_AGE,
+    AddressedReader,
     Leftover,
     LeftoverKind,
     PartitionWriter,
@@ -98,6 +99,21 @@ class SweepLaws(SinkSuite):
             taken = [one.path for some in pool.map(lambda _: sweep_ahead(OLDER, False), range(3)) for one in some]
         assert len(set(taken)) == 8
         assert backdoor.names() == []
+
+
+class AddressLaws(SinkSuite):
+    """The law of `AddressedReader`. A subclass gives the fixtures of `SinkSuite`."""
+
+    @law("AddressedReader", 1)
+    def test_an_address_is_whole_and_ends_with_the_layout(self, sink: RawSink, reader: RawReader) -> None:
+        assert isinstance(reader, AddressedReader)
+        found = reader.address(sample_key(), _RUN, ORPHAN)  # of no partition that is there: nothing is asked
+        assert found.endswith(f"/{partition_prefix(sample_key(), _RUN)}/{ORPHAN}")
+        assert found.startswith("/") or "://" in found
+        assert isinstance(sink, AddressedReader)
+        assert sink.address(sample_key(), _RUN, ORPHAN) == found
+        with pytest.raises(InvalidValueError):
+            reader.address(sample_key(), _RUN, "../payload-0123456789abcdef.parquet")
 
 
 class JointSealLaws(SinkSuite):

@@ -178,6 +178,20 @@ class SweepableSink(Protocol):
 
 
 @runtime_checkable
+class AddressedReader(Protocol):
+    """A reader whose payloads other programs can open themselves.
+
+    Laws:
+
+    1. An address is an absolute path or a URL, and ends with the path that the layout gives the payload. It is the same
+       for every reader of one storage, and asks the storage nothing.
+    """
+
+    def address(self, key: PartitionKey, run_id: RunId, payload_name: str) -> str:
+        """Where the payload lies; raises `InvalidValueError` if the name cannot be a payload's."""
+
+
+@runtime_checkable
 class DescribableSink(Protocol):
     """A sink that can say what an operator should know of the storage it found."""
 
