@@ -116,13 +116,14 @@ class Execution:
         with closing(WorkerProcesses(self._count)) as pool, ExitStack() as opened:
             files = opened.enter_context(self._api_files())
             with open_ledger_reader(self.configuration) as reader:
-                expectations = reader.expectations(GOOGLE_ADS)
-            # What is wrong with the API's access is found before there is a ledger.
+                expectations, is_first = reader.expectations(GOOGLE_ADS), reader.ledger_id() is None
+            # What is wrong with the API's access is found before there is a ledger; later, when there is work.
             with self.stop.interrupting():
                 if needs_accounts(self.configuration, options, now, expectations):
                     connection = opened.enter_context(connected(self.configuration, files))
-                else:
+                elif is_first:
                     pool.open(WorkerSetup(self.configuration, files))
+            pool.factory = WorkerSetup(self.configuration, files)
             ledger = opened.enter_context(open_ledger_for_control_plane(self.configuration))
             if connection is not None:
                 with self.stop.interrupting():
