@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -323,6 +324,15 @@ def test_r38_a_slice_that_kills_is_put_on_record(deployment: SimulatedDeployment
         "worker_lost", "3 workers died while they worked on this slice", retryable=True
     )
     assert deployment.api.calls == []
+
+
+def test_a_storage_that_keeps_nothing_ends_the_run(deployment: SimulatedDeployment) -> None:
+    deployment.sink.seal = lambda *_sealed: None  # type: ignore[method-assign]
+    result = deployment.execute(deployment.plan())
+    assert result.stopped_by is not None
+    assert (result.stopped_by.code, result.stopped_by.scope.value) == ("storage", "storage")
+    assert re.fullmatch(r"the storage took \S+ of run \S+, and does not have it", result.stopped_by.message)
+    assert deployment.control.get(KEY).status is PENDING
 
 
 def test_r39_r40_acts_say_everything_and_nothing_happens_twice(deployment: SimulatedDeployment) -> None:

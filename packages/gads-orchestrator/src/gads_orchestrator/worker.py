@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from gads_domain.clock import Clock, require_not_ahead
 from gads_domain.control import Lease
-from gads_domain.errors import FailureReason, GadsError, LedgerError, UsageError
+from gads_domain.errors import FailureReason, GadsError, LedgerError, StorageError, UsageError
 from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import NOTHING_KNOWN, ReportSource, Sealed, Unchanged, Unsealed
@@ -133,8 +133,18 @@ class _Work:
         self._emit([self._extracted(outcome) for outcome in others])
         refused += self._confirm(unchanged)
         unsealed = {outcome.key: outcome.reason for outcome in others if isinstance(outcome, Unsealed)}
-        self.validate([outcome.key for outcome in others], unsealed)
+        for validation in self.validate([outcome.key for outcome in others], unsealed):
+            self._require_kept(validation)
         return result.stopped_by
+
+    def _require_kept(self, validation: PartitionValidation) -> None:
+        """Of a storage that answers well and keeps nothing, no seal is found when it is validated."""
+        key, run_id = validation.after.key, self._run
+        if all(result.run_id != run_id for result in validation.results) and run_id not in self._context.sink.runs(key):
+            raise StorageError(
+                f"the storage took {key} of run {run_id}, and does not have it",
+                hint="storage.sink has to name a server that keeps what it answers for, and no proxy in its place",
+            )
 
     def _confirm(self, unchanged: Sequence[Unchanged]) -> list[PartitionKey]:
         """Confirm the runs whose rows came again; the keys of those that are not authoritative any more."""

@@ -53,7 +53,10 @@ def probe(bucket: Bucket) -> Condition:
         found = _ask(bucket, path)
         written = found is not Condition.REFUSED
         if written and bucket.read(path) != _PROBE:
-            raise StorageError(f"{bucket.location} does not return what was written there")
+            raise StorageError(
+                f"{bucket.location} does not return what was written there",
+                hint="check that a server which keeps objects answers there, and no proxy in its place",
+            )
         if written and path not in {stored.path for stored in bucket.below(PROBES)}:
             raise StorageError(f"{bucket.location} does not list what was written there")
         bucket.remove(path)
