@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar, get_type_hints
@@ -72,6 +72,7 @@ class LazyGroup(CommandGroup):
             formatter.write_dl([(name, entry.line) for name, entry in self.entries.items()])
 
 
+@cache  # a program that runs several commands would wrap each again
 def _loaded(name: str, entry: LazyCommand) -> Any:
     target = getattr(import_module(entry.module), entry.name)
     if not isinstance(target, typer.Typer):
