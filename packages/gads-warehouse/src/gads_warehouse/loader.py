@@ -62,6 +62,14 @@ class LoadReport:
         """Whether anything was added, replaced or removed."""
         return bool(self.added or self.replaced or self.removed or self.strays)
 
+    def __str__(self) -> str:
+        would = "would be " if self.dry_run else ""
+        counts = f"{self.added:,} {would}added, {self.replaced:,} {would}replaced, {self.removed:,} {would}removed"
+        rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        strays = f"; {self.strays:,} rows or partitions of no known run {would}removed" if self.strays else ""
+        resumed = "; resumed an interrupted full load" if self.resumed else ""
+        return f"warehouse at position {self.after.position} of the ledger: {counts}; {rows}{strays}{resumed}"
+
     def to_document(self) -> dict[str, Any]:
         """The load as JSON."""
         return {

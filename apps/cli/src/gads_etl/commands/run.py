@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gads_etl.commands.warehouse import load_tables, print_load
+from gads_etl.commands.warehouse import load_tables
 from gads_etl.event_lines import EventLines, ServeTally
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
@@ -188,6 +188,6 @@ def _end(pipeline: Pipeline, outcome: Outcome, format_: Format) -> None:
             raise KeyboardInterrupt
     finally:
         if outcome.ended != Ending.STOPPED and pipeline.configuration.warehouse.load_after_run:
-            print_load(load_tables(pipeline))
+            print_note(str(load_tables(pipeline)))
     if code:
         raise typer.Exit(int(code))

@@ -33,7 +33,7 @@ def load(
 ) -> None:
     """Bring the tables to where the ledger is. Run twice, the second changes nothing."""
     report = load_tables(open_pipeline(config), reconcile=reconcile, dry_run=dry_run)
-    print_json(report.to_document()) if format_ is Format.JSON else print_load(report)
+    print_json(report.to_document()) if format_ is Format.JSON else print_note(str(report))
 
 
 @app.command("status")
@@ -89,18 +89,6 @@ def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = 
         )
 
 
-def print_load(report: LoadReport) -> None:
-    """A load in one line on stderr."""
-    would = "would be " if report.dry_run else ""
-    counts = f"{report.added:,} {would}added, {report.replaced:,} {would}replaced, {report.removed:,} {would}removed"
-    strays = f"; {report.strays:,} rows or partitions of no known run {would}removed" if report.strays else ""
-    resumed = "; resumed an interrupted full load" if report.resumed else ""
-    print_note(
-        f"warehouse at position {report.after.position} of the ledger: {counts}; "
-        f"{counted(report.rows, 'row')}{strays}{resumed}"
-    )
-
-
 def _position(found: WarehouseStatus) -> str:
     if found.full_load is not None:
         return (
@@ -119,8 +107,8 @@ def _print_invalid_identity(counts: Mapping[str, int]) -> None:
 
 def _print_views(differing: Sequence[ViewFigure], *, current: bool = True) -> None:
     for one in differing[:10]:
-        print_note(f"view {one.view}: {one.name}: expected {one.expected}, found {one.found}")
+        print_note(str(one))
     if len(differing) > 10:
         print_note(f"{counted(len(differing) - 10, 'more figure')} of views differ; --format json has all of them")
     if differing or not current:
-        print_note("the views are not as they should be; gads-etl warehouse load makes those again that were changed")
+        print_note("views are not what this version makes of the tables; gads-etl warehouse load makes them again")

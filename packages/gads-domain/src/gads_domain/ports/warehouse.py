@@ -164,6 +164,9 @@ class ViewFigure:
             return one == other or isclose(one, other, rel_tol=1e-9) or (isnan(one) and isnan(other))
         return one == other
 
+    def __str__(self) -> str:
+        return f"view {self.view}: {self.name}: expected {self.expected}, found {self.found}"
+
 
 class Warehouse(Protocol):
     """Tables of rows, a pointer for each partition, and the position that both are equal to.
