@@ -507,7 +507,7 @@ class PocketControlPlaneLedger(_Writer):
                 return None
             content.lease_number += 1
             content.leases[scope] = Lease(scope, owner, content.lease_number, until)
-            return content.leases[scope]
+            return replace(content.leases[scope], left_behind=held is not None)
 
         def change(content: Content) -> list[Lease | None]:
             content.release(giving_back)
