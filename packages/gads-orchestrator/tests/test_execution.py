@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from gads_conformance.sink.watched_sink import Fault, Step, watched
 from gads_domain.account_days import DayRange
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
-from gads_domain.control import Mark, scope_of
+from gads_domain.control import Mark, SchedulingState, scope_of
 from gads_domain.errors import (
     AccountRefusedError,
     ClockSkewError,
@@ -28,6 +28,7 @@ from gads_domain.errors import (
     StorageFullError,
 )
 from gads_domain.metadata import ColumnSpec, KnownContent, PartitionFacts, TableSchema
+from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import (
     NOTHING_KNOWN,
@@ -36,6 +37,7 @@ from gads_domain.ports.report_source import (
     RowProgress,
     Sealed,
     SliceResult,
+    Unchanged,
     Unsealed,
 )
 from gads_domain.ports.sink import RawSink
@@ -47,8 +49,10 @@ from gads_orchestrator.budget import Budget, QuotaGate
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.outcome import RunOutcome, hints, partitions, skipped_partitions
 from gads_orchestrator.plan import Account, WorkRequest, plan_work
-from gads_orchestrator.selection import SelectRequested
+from gads_orchestrator.restatement_policy import RestatementPolicy
+from gads_orchestrator.selection import Days, Reason, Selection, SelectRequested
 from gads_orchestrator.worker import WorkerContext
+from gads_payload.content import content_sha256
 from gads_payload.writer import PayloadWriter
 from gads_testing.worker_in_process import InThisProcess
 from gads_validator.validator import RawPartitionValidator
@@ -63,13 +67,16 @@ REPORT = ReportDefinition("account", "SELECT segments.date, metrics.clicks FROM 
 FIRST, LAST = date(2024, 5, 1), date(2024, 5, 4)
 
 
+def row_of(key: PartitionKey, clicks: int) -> pa.RecordBatch:
+    columns: list[pa.Array[Any]] = [pa.array([key.logical_date], pa.date32()), pa.array([clicks], pa.int64())]
+    return pa.RecordBatch.from_arrays(columns, names=["segments_date", "metrics_clicks"])
+
+
 def seal(sink: RawSink, run: RunContext, key: PartitionKey, clicks: int, wrong_day: bool = False) -> Sealed:
     """Seal one row for `key`; with `wrong_day` a row that the validator must reject."""
     writer = sink.open_writer(key, run.run_id)
     payload = PayloadWriter(writer, SCHEMA)
-    day = date(1999, 1, 1) if wrong_day else key.logical_date
-    columns: list[pa.Array[Any]] = [pa.array([day], pa.date32()), pa.array([clicks], pa.int64())]
-    payload.write(pa.RecordBatch.from_arrays(columns, names=["segments_date", "metrics_clicks"]))
+    payload.write(row_of(replace(key, logical_date=date(1999, 1, 1)) if wrong_day else key, clicks))
     payload.close()
     facts = PartitionFacts(datetime(2024, 6, 1, tzinfo=UTC), "v26", REPORT.query, 1, SCHEMA, 1, ("r",), "scripted", "1")
     return Sealed(key, writer.finalize(facts))
@@ -84,6 +91,7 @@ class ScriptedSource:
     wrong: set[str] = field(default_factory=set)
     refused_from: int | None = None
     asked: list[ReportSlice] = field(default_factory=list)
+    before_unchanged: Callable[[], None] = lambda: None
 
     def extract(
         self,
@@ -103,10 +111,20 @@ class ScriptedSource:
         is_wrong = slice_.customer_id in self.wrong
         days: list[DayOutcome] = []
         try:
-            days += (seal(sink, run, key, self.clicks, is_wrong) for key in slice_.keys)
+            days += (self.outcome(key, run, sink, known.get(key), is_wrong) for key in slice_.keys)
         except StorageError as error:
             return SliceResult(tuple(days), 1, FailureReason.of(error))
+        if any(isinstance(day, Unchanged) for day in days):
+            self.before_unchanged()
         return SliceResult(tuple(days), 1)
+
+    def outcome(
+        self, key: PartitionKey, run: RunContext, sink: RawSink, known: KnownContent | None, is_wrong: bool
+    ) -> DayOutcome:
+        content = content_sha256(pa.Table.from_batches([row_of(key, self.clicks)]))
+        if known is not None and known.content_sha256 == content and not is_wrong:
+            return Unchanged(key, known.run_id, content, 1, ("r",))
+        return seal(sink, run, key, self.clicks, is_wrong)
 
 
 def request_for(*customers: str, selection: SelectRequested | None = None, days: int = 31) -> WorkRequest:
@@ -155,6 +173,7 @@ class Deployment:
         self.ledger = adapter.open_for_validator("sqlite:state.db", folder)
         self.control = adapter.open_for_control_plane("sqlite:state.db", folder)
         self.validator: PartitionValidator = RawPartitionValidator(self.sink, self.ledger, SystemClock())
+        self.restatement = RestatementPolicy(verify_share=0)
 
     @property
     def context(self) -> WorkerContext:
@@ -165,7 +184,7 @@ class Deployment:
         run_id = RandomRunIds(SystemClock()).new_run_id(self.control.newest_run())
         request = request_for(*customers, selection=SelectRequested(reprocess, retry_failed), days=days)
         plan = plan_work(request, self.control)
-        control = Control(self.control, SystemClock(), awaits_leases=True)
+        control = Control(self.control, SystemClock(), awaits_leases=True, restatement=self.restatement)
         outcome = execute_plan(plan, RunContext(run_id, "tester", "run"), control, InThisProcess(self.context))
         found = [*partitions(outcome, self.control), *skipped_partitions(plan, self.control)]
         failures = {one.state.key: one.reason for one in found if one.reason is not None}
@@ -201,6 +220,113 @@ def test_what_is_success_is_left_alone_unless_reprocessed(deployment: Deployment
     third = deployment.run("1", reprocess=True)
     assert {state.current_run_id for state in third.states.values()} == {third.run_id} != {first.run_id}
     assert third.outcome.changed == 4
+
+
+def test_days_that_did_not_change_are_confirmed_and_touch_no_sink(deployment: Deployment) -> None:
+    first = deployment.run("1")
+    deployment.sink, asked = watched(deployment.sink, lambda *step: None), list[PartitionKey]()
+    deployment.sink.runs = lambda key: asked.append(key) or []  # type: ignore[method-assign, func-returns-value]
+    second = deployment.run("1", reprocess=True)
+    assert second.is_well
+    outcome = second.outcome
+    assert (outcome.unchanged, outcome.attempted, outcome.changed, outcome.operations, asked) == (4, 4, 0, 1, [])
+    for state in second.states.values():
+        assert (state.current_run_id, state.confirmed_run_id) == (first.run_id, second.run_id)
+        assert state.attempt_count == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "unchanged"),
+    [
+        (RestatementPolicy(seal_unchanged=True), 0),
+        (RestatementPolicy(reseal_after=timedelta(0)), 0),
+        (RestatementPolicy(reseal_after=timedelta(days=1)), 4),
+    ],
+)
+def test_days_that_did_not_change_are_sealed_as_the_policy_says(
+    policy: RestatementPolicy, unchanged: int, deployment: Deployment
+) -> None:
+    deployment.run("1")
+    deployment.restatement = policy
+    result = deployment.run("1", reprocess=True)
+    assert (result.outcome.unchanged, result.is_well) == (unchanged, True)
+    assert len(list(deployment.sink.sealed())) == 8 - unchanged
+
+
+def test_one_sampled_day_that_is_damaged_has_all_days_read_back(deployment: Deployment) -> None:
+    class FirstDayAlone(RestatementPolicy):
+        def sample(self, keys: Iterable[PartitionKey], run_id: RunId) -> frozenset[PartitionKey]:
+            return frozenset(key for key in keys if key.logical_date == FIRST)
+
+    first = deployment.run("1")
+    keys = list(first.states)
+    metadata = {key: decode_metadata(deployment.sink.metadata_bytes(key, first.run_id)) for key in keys}
+
+    def ruin(key: PartitionKey) -> None:
+        (path,) = (deployment.folder / "raw").rglob(metadata[key].payload_name)
+        path.chmod(0o600)
+        path.unlink()
+
+    deployment.restatement = FirstDayAlone()
+    ruin(keys[2])
+    unseen = deployment.run("1", reprocess=True)
+    assert unseen.outcome.unchanged == 4, "that day was not among the sample"
+    ruin(keys[0])
+    found = deployment.run("1", reprocess=True)
+    assert (found.outcome.unchanged, found.is_well) == (2, True)
+    current = [state.current_run_id for state in found.states.values()]
+    assert current == [found.run_id, first.run_id, found.run_id, first.run_id]
+
+
+def test_a_day_whose_run_is_overtaken_before_it_is_confirmed_is_sealed(deployment: Deployment) -> None:
+    deployment.run("1")
+    key = PartitionKey("google_ads", "1", REPORT.name, FIRST)
+
+    def overtake() -> None:
+        run_id = RandomRunIds(SystemClock()).new_run_id(deployment.control.newest_run())
+        seal(deployment.sink, RunContext(run_id), key, 2)
+        deployment.validator.validate([key])
+
+    deployment.source.before_unchanged = overtake
+    result = deployment.run("1", reprocess=True)
+    assert [(slice_.first, slice_.last) for slice_ in deployment.source.asked[1:]] == [(FIRST, LAST), (FIRST, FIRST)]
+    assert (result.outcome.unchanged, result.outcome.operations) == (3, 2)
+    assert deployment.sink.runs(key)[-1] > result.run_id, "its id is later, though it was sealed before"
+    assert result.failures[key].startswith("overtaken: ")
+    deployment.source.before_unchanged = lambda: None
+    again = deployment.run("1", reprocess=True)
+    assert (again.is_well, again.states[key].current_run_id) == (True, again.run_id)
+
+
+@pytest.mark.parametrize("left_behind", [True, False])
+def test_seals_of_restated_days_are_looked_for_after_a_dead_holder(left_behind: bool, deployment: Deployment) -> None:
+    deployment.run("1")
+    keys, now = ReportSlice("1", REPORT, FIRST, LAST).keys, SystemClock().now()
+    days = {(Account("1").customer_id, REPORT.name): DayRange(FIRST, LAST)}
+    dead = RunContext(RandomRunIds(SystemClock()).new_run_id(deployment.control.newest_run()))
+    past = now - timedelta(minutes=5)
+    (lease,) = deployment.control.take_leases([scope_of("google_ads", "1", REPORT.name)], "dead", past, now)
+    assert lease is not None
+    if not left_behind:
+        deployment.control.release_leases([lease])
+    seal(deployment.sink, dead, keys[0], 2)
+    work = WorkRequest((Account("1"),), (REPORT,), now + timedelta(days=1), Restate(), chosen=days)
+    plan = plan_work(work, deployment.control)
+    run_id = RandomRunIds(SystemClock()).new_run_id(deployment.control.newest_run())
+    control = Control(deployment.control, SystemClock())
+    outcome = execute_plan(plan, RunContext(run_id, "t", "serve"), control, InThisProcess(deployment.context))
+    assert (outcome.recovered, outcome.unchanged) == ((1, 3) if left_behind else (0, 4))
+
+
+class Restate(SelectRequested):
+    """As the policy of what is due, whatever the day."""
+
+    @property
+    def recovers(self) -> bool:
+        return True
+
+    def of_state(self, scheduling: SchedulingState, days: Days, now: datetime) -> Selection:
+        return Reason.RESTATEMENT
 
 
 def test_one_accounts_failure_changes_nothing_for_the_others(deployment: Deployment) -> None:

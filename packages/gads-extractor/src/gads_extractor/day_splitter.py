@@ -151,6 +151,7 @@ class _DayPayload:
         self._key, self._schema, self._sink, self._run_id = key, schema, sink, run_id
         self._known = known
         self._held_back: list[pa.RecordBatch] = []
+        self._held_rows = self._held_bytes = 0
         self._unchanged: Unchanged | None = None
         self._out: PartitionWriter | None = None
         self._payload: PayloadWriter | None = None
@@ -159,17 +160,19 @@ class _DayPayload:
     @property
     def buffered_rows(self) -> int:
         """Rows that wait for their row group, or for the end."""
-        return self._payload.buffered_rows if self._payload else sum(batch.num_rows for batch in self._held_back)
+        return self._payload.buffered_rows if self._payload else self._held_rows
 
     @property
     def buffered_bytes(self) -> int:
         """Bytes that wait for their row group, or for the end."""
-        return self._payload.buffered_bytes if self._payload else sum(batch.nbytes for batch in self._held_back)
+        return self._payload.buffered_bytes if self._payload else self._held_bytes
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows; those of a day that has failed are dropped."""
         if self._known is not None and self.buffered_rows + rows.num_rows <= self._known.record_count:
             self._held_back.append(rows)
+            self._held_rows += rows.num_rows
+            self._held_bytes += rows.nbytes
         else:
             self._guarded(lambda payload: payload.write(rows))
 
@@ -208,7 +211,7 @@ class _DayPayload:
     def abort(self) -> None:
         """Give up what is not sealed."""
         payload, out, self._payload, self._out = self._payload, self._out, None, None
-        self._held_back = []
+        self._release()
         if payload is not None:
             payload.abandon()
         if out is not None:
@@ -219,10 +222,15 @@ class _DayPayload:
         if self._payload is None:
             self._out = self._sink.open_writer(self._key, self._run_id)
             self._payload = PayloadWriter(self._out, self._schema)
-            held_back, self._held_back, self._known = self._held_back, [], None
+            held_back, self._known = self._held_back, None
+            self._release()
             for rows in held_back:
                 self._payload.write(rows)
         return self._payload
+
+    def _release(self) -> None:
+        self._held_back = []
+        self._held_rows = self._held_bytes = 0
 
     def _same_as_known(self, facts_of: FactsOf) -> Unchanged | None:
         """The outcome of a day whose rows are those that are known; the cheap comparisons come first."""
@@ -235,7 +243,7 @@ class _DayPayload:
         content = Rows(pa.Table.from_batches(self._held_back, arrow_schema(self._schema))).content_sha256()
         if content != known.content_sha256:
             return None
-        self._held_back = []
+        self._release()
         return Unchanged(self._key, known.run_id, content, known.record_count, facts.request_ids)
 
     def _fail(self, error: Exception) -> None:

@@ -1,0 +1,138 @@
+"""Whatever happens, consumers see what they would see if each extraction that found a day unchanged had sealed it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from gads_conformance.ledger.samples import run_of
+from gads_domain.errors import FailureReason
+from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.validation import UnsealedRun
+from gads_domain.run import RunId
+from gads_domain.state import Confirmation, PartitionStatus, StateFilter, ValidationResult
+from gads_domain.state_machine import choose
+from gads_testing.simulated_deployment import YESTERDAY, SimulatedDeployment, key_of
+
+_keys = st.sampled_from([key_of(YESTERDAY), key_of(YESTERDAY - timedelta(days=1))])
+_rows = st.sampled_from(["a", "b", ""])
+_who = st.integers(0, 1)
+
+
+class Story(RuleBasedStateMachine):
+    """Two processes that extract two days, one of them late at times; the model keeps the seals that were spared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        first = SimulatedDeployment(Path(self._folder.name))
+        self.instances = [first, first.second_instance()]
+        self.sink = first.sink
+        self.runs = 0
+        self.late: list[Confirmation] = []
+        self.spared: dict[PartitionKey, list[Confirmation]] = {}
+
+    def teardown(self) -> None:
+        for deployment in self.instances:
+            deployment.close()
+        self._folder.cleanup()
+
+    @rule(key=_keys, rows=_rows, who=_who, is_late=st.booleans())
+    def extract(self, key: PartitionKey, rows: str, who: int, is_late: bool) -> None:
+        deployment, run = self.instances[who], self._next_run()
+        known = deployment.control.known_contents(StateFilter()).get(key)
+        if known is not None and known.content_sha256 == rows:
+            found = Confirmation(key, known.run_id, run, rows, deployment.clock.now())
+            self.late.append(found) if is_late else self._confirm(found, who)
+            return
+        self.sink.seal(key, run, rows)
+        if not is_late:
+            deployment.validator.validate([key])
+
+    @precondition(lambda self: self.late)
+    @rule(number=st.integers(0, 9), who=_who)
+    def what_was_late_is_confirmed(self, number: int, who: int) -> None:
+        self._confirm(self.late.pop(number % len(self.late)), who)
+
+    def _confirm(self, found: Confirmation, who: int) -> None:
+        validator = self.instances[who].validator
+        position = self.instances[who].control.position()
+        (is_confirmed,) = validator.confirm([found])
+        assert self.instances[who].control.position() == position
+        if is_confirmed:
+            self.spared.setdefault(found.key, []).append(found)
+        else:
+            self.sink.seal(found.key, found.by, found.content_sha256)
+            validator.validate([found.key])
+
+    @rule(key=_keys, who=_who)
+    def fail(self, key: PartitionKey, who: int) -> None:
+        reason = FailureReason("api_permanent", "refused", retryable=False)
+        self.instances[who].validator.validate([key], unsealed={key: UnsealedRun(self._next_run(), reason)})
+
+    @rule(key=_keys, number=st.integers(0, 9), who=_who)
+    def revoke(self, key: PartitionKey, number: int, who: int) -> None:
+        deployment = self.instances[who]
+        results = deployment.control.history(key).results
+        if results:
+            deployment.control.revoke([(key, results[number % len(results)].run_id)], deployment.act())
+        deployment.validator.validate([key])
+
+    @rule(key=_keys, who=_who)
+    def accept(self, key: PartitionKey, who: int) -> None:
+        deployment = self.instances[who]
+        held = deployment.control.get(key).held_run_id
+        if held is not None:
+            deployment.control.accept([(key, held)], deployment.act())
+        deployment.validator.validate([key])
+
+    @invariant()
+    def consumers_see_what_they_would_if_all_were_sealed(self) -> None:
+        control = self.instances[0].control
+        for key in (key_of(YESTERDAY), key_of(YESTERDAY - timedelta(days=1))):
+            history = control.history(key)
+            state, spared = history.state, self.spared.get(key, [])
+            by_run = {result.run_id: result for result in history.results if result.has_seal}
+            sealed = [replace(result, confirmed_by=None, confirmed_at=None) for result in history.results]
+            sealed += (
+                replace(by_run[one.of], run_id=one.by, confirmed_by=None, confirmed_at=None)
+                for one in spared
+                if one.of not in history.revoked
+            )
+            accepted = history.accepted | {one.by for one in spared if one.of in history.accepted}
+            model = choose(sealed, history.revoked, accepted)
+            assert self._content(key, state.current_run_id) == _rows_of(model.winner)
+            assert self._content(key, state.held_run_id) == _rows_of(model.held)
+            assert (state.status is PartitionStatus.SUCCESS) == (model.winner is not None)
+            assert state.attempt_count == len({result.run_id for result in history.results})
+            assert set(self.sink.runs(key)).isdisjoint(one.by for one in spared), "it was confirmed and sealed"
+
+    def _content(self, key: PartitionKey, run: RunId | None) -> str | None:
+        return None if run is None else self.sink.contents[key][run]
+
+    def _next_run(self) -> RunId:
+        self.runs += 1
+        return run_of(self.runs)
+
+
+def _rows_of(result: ValidationResult | None) -> str | None:
+    return None if result is None else result.content_sha256
+
+
+def test_what_is_not_sealed_again_is_missed_by_no_consumer() -> None:
+    run_state_machine_as_test(
+        Story,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
