@@ -224,8 +224,14 @@ def test_what_is_success_is_left_alone_unless_reprocessed(deployment: Deployment
 
 def test_days_that_did_not_change_are_confirmed_and_touch_no_sink(deployment: Deployment) -> None:
     first = deployment.run("1")
-    deployment.sink, asked = watched(deployment.sink, lambda *step: None), list[PartitionKey]()
-    deployment.sink.runs = lambda key: asked.append(key) or []  # type: ignore[method-assign, func-returns-value]
+    asked: list[object] = []
+    deployment.sink = watched(deployment.sink, lambda *step: asked.append(step))
+
+    def runs(key: PartitionKey) -> list[RunId]:
+        asked.append(key)
+        return []
+
+    deployment.sink.runs = runs  # type: ignore[method-assign]  # so that each look is seen
     second = deployment.run("1", reprocess=True)
     assert second.is_well
     outcome = second.outcome
