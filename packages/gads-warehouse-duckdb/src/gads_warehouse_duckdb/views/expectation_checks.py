@@ -1,6 +1,7 @@
 """What the views of pointers and expectations must show, as the domain finds it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -41,6 +42,7 @@ def expectation_checks(
         datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now),
         loaded.freshness,
     )
+    expected = replace(expected, last_due=_last_due(connection, loaded, expected.last_due))
     missing = expected.missing({pair: without(days, of_days(held.get(pair, ()))) for pair, days in shown.items()})
     days = sum(map(number_of, missing.values()))
     names = {account.customer_id: account.name for account in loaded.expectations.accounts}
@@ -80,6 +82,20 @@ def expectation_checks(
         ),
         "freshness": _freshness(shown, missing),
     }
+
+
+def _last_due(
+    connection: duckdb.DuckDBPyConnection, loaded: LoadedExpectations, customers: Iterable[str]
+) -> dict[str, date]:
+    """The last day that is due of each account, in its zone as DuckDB knows it: the two may know different rules."""
+    zones = {customer: loaded.expectations.zone_of(customer) for customer in customers}
+    rows = connection.execute(
+        "SELECT zone, timezone(coalesce(name, 'Etc/GMT+12'), now() - to_seconds(?))::DATE - 1 "
+        "FROM (SELECT unnest(?::VARCHAR[]) AS zone) LEFT JOIN pg_timezone_names() ON name = zone",
+        [loaded.freshness.due.total_seconds(), sorted(set(zones.values()))],
+    ).fetchall()
+    days = dict(rows)
+    return {customer: days[zone] for customer, zone in zones.items()}
 
 
 def _freshness(shown: Mapping[Pair, DayRanges], missing: Mapping[Pair, DayRanges]) -> ViewCheck:
