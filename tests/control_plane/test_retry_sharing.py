@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -276,6 +277,27 @@ def test_r37_leases_end_with_the_run_or_by_themselves(deployment: SimulatedDeplo
     deployment.pass_time(seconds=60)
     assert deployment.cycle().deferred["leased"] == 0
     assert deployment.control.get(key_of(date(2024, 6, 10))).status is SUCCESS
+
+
+def test_r51_a_lease_of_a_clock_that_was_ahead_blocks_no_longer_than_its_length(
+    deployment: SimulatedDeployment,
+) -> None:
+    scope, now = "google_ads/1/campaign", deployment.clock.now()
+    deployment.control.take_leases([scope], "dead", now, now + timedelta(hours=5))
+    control = Control(deployment.control, deployment.clock, deployment.budget, deployment)
+
+    def outcome() -> RunOutcome:
+        run = RunContext(deployment.run_ids.new_run_id(), "deployment", "serve")
+        return execute_plan(deployment.plan(), run, control, InThisProcess(deployment.context))
+
+    assert outcome().deferred["leased"] == 1
+    deployment.pass_time(seconds=59)
+    assert outcome().deferred["leased"] == 1
+    deployment.pass_time(seconds=2)
+    assert outcome().deferred["leased"] == 0
+    assert deployment.control.get(KEY).status is SUCCESS
+    (act,) = deployment.control.acts(replace(KEY, logical_date=deployment.clock.now().date()))
+    assert (act.kind, act.act.by_policy) == ("break_lease", True)
 
 
 class OneHandAfterTheOther:

@@ -32,6 +32,7 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
     "Pipeline.backfill": "gads-etl backfill",
     "Pipeline.check": "gads-etl check",
     "Pipeline.compare_api_versions": "gads-etl check --api-version",
+    "Pipeline.leases": "gads-etl state leases",
     "Pipeline.gaps": "gads-etl state gaps",
     "Pipeline.validate": "gads-etl validate",
     "Pipeline.load_warehouse": "gads-etl warehouse load",

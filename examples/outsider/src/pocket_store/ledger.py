@@ -530,6 +530,19 @@ class PocketControlPlaneLedger(_Writer):
         """Give back each lease that is still held by its owner."""
         self._change(lambda content: content.release(leases))
 
+    def break_lease(self, lease: Lease, act: OperatorAct) -> bool:
+        """Take a lease from its holder, with an act on the day of the act."""
+
+        def change(content: Content) -> bool:
+            if not content.holds(lease, act.at):
+                return False
+            content.leases[lease.scope] = replace(content.leases[lease.scope], expires_at=act.at)
+            key = PartitionKey.parse(f"{lease.scope}/{act.at.date()}")
+            content.act(key, ActKind.BREAK_LEASE, act, lambda: None)
+            return True
+
+        return self._change(change)
+
     def spend(
         self, call: CallScope, operations: int, limit: int | None, lease: Lease | None, now: datetime
     ) -> Spending:

@@ -35,6 +35,8 @@ class ActKind(StrEnum):
     """The revocation of a run, which takes effect when the validator next looks at the partition."""
     ACCEPT = "accept"
     """A run that lost rows and is held is accepted; takes effect as a revocation does."""
+    BREAK_LEASE = "break_lease"
+    """A lease is taken from its holder; recorded of the day on which that was done."""
 
 
 MARKING = {Mark.HELD: ActKind.HOLD, Mark.TERMINAL: ActKind.MARK_TERMINAL}

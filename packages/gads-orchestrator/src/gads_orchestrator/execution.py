@@ -82,6 +82,8 @@ class Control:
     longest_rest: timedelta = timedelta()
     restatement: RestatementPolicy = field(default_factory=RestatementPolicy)
     sleep: Callable[[float], None] = time.sleep
+    seen_leases: dict[str, tuple[Lease, datetime]] = field(default_factory=dict)
+    """The leases of others by scope, and since when they are as they are."""
 
 
 def execute_plan(
@@ -247,9 +249,9 @@ class _Execution:
         """Another process has the lease, or a dead process had."""
         now = self._control.clock.now()
         held = next((lease for lease in self._control.ledger.leases(now) if lease.scope == scope), None)
-        if held is None:
+        if held is None or self._is_broken(held):
             self._dispatcher.put_back(planned)
-        elif self._control.awaits_leases and held.expires_at - now <= self._control.lease_length:
+        elif self._control.awaits_leases:
             self._awaited.append((planned, held))
             self._emit(SliceDeferred(*self._span(planned.slice_), "awaited"))
         else:
@@ -265,7 +267,7 @@ class _Execution:
         leases = {lease.scope: lease for lease in self._control.ledger.leases(self._control.clock.now())}
         for planned, seen in awaited:
             held = leases.get(seen.scope)
-            if held is None:
+            if held is None or self._is_broken(held):
                 self._dispatcher.put_back(planned)
             elif held == seen:
                 self._awaited.append((planned, seen))
@@ -274,6 +276,23 @@ class _Execution:
         if awaited and len(self._awaited) == len(awaited):
             time.sleep(_LOOK_AT_LEASES_SECONDS)
         return bool(awaited)
+
+    def _is_broken(self, held: Lease) -> bool:
+        """Break a lease that was not renewed for a lease's length, as a living holder does every third of it.
+
+        Its end is of its holder's clock, which may have been ahead of this one.
+        """
+        now = self._control.clock.now()
+        seen, since = self._control.seen_leases.get(held.scope, (None, now))
+        if seen != held:
+            self._control.seen_leases[held.scope] = (held, now)
+            return False
+        if now - since <= self._control.lease_length:
+            return False
+        reason = (
+            f"it was not renewed for {(now - since).total_seconds():.0f} s: its holder died, and its clock was ahead"
+        )
+        return self._control.ledger.break_lease(held, self._act(reason, by_policy=True))
 
     def _rests_as_a_whole(self) -> bool:
         """Whether no call is made now; if that lasts, the run ends here and says until when."""

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.clock import SystemClock
+from gads_domain.control import Lease
 from gads_domain.errors import GadsError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.state import OperatorAct, PartitionState, StateFilter
@@ -195,6 +196,20 @@ def _never_attempted(configuration: Configuration, selection: PartitionSelection
     names = selection.reports or [section.name for section in configuration.report_sections]
     days = [selection.since + timedelta(days=n) for n in range((selection.until - selection.since).days + 1)]
     return {PartitionKey(GOOGLE_ADS, c, r, d) for c in customers for r in names for d in days}
+
+
+def break_lease(configuration: Configuration, scope: str, record: OperatorAct, dry_run: bool) -> Lease:
+    """Take a lease from its holder; returns it as it was, and changes nothing in a dry run."""
+    if not record.reason.strip():
+        raise UsageError("breaking a lease needs a reason, which goes on record", hint="say why in `reason`")
+    with open_ledger_reader(configuration) as reader:
+        held = next((lease for lease in reader.leases(record.at) if lease.scope == scope), None)
+    if held is not None and not dry_run:
+        with open_ledger_for_control_plane(configuration) as ledger:
+            held = held if ledger.break_lease(held, record) else None
+    if held is None:
+        raise UsageError(f"no process holds a lease of {scope!r}", hint="`Pipeline.leases` lists what is held")
+    return held
 
 
 def forget_account(

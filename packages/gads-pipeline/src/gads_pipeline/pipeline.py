@@ -36,6 +36,7 @@ from gads_pipeline.work_request import RunOptions, require_days, require_order
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
     from gads_domain.completeness import Completeness
+    from gads_domain.control import Lease
     from gads_domain.expectations import Expectation
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
@@ -266,6 +267,18 @@ class Pipeline:
         selected = f"keys={len(keys)}" if selection is None else str(selection)
         record = self._act(reason, selected)
         return operator_acts.act(self.configuration, operation, keys, record, observer, run_id)
+
+    def leases(self) -> tuple[Lease, ...]:
+        """Who holds which account and report now."""
+        with open_ledger_reader(self.configuration) as ledger:
+            return tuple(ledger.leases(SystemClock().now()))
+
+    def break_lease(self, scope: str, reason: str, *, dry_run: bool = False) -> Lease:
+        """Take the lease of `scope`, `source/customer/report`, from its holder, on record with `reason`; returns it.
+
+        Its holder spends nothing more by it. Raises `UsageError` if there is no such lease, or no reason.
+        """
+        return operator_acts.break_lease(self.configuration, scope, self._act(reason, scope), dry_run)
 
     def _act(self, reason: str, selection: str) -> OperatorAct:
         return OperatorAct(SystemClock().now(), actor_name(), self.command, reason, selection)

@@ -83,6 +83,22 @@ class SqliteControlPlaneLedger(SqliteStateReader):
         """Give back each lease that its owner still holds; the others are left alone."""
         self._file.write(lambda connection: _release(connection, leases))
 
+    def break_lease(self, lease: Lease, act: OperatorAct) -> bool:
+        """Take `lease` from its holder; whether it was still held at the time of the act."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if not _holds(connection, lease, act.at):
+                return False
+            connection.execute("UPDATE leases SET expires_at = ? WHERE scope = ?", (_time_of(act), lease.scope))
+            key = PartitionKey.parse(f"{lease.scope}/{act.at.date()}")
+            (state,), marks = states_in(connection, [key]), marks_in(connection, key)
+            unchanged = (state, marks, *_decided(connection, key))
+            _record_act(connection, ActKind.BREAK_LEASE, act, unchanged, unchanged)
+            return True
+
+        _time_of(act)
+        return self._file.write(work)
+
     def spend(
         self, call: CallScope, operations: int, limit: int | None, lease: Lease | None, now: datetime
     ) -> Spending:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gads_domain.clock import iso_utc
 from gads_domain.errors import UsageError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -202,6 +203,34 @@ def _restated(changes: dict[str, Any] | None) -> str:
     metrics = changes.get("metrics", {})
     sums = [f"{name} {m['before']}→{m['after']}" for name, m in metrics.items() if m["before"] != m["after"]]
     return ", ".join([" ".join(rows), *sums]).strip(", ")
+
+
+@app.command("leases")
+def leases(
+    break_: Annotated[
+        str, typer.Option("--break", metavar="LEASE", help="Take this one from its holder, which died or has to stop.")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Goes on record; needed to break a lease.")] = "",
+    config: ConfigOption = DEFAULT_FILE,
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """List who holds which account and report now, and until when if the lease is not renewed.
+
+    A lease that a dead process left ends by itself. One whose end is far away is of a clock that was ahead; a run takes
+    it once it was not renewed for run.lease_seconds.
+    """
+    pipeline = open_pipeline(config)
+    found = (pipeline.break_lease(break_, reason, dry_run=dry_run),) if break_ else pipeline.leases()
+    rows = [
+        {"lease": one.scope, "owner": one.owner, "number": one.number, "until": iso_utc(one.expires_at)}
+        for one in found
+    ]
+    if format_ is Format.JSON:
+        print_json(rows)
+    else:
+        title = f"{'would be' if dry_run else 'is'} taken from its holder" if break_ else ""
+        print_table(["lease", "owner", "#number", "until"], rows, title, empty="no lease is held")
 
 
 @app.command("gaps")

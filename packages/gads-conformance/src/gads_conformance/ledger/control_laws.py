@@ -20,7 +20,7 @@ from gads_conformance.ledger.samples import (
     run_of,
 )
 from gads_conformance.ledger.suite import LedgerSuite, LedgerUnderTest
-from gads_domain.control import Lease, Mark, SchedulingState
+from gads_domain.control import ActKind, Lease, Mark, SchedulingState, scope_of
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.quota import CallScope, Spending
@@ -283,6 +283,21 @@ class ControlLaws(LedgerSuite):
         with pytest.raises(InvalidValueError):
             ledger.control.take_leases(["z"], "one", moment(5), moment(5))
 
+    @law("ControlPlaneLedger", 12)
+    def test_a_lease_that_is_broken_is_free_and_on_record(self, ledger: LedgerUnderTest) -> None:
+        key = key_of(1)
+        scope = scope_of(key.source, key.customer_id, key.report)
+        with ledger.open_for_control_plane() as other:
+            (held,) = _taken(ledger.control, [scope], "one", 0, 9_000)
+            assert other.break_lease(replace(held, number=held.number + 1), act_of(5)) is False
+            assert other.break_lease(held, act_of(6)) is True
+            assert other.break_lease(held, act_of(7)) is False
+            assert other.leases(moment(6)) == []
+            assert ledger.control.renew_leases([held], moment(7), moment(60)) == [None]
+            assert _taken(other, [scope], "two", 8)[0].number > held.number
+        (recorded,) = ledger.reader.acts(replace(key, logical_date=moment(6).date()))
+        assert (recorded.kind, recorded.act, recorded.before) == (ActKind.BREAK_LEASE, act_of(6), recorded.after)
+
     @law("ControlPlaneLedger", 6)
     def test_leases_given_back_are_released(self, ledger: LedgerUnderTest) -> None:
         with ledger.open_for_control_plane() as other:
@@ -311,7 +326,12 @@ class ControlLaws(LedgerSuite):
 
 
 def _taken(
-    ledger: ControlPlaneLedger, scopes: str, owner: str, now: int, until: int = 60, giving_back: Sequence[Lease] = ()
+    ledger: ControlPlaneLedger,
+    scopes: Sequence[str],
+    owner: str,
+    now: int,
+    until: int = 60,
+    giving_back: Sequence[Lease] = (),
 ) -> list[Lease]:
     """Take the lease of each letter of `scopes`; all have to be free."""
     leases = [one for one in ledger.take_leases(list(scopes), owner, moment(now), moment(until), giving_back) if one]
