@@ -279,14 +279,12 @@ def test_r37_leases_end_with_the_run_or_by_themselves(deployment: SimulatedDeplo
     assert deployment.control.get(key_of(date(2024, 6, 10))).status is SUCCESS
 
 
-def test_r51_a_lease_of_a_clock_that_was_ahead_blocks_no_longer_than_its_length(
-    deployment: SimulatedDeployment,
-) -> None:
+def test_r55_a_lease_of_a_clock_that_was_ahead_is_broken(deployment: SimulatedDeployment) -> None:
     scope, now = "google_ads/1/campaign", deployment.clock.now()
     deployment.control.take_leases([scope], "dead", now, now + timedelta(hours=5))
     control = Control(deployment.control, deployment.clock, deployment.budget, deployment)
 
-    def outcome() -> RunOutcome:
+    def outcome() -> Any:
         run = RunContext(deployment.run_ids.new_run_id(), "deployment", "serve")
         return execute_plan(deployment.plan(), run, control, InThisProcess(deployment.context))
 

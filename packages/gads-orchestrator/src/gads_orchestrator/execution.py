@@ -289,9 +289,8 @@ class _Execution:
             return False
         if now - since <= self._control.lease_length:
             return False
-        reason = (
-            f"it was not renewed for {(now - since).total_seconds():.0f} s: its holder died, and its clock was ahead"
-        )
+        seconds = (now - since).total_seconds()
+        reason = f"it was not renewed for {seconds:.0f} s: its holder died, and its clock was ahead"
         return self._control.ledger.break_lease(held, self._act(reason, by_policy=True))
 
     def _rests_as_a_whole(self) -> bool:

@@ -222,10 +222,9 @@ def leases(
     """
     pipeline = open_pipeline(config)
     found = (pipeline.break_lease(break_, reason, dry_run=dry_run),) if break_ else pipeline.leases()
-    rows = [
-        {"lease": one.scope, "owner": one.owner, "number": one.number, "until": iso_utc(one.expires_at)}
-        for one in found
-    ]
+    columns = ("lease", "owner", "number", "until")
+    values = ((one.scope, one.owner, one.number, iso_utc(one.expires_at)) for one in found)
+    rows = [dict(zip(columns, value, strict=True)) for value in values]
     if format_ is Format.JSON:
         print_json(rows)
     else:

@@ -204,8 +204,8 @@ class ControlPlaneLedger(StateReader, Protocol):
         several rests of one scope the one that ends last holds; none is shortened or removed, and each ends by time.
     11. `forget` leads from the expectations on record to `after_forgetting` of them, with an act on the first day that
         was expected of each report of the account. Where that changes nothing, it leaves no act and is reported so.
-    12. `break_lease` ends a lease at the time of the act if it is still the one that is held then, as if it had expired,
-        with an act on the day of the act. Of any other lease it leaves no act and reports so.
+    12. `break_lease` ends a lease at the time of the act if it is still the one that is held then, as if it had
+        expired, with an act on the day of the act. Of any other lease it leaves no act and reports so.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
