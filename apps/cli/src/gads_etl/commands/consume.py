@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -40,24 +42,55 @@ class PathFormat(StrEnum):
 app = group_of_commands("Read authoritative partitions.")
 
 if TYPE_CHECKING:
-    from gads_pipeline import Pipeline
+    from gads_consumer.snapshot import Snapshot
 
 ReportArgument = Annotated[str, typer.Argument(help="The report.")]
-AsOfOption = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="WHEN", help="A position or an ISO-8601 time: what was authoritative then."),
-]
-UnifyOption = Annotated[
-    bool, typer.Option("--unify", help="Read across schema versions; columns that one lacks are null.")
-]
-
-CompleteOption = Annotated[
-    bool, typer.Option("--complete", help="Refuse if a day is missing of the accounts named, or else configured.")
-]
 ColumnsOption = Annotated[
     str | None, typer.Option("--columns", metavar="NAME,...", help="Only these columns, in this order.")
 ]
 ExcludeOption = Annotated[str | None, typer.Option("--exclude", metavar="NAME,...", help="All columns but these.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which of a report's partitions are read, and how, each an option of its own: see `flattened`."""
+
+    config: ConfigOption = DEFAULT_FILE
+    since: SinceOption = None
+    until: UntilOption = None
+    customer: CustomerOption = None
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="WHEN", help="A position or an ISO-8601 time: what was authoritative then."),
+    ] = None
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="Refuse if a day is missing of the accounts named, or else configured."),
+    ] = False
+    unify: Annotated[
+        bool, typer.Option("--unify", help="Read across schema versions; columns that one lacks are null.")
+    ] = False
+
+    @contextmanager
+    def snapshot(self, report: str) -> Iterator[Snapshot]:
+        """What is authoritative of them; they can be read until the block ends."""
+        require_order(self.since, self.until)
+        pipeline, at = open_pipeline(self.config), self.as_of
+        configured = pipeline.configuration.google_ads.customer_ids if self.complete else None
+        with pipeline.consumer() as consumer:
+            yield consumer.snapshot(
+                report,
+                since=self.since,
+                until=self.until,
+                customers=self.customer or configured or None,
+                as_of=int(at) if at is not None and at.isascii() and at.isdigit() else at,
+                complete=self.complete,
+            )
+
+    def noted(self, snapshot: Snapshot, number: int, what: str) -> None:
+        """Say on stderr what was read, and how many days are missing."""
+        print_note(f"{counted(number, what)} as of {snapshot.cursor}; {len(snapshot.missing):,} missing")
+
 
 _CHANGE_COLUMNS = (
     *("#position", "at", "kind", "customer_id", "report", "logical_date"),
@@ -68,50 +101,35 @@ _CHANGE_COLUMNS = (
 @app.command("preview")
 def preview(
     report: ReportArgument,
-    config: ConfigOption = DEFAULT_FILE,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
-    as_of: AsOfOption = None,
+    reading: Reading,
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
     columns: ColumnsOption = None,
     exclude: ExcludeOption = None,
-    unify: UnifyOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show the first rows of a report with the account, day and run that each is from."""
     from gads_consumer.file_export import preview as first_rows  # Arrow, which no help needs
 
-    require_order(since, until)
-    with open_pipeline(config).consumer() as consumer:
-        snapshot = consumer.snapshot(report, since=since, until=until, customers=customer or None, as_of=_moment(as_of))
-        table = first_rows(
-            snapshot, rows, columns=snapshot.columns(_names(columns), _names(exclude), unify=unify), unify=unify
-        )
-        missing = len(snapshot.missing)
-    if format_ is Format.JSON:
-        print_json(table.to_pylist())
-    else:
-        print_table(table.column_names, table.to_pylist(), empty="these partitions hold no rows")
-    print_note(f"{counted(len(snapshot.partitions), 'partition')} as of {snapshot.cursor}; {missing:,} missing")
+    with reading.snapshot(report) as snapshot:
+        chosen = snapshot.columns(_names(columns), _names(exclude), unify=reading.unify)
+        table = first_rows(snapshot, rows, columns=chosen, unify=reading.unify)
+        if format_ is Format.JSON:
+            print_json(table.to_pylist())
+        else:
+            print_table(table.column_names, table.to_pylist(), empty="these partitions hold no rows")
+        reading.noted(snapshot, len(snapshot.partitions), "partition")
 
 
 @app.command("export")
 def export(
     report: ReportArgument,
     path: Annotated[Path, typer.Argument(help="Ends in .parquet, .csv or .arrow; a manifest is written beside it.")],
-    config: ConfigOption = DEFAULT_FILE,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
-    as_of: AsOfOption = None,
-    complete: CompleteOption = False,
+    reading: Reading,
     identity: Annotated[
         bool, typer.Option("--identity", help="Add _customer_id, _logical_date and _run_id to every row.")
     ] = False,
     columns: ColumnsOption = None,
     exclude: ExcludeOption = None,
-    unify: UnifyOption = False,
     safe_csv: Annotated[
         bool, typer.Option("--safe-csv", help="Put ' before texts of a CSV file that a spreadsheet takes for formulas.")
     ] = False,
@@ -122,20 +140,13 @@ def export(
     from gads_consumer.file_export import export as write_file
     from gads_consumer.file_export import manifest_path
 
-    require_order(since, until)
-    pipeline = open_pipeline(config)
-    named = _accounts(pipeline, customer, complete)
-    with interrupted_by_sigterm(), pipeline.consumer() as consumer:
-        snapshot = consumer.snapshot(
-            report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
-        )
-        chosen = snapshot.columns(_names(columns), _names(exclude), unify=unify)
-        scan = snapshot.scan(chosen, identity=identity, unify=unify)
+    with interrupted_by_sigterm(), reading.snapshot(report) as snapshot:
+        chosen = snapshot.columns(_names(columns), _names(exclude), unify=reading.unify)
+        scan = snapshot.scan(chosen, identity=identity, unify=reading.unify)
         manifest = write_file(snapshot, path, scan=scan, overwrite=overwrite, safe_csv=safe_csv)
-    facts = ("rows", "bytes", "sha256")
-    done: dict[str, Any] = {"file": str(path), "manifest": str(manifest_path(path))}
-    done |= {name: getattr(manifest.export, name) for name in facts}
-    done |= {"partitions": len(snapshot.partitions), "missing": len(snapshot.missing), "cursor": snapshot.cursor}
+        done: dict[str, Any] = {"file": str(path), "manifest": str(manifest_path(path))}
+        done |= {name: getattr(manifest.export, name) for name in ("rows", "bytes", "sha256")}
+        done |= {"partitions": len(snapshot.partitions), "missing": len(snapshot.missing), "cursor": snapshot.cursor}
     if format_ is Format.JSON:
         print_json(done)
     else:
@@ -145,13 +156,7 @@ def export(
 @app.command("paths")
 def paths(
     report: ReportArgument,
-    config: ConfigOption = DEFAULT_FILE,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    customer: CustomerOption = None,
-    as_of: AsOfOption = None,
-    complete: CompleteOption = False,
-    unify: UnifyOption = False,
+    reading: Reading,
     format_: Annotated[PathFormat, typer.Option("--format", help="A path a line, or JSON.")] = PathFormat.TEXT,
 ) -> None:
     """List a report's authoritative Parquet files, for engines that read them where they are.
@@ -159,20 +164,14 @@ def paths(
     The folders of a sink also hold superseded runs and what failed; these files are one run a day. The text is a
     manifest that DuckDB, Spark and BigQuery take.
     """
-    require_order(since, until)
-    pipeline = open_pipeline(config)
-    with pipeline.consumer() as consumer:
-        named = _accounts(pipeline, customer, complete)
-        snapshot = consumer.snapshot(
-            report, since=since, until=until, customers=named, as_of=_moment(as_of), complete=complete
-        )
-        files, missing = snapshot.files(unify=unify), len(snapshot.missing)
-    if format_ is PathFormat.JSON:
-        records = [file.to_record() for file in files]
-        print_json({"report": report, "cursor": snapshot.cursor, "missing": missing, "files": records})
-    else:
-        sys.stdout.writelines(f"{file.path}\n" for file in files)
-        print_note(f"{counted(len(files), 'file')} as of {snapshot.cursor}; {missing:,} missing")
+    with reading.snapshot(report) as snapshot:
+        files, missing = snapshot.files(unify=reading.unify), len(snapshot.missing)
+        if format_ is PathFormat.JSON:
+            records = [file.to_record() for file in files]
+            print_json({"report": report, "cursor": snapshot.cursor, "missing": missing, "files": records})
+        else:
+            sys.stdout.writelines(f"{file.path}\n" for file in files)
+            reading.noted(snapshot, len(files), "file")
 
 
 @app.command("changes")
@@ -233,13 +232,5 @@ def gaps(
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-def _accounts(pipeline: Pipeline, named: list[str] | None, complete: bool) -> Sequence[str] | None:
-    return named or (pipeline.configuration.google_ads.customer_ids if complete else None) or None
-
-
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else text.split(",")
-
-
-def _moment(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else text
