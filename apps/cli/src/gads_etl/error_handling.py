@@ -28,6 +28,7 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
     "unify=True": "--unify",
     "recheck": "gads-etl validate --recheck",
     "force": "--force",
+    "reconcile": "--reconcile",
     "Pipeline.accounts": "gads-etl accounts",
     "Pipeline.backfill": "gads-etl backfill",
     "Pipeline.check": "gads-etl check",

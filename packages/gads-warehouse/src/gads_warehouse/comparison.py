@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,13 @@ from gads_consumer.cursor import Cursor
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.warehouse import FullLoad, Warehouse, WarehousePosition
+from gads_domain.ports.warehouse import FullLoad, ViewFigure, Warehouse, WarehousePosition
 from gads_warehouse.errors import OtherLedgerError, WarehouseDamagedError
 
 if TYPE_CHECKING:  # it brings Arrow
     from gads_consumer.consumer import Consumer
+
+_MOST_FIGURES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +104,16 @@ def state_of(consumer: Consumer, warehouse: Warehouse) -> WarehousePosition | Fu
             f"the tables have the position {position.position} and the cursor {position.cursor!r}, which do not agree"
         )
     return found
+
+
+def notes_on(
+    invalid_identity: Mapping[str, int], views: Sequence[ViewFigure], *, views_current: bool = True
+) -> Iterator[str]:
+    """What is wrong with rows and views, a sentence each, with what to do."""
+    for table, number in invalid_identity.items():
+        yield f"{number:,} rows of {table} have no valid identity; `Pipeline.load_warehouse` `reconcile` removes them"
+    yield from map(str, views[:_MOST_FIGURES])
+    if (more := len(views) - _MOST_FIGURES) > 0:
+        yield f"{more:,} more figures of views differ; the document has all of them"
+    if views or not views_current:
+        yield "views are not what this version makes of the tables; `Pipeline.load_warehouse` makes them again"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.completeness import Completeness
 from gads_domain.ports.warehouse import FullLoad, ViewFigure, Warehouse, WarehousePosition
-from gads_warehouse.comparison import ReportComparison, compare, state_of
+from gads_warehouse.comparison import ReportComparison, compare, notes_on, state_of
 
 if TYPE_CHECKING:  # it brings Arrow
     from gads_consumer.consumer import Consumer
@@ -57,6 +57,19 @@ class WarehouseStatus:
         differs = any(one.behind or one.orphaned or one.mismatched for one in self.reports)
         views = self.views_current and not self.views
         return not differs and not self.invalid_identity and self.full_load is None and views
+
+    def notes(self) -> Iterator[str]:
+        """Where the tables are, and what is wrong beside the reports' counts, a sentence each."""
+        load, at = self.full_load, "nothing is loaded"
+        if load is not None:
+            at = f"a full load to position {load.target.position} is incomplete: {load.done:,} partitions done, "
+            at += f"{load.remaining:,} to do; `Pipeline.load_warehouse` resumes it"
+        elif self.loaded is not None:
+            at = f"the tables are at position {self.loaded.position}"
+        yield f"{at}; the ledger is at position {self.ledger.position}"
+        yield from notes_on(self.invalid_identity, self.views, views_current=self.views_current)
+        if days := self.completeness.days:
+            yield f"{days:,} day{'' if days == 1 else 's'} expected and not authoritative: see `Pipeline.gaps`"
 
     def to_document(self) -> dict[str, Any]:
         """The comparison as JSON."""

@@ -13,7 +13,7 @@ from gads_domain.current_partition import CurrentPartition
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import PartitionContent, ViewFigure, Warehouse, WarehousePosition
 from gads_domain.run import RunId
-from gads_warehouse.comparison import ReportComparison, compare, state_of
+from gads_warehouse.comparison import ReportComparison, compare, notes_on, state_of
 from gads_warehouse.payload_copies import loading_order, payload_copies
 
 if TYPE_CHECKING:  # it brings Arrow
@@ -72,6 +72,11 @@ class Verification:
 
     def __bool__(self) -> bool:
         return not self.differences and not self.invalid_identity and not self.views
+
+    def notes(self) -> Iterator[str]:
+        """What was compared, and what is wrong beside the differences, a sentence each."""
+        yield f"{self.partitions:,} partitions with {self.rows:,} rows compared: {len(self.differences):,} differences"
+        yield from notes_on(self.invalid_identity, self.views)
 
     def to_document(self) -> dict[str, Any]:
         """The verification as JSON."""

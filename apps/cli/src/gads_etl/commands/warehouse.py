@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gads_etl.command_group import group_of_commands
+from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
 from gads_etl.printing import Format, counted, print_json, print_note, print_table, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
 
 if TYPE_CHECKING:
-    from gads_domain.ports.warehouse import ViewFigure
     from gads_pipeline import Pipeline
-    from gads_warehouse import LoadReport, WarehouseStatus
+    from gads_warehouse import LoadReport
 
 app = group_of_commands("Load authoritative partitions into tables.")
 
@@ -46,12 +46,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
     else:
         columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
         print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
-        print_note(f"{_position(found)}; the ledger is at position {found.ledger.position}")
-        _print_invalid_identity(found.invalid_identity)
-        _print_views(found.views, current=found.views_current)
-        if found.completeness.gaps:
-            missing = counted(found.completeness.days, "day")
-            print_note(f"{missing} expected and not authoritative: see gads-etl state gaps")
+        _print_notes(found.notes())
         print_unsettled(found.completeness.not_due, found.completeness.unknown)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
@@ -69,12 +64,7 @@ def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         if found.differences:
             columns = ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"]
             print_table(columns, document["differences"])
-        print_note(
-            f"{counted(found.partitions, 'partition')} with {counted(found.rows, 'row')} compared: "
-            f"{counted(len(found.differences), 'difference')}"
-        )
-        _print_invalid_identity(found.invalid_identity)
-        _print_views(found.views)
+        _print_notes(found.notes())
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
@@ -89,26 +79,6 @@ def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = 
         )
 
 
-def _position(found: WarehouseStatus) -> str:
-    if found.full_load is not None:
-        return (
-            f"a full load to position {found.full_load.target.position} is incomplete: {found.full_load.done:,} "
-            f"partitions done, {found.full_load.remaining:,} to do; gads-etl warehouse load resumes it"
-        )
-    return "nothing is loaded" if found.loaded is None else f"the tables are at position {found.loaded.position}"
-
-
-def _print_invalid_identity(counts: Mapping[str, int]) -> None:
-    for table, number in counts.items():
-        print_note(
-            f"{number:,} rows of {table} have no valid identity; gads-etl warehouse load --reconcile removes them"
-        )
-
-
-def _print_views(differing: Sequence[ViewFigure], *, current: bool = True) -> None:
-    for one in differing[:10]:
-        print_note(str(one))
-    if len(differing) > 10:
-        print_note(f"{counted(len(differing) - 10, 'more figure')} of views differ; --format json has all of them")
-    if differing or not current:
-        print_note("views are not what this version makes of the tables; gads-etl warehouse load makes them again")
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print_note(for_operators(note))
