@@ -14,6 +14,7 @@ from gads_domain.control import SchedulingState
 from gads_domain.errors import UsageError
 from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_KEPT, GapRange, gap_reason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
 from gads_pipeline.composition import open_ledger_reader, require_sink
@@ -50,10 +51,18 @@ class PartitionHistory:
             "marks": sorted(mark.value for mark in self.marks),
             "revoked": sorted(run.value for run in self.history.revoked),
             "accepted": sorted(run.value for run in self.history.accepted),
-            "results": [_result_row(result) for result in self.history.results],
+            "results": [
+                {**_result_row(result), "authority": self._authority(result.run_id)} for result in self.history.results
+            ],
             "authority_changes": [authority_change_row(change) for change in self.authority_changes],
             "acts": [_act_row(act) for act in self.acts],
         }
+
+    def _authority(self, run_id: RunId) -> str:
+        state = self.history.state
+        if run_id in self.history.revoked:
+            return "revoked"
+        return {state.current_run_id: "authoritative", state.held_run_id: "held"}.get(run_id, "")
 
 
 def history_of(configuration: Configuration, key: PartitionKey) -> PartitionHistory:

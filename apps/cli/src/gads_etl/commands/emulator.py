@@ -65,16 +65,10 @@ def serve(
     from gads_emulator import serve as serve_until_signal
 
     require_order(since, until)
-    wanted = {
-        "seed": seed,
-        "accounts": accounts,
-        "campaigns": campaigns,
-        "first": since,
-        "last": until,
-        "restated_for": restated_for,
-    }
+    wanted: dict[str, Any] = {"seed": seed, "accounts": accounts, "campaigns": campaigns, "restated_for": restated_for}
+    wanted |= {"first": since, "last": until}
     keeps_everything = history is History.UNLIMITED or (history is None and data is not None)
-    given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    given = {name: value for name, value in wanted.items() if value is not None}
     if given and not synthetic:
         raise UsageError(
             "--seed, --accounts, --campaigns, --since, --until and --restated-for need --synthetic",

@@ -178,20 +178,13 @@ def history(
     if state["last_error"]:
         print_note(f"last error: {state['last_error']}")
     for result in document["results"]:
-        result |= {"authority": _authority(result["run_id"], document), "changed": _restated(result["changes"])}
+        result["changed"] = _restated(result["changes"])
     columns = ["run_id", "validated_at", "outcome", "#record_count", "authority", "reason", "changed", "confirmed_by"]
     print_table(columns, document["results"], "validation results", empty="none yet")
     columns = ["#sequence", "at", "status_after", "from_run", "to_run", "cause"]
     print_table(columns, document["authority_changes"], "authority changes", empty="none yet")
     columns = ["at", "kind", "actor", "before", "after", "reason", "command"]
     print_table(columns, document["acts"], "operators' acts", empty="none yet")
-
-
-def _authority(run_id: str, document: dict[str, Any]) -> str:
-    if run_id in document["revoked"]:
-        return "revoked"
-    state = document["state"]
-    return {state["current_run_id"]: "authoritative", state["held_run_id"]: "held"}.get(run_id, "")
 
 
 def _restated(changes: dict[str, Any] | None) -> str:
