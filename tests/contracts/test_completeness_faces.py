@@ -95,17 +95,23 @@ def histories(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(histories(), st.booleans(), st.booleans())
-def test_the_three_faces_say_what_a_model_says(events: list[dict[str, Any]], fresh: bool, whole: bool) -> None:
+@given(histories(), st.booleans(), st.booleans(), st.dictionaries(st.sampled_from(REPORTS), st.integers(-1, 3)))
+def test_the_three_faces_say_what_a_model_says(
+    events: list[dict[str, Any]], fresh: bool, whole: bool, later: dict[str, int]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        check(Path(folder), events, fresh=fresh, whole=whole)
+        check(Path(folder), events, fresh=fresh, whole=whole, later=later)
 
 
-def check(folder: Path, events: list[dict[str, Any]], *, fresh: bool, whole: bool) -> None:
+def check(folder: Path, events: list[dict[str, Any]], *, fresh: bool, whole: bool, later: dict[str, int]) -> None:
+    """`later` is by how many half days a report is due later than the others."""
     now = SystemClock().now()
     # No zone's midnight is near `now - due`, so that the tables, whose clock goes on, see the same days as due.
     due = timedelta(hours=6) + (now - now.replace(minute=22, second=0, microsecond=0)) % timedelta(hours=1)
-    freshness = Freshness(due, timedelta(days=300) if fresh else timedelta(0))
+    own = {
+        report: max(due + number * timedelta(hours=12), due % timedelta(hours=1)) for report, number in later.items()
+    }
+    freshness = Freshness(due, timedelta(days=300) if fresh else timedelta(0), own)
     adapter, url = ledger_adapter("sqlite:x"), "sqlite:ledger.db"
     model, authoritative = Model(), dict[PartitionKey, bool]()
     expectations, run = Expectations(GOOGLE_ADS), 0
@@ -149,7 +155,7 @@ def check(folder: Path, events: list[dict[str, Any]], *, fresh: bool, whole: boo
         PartitionKey(GOOGLE_ADS, *pair, day)
         for pair, days in model.days.items()
         for day in days
-        if day <= last_due(pair[0], now - due)
+        if day <= last_due(pair[0], now - own.get(pair[1], due))
     }
     gaps = sorted(key for key in expected_days if not authoritative.get(key))
     still = {report for _, report in model.open}

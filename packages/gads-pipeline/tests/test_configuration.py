@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,7 @@ history_days = 400
 name = "own"
 query = "SELECT campaign.id, segments.date, metrics.clicks FROM campaign"
 restatement_days = 7
+due_hours = 30
 """
 
 
@@ -203,6 +205,10 @@ def test_the_days_of_a_report_are_those_that_its_section_sets(tmp_path: Path) ->
     campaign, own = configuration.reports()
     assert (campaign.restatement_days, str(campaign.history)) == (90, "400 days")
     assert (own.restatement_days, str(own.history)) == (7, "37 months")
+    assert [configuration.limits.due_of(name) for name in ("campaign", "own")] == [
+        timedelta(hours=6),
+        timedelta(hours=30),
+    ]
     assert builtin()["campaign"].restatement_days == 30
     listed = {known.report.name: known for known in known_reports(configuration)}
     assert (listed["campaign"].report, listed["campaign"].origin) == (campaign, "packaged")

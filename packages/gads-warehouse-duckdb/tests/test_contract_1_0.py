@@ -49,10 +49,10 @@ def test_a_full_load_of_it_is_interrupted_and_ended(path: Path) -> None:
     assert (warehouse.full_load(), warehouse.position()) == (None, position_of(7))
     assert warehouse.is_current()
     with duckdb.connect(str(path), read_only=True) as connection:
-        assert connection.sql("SELECT contract_version FROM gads.state").fetchall() == [("1.2",)]
+        assert connection.sql("SELECT contract_version FROM gads.state").fetchall() == [("1.3",)]
         assert connection.sql("SELECT contract_version FROM gads.loads ORDER BY load_id").fetchall() == [
             ("1.0",),
             ("1.0",),
-            ("1.2",),
-            ("1.2",),
+            ("1.3",),
+            ("1.3",),
         ]

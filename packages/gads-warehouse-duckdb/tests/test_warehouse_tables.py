@@ -86,11 +86,11 @@ def test_loads_are_on_record(loaded: WarehouseDeployment) -> None:
     assert loaded.query(
         "SELECT load_id, mode, position_before, position, added, replaced, removed, record_count, contract_version "
         "FROM gads.loads ORDER BY load_id"
-    ) == [(1, "reconcile", None, 8, 8, 0, 0, 24, "1.2"), (2, "feed", 8, 9, 0, 1, 0, 9, "1.2")]
+    ) == [(1, "reconcile", None, 8, 8, 0, 0, 24, "1.3"), (2, "feed", 8, 9, 0, 1, 0, 9, "1.3")]
     assert loaded.query(
         "SELECT action, customer_id, report, logical_date, run_id, previous_run_id, schema_version, record_count, "
         "contract_version FROM gads.load_records WHERE load_id = 2"
-    ) == [("replaced", "1", "campaign", date(2024, 6, 2), run_of(2).value, run_of(1).value, 1, 9, "1.2")]
+    ) == [("replaced", "1", "campaign", date(2024, 6, 2), run_of(2).value, run_of(1).value, 1, 9, "1.3")]
 
 
 def test_the_catalogue_says_what_columns_mean(loaded: WarehouseDeployment) -> None:

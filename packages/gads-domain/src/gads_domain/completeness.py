@@ -19,13 +19,18 @@ _NAMED_AT_MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`due` is how long after its end, in the account's zone, a day is due.
+    """`due` is how long after its end, in the account's zone, a day is due; of some reports `by_report` says it.
 
     With an account list older than `accounts_max_age` it is unknown which accounts are expected.
     """
 
     due: timedelta = timedelta(hours=6)
     accounts_max_age: timedelta = timedelta(hours=36)
+    by_report: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def due_of(self, report: str) -> timedelta:
+        """How long after its end a day of `report` is due."""
+        return self.by_report.get(report, self.due)
 
 
 class Answer(StrEnum):
@@ -93,7 +98,7 @@ class Expected:
 
     - `days`: all of them, due or not.
     - `asked_for`: those that are on record as expected, and not named by the question alone.
-    - `last_due`: the last day that is due, by account.
+    - `last_due`: the last day that is due, of each account and report.
     - `closed`: the accounts and reports of which no later day will be expected.
     - `lacking`: those of which nothing is on record and the question names no first day.
     - `unknown`: why it is not known what is expected; empty if it is.
@@ -101,7 +106,7 @@ class Expected:
 
     days: Mapping[Pair, DayRanges]
     asked_for: Mapping[Pair, DayRanges]
-    last_due: Mapping[str, date]
+    last_due: Mapping[Pair, date]
     closed: frozenset[Pair]
     lacking: frozenset[Pair]
     unknown: str
@@ -114,12 +119,12 @@ class Expected:
     @cached_property
     def due(self) -> dict[Pair, DayRanges]:
         """The days that are due."""
-        return {pair: common(days, (DayRange(date.min, self.last_due[pair[0]]),)) for pair, days in self.days.items()}
+        return {pair: common(days, (DayRange(date.min, self.last_due[pair]),)) for pair, days in self.days.items()}
 
     def not_due(self, authoritative: Mapping[Pair, DayRanges]) -> int:
         """How many partitions are neither authoritative nor due; those without a last day are not counted."""
         return sum(
-            number_of(without(rest, (DayRange(date.min, self.last_due[pair[0]]),)))
+            number_of(without(rest, (DayRange(date.min, self.last_due[pair]),)))
             for pair, days in self.days.items()
             if (rest := without(days, authoritative.get(pair, ()))) and rest[-1].last != date.max
         )
@@ -214,7 +219,7 @@ def expected_at(
         whole = {customer_id for customer_id, _ in on_record}
     asked_for: dict[Pair, DayRanges] = {}
     found: dict[Pair, DayRanges] = {}
-    last_due: dict[str, date] = {}
+    last_due: dict[Pair, date] = {}
     for customer_id in named or sorted(whole | {customer_id for customer_id, _ in on_record}):
         for report in names:
             pair = (customer_id, report)
@@ -228,7 +233,8 @@ def expected_at(
                 meant = common(asked_for[pair], _bounds(since, until))
             if meant:
                 found[pair] = meant
-                last_due[customer_id] = last_complete_day(expectations.zone_of(customer_id), now - freshness.due)
+                moment = now - freshness.due_of(report)
+                last_due[pair] = last_complete_day(expectations.zone_of(customer_id), moment)
     lacking = frozenset((one, name) for one in whole for name in names if (one, name) not in on_record)
     if since is not None or days is not None:
         lacking = frozenset()

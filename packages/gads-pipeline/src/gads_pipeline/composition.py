@@ -87,7 +87,7 @@ def open_consumer(configuration: Configuration) -> Iterator[Consumer]:
         state=storage.state,
         sink=storage.sink,
         base=configuration.base,
-        freshness=configuration.freshness.limits,
+        freshness=configuration.limits,
     ) as consumer:
         yield consumer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from gads_domain.completeness import Freshness
 from gads_domain.errors import ConfigurationError, GadsError, InvalidValueError, UsageError
 from gads_domain.local_path import read_file
 from gads_domain.partition_key import require_customer_id, require_name
@@ -153,7 +154,8 @@ class ValidationSection(Section):
 class ReportSection(Section):
     """`[[reports]]`: a packaged report by its name alone, or your own by `query` or `file`.
 
-    `restatement_days` and `history_days` take the place of what the report says itself.
+    `restatement_days` and `history_days` take the place of what the report says itself, `due_hours` that of
+    `[freshness]`.
     """
 
     name: ReportName
@@ -162,6 +164,7 @@ class ReportSection(Section):
     schema_version: int | None = Field(default=None, ge=1)
     restatement_days: int | None = Field(default=None, ge=1, le=4_000)
     history_days: int | None = Field(default=None, ge=1, le=4_000)
+    due_hours: float | None = Field(default=None, ge=0, le=240)
     checks: ChecksSection = ChecksSection()
 
     @model_validator(mode="after")
@@ -244,6 +247,12 @@ class Configuration(Section):
     def base(self) -> Path:
         """The folder from which relative paths are taken."""
         return self.path.parent
+
+    @property
+    def limits(self) -> Freshness:
+        """How old a list of accounts may be, and when a day is due, of each report with hours of its own too."""
+        own = {one.name: timedelta(hours=one.due_hours) for one in self.report_sections if one.due_hours is not None}
+        return replace(self.freshness.limits, by_report=own)
 
     def report(self, section: ReportSection) -> ReportDefinition:
         """The definition of one report: the packaged one, or that of its query or file with or without a header.

@@ -144,7 +144,7 @@ def completeness_now(
 ) -> Completeness:
     """What is missing now of these reports, by what `expected_at` expects; no `accounts` means all expected."""
     expectations = ledger.expectations(GOOGLE_ADS)
-    now, limits = SystemClock().now(), configuration.freshness.limits
+    now, limits = SystemClock().now(), configuration.limits
     expected = expected_at(expectations, names, now, limits, since=since, until=until, days=days, customers=accounts)
 
     def rows(wanted: StateFilter) -> dict[PartitionKey, tuple[PartitionStatus, str]]:

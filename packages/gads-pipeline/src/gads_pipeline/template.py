@@ -95,7 +95,7 @@ vanished_rows = 1.0
 
 [freshness]
 # How old a list of accounts may be before it is unknown what is expected, and how long after its end, in the account's
-# zone, a day is due.
+# zone, a day is due; `due_hours` of a report is its own.
 accounts_max_age_hours = 36
 due_hours = 6
 

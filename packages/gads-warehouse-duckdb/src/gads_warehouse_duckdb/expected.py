@@ -12,7 +12,7 @@ from gads_domain.completeness import Freshness
 from gads_domain.expectations import Expectation, Expectations, ListedAccount
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadedExpectations
-from gads_warehouse_duckdb.layout import has_expected
+from gads_warehouse_duckdb.layout import has_table
 from gads_warehouse_duckdb.state import naive_utc
 
 _ACCOUNT = [field.name for field in fields(ListedAccount)]
@@ -21,10 +21,14 @@ _EXPECTED = [field.name for field in fields(Expectation)]
 
 def find_expected(connection: duckdb.DuckDBPyConnection, source: str) -> LoadedExpectations | None:
     """What a step has brought; None before any has, and for a file from before contract 1.2."""
-    row = connection.execute("FROM gads.account_list").fetchone() if has_expected(connection) else None
+    row = connection.execute("FROM gads.account_list").fetchone() if has_table(connection, "account_list") else None
     if row is None:
         return None
     drawn_at, due, max_age = row
+    own: list[tuple[str, float]] = []
+    if has_table(connection, "due_by_report"):
+        own = connection.execute("FROM gads.due_by_report").fetchall()
+    by_report = {report: timedelta(seconds=seconds) for report, seconds in own}
     accounts = connection.execute(f"SELECT {', '.join(_ACCOUNT)} FROM gads.accounts ORDER BY customer_id").fetchall()
     expected = connection.execute(f"SELECT {', '.join(_EXPECTED)} FROM gads.expectations").fetchall()
     held = connection.execute("SELECT customer_id, report, logical_date FROM gads.held").fetchall()
@@ -34,7 +38,7 @@ def find_expected(connection: duckdb.DuckDBPyConnection, source: str) -> LoadedE
         tuple(_account(dict(zip(_ACCOUNT, values, strict=True))) for values in accounts),
         tuple(sorted((Expectation(*values) for values in expected), key=_by_period)),
     )
-    freshness = Freshness(timedelta(seconds=due), timedelta(seconds=max_age))
+    freshness = Freshness(timedelta(seconds=due), timedelta(seconds=max_age), by_report)
     return LoadedExpectations(expectations, freshness, tuple(sorted(PartitionKey(source, *key) for key in held)))
 
 
@@ -45,6 +49,9 @@ def write_expected(connection: duckdb.DuckDBPyConnection, expected: LoadedExpect
     times = [drawn_at, freshness.due.total_seconds(), freshness.accounts_max_age.total_seconds()]
     connection.execute("DELETE FROM gads.account_list")
     connection.execute("INSERT INTO gads.account_list VALUES (?, ?, ?)", times)
+    connection.execute("DELETE FROM gads.due_by_report")
+    for report, due in freshness.by_report.items():
+        connection.execute("INSERT INTO gads.due_by_report VALUES (?, ?)", [report, due.total_seconds()])
     for table, names, rows in (
         ("accounts", _ACCOUNT, found.accounts),
         ("expectations", _EXPECTED, found.expected),

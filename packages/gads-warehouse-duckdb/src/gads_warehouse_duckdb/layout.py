@@ -5,7 +5,7 @@ import duckdb
 from gads_domain.package_data import statements_of
 from gads_warehouse_duckdb.errors import NewerWarehouseError, TableTakenError
 
-CONTRACT_VERSION = "1.2"
+CONTRACT_VERSION = "1.3"
 """`major.minor` of contracts/warehouse; another major is refused, any minor is taken."""
 
 REPORTING = "reporting"
@@ -58,9 +58,9 @@ def is_laid_out(connection: duckdb.DuckDBPyConnection) -> bool:
     return row is not None
 
 
-def has_expected(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the database has the tables of what is expected, which a warehouse has from contract 1.2 on."""
-    return connection.execute(_SQL["find_expected"]).fetchone() is not None
+def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the schema `gads` has a table that came with a later minor of the contract."""
+    return connection.execute(_SQL["find_table"], [name]).fetchone() is not None
 
 
 def lay_out(connection: duckdb.DuckDBPyConnection) -> None:

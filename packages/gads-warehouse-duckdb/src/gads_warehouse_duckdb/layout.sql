@@ -47,10 +47,12 @@ CREATE TABLE IF NOT EXISTS gads.expectations (
     customer_id VARCHAR, report VARCHAR, first_day DATE, last_day DATE, closed VARCHAR, inferred BOOLEAN
 );
 CREATE TABLE IF NOT EXISTS gads.held (customer_id VARCHAR, report VARCHAR, logical_date DATE);
+-- Files from before contract 1.3 lack it.
+CREATE TABLE IF NOT EXISTS gads.due_by_report (report VARCHAR, due_seconds DOUBLE);
 
--- name: find_expected
+-- name: find_table
 SELECT 1 FROM duckdb_tables()
-WHERE schema_name = 'gads' AND table_name = 'account_list' AND database_name = current_database();
+WHERE schema_name = 'gads' AND table_name = ? AND database_name = current_database();
 
 -- name: find_state_table
 SELECT 1 FROM duckdb_tables()

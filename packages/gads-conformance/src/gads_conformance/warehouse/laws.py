@@ -389,7 +389,7 @@ class WarehouseLaws(ModelLaws):
         )
         some = LoadedExpectations(
             Expectations(GOOGLE_ADS, drawn_at, (listed, skipped), expected),
-            Freshness(timedelta(hours=1.5), timedelta(hours=40)),
+            Freshness(timedelta(hours=1.5), timedelta(hours=40), {"campaign": timedelta(hours=30), "ad": timedelta(0)}),
             (key_of(1), key_of(7)),
         )
         none = LoadedExpectations(Expectations(GOOGLE_ADS), Freshness())

@@ -23,9 +23,13 @@ WITH zones AS (
 ), spans AS (
     SELECT report, customer_id, account_name, first_day, least(
         coalesce(last_day, DATE '9999-12-31'),
-        timezone(coalesce(zone, 'Etc/GMT+12'), now() - to_seconds(due_seconds))::DATE - 1
+        timezone(
+            coalesce(zone, 'Etc/GMT+12'),
+            now() - to_seconds(coalesce(own.due_seconds, list.due_seconds))
+        )::DATE - 1
     ) AS last_day
-    FROM gads.account_list, gads.expectations LEFT JOIN zones USING (customer_id)
+    FROM gads.account_list AS list, gads.expectations LEFT JOIN zones USING (customer_id)
+        LEFT JOIN gads.due_by_report AS own USING (report)
 ), expected AS (
     SELECT report, customer_id, unnest(generate_series(first_day, last_day, INTERVAL 1 DAY))::DATE AS logical_date,
         account_name
