@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from gads_conformance.law import law
-from gads_conformance.ledger.samples import key_of
+from gads_conformance.ledger.samples import key_of, moment
 from gads_conformance.ledger.suite import Effort, LedgerSuite, LedgerUnderTest
 from gads_conformance.worker_process import WorkerProcess
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import StateFilter
+from gads_domain.state_machine import settle
 
 _BATCH = 40
 
@@ -33,6 +35,16 @@ class ProcessLaws(LedgerSuite):
         for text, count in Counter(key for key, _version in won).items():
             history = ledger.reader.history(PartitionKey.parse(text))
             assert history.state.version == len(history.results) == history.state.attempt_count == count
+
+    @law("ValidatorLedger", 5)
+    def test_confirmations_and_restatements_that_race_are_one_write_each(
+        self, ledger: LedgerUnderTest, effort: Effort
+    ) -> None:
+        with _workers("confirm", ledger, 3, 2 * effort.written_rounds) as workers:
+            won = sum(number for worker in workers for number in worker.finish())
+        history = ledger.reader.history(key_of(1))
+        assert history.state.version == won > len(history.results), "some were confirmed, and nothing was lost"
+        assert history.state == replace(settle(history, None, history.state.updated_at or moment(0)), version=won)
 
     @law("ControlPlaneLedger", 7)
     def test_processes_that_race_for_a_budget_get_all_of_it_and_no_more(

@@ -8,7 +8,7 @@ import select
 import sys
 from pathlib import Path
 
-from gads_conformance.ledger.samples import change_of, key_of, moment, result_of
+from gads_conformance.ledger.samples import change_of, confirmation_of, key_of, moment, result_of
 from gads_conformance.worker_process import emit
 from gads_domain.adapters import ledger_adapter
 from gads_domain.quota import CallScope, Spending
@@ -44,6 +44,20 @@ def compete(url: str, base: Path, number: int, count: int) -> None:
             for change, won in zip(changes, ledger.record(changes), strict=True):
                 if won:
                     emit([str(change.after.key), change.after.version])
+
+
+def confirm(url: str, base: Path, number: int, count: int) -> None:
+    """Confirm the authoritative run of one key, and restate it, in turns; emit how many writes were won."""
+    key, won = key_of(1), 0
+    with ledger_adapter(url).open_for_validator(url, base) as ledger:
+        _wait_for_start()
+        for turn in range(count):
+            history, later = ledger.history(key), 1 + 10 * turn + number
+            if (turn + number) % 2 or history.state.current_run_id is None:
+                won += ledger.record([change_of(history, result_of(key, later, entropy=number + 1))]) == [True]
+            else:
+                won += ledger.confirm([confirmation_of(history, later)]) == [True]
+        emit(won)
 
 
 def write(url: str, base: Path, number: int, count: int) -> None:
@@ -93,6 +107,6 @@ def spend(url: str, base: Path, _number: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    _tasks = {task.__name__: task for task in (create, compete, write, follow, batches, spend)}
+    _tasks = {task.__name__: task for task in (create, compete, confirm, write, follow, batches, spend)}
     _, _task, _url, _base, _number, _count = sys.argv
     _tasks[_task](_url, Path(_base), int(_number), int(_count))
