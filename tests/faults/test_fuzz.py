@@ -55,9 +55,18 @@ COMMANDS = (
     *("check --offline", "reports list", "reports show campaign", "reports show", "reports check", "validate"),
     *("validate --recheck", "state inspect", "state gaps", "state history google_ads/1/campaign/2024-06-01"),
     *("state history", "state retry", "state hold", "state release", "state mark-terminal", "state revoke"),
-    *("state accept", "state leases", "consume gaps", "consume changes", "consume preview campaign", "consume export campaign"),
+    *("state accept", "consume gaps", "consume changes", "consume preview campaign", "consume export campaign"),
     *("consume snapshot", "sink sweep", "warehouse status", "warehouse query", "run --dry-run", "backfill --dry-run"),
-    *("accounts", "plan", "init --print", "run", "emulator serve --data", "emulator serve --faults", ""),
+    *(
+        "accounts",
+        "plan",
+        "init --print",
+        "run",
+        "state leases",
+        "emulator serve --data",
+        "emulator serve --faults",
+        "",
+    ),
 )
 OPTIONS = (
     *("--since", "--until", "--customer", "--report", "--limit", "--format", "--status", "--reason", "--run", "--all"),
