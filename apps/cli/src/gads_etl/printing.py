@@ -96,6 +96,22 @@ def print_table(
         print_rich(table)
 
 
+def print_rows(
+    format_: Format,
+    columns: Collection[str],
+    rows: Sequence[Mapping[str, Any]],
+    title: str = "",
+    *,
+    empty: str = "nothing matches",
+    document: object = None,
+) -> None:
+    """Write documents as a table or, as `document` has them or by themselves, as JSON."""
+    if format_ is Format.JSON:
+        print_json(rows if document is None else document)
+    else:
+        print_table(columns, rows, title if rows else "", empty=empty)
+
+
 def _cell(column: str, value: object) -> str:
     if value is None or isinstance(value, bool):
         return "yes" if value else ""
@@ -135,6 +151,10 @@ def print_rich(renderable: object) -> None:
 def print_note(text: str) -> None:
     """Write a line for people to stderr, where it never mixes with data."""
     sys.stderr.write(visible(text) + "\n")
+
+
+GAP_COLUMNS = ("customer_id", "name", "report", "since", "until", "#days", "status", "reason")
+"""Of gaps as the library lists them."""
 
 
 def print_unsettled(not_due: int, unknown: str) -> None:

@@ -19,7 +19,7 @@ from gads_etl.options import (
     customer_id,
     open_pipeline,
 )
-from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_table, visible
+from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_rows, visible
 
 if TYPE_CHECKING:
     from gads_domain.account import Account
@@ -80,10 +80,7 @@ def forget(
     rows = [
         dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed), strict=True)) for one in found
     ]
-    if format_ is Format.JSON:
-        print_json(rows)
-    else:
-        print_table(names, rows, f"expected no more{' (dry run)' if dry_run else ''}:")
+    print_rows(format_, names, rows, f"expected no more{' (dry run)' if dry_run else ''}:")
 
 
 def _trees(selected: SelectedAccounts) -> list[Any]:

@@ -26,7 +26,7 @@ from gads_etl.options import (
     UntilOption,
     open_pipeline,
 )
-from gads_etl.printing import Format, counted, print_json, print_note, print_table, print_unsettled
+from gads_etl.printing import GAP_COLUMNS, Format, counted, print_json, print_note, print_rows, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
@@ -113,10 +113,7 @@ def preview(
     with reading.snapshot(report) as snapshot:
         chosen = snapshot.columns(_names(columns), _names(exclude), unify=reading.unify)
         table = first_rows(snapshot, rows, columns=chosen, unify=reading.unify)
-        if format_ is Format.JSON:
-            print_json(table.to_pylist())
-        else:
-            print_table(table.column_names, table.to_pylist(), empty="these partitions hold no rows")
+        print_rows(format_, table.column_names, table.to_pylist(), empty="these partitions hold no rows")
         reading.noted(snapshot, len(snapshot.partitions), "partition")
 
 
@@ -190,11 +187,9 @@ def changes(
         feed = consumer.changes(after=after, reports=report or None, customers=customer or None)
         records = [change.to_record() for change in islice(feed, limit)]
         cursor = feed.cursor
-    if format_ is Format.JSON:
-        print_json({"changes": records, "cursor": cursor})
-    else:
-        print_table(_CHANGE_COLUMNS, records, empty="no changes")
-        print_note(f"continue with --after {cursor}")
+    document = {"changes": records, "cursor": cursor}
+    print_rows(format_, _CHANGE_COLUMNS, records, empty="no changes", document=document)
+    print_note(f"continue with --after {cursor}")
 
 
 @app.command("gaps")
@@ -218,16 +213,13 @@ def gaps(
     found = answer.completeness
     document = completeness_document(found)
     watermarks = {name: day.isoformat() if day else None for name, day in answer.watermarks.items()}
-    if format_ is Format.JSON:
-        print_json({**document, "ready": bool(answer), "watermarks": watermarks, "position": answer.position})
-    else:
-        columns = ["customer_id", "name", "report", "since", "until", "#days", "status", "reason"]
-        title = f"{counted(found.days, 'day')} not authoritative as of position {answer.position}"
-        empty = f"{'unknown' if found.unknown else 'no gaps'} as of position {answer.position}"
-        print_table(columns, document["gaps"], title if found.days else "", empty=empty)
-        print_unsettled(found.not_due, found.unknown)
-        for name, day in watermarks.items():
-            print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
+    whole = {**document, "ready": bool(answer), "watermarks": watermarks, "position": answer.position}
+    title = f"{counted(found.days, 'day')} not authoritative as of position {answer.position}"
+    empty = f"{'unknown' if found.unknown else 'no gaps'} as of position {answer.position}"
+    print_rows(format_, GAP_COLUMNS, document["gaps"], title, empty=empty, document=whole)
+    print_unsettled(found.not_due, found.unknown)
+    for name, day in watermarks.items():
+        print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 

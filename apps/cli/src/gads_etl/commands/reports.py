@@ -12,7 +12,7 @@ import typer
 from gads_domain.errors import UsageError
 from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, FormatOption, open_pipeline
-from gads_etl.printing import Format, print_json, print_note, print_table
+from gads_etl.printing import Format, print_json, print_note, print_rows, print_table
 
 if TYPE_CHECKING:
     from gads_pipeline.reports import KnownReport
@@ -31,10 +31,7 @@ ConfigOption = Annotated[
 def list_(config: ConfigOption = None, format_: FormatOption = Format.TABLE) -> None:
     """List every report that gads.toml can name; your own take the place of packaged ones of the same name."""
     rows = [known.to_row() for known in _known(config)]
-    if format_ is Format.JSON:
-        print_json(rows)
-    else:
-        print_table(["name", "kind", "title", "resource", "#restatement_days", "versions", "origin"], rows)
+    print_rows(format_, ["name", "kind", "title", "resource", "#restatement_days", "versions", "origin"], rows)
 
 
 @app.command("show")

@@ -8,7 +8,7 @@ import typer
 from gads_domain.clock import iso_utc
 from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, counted, print_json, print_table
+from gads_etl.printing import Format, counted, print_rows
 
 app = group_of_commands("Maintain the storage of raw partitions.")
 
@@ -25,8 +25,7 @@ def sweep(
         {"path": left.path, "kind": left.kind.value, "since": iso_utc(left.since), "bytes": left.size}
         for left in open_pipeline(config).sweep_sink(timedelta(hours=older_than_hours), dry_run=dry_run)
     ]
-    if format_ is Format.JSON:
-        print_json({"removed": not dry_run, "leftovers": found})
-        return
     title = f"{counted(len(found), 'leftover')} {'would be removed' if dry_run else 'removed'}"
-    print_table(["path", "kind", "since", "#bytes"], found, title if found else "", empty="nothing is left over")
+    document = {"removed": not dry_run, "leftovers": found}
+    columns = ["path", "kind", "since", "#bytes"]
+    print_rows(format_, columns, found, title, empty="nothing is left over", document=document)

@@ -27,12 +27,14 @@ from gads_etl.options import (
     open_pipeline,
 )
 from gads_etl.printing import (
+    GAP_COLUMNS,
     Format,
     ListFormat,
     counted,
     print_csv,
     print_json,
     print_note,
+    print_rows,
     print_table,
     print_unsettled,
 )
@@ -218,11 +220,8 @@ def leases(
     columns = ("lease", "owner", "number", "until")
     values = ((one.scope, one.owner, one.number, iso_utc(one.expires_at)) for one in found)
     rows = [dict(zip(columns, value, strict=True)) for value in values]
-    if format_ is Format.JSON:
-        print_json(rows)
-    else:
-        title = f"{'would be' if dry_run else 'is'} taken from its holder" if break_ else ""
-        print_table(["lease", "owner", "#number", "until"], rows, title, empty="no lease is held")
+    title = f"{'would be' if dry_run else 'is'} taken from its holder" if break_ else ""
+    print_rows(format_, ["lease", "owner", "#number", "until"], rows, title, empty="no lease is held")
 
 
 @app.command("gaps")
@@ -234,13 +233,8 @@ def gaps(selection: Selection, config: ConfigOption = DEFAULT_FILE, format_: For
     """
     found = open_pipeline(config).gaps(**selection.given)
     document = completeness_document(found)
-    if format_ is Format.JSON:
-        print_json(document)
-    else:
-        rows = document["gaps"]
-        columns = ["customer_id", "name", "report", "since", "until", "#days", "status", "reason"]
-        empty = "unknown" if found.unknown else "no gaps"
-        print_table(columns, rows, f"{counted(found.days, 'day')} not success" if rows else "", empty=empty)
-        print_unsettled(found.not_due, found.unknown)
+    title, empty = f"{counted(found.days, 'day')} not success", "unknown" if found.unknown else "no gaps"
+    print_rows(format_, GAP_COLUMNS, document["gaps"], title, empty=empty, document=document)
+    print_unsettled(found.not_due, found.unknown)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))

@@ -85,17 +85,20 @@ def expectation_checks(
 
 
 def _last_due(
-    connection: duckdb.DuckDBPyConnection, loaded: LoadedExpectations, customers: Iterable[str]
-) -> dict[str, date]:
-    """The last day that is due of each account, in its zone as DuckDB knows it: the two may know different rules."""
-    zones = {customer: loaded.expectations.zone_of(customer) for customer in customers}
+    connection: duckdb.DuckDBPyConnection, loaded: LoadedExpectations, pairs: Iterable[Pair]
+) -> dict[Pair, date]:
+    """The last day that is due, in the account's zone as DuckDB knows it: the two may know different rules."""
+    asked = {
+        pair: (loaded.expectations.zone_of(pair[0]), loaded.freshness.due_of(pair[1]).total_seconds()) for pair in pairs
+    }
     rows = connection.execute(
-        "SELECT zone, timezone(coalesce(name, 'Etc/GMT+12'), now() - to_seconds(?))::DATE - 1 "
-        "FROM (SELECT unnest(?::VARCHAR[]) AS zone) LEFT JOIN pg_timezone_names() ON name = zone",
-        [loaded.freshness.due.total_seconds(), sorted(set(zones.values()))],
+        "SELECT zone, due, timezone(coalesce(name, 'Etc/GMT+12'), now() - to_seconds(due))::DATE - 1 "
+        "FROM (SELECT unnest(?::VARCHAR[]) AS zone, unnest(?::DOUBLE[]) AS due) "
+        "LEFT JOIN pg_timezone_names() ON name = zone",
+        [list(column) for column in zip(*sorted(set(asked.values())), strict=True)] or [[], []],
     ).fetchall()
-    days = dict(rows)
-    return {customer: days[zone] for customer, zone in zones.items()}
+    days = {(zone, due): day for zone, due, day in rows}
+    return {pair: days[one] for pair, one in asked.items()}
 
 
 def _freshness(shown: Mapping[Pair, DayRanges], missing: Mapping[Pair, DayRanges]) -> ViewCheck:
