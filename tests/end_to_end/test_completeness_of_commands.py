@@ -95,7 +95,7 @@ def test_days_that_failed_for_good_keep_the_exit_code_at_1_until_they_are_there(
     code, text, lines = ask("serve", "--once")
     assert code == 1
     assert f"incomplete: {days} of {2 * days} expected partitions authoritative, {days} failed" in text
-    assert f"{days} partitions wait for an operator: state gaps names them" in text
+    assert f"{days} partitions wait for an operator: gads-etl state gaps names them" in text
     assert f"not success: {hit} ({accounts[hit]}) ad_group 20" in lines
     assert "USER_PERMISSION_DENIED" in lines
 

@@ -7,7 +7,7 @@ import time
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
 from gads_domain.state import ValidationOutcome
-from gads_etl.printing import completeness_line, counted, day_span, visible
+from gads_etl.printing import counted, day_span, visible
 from gads_orchestrator.events import (
     Event,
     Observer,
@@ -21,6 +21,7 @@ from gads_orchestrator.events import (
     event_document,
     event_name,
 )
+from gads_pipeline.command_completeness import counts_line
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice
 
 _QUIET = (RowsReceived, PartitionEvent)
@@ -77,7 +78,7 @@ def _line(event: Event) -> str:
 def _completeness(event: CompletenessRead) -> str:
     counts = event.expected, event.authoritative, event.failed, event.held, event.pending, event.not_due
     unknown = f"; unknown which accounts are expected: {event.unknown}" if event.unknown else ""
-    return completeness_line(event.answer, *counts) + unknown
+    return counts_line(event.answer, *counts) + unknown
 
 
 class ServeTally:

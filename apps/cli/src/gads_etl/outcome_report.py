@@ -13,7 +13,6 @@ from gads_etl.error_handling import for_operators, hints_for_operators, print_er
 from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
 from gads_etl.printing import (
     Format,
-    completeness_line,
     counted,
     day_span,
     print_json,
@@ -27,7 +26,6 @@ from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Groups, Tally, row
 
 if TYPE_CHECKING:
-    from gads_pipeline.command_completeness import CommandCompleteness
     from gads_pipeline.forecast import Forecast
     from gads_pipeline.outcome import Outcome
 
@@ -110,7 +108,7 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
         else "",
         empty=f"there was nothing to do{up_to_date}",
     )
-    sys.stdout.write(f"{summary_of(outcome.completeness)}\n")
+    sys.stdout.write(f"{for_operators(str(outcome.completeness))}\n")
     for one in unwell[:_LINES]:
         account = outcome.completeness.answer.described(one.first.customer_id)
         span = day_span(one.days.first, one.days.last)
@@ -124,24 +122,6 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
     _print_not_retried(tally.not_retried)
     if outcome.ended != "done" and outcome.stopped_by is None:
         print_note(f"ended early: {outcome.ended}")
-
-
-def summary_of(completeness: CommandCompleteness) -> str:
-    """How things stand in a line or two of 80 columns."""
-    answer = completeness.answer
-    there, pending = answer.expected - answer.days, answer.days - answer.failed - answer.held
-    counts = answer.expected, there, answer.failed, answer.held, pending, answer.not_due
-    line = completeness_line(answer.answer, *counts)
-    if answer.unknown:
-        return f"{line}\nunknown what is expected: {answer.unknown}; gads-etl accounts draws the list"
-    if not answer.days:
-        return line
-    stays = answer.days - completeness.attempted_again
-    if not stays:
-        return f"{line}\nthe same command, called again later, attempts all that is missing"
-    waits = f"{counted(stays, 'partition')} {'waits' if stays == 1 else 'wait'} for an operator"
-    acts = "state gaps names them, backfill\ntakes days never attempted, and state retry those that failed"
-    return f"{line}\n{waits}: {acts}"
 
 
 def _print_not_retried(count: int) -> None:

@@ -131,15 +131,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def completeness_line(
-    answer: str, expected: int, authoritative: int, failed: int, held: int, pending: int, not_due: int
-) -> str:
-    """The counts of a completeness, those that are 0 left out."""
-    counts = ((failed, "failed"), (held, "held for a decision"), (pending, "pending"), (not_due, "not due yet"))
-    there = f"{answer}: {authoritative:,} of {counted(expected, 'expected partition')} authoritative"
-    return ", ".join([there, *(f"{count:,} {what}" for count, what in counts if count)])
-
-
 def print_rich(renderable: object) -> None:
     """Write anything that rich can draw to stdout, at the terminal's width or, in a pipe, without folding."""
     from rich.console import Console

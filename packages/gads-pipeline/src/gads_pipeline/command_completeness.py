@@ -48,6 +48,24 @@ class CommandCompleteness:
                 first, last = replace(key, logical_date=days.first), replace(key, logical_date=days.last)
                 yield FailedDays(first, last, gap.first.reason)
 
+    def __str__(self) -> str:
+        """How things stand, in lines of 80 columns."""
+        answer = self.answer
+        there, pending = answer.expected - answer.days, answer.days - answer.failed - answer.held
+        line = counts_line(answer.answer, answer.expected, there, answer.failed, answer.held, pending, answer.not_due)
+        if answer.unknown:
+            return f"{line}\nunknown what is expected: {answer.unknown}; `Pipeline.accounts` draws the list"
+        if not answer.days:
+            return line
+        stays = answer.days - self.attempted_again
+        if not stays:
+            return f"{line}\nthe same command, called again later, attempts all that is missing"
+        waits = "1 partition waits" if stays == 1 else f"{stays:,} partitions wait"
+        acts = (
+            "`Pipeline.gaps` names them,\n`Pipeline.backfill` takes days never attempted, state retry those that failed"
+        )
+        return f"{line}\n{waits} for an operator: {acts}"
+
     def to_document(self) -> dict[str, Any]:
         """The member `completeness` of contracts/outcome/v1."""
         answer = self.answer
@@ -63,6 +81,17 @@ class CommandCompleteness:
             "unknown": answer.unknown or None,
             "gaps": gap_rows(answer),
         }
+
+
+def counts_line(
+    answer: str, expected: int, authoritative: int, failed: int, held: int, pending: int, not_due: int
+) -> str:
+    """The counts of a completeness, those that are 0 left out."""
+    counts = ((failed, "failed"), (held, "held for a decision"), (pending, "pending"), (not_due, "not due yet"))
+    there = (
+        f"{answer}: {authoritative:,} of {expected:,} expected partition{'' if expected == 1 else 's'} authoritative"
+    )
+    return ", ".join([there, *(f"{count:,} {what}" for count, what in counts if count)])
 
 
 def completeness_of(
