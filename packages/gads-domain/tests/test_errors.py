@@ -58,6 +58,7 @@ def test_what_is_wider_than_a_partition_is_named_so() -> None:
         "StorageError",
         "StorageFullError",
         "StorageCredentialsError",
+        "SinkLostError",
         "LedgerError",
         "LedgerFullError",
         "ApiUnreachableError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -323,7 +324,9 @@ def test_rows_are_read_back_as_protobuf_writes_them_as_json(folder: Path) -> Non
     version = load_version("v26")
     synthetic = SyntheticAgency(SyntheticSettings(accounts=1, campaigns=2, keeps_everything=True))
     customer = synthetic.client_ids[0]
-    moment = "change_event.change_date_time DURING LAST_7_DAYS LIMIT 100"
+    # Whole days that are over in every zone: the two agencies need not agree on what today is.
+    first, last = (datetime.now(UTC).date() - timedelta(days=ago) for ago in (9, 3))
+    moment = f"change_event.change_date_time BETWEEN '{first}' AND '{last} 23:59:59' LIMIT 100"
     queries = {
         "campaign": "campaign.id, campaign.labels, campaign.target_spend.cpc_bid_ceiling_micros, segments.date, "
         "segments.hour, metrics.cost_micros, metrics.ctr FROM campaign WHERE segments.date = '2024-03-04'",

@@ -222,7 +222,7 @@ def test_what_is_success_is_left_alone_unless_reprocessed(deployment: Deployment
     assert third.outcome.changed == 4
 
 
-def test_days_that_did_not_change_are_confirmed_and_touch_no_sink(deployment: Deployment) -> None:
+def test_r51_days_that_did_not_change_are_confirmed_and_touch_no_sink(deployment: Deployment) -> None:
     first = deployment.run("1")
     asked: list[object] = []
     deployment.sink = watched(deployment.sink, lambda *step: asked.append(step))
@@ -249,7 +249,7 @@ def test_days_that_did_not_change_are_confirmed_and_touch_no_sink(deployment: De
         (RestatementPolicy(reseal_after=timedelta(days=1)), 4),
     ],
 )
-def test_days_that_did_not_change_are_sealed_as_the_policy_says(
+def test_r51_days_that_did_not_change_are_sealed_as_the_policy_says(
     policy: RestatementPolicy, unchanged: int, deployment: Deployment
 ) -> None:
     deployment.run("1")
@@ -259,7 +259,7 @@ def test_days_that_did_not_change_are_sealed_as_the_policy_says(
     assert len(list(deployment.sink.sealed())) == 8 - unchanged
 
 
-def test_one_sampled_day_that_is_damaged_has_all_days_read_back(deployment: Deployment) -> None:
+def test_r52_one_sampled_day_that_is_damaged_has_all_days_read_back(deployment: Deployment) -> None:
     class FirstDayAlone(RestatementPolicy):
         def sample(self, keys: Iterable[PartitionKey], run_id: RunId) -> frozenset[PartitionKey]:
             return frozenset(key for key in keys if key.logical_date == FIRST)
@@ -284,7 +284,7 @@ def test_one_sampled_day_that_is_damaged_has_all_days_read_back(deployment: Depl
     assert current == [found.run_id, first.run_id, found.run_id, first.run_id]
 
 
-def test_a_day_whose_run_is_overtaken_before_it_is_confirmed_is_sealed(deployment: Deployment) -> None:
+def test_r54_a_day_whose_run_is_overtaken_before_it_is_confirmed_is_sealed(deployment: Deployment) -> None:
     deployment.run("1")
     key = PartitionKey("google_ads", "1", REPORT.name, FIRST)
 
@@ -305,7 +305,7 @@ def test_a_day_whose_run_is_overtaken_before_it_is_confirmed_is_sealed(deploymen
 
 
 @pytest.mark.parametrize("left_behind", [True, False])
-def test_seals_of_restated_days_are_looked_for_after_a_dead_holder(left_behind: bool, deployment: Deployment) -> None:
+def test_r53_seals_are_looked_for_after_a_dead_holder(left_behind: bool, deployment: Deployment) -> None:
     deployment.run("1")
     keys, now = ReportSlice("1", REPORT, FIRST, LAST).keys, SystemClock().now()
     days = {(Account("1").customer_id, REPORT.name): DayRange(FIRST, LAST)}
