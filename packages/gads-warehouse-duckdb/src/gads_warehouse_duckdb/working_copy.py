@@ -1,4 +1,4 @@
-"""A copy of the file to work on, which takes the file's place: readers who have it open are in nobody's way."""
+"""A copy of the file to work on, which takes the file's place: readers who have it open stop no load."""
 
 import errno
 import fcntl
