@@ -221,6 +221,7 @@ def expected_at(
     found: dict[Pair, DayRanges] = {}
     last_due: dict[Pair, date] = {}
     for customer_id in named or sorted(whole | {customer_id for customer_id, _ in on_record}):
+        zone = expectations.zone_of(customer_id)
         for report in names:
             pair = (customer_id, report)
             asked_for[pair] = united(on_record.get(pair, ()))
@@ -233,8 +234,7 @@ def expected_at(
                 meant = common(asked_for[pair], _bounds(since, until))
             if meant:
                 found[pair] = meant
-                moment = now - freshness.due_of(report)
-                last_due[pair] = last_complete_day(expectations.zone_of(customer_id), moment)
+                last_due[pair] = last_complete_day(zone, now - freshness.due_of(report))
     lacking = frozenset((one, name) for one in whole for name in names if (one, name) not in on_record)
     if since is not None or days is not None:
         lacking = frozenset()

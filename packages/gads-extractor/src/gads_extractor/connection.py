@@ -27,7 +27,6 @@ from gads_extractor.errors import (
 )
 from gads_extractor.idle_watch import IdleWatch, Wait
 from gads_extractor.token_request import credentials_of
-from gads_gaql.catalogue import load
 from gads_gaql.descriptors import message_class
 
 IDLE_TIMEOUT = 300.0
@@ -93,7 +92,7 @@ class GoogleAdsConnection:
         that is not known or a token server whose certificate is not trusted, `CredentialsError` for
         credentials that are missing, malformed or refused, `ApiUnreachableError` if the token server does not answer.
         """
-        load(api_version)
+        message_class(api_version, "services.SearchGoogleAdsStreamRequest")
         settings = _from_file(configuration) if configuration is not None else _from_environment()
         secrets = tuple(str(settings[name]) for name in _SECRETS if settings.get(name))
         _require_one_kind(settings)

@@ -123,7 +123,6 @@ class Execution:
                     connection = opened.enter_context(connected(self.configuration, files))
                 elif is_first:
                     pool.open(WorkerSetup(self.configuration, files))
-            pool.factory = WorkerSetup(self.configuration, files)
             ledger = opened.enter_context(open_ledger_for_control_plane(self.configuration))
             if connection is not None:
                 with self.stop.interrupting():
@@ -137,8 +136,7 @@ class Execution:
             plan = plan_work(request, ledger)
             if confirm is not None:
                 confirm(plan)
-            if selected is not None:
-                pool.factory = WorkerSetup(self.configuration, files, selected)
+            pool.factory = WorkerSetup(self.configuration, files, selected)
             run, control = new_run(self.command, ledger), self._control(ledger, options, awaits_leases=True)
             outcome = execute_plan(plan, run, control, pool, self.stop.is_set)
             customers = {account.customer_id for account in request.accounts}

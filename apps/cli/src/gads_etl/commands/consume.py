@@ -87,10 +87,6 @@ class Reading:
                 complete=self.complete,
             )
 
-    def noted(self, snapshot: Snapshot, number: int, what: str) -> None:
-        """Say on stderr what was read, and how many days are missing."""
-        print_note(f"{counted(number, what)} as of {snapshot.cursor}; {len(snapshot.missing):,} missing")
-
 
 _CHANGE_COLUMNS = (
     *("#position", "at", "kind", "customer_id", "report", "logical_date"),
@@ -114,7 +110,7 @@ def preview(
         chosen = snapshot.columns(_names(columns), _names(exclude), unify=reading.unify)
         table = first_rows(snapshot, rows, columns=chosen, unify=reading.unify)
         print_rows(format_, table.column_names, table.to_pylist(), empty="these partitions hold no rows")
-        reading.noted(snapshot, len(snapshot.partitions), "partition")
+        _note(snapshot, len(snapshot.partitions), "partition")
 
 
 @app.command("export")
@@ -168,7 +164,7 @@ def paths(
             print_json({"report": report, "cursor": snapshot.cursor, "missing": missing, "files": records})
         else:
             sys.stdout.writelines(f"{file.path}\n" for file in files)
-            reading.noted(snapshot, len(files), "file")
+            _note(snapshot, len(files), "file")
 
 
 @app.command("changes")
@@ -222,6 +218,11 @@ def gaps(
         print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _note(snapshot: Snapshot, number: int, what: str) -> None:
+    """Say on stderr what was read, and how many days are missing."""
+    print_note(f"{counted(number, what)} as of {snapshot.cursor}; {len(snapshot.missing):,} missing")
 
 
 def _names(text: str | None) -> list[str] | None:
