@@ -57,9 +57,9 @@ WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6 AND
         SELECT 1 FROM revocations WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
             AND run_id = ?7
     )
-    AND EXISTS (
-        SELECT 1 FROM attempts WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
-            AND run_id = ?7 AND content_sha256 = ?8
+    AND ?8 = (
+        SELECT content_sha256 FROM attempts WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
+            AND run_id = ?7 AND seal_sha256 IS NOT NULL ORDER BY version DESC LIMIT 1
     )
 
 -- name: scheduling_states

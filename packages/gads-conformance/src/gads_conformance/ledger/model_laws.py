@@ -151,7 +151,6 @@ class _Story(RuleBasedStateMachine):
             if not expected:
                 assert validator.record([change]) == [True]
             self._apply(change)
-            partition.results = list(confirmed(partition.results, confirmation.of, confirmation.by, confirmation.at))
 
     @rule(days=st.lists(_days, max_size=4), second=_seconds, who=_who)
     def retry(self, days: list[int], second: int, who: int) -> None:
@@ -210,7 +209,11 @@ class _Story(RuleBasedStateMachine):
         partition.state = change.after
         if change.attempt is not None:
             partition.results.append(change.attempt)
-        self._expect_entry(change.before, change.after, change.cause)
+        after = change.after
+        if after.current_run_id and after.confirmed_run_id and after.confirmed_at:
+            by = (after.current_run_id, after.confirmed_run_id, after.confirmed_at)
+            partition.results = list(confirmed(partition.results, *by))
+        self._expect_entry(change.before, after, change.cause)
 
     def _expect_entry(self, before: PartitionState, after: PartitionState, cause: str) -> None:
         if (before.status, before.current_run_id) != (after.status, after.current_run_id):

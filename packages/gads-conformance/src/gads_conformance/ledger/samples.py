@@ -20,7 +20,7 @@ from gads_domain.state import (
     ValidationOutcome,
     ValidationResult,
 )
-from gads_domain.state_machine import settle
+from gads_domain.state_machine import effective_results, settle
 
 PASSED, REJECTED, UNSEALED = ValidationOutcome.PASSED, ValidationOutcome.REJECTED, ValidationOutcome.UNSEALED
 EPOCH = datetime(2024, 6, 1, 3, 4, 5, 678901, tzinfo=UTC)
@@ -89,7 +89,7 @@ def result_of(
 def confirmation_of(history: KeyHistory, by: int) -> Confirmation:
     """The `by`-th run found the rows of the run that is authoritative in `history`."""
     key, of = history.state.key, history.state.current_run_id
-    content = next((one.content_sha256 for one in history.results if one.run_id == of and one.content_sha256), "")
+    content = next((one.content_sha256 for one in effective_results(history.results) if one.run_id == of), None)
     return Confirmation(key, of or run_of(1), run_of(by), content or "", moment(by))
 
 
