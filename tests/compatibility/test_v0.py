@@ -6,6 +6,7 @@ by the values in them.
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import shutil
@@ -104,7 +105,10 @@ def test_every_row_is_read(gads_etl: Command, folder: Path) -> None:
 def test_every_history_is_read(gads_etl: Command, folder: Path, key: str) -> None:
     found = gads_etl("state", "history", key, "--format", "json", cwd=folder)
     assert found.code == 0, found.err
-    assert_holds(found.json, PRINTED["state history"][key]["printed"])
+    expected = copy.deepcopy(PRINTED["state history"][key]["printed"])
+    for check in (check for attempt in expected["attempts"] for check in attempt["checks"] if check["passed"]):
+        check["figures"] = {}  # of checks that held, later versions keep the names alone
+    assert_holds(found.json, expected)
 
 
 def test_the_change_feed_is_read_from_the_beginning_and_from_a_cursor(gads_etl: Command, folder: Path) -> None:

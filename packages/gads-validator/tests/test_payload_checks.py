@@ -63,4 +63,4 @@ def test_a_payload_is_of_the_sealed_schema_by_names_and_types(
     stored = pa.schema([pa.field(name, kind, nullable) for name, kind in fields], {b"made": b"elsewhere"})
     result = check_schema(metadata, stored.empty_table())
     assert result.passed is passed
-    assert (result.figures["found_fingerprint"] == SCHEMA.fingerprint) is passed
+    assert passed or result.figures["found_fingerprint"] != SCHEMA.fingerprint

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from gads_domain.errors import FailureReason
+from gads_domain.errors import FailureReason, InvalidValueError
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
@@ -32,17 +32,24 @@ class ValidationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check of the validator: its `name`, whether it held, a line saying why not, and the figures it compared."""
+    """One check of the validator: its `name`, whether it held, and if not, a line saying why and the figures of that.
+
+    Raises `InvalidValueError` for a check that held and has more than its name.
+    """
 
     name: str
     passed: bool
     detail: str = ""
     figures: Mapping[str, int | float | str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.passed and (self.detail or self.figures):
+            raise InvalidValueError(f"the check {self.name} held, and has a detail or figures of a failure")
+
     @classmethod
     def of(cls, name: str, detail: str = "", **figures: int | float | str) -> "CheckResult":
-        """The check `name`, which held unless `detail` says why not, the same whenever it is found again."""
-        return cls(name, not detail, detail, figures)
+        """The check `name`, which held unless `detail` says why not; `figures` are kept of one that did not."""
+        return cls(name, not detail, detail, figures if detail else {})
 
 
 @dataclass(frozen=True, slots=True)

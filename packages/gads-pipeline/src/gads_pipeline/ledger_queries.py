@@ -46,7 +46,7 @@ class PartitionHistory:
     def to_document(self) -> dict[str, Any]:
         """The history as JSON."""
         return {
-            "version": 3,
+            "version": 4,
             "state": state_row(self.history.state),
             "marks": sorted(mark.value for mark in self.marks),
             "revoked": sorted(run.value for run in self.history.revoked),
