@@ -66,7 +66,12 @@ def test_what_is_wider_than_a_partition_is_named_so() -> None:
         "BudgetSpentError",
     }
     of_an_account = {kind.__name__ for kind in kinds() if kind.scope is FailureScope.ACCOUNT}
-    assert of_an_account == {"AccountRefusedError", "AccountUnavailableError", "AccountQuotaError"}
+    assert of_an_account == {
+        "AccountErasedError",
+        "AccountRefusedError",
+        "AccountUnavailableError",
+        "AccountQuotaError",
+    }
 
 
 def test_the_codes_of_an_adapter_are_known_before_it_is_imported(

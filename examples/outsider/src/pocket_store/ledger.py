@@ -6,12 +6,12 @@ import fcntl
 import os
 import pickle
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from gads_domain.control import (
     MARKING,
@@ -22,8 +22,9 @@ from gads_domain.control import (
     SchedulingState,
     scheduling_text,
 )
+from gads_domain.erasure import Erasure, digest_over, in_force
 from gads_domain.errors import InvalidValueError, LedgerError, UsageError
-from gads_domain.expectations import DrawnList, Expectations, after_drawing, after_forgetting, inferred
+from gads_domain.expectations import DrawnList, Expectations, after_drawing, after_forgetting, inferred, without
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.local_path import path_of
 from gads_domain.metadata import KnownContent
@@ -58,6 +59,7 @@ from gads_domain.state_machine import confirmed, retry, settle
 
 _Answer = TypeVar("_Answer")
 _ANEW = (ActKind.RETRY, ActKind.UNMARK_TERMINAL)
+_BY_KEY = ("states", "results", "revoked", "accepted", "marks", "counted_from")
 
 
 @dataclass
@@ -72,6 +74,8 @@ class Content:
     accepted: dict[PartitionKey, frozenset[RunId]] = field(default_factory=dict)
     pins: dict[tuple[str, str, int], SchemaPin] = field(default_factory=dict)
     changes: list[AuthorityChange] = field(default_factory=list)
+    position: int = 0
+    """The sequence number of the last change; an erasure leaves holes before it."""
     acts: list[RecordedAct] = field(default_factory=list)
     marks: dict[PartitionKey, frozenset[Mark]] = field(default_factory=dict)
     counted_from: dict[PartitionKey, int] = field(default_factory=dict)
@@ -82,6 +86,8 @@ class Content:
     """When how many operations of a budget were spent; along the list time never goes back."""
     rests: dict[CallScope, Rest] = field(default_factory=dict)
     drawn: dict[str, Expectations] = field(default_factory=dict)
+    erasures: list[Erasure] = field(default_factory=list)
+    erased_changes: dict[int, str] = field(default_factory=dict)
 
     def expectations(self, source: str) -> Expectations:
         """What is expected by the lists that were drawn, or else by the rows."""
@@ -91,8 +97,9 @@ class Content:
         return inferred(source, [(key.customer_id, key.report, key.logical_date) for key in keys])
 
     def record_list(self, drawn: DrawnList) -> Expectations:
-        """Put a list on record."""
-        self.drawn[drawn.source] = after_drawing(self.expectations(drawn.source), drawn)
+        """Put a list on record, without the accounts that are erased."""
+        erased = in_force(one for one in self.erasures if one.source == drawn.source)
+        self.drawn[drawn.source] = after_drawing(self.expectations(drawn.source), without(drawn, erased))
         return self.drawn[drawn.source]
 
     def spent_at(self, budget: str, now: datetime) -> Spent:
@@ -130,6 +137,93 @@ class Content:
         results = tuple(result for _, result in self.results.get(key, ()))
         decided = (self.revoked.get(key, frozenset()), self.accepted.get(key, frozenset()))
         return KeyHistory(self.state(key), results, *decided)
+
+    def erasure(self, source: str, customer_id: str) -> Erasure | None:
+        """The erasure of the account that is in force."""
+        return in_force(one for one in self.erasures if one.source == source).get(customer_id)
+
+    def require_none_erased(self, keys: Iterable[PartitionKey]) -> None:
+        """Refuse partitions of an erased account."""
+        for key in keys:
+            if (erasure := self.erasure(key.source, key.customer_id)) is not None:
+                raise erasure.refusal()
+
+    def change_erasure(self, source: str, customer_id: str, **changes: Any) -> Erasure:
+        """Replace the erasure in force by a changed one; raises `UsageError` if there is none."""
+        erasure = self.erasure(source, customer_id)
+        if erasure is None:
+            raise UsageError(f"no erasure of account {customer_id} is in force")
+        place = self.erasures.index(erasure)
+        self.erasures[place] = replace(erasure, **changes)
+        return self.erasures[place]
+
+    def of_account(self, source: str, customer_id: str) -> dict[str, list[Any]]:
+        """What is kept of an account, by kind: keys, or positions in a list."""
+
+        def is_own(key: PartitionKey) -> bool:
+            return (key.source, key.customer_id) == (source, customer_id)
+
+        drawn = self.drawn.get(source, Expectations(source))
+        kinds: dict[str, Iterable[Any]] = {
+            **{name: filter(is_own, getattr(self, name)) for name in _BY_KEY},
+            "changes": (one for one in self.changes if is_own(one.key) and one.cause != "erase"),
+            "acts": (one for one in self.acts if is_own(one.key)),
+            "accounts": (one for one in drawn.accounts if one.customer_id == customer_id),
+            "expected": (one for one in drawn.expected if one.customer_id == customer_id),
+            "leases": (scope for scope in self.leases if scope.startswith(f"{source}/{customer_id}/")),
+            "rests": (scope for scope in self.rests if scope.customer_id == customer_id),
+        }
+        return {name: found for name, some in kinds.items() if (found := list(some))}
+
+    def order_erasure(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Put the tombstone on record, withdraw what is authoritative, and expect nothing any more."""
+        known = self.erasure(source, customer_id)
+        if known is not None:
+            return known
+        self.erasures.append(Erasure(source, customer_id, act))
+        for key in sorted(self.of_account(source, customer_id).get("states", ())):
+            before = self.states[key]
+            if before.status is PartitionStatus.SUCCESS:
+                self.write(before, PartitionState(key, updated_at=act.at), "erase")
+            del self.states[key]
+        if source in self.drawn:
+            drawn = self.drawn[source]
+            accounts = tuple(one for one in drawn.accounts if one.customer_id != customer_id)
+            expected = tuple(one for one in drawn.expected if one.customer_id != customer_id)
+            self.drawn[source] = replace(drawn, accounts=accounts, expected=expected)
+        return self.erasures[-1]
+
+    def erase(self, source: str, customer_id: str, now: datetime, limit: int) -> Erasure:
+        """Remove the next partitions; what is of none goes last."""
+        erasure = self.change_erasure(source, customer_id)
+        if erasure.cleared_at is not None:
+            return erasure
+        kept = self.of_account(source, customer_id)
+        keys = sorted(kept.get("results", ()))[: max(limit, 1)]
+        gone = [one for one in kept.get("changes", ()) if one.key in keys or not keys]
+        self.erased_changes |= {one.sequence: one.fingerprint for one in gone}
+        self.changes = [one for one in self.changes if one.sequence not in self.erased_changes]
+        counts: dict[str, Any]
+        if keys:
+            histories = [self.history(key) for key in keys]
+            counts = {
+                "partitions": erasure.partitions + len(keys),
+                "results": erasure.results + sum(len(history.results) for history in histories),
+                "changes": erasure.changes + len(gone),
+                "digest": digest_over(erasure.digest, histories),
+            }
+        else:
+            keys = [key for name in _BY_KEY for key in kept.get(name, ())]
+            keys += [one.key for one in kept.get("acts", ())]
+            for name in ("leases", "rests"):
+                for scope in kept.get(name, ()):
+                    del getattr(self, name)[scope]
+            counts = {"cleared_at": now}
+        for name in _BY_KEY:
+            for key in keys:
+                getattr(self, name).pop(key, None)
+        self.acts = [one for one in self.acts if one.key not in keys]
+        return self.change_erasure(source, customer_id, **counts)
 
     def known(self, key: PartitionKey) -> KnownContent | None:
         """What the authoritative run of `key` has sealed; None if it is revoked, or another is held for a decision."""
@@ -188,9 +282,10 @@ class Content:
             return
         assert after.updated_at is not None
         at = max([after.updated_at, *(change.at for change in self.changes[-1:])])
+        self.position += 1
         self.changes.append(
             AuthorityChange(
-                sequence=len(self.changes) + 1,
+                sequence=self.position,
                 key=after.key,
                 from_run=before.current_run_id,
                 to_run=after.current_run_id,
@@ -219,9 +314,14 @@ class Content:
             self.counted_from[key] = self.state(key).version
         return True
 
+    def erasure_of(self, scope: str) -> Erasure | None:
+        """The erasure in force of the account that a lease is of."""
+        source, _, account = scope.partition("/")
+        return self.erasure(source, account.partition("/")[0])
+
     def holds(self, lease: Lease, now: datetime) -> bool:
-        """Whether the lease is still its owner's."""
-        held = self.leases.get(lease.scope)
+        """Whether the lease is still its owner's; of an erased account none is."""
+        held = None if self.erasure_of(lease.scope) else self.leases.get(lease.scope)
         return held is not None and held.number == lease.number and held.expires_at > now
 
     def release(self, leases: Sequence[Lease]) -> None:
@@ -270,7 +370,7 @@ class PocketReader:
 
     def authority_changes(self, *, after: int = 0, limit: int | None = None) -> list[AuthorityChange]:
         """The changes with a sequence number above `after`, in order."""
-        return self._content().changes[max(after, 0) :][:limit]
+        return [change for change in self._content().changes if change.sequence > after][:limit]
 
     def authority_changes_of(self, key: PartitionKey) -> list[AuthorityChange]:
         """The changes of `key`, in order."""
@@ -278,11 +378,12 @@ class PocketReader:
 
     def position(self) -> int:
         """The sequence number of the last change."""
-        return len(self._content().changes)
+        return self._content().position
 
     def as_of(self, wanted: StateFilter, position: int) -> Iterator[AuthorityChange]:
         """The last change at or below `position` of each partition that matches, in key order."""
-        last = {change.key: change for change in self._content().changes[: max(position, 0)]}
+        content = self._content()
+        last = {one.key: one for one in content.changes if one.sequence <= position and one.key in content.states}
         return iter(
             [
                 change
@@ -293,7 +394,7 @@ class PocketReader:
 
     def position_at(self, moment: datetime) -> int:
         """The sequence number of the last change that is not after `moment`."""
-        return sum(change.at <= moment for change in self._content().changes)
+        return max((change.sequence for change in self._content().changes if change.at <= moment), default=0)
 
     def reports(self, source: str) -> list[str]:
         """The reports of `source` that have a row, sorted."""
@@ -349,6 +450,18 @@ class PocketReader:
     def expectations(self, source: str) -> Expectations:
         """What is expected of `source`."""
         return self._content().expectations(source)
+
+    def erasures(self, source: str) -> list[Erasure]:
+        """The erasures of accounts of `source`, oldest first."""
+        return [one for one in self._content().erasures if one.source == source]
+
+    def erased_change(self, sequence: int) -> str | None:
+        """The fingerprint of a change that an erasure has removed."""
+        return self._content().erased_changes.get(sequence)
+
+    def account_rows(self, source: str, customer_id: str) -> Mapping[str, int]:
+        """How much of each kind is kept of an account."""
+        return {name: len(found) for name, found in self._content().of_account(source, customer_id).items()}
 
     def ledger_id(self) -> str | None:
         """The name of this ledger."""
@@ -415,11 +528,21 @@ class PocketValidatorLedger(_Writer):
 
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
         """Write the changes; for each, in order, whether it was recorded."""
-        return self._change(lambda content: [_record(content, change) for change in changes]) if changes else []
+
+        def change_all(content: Content) -> list[bool]:
+            content.require_none_erased(change.after.key for change in changes)
+            return [_record(content, change) for change in changes]
+
+        return self._change(change_all) if changes else []
 
     def confirm(self, confirmations: Sequence[Confirmation]) -> list[bool]:
         """Put on record that the rows of runs came again; for each, in order, whether it was."""
-        return self._change(lambda content: list(map(content.confirm, confirmations))) if confirmations else []
+
+        def change_all(content: Content) -> list[bool]:
+            content.require_none_erased(one.key for one in confirmations)
+            return list(map(content.confirm, confirmations))
+
+        return self._change(change_all) if confirmations else []
 
 
 def _record(content: Content, change: StateChange) -> bool:
@@ -465,7 +588,7 @@ class PocketControlPlaneLedger(_Writer):
 
         def one(content: Content, key: PartitionKey) -> bool:
             marks = content.marks.get(key, frozenset())
-            if (mark in marks) is present:
+            if (mark in marks) is present or content.erasure(key.source, key.customer_id):
                 return False
             after = marks | {mark} if present else marks - {mark}
             return content.act(key, kind, act, lambda: content.marks.update({key: after}))
@@ -486,7 +609,7 @@ class PocketControlPlaneLedger(_Writer):
             table = content.accepted if accepts else content.revoked
             decided = table.get(key, frozenset())
             known = {state.held_run_id} if accepts else {result.run_id for _, result in content.results.get(key, ())}
-            if run_id in decided or run_id not in known:
+            if run_id in decided or run_id not in known or content.erasure(key.source, key.customer_id):
                 return False
             # The next version of the row makes what validators have decided by now stale.
             content.states[key] = replace(state, version=state.version + 1, updated_at=act.at)
@@ -510,6 +633,9 @@ class PocketControlPlaneLedger(_Writer):
             return replace(content.leases[scope], left_behind=held is not None)
 
         def change(content: Content) -> list[Lease | None]:
+            for scope in scopes:
+                if (erasure := content.erasure_of(scope)) is not None:
+                    raise erasure.refusal()
             content.release(giving_back)
             return [one(content, scope) for scope in scopes]
 
@@ -583,6 +709,35 @@ class PocketControlPlaneLedger(_Writer):
     def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
         """Take an account out of what is expected."""
         return self._change(lambda content: content.forget(source, customer_id, act))
+
+    def order_erasure(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Put the erasure of an account on record, and withdraw all its authority."""
+        return self._change(lambda content: content.order_erasure(source, customer_id, act))
+
+    def erase(self, source: str, customer_id: str, now: datetime, limit: int) -> Erasure:
+        """Remove what is kept of an erased account, of up to `limit` partitions."""
+        return self._change(lambda content: content.erase(source, customer_id, now, limit))
+
+    def end_erasure(self, source: str, customer_id: str, now: datetime) -> Erasure:
+        """Put on record that nothing of the account is left anywhere."""
+
+        def change(content: Content) -> Erasure:
+            erasure = content.change_erasure(source, customer_id)
+            if erasure.cleared_at is None:
+                raise UsageError(f"the ledger still has rows of account {customer_id}")
+            return content.change_erasure(source, customer_id, ended_at=erasure.ended_at or now)
+
+        return self._change(change)
+
+    def readmit(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Lift the erasure of an account."""
+
+        def change(content: Content) -> Erasure:
+            if content.change_erasure(source, customer_id).ended_at is None:
+                raise UsageError(f"the erasure of account {customer_id} has not ended")
+            return content.change_erasure(source, customer_id, readmission=act)
+
+        return self._change(change)
 
 
 class PocketLedgerAdapter:

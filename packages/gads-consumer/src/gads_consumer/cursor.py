@@ -1,11 +1,9 @@
 """A place in a ledger's log, as a text to keep."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 
 from gads_consumer.errors import PastUnknownError
-from gads_domain.clock import iso_utc
 from gads_domain.errors import InvalidValueError
 from gads_domain.ports.ledger import StateReader
 from gads_domain.state import AuthorityChange
@@ -40,11 +38,7 @@ class Cursor:
         """The place behind `entry`; None is the beginning of the log."""
         if entry is None:
             return cls(ledger_id, 0, _START)
-        text = (
-            f"{entry.sequence}\n{entry.key}\n{entry.from_run}\n{entry.to_run}\n"
-            f"{entry.status_before}\n{entry.status_after}\n{iso_utc(entry.at)}\n"
-        )
-        return cls(ledger_id, entry.sequence, hashlib.sha256(text.encode()).hexdigest()[:12])
+        return cls(ledger_id, entry.sequence, entry.fingerprint)
 
 
 def is_cursor(text: str) -> bool:
@@ -61,9 +55,15 @@ def entry_at(ledger: StateReader, position: int) -> AuthorityChange | None:
 
 
 def cursor_at(ledger: StateReader, ledger_id: str, position: int) -> Cursor:
-    """The cursor behind `position`; raises `PastUnknownError` if the log does not have it."""
+    """The cursor behind `position`; raises `PastUnknownError` if the log does not have it.
+
+    A change that the erasure of its account removed is still a place in the log.
+    """
     entry = entry_at(ledger, position)
     if entry is None and position != 0:
+        erased = ledger.erased_change(position) if 1 <= position < _POSITIONS else None
+        if erased is not None:
+            return Cursor(ledger_id, position, erased)
         raise PastUnknownError(
             f"the ledger's log has no position {position}; it ends at {ledger.position()}",
             hint="take positions from a snapshot or a change of this ledger",

@@ -1,6 +1,7 @@
 """The errors that every package raises: each says how far it reaches, whether it passes, and what to do next."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import entry_points
 from typing import ClassVar
@@ -106,6 +107,19 @@ class AlreadySealedError(HeldElsewhereError, code="already_sealed", scope=Failur
     """The partition of this run is sealed and cannot be written again."""
 
     default_hint = "reprocess with a new run; a sealed partition never changes"
+
+
+class AccountErasedError(GadsError, code="account_erased", scope=FailureScope.ACCOUNT):
+    """The account was erased at `erased_at` and was not readmitted; nothing of it is read, taken or recorded."""
+
+    default_hint = "nothing of it is kept or taken; an operator may readmit it, and it then begins from nothing"
+
+    def __init__(self, message: str, *, hint: str | None = None, erased_at: datetime | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.erased_at = erased_at
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*super().__reduce__(), {"erased_at": self.erased_at})
 
 
 class LedgerConflictError(HeldElsewhereError, code="ledger_conflict", scope=FailureScope.PARTITION):

@@ -1,6 +1,6 @@
 """What is expected of the ledger: the account list as last drawn, and from which day on each report is expected."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -127,6 +127,15 @@ class Expectations:
     def selected(self) -> tuple[ListedAccount, ...]:
         """The accounts that the last list selects."""
         return tuple(one for one in self.accounts if one.selected)
+
+
+def without(drawn: DrawnList, erased: Collection[str]) -> DrawnList:
+    """The list without the accounts `erased`, which nothing is put on record of."""
+    if not erased:
+        return drawn
+    accounts = tuple(account for account in drawn.accounts if account.customer_id not in erased)
+    first_days = {pair: day for pair, day in drawn.first_days.items() if pair[0] not in erased}
+    return replace(drawn, accounts=accounts, first_days=first_days)
 
 
 def after_drawing(before: Expectations, drawn: DrawnList) -> Expectations:

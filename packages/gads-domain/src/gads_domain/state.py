@@ -1,10 +1,12 @@
 """What the ledger holds of a logical partition."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from gads_domain.clock import iso_utc
 from gads_domain.errors import FailureReason, InvalidValueError
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import PartitionKey
@@ -209,6 +211,15 @@ class AuthorityChange:
     def changes_authority(self) -> bool:
         """Whether another run, or none, is authoritative after this."""
         return self.from_run != self.to_run
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that tell it from any other change, also of a log that was rolled back."""
+        text = (
+            f"{self.sequence}\n{self.key}\n{self.from_run}\n{self.to_run}\n"
+            f"{self.status_before}\n{self.status_after}\n{iso_utc(self.at)}\n"
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

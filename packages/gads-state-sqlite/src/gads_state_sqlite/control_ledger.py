@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, scheduling_text
+from gads_domain.erasure import Erasure, in_force, require_none_erased
 from gads_domain.errors import InvalidValueError
-from gads_domain.expectations import DrawnList, Expectations
+from gads_domain.expectations import DrawnList, Expectations, without
 from gads_domain.partition_key import PartitionKey
 from gads_domain.quota import CallScope, Rest, RestAsked, Spending
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
 from gads_domain.state_machine import retry
+from gads_state_sqlite import erasure_tables
+from gads_state_sqlite.erasure_tables import OF_ACCOUNTS, OF_PARTITIONS, erasures_in, is_erased
 from gads_state_sqlite.expectation_tables import forget, record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import SQL, decided_in, marks_in, states_in
@@ -31,6 +34,14 @@ _MAY = allowing(
         {"marks", "leases", "spent_operations", "rests", "account_lists", "listed_accounts", "expectations"}
     ),
     deletes=frozenset({"expectations"}),
+)
+
+_MAY_ERASE = allowing(
+    inserts=frozenset({"authority_log", "erased_changes"}),
+    updates=frozenset(),
+    owned=frozenset({"erasures"}),
+    # Triggers see to it that an erasure of the account is in force.
+    deletes=frozenset({*OF_ACCOUNTS, *OF_PARTITIONS, "authority_log", "leases", "rests"}),
 )
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -70,6 +81,8 @@ class SqliteControlPlaneLedger(SqliteStateReader):
         """Release `giving_back`, then lease each scope that no other owner holds at `now`; None for another scope."""
 
         def work(connection: sqlite3.Connection) -> list[Lease | None]:
+            for scope in scopes:
+                require_none_erased(*_erasures_of(connection, scope))
             _release(connection, giving_back)
             return [_take_lease(connection, scope, owner, now, until) for scope in scopes]
 
@@ -121,7 +134,11 @@ class SqliteControlPlaneLedger(SqliteStateReader):
 
     def record_list(self, drawn: DrawnList) -> Expectations:
         """Put an account list that was drawn on record; returns what is expected from now on."""
-        return self._file.write(lambda connection: record_list(connection, drawn))
+
+        def work(connection: sqlite3.Connection) -> Expectations:
+            return record_list(connection, without(drawn, in_force(erasures_in(connection, drawn.source))))
+
+        return self._file.write(work)
 
     def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
         """Take an account that the last list does not select out of what is expected; whether anything was."""
@@ -137,6 +154,30 @@ class SqliteControlPlaneLedger(SqliteStateReader):
 
         _time_of(act)
         return self._file.write(work)
+
+    def order_erasure(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Put the erasure of an account on record, and withdraw all its authority; returns the one in force."""
+        return self._file.write_under(
+            _MAY_ERASE, lambda connection: erasure_tables.order_erasure(connection, source, customer_id, act)
+        )
+
+    def erase(self, source: str, customer_id: str, now: datetime, limit: int) -> Erasure:
+        """Remove what is kept of an erased account, of up to `limit` partitions; returns the erasure as it is now."""
+        return self._file.write_under(
+            _MAY_ERASE, lambda connection: erasure_tables.erase(connection, source, customer_id, now, limit)
+        )
+
+    def end_erasure(self, source: str, customer_id: str, now: datetime) -> Erasure:
+        """Put on record that nothing of the account is left anywhere."""
+        return self._file.write_under(
+            _MAY_ERASE, lambda connection: erasure_tables.end_erasure(connection, source, customer_id, now)
+        )
+
+    def readmit(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Lift the erasure of an account, and return it."""
+        return self._file.write_under(
+            _MAY_ERASE, lambda connection: erasure_tables.readmit(connection, source, customer_id, act)
+        )
 
     def _each(
         self, items: Sequence[_Item], act: OperatorAct, work: Callable[[sqlite3.Connection, _Item], bool]
@@ -167,7 +208,7 @@ def _retry(connection: sqlite3.Connection, key: PartitionKey, act: OperatorAct) 
 
 def _mark(connection: sqlite3.Connection, key: PartitionKey, mark: Mark, on: bool, act: OperatorAct) -> bool:
     before = marks_in(connection, key)
-    if (mark in before) is on:
+    if (mark in before) is on or is_erased(connection, key.source, key.customer_id):
         return False
     after = before | {mark} if on else before - {mark}
     connection.execute(SQL["put_marks"], (*key_columns(key), int(Mark.HELD in after), int(Mark.TERMINAL in after)))
@@ -187,7 +228,7 @@ def _decide(connection: sqlite3.Connection, key: PartitionKey, run_id: RunId, ki
     else:
         statement = f"SELECT 1 FROM attempts WHERE {BY_KEY} AND run_id = ?"
         applies = connection.execute(statement, (*key_columns(key), run_id.value)).fetchone() is not None
-    if run_id in before[accepts] or not applies:
+    if run_id in before[accepts] or not applies or is_erased(connection, key.source, key.customer_id):
         return False
     table, at = ("acceptances", "accepted_at") if accepts else ("revocations", "ordered_at")
     connection.execute(
@@ -261,7 +302,16 @@ def _release(connection: sqlite3.Connection, leases: Iterable[Lease]) -> None:
     )
 
 
+def _erasures_of(connection: sqlite3.Connection, scope: str) -> tuple[list[Erasure], list[str]]:
+    """The erasures of the account that a lease is of, and its number; nothing for a scope that is of none."""
+    source, _, account = scope.partition("/")
+    customer_id = account.partition("/")[0]
+    return erasures_in(connection, source, customer_id), [customer_id]
+
+
 def _holds(connection: sqlite3.Connection, lease: Lease, now: datetime) -> bool:
+    if in_force(_erasures_of(connection, lease.scope)[0]):
+        return False
     held = _held(connection, lease.scope)
     return held is not None and held.number == lease.number and held.expires_at > now
 

@@ -372,3 +372,85 @@ BEGIN
     WHERE source = OLD.source AND customer_id = OLD.customer_id AND report = OLD.report
         AND logical_date = OLD.logical_date AND run_id = OLD.current_run_id AND outcome = 'passed';
 END;
+
+-- name: version_9
+-- The tombstones of erased accounts. While one is in force, and then alone, rows of its account may be deleted.
+CREATE TABLE erasures (
+    number INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    at TEXT NOT NULL CHECK (at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    actor TEXT NOT NULL,
+    command TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    partitions INTEGER NOT NULL CHECK (partitions >= 0),
+    results INTEGER NOT NULL CHECK (results >= 0),
+    changes INTEGER NOT NULL CHECK (changes >= 0),
+    digest TEXT NOT NULL CHECK (length(digest) = 64),
+    cleared_at TEXT,
+    ended_at TEXT,
+    readmitted_at TEXT,
+    readmitted_by TEXT,
+    readmitted_command TEXT,
+    readmitted_reason TEXT,
+    CHECK (ended_at IS NULL OR cleared_at IS NOT NULL),
+    CHECK (readmitted_at IS NULL OR ended_at IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX erasures_in_force ON erasures (source, customer_id) WHERE readmitted_at IS NULL;
+CREATE TRIGGER erasures_never_deleted BEFORE DELETE ON erasures
+BEGIN SELECT RAISE(ABORT, 'an erasure stays on record'); END;
+-- What cursors are compared with whose change an erasure has removed.
+CREATE TABLE erased_changes (
+    sequence INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 12)
+) STRICT;
+DROP TRIGGER partition_state_never_deleted;
+CREATE TRIGGER partition_state_never_deleted BEFORE DELETE ON partition_state
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'a partition is never forgotten'); END;
+DROP TRIGGER attempts_never_deleted;
+CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'attempts only grows'); END;
+DROP TRIGGER authority_log_never_deleted;
+CREATE TRIGGER authority_log_never_deleted BEFORE DELETE ON authority_log
+WHEN OLD.cause = 'erase' OR NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'authority_log only grows'); END;
+DROP TRIGGER operator_acts_never_deleted;
+CREATE TRIGGER operator_acts_never_deleted BEFORE DELETE ON operator_acts
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'operator_acts only grows'); END;
+DROP TRIGGER revocations_never_deleted;
+CREATE TRIGGER revocations_never_deleted BEFORE DELETE ON revocations
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'revocations only grows'); END;
+DROP TRIGGER acceptances_never_deleted;
+CREATE TRIGGER acceptances_never_deleted BEFORE DELETE ON acceptances
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'acceptances only grows'); END;
+CREATE TRIGGER runs_lose_erased_results AFTER DELETE ON attempts
+WHEN NOT EXISTS (
+    SELECT 1 FROM revocations AS r
+    WHERE r.source = OLD.source AND r.customer_id = OLD.customer_id AND r.report = OLD.report
+        AND r.logical_date = OLD.logical_date AND r.run_id = OLD.run_id
+)
+BEGIN
+    UPDATE runs SET results = results - 1 WHERE run_id = OLD.run_id;
+END;
+CREATE TRIGGER success_ranges_go AFTER DELETE ON partition_state
+BEGIN
+    DELETE FROM success_ranges
+    WHERE source = OLD.source AND customer_id = OLD.customer_id AND report = OLD.report;
+END;

@@ -31,7 +31,14 @@ from gads_state_sqlite.rows import (
     marks_of,
     moment_text,
 )
-from gads_state_sqlite.schema import CONFIRMED_VERSION, HELD_VERSION, RANGES_VERSION, RUNS_VERSION, version_of
+from gads_state_sqlite.schema import (
+    CONFIRMED_VERSION,
+    ERASURES_VERSION,
+    HELD_VERSION,
+    RANGES_VERSION,
+    RUNS_VERSION,
+    version_of,
+)
 
 SQL = statements_of("gads_state_sqlite", "queries.sql")
 
@@ -144,8 +151,12 @@ def newest_run_in(connection: sqlite3.Connection) -> RunId | None:
 
 def position_in(connection: sqlite3.Connection, at_most: int | None = None) -> int:
     """The sequence number of the last authority change, or of the last one up to `at_most`; 0 if there is none."""
-    bound, values = ("", ()) if at_most is None else (" WHERE sequence <= ?", (at_most,))
-    return int(connection.execute(f"SELECT coalesce(max(sequence), 0) FROM authority_log{bound}", values).fetchone()[0])
+    if at_most is None:
+        # The last one may have gone with its account; its number stays the end.
+        statement = SQL["position" if version_of(connection) >= ERASURES_VERSION else "position_of_all"]
+        return int(connection.execute(statement).fetchone()[0])
+    statement = "SELECT coalesce(max(sequence), 0) FROM authority_log WHERE sequence <= ?"
+    return int(connection.execute(statement, (at_most,)).fetchone()[0])
 
 
 def position_at(connection: sqlite3.Connection, moment: datetime) -> int:

@@ -21,6 +21,14 @@ WHERE status = 'success' AND {where} ORDER BY customer_id, report, logical_date
 SELECT customer_id, report, max(first_day, ?), min(last_day, ?) FROM success_ranges
 WHERE first_day <= ? AND last_day >= ? AND {where} ORDER BY customer_id, report, first_day
 
+-- name: position
+SELECT max(
+    coalesce((SELECT max(sequence) FROM authority_log), 0), coalesce((SELECT max(sequence) FROM erased_changes), 0)
+)
+
+-- name: position_of_all
+SELECT coalesce(max(sequence), 0) FROM authority_log
+
 -- name: change_at_or_below
 SELECT sequence, at FROM authority_log WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1
 
@@ -156,3 +164,25 @@ INSERT INTO authority_log (
     source, customer_id, report, logical_date, from_run, to_run, status_before, status_after, schema_version,
     record_count, seal_sha256, cause, at
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: erasures
+SELECT source, customer_id, at, actor, command, reason, partitions, results, changes, digest, cleared_at, ended_at,
+    readmitted_at, readmitted_by, readmitted_command, readmitted_reason
+FROM erasures WHERE source = ? AND customer_id = coalesce(?, customer_id) ORDER BY number
+
+-- name: withdraw_all
+INSERT INTO authority_log (
+    source, customer_id, report, logical_date, from_run, to_run, status_before, status_after, cause, at
+)
+SELECT source, customer_id, report, logical_date, current_run_id, NULL, 'success', 'pending', 'erase',
+    max(?, coalesce((SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1), ''))
+FROM partition_state WHERE source = ? AND customer_id = ? AND status = 'success'
+ORDER BY report, logical_date
+
+-- name: next_to_erase
+SELECT DISTINCT source, customer_id, report, logical_date FROM attempts
+WHERE source = ? AND customer_id = ? ORDER BY report, logical_date LIMIT ?
+
+-- name: count_erased
+UPDATE erasures SET partitions = partitions + ?, results = results + ?, changes = changes + ?, digest = ?
+WHERE source = ? AND customer_id = ? AND readmitted_at IS NULL

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gads_domain.control import Lease, Mark, SchedulingState
+from gads_domain.erasure import Erasure
 from gads_domain.expectations import Expectations
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.metadata import KnownContent
@@ -23,6 +24,7 @@ from gads_domain.state import (
     StateFilter,
 )
 from gads_state_sqlite import queries
+from gads_state_sqlite.erasure_tables import account_rows_in, erased_change_in, erasures_in
 from gads_state_sqlite.expectation_tables import expectations_in
 from gads_state_sqlite.quota_tables import rests_in, spent_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
@@ -154,6 +156,18 @@ class SqliteStateReader:
     def expectations(self, source: str) -> Expectations:
         """The account list of `source` as last drawn, and what is expected of it; inferred from rows without one."""
         return self._source.read(lambda connection: expectations_in(connection, source))
+
+    def erasures(self, source: str) -> list[Erasure]:
+        """The erasures of accounts of `source`, oldest first."""
+        return self._source.read(lambda connection: erasures_in(connection, source))
+
+    def erased_change(self, sequence: int) -> str | None:
+        """The fingerprint of the authority change with this number, if an erasure has removed it."""
+        return self._source.read(lambda connection: erased_change_in(connection, sequence))
+
+    def account_rows(self, source: str, customer_id: str) -> Mapping[str, int]:
+        """How many rows each table has of an account; only tables with any."""
+        return self._source.read(lambda connection: account_rows_in(connection, source, customer_id))
 
     def ledger_id(self) -> str | None:
         """Names this ledger among all ledgers, for good; None while it does not exist."""

@@ -14,8 +14,8 @@ Migration = Sequence[str]
 TRIGGERS = frozenset(
     {
         ("attempts", "attempts_keep_confirmations"),
-        *(("runs", name) for name in ("runs_count_results", "runs_lose_revoked_results")),
-        *(("success_ranges", f"success_ranges_{name}") for name in ("start_with_a_row", "grow", "shrink")),
+        *(("runs", f"runs_{name}") for name in ("count_results", "lose_revoked_results", "lose_erased_results")),
+        *(("success_ranges", f"success_ranges_{name}") for name in ("start_with_a_row", "grow", "shrink", "go")),
     }
 )
 """Tables, and the triggers that alone write them."""
@@ -56,6 +56,9 @@ QUOTA_VERSION = 7
 
 CONFIRMED_VERSION = 8
 """The first version with the columns `confirmed_run_id`, `confirmed_by` and `confirmed_at`."""
+
+ERASURES_VERSION = 9
+"""The first version with the tables `erasures` and `erased_changes`."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

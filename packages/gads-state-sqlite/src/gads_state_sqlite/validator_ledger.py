@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gads_domain.errors import InvalidValueError, UsageError
 from gads_domain.state import Confirmation, PartitionState, PartitionStatus, SchemaPin, StateChange
+from gads_state_sqlite.erasure_tables import require_no_erasure
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import SQL, states_in
 from gads_state_sqlite.reader import SqliteStateReader
@@ -38,7 +39,7 @@ class SqliteValidatorLedger(SqliteStateReader):
         """Write the changes in one transaction; for each, in order, whether it was recorded or met a conflict.
 
         Raises `UsageError` for a change back to `pending` and `InvalidValueError` for a change that contradicts
-        itself; then nothing of the call is written.
+        itself, `AccountErasedError` for a partition of an erased account; then nothing of the call is written.
         """
         for change in changes:
             _require_sound(change)
@@ -54,14 +55,18 @@ class SqliteValidatorLedger(SqliteStateReader):
             (one.by.value, moment_text(one.at, "confirmed_at"), *key_columns(one.key), one.of.value, one.content_sha256)
             for one in confirmations
         ]
-        return self._file.write(
-            lambda connection: [connection.execute(SQL["confirm"], row).rowcount == 1 for row in rows]
-        )
+
+        def work(connection: sqlite3.Connection) -> list[bool]:
+            require_no_erasure(connection, (one.key for one in confirmations))
+            return [connection.execute(SQL["confirm"], row).rowcount == 1 for row in rows]
+
+        return self._file.write(work)
 
 
 def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) -> list[bool]:
     """Decide on the changes in order, each on top of those before it; then write the accepted ones, table by table."""
     keys = [change.after.key for change in changes]
+    require_no_erasure(connection, keys)
     held = dict(zip(keys, states_in(connection, keys), strict=True))
     recorded: list[bool] = []
     steps: list[Step] = []

@@ -60,6 +60,7 @@ class WriteConnection:
 
     def __init__(self, path: Path, busy_seconds: float, authorizer: Authorizer) -> None:
         self._path = path
+        self._authorizer = authorizer
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = open_for_writing(path, busy_seconds, authorizer)
         self._streams = ReadOnlyFile(path, busy_seconds)
@@ -84,6 +85,16 @@ class WriteConnection:
             # Marks the new end of the log in shared memory, from where readers that may not write there can start.
             self.read(lambda connection: connection.execute("SELECT 1 FROM ledger_meta").fetchone())
             return result
+
+    def write_under(self, authorizer: Authorizer, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """As `write`, with other rights for this one transaction."""
+        with self._lock:
+            connection = self._require_open()
+            connection.set_authorizer(authorizer)
+            try:
+                return self.write(work)
+            finally:
+                connection.set_authorizer(self._authorizer)
 
     def close(self) -> None:
         """Let go of the file; the last one to do so leaves it as a single file."""

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from gads_domain.control import Lease, Mark, SchedulingState
+from gads_domain.erasure import Erasure
 from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.metadata import KnownContent
@@ -33,10 +34,11 @@ class StateReader(Protocol):
     1. A partition without a row is `pending`, at version 0, with nothing else set.
     2. Reading changes nothing; a ledger that does not exist reads as empty and is not created by it.
     3. What one call returns is one consistent moment of the ledger, of however many partitions it tells.
-    4. The log only grows; a reader that has read up to a sequence number never finds a new entry at or below it.
+    4. The log only grows, but for 13; a reader that has read up to a sequence number never finds a new entry at or
+        below it.
     5. Along the log `at` never goes back: where the writer's clock is behind, an entry takes the time before it.
-    6. What was the case at a position stays so: `as_of` a position that the log has reached never changes, and as of
-       the last position it agrees with the rows.
+    6. What was the case at a position stays so, but for 13: `as_of` a position that the log has reached never changes,
+       and as of the last position it agrees with the rows.
     7. `scheduling_states` returns every matching partition that has a row or a mark, each once, in key order; `history`
        names the runs that every revocation on record withdraws, and those that every acceptance on record accepts.
        `authority_changes_of` a key are its own.
@@ -50,6 +52,10 @@ class StateReader(Protocol):
         on record until their time has come.
     12. `known_contents` are those of the matching partitions whose status is `success`, whose authoritative run is not
         revoked, and which hold nothing for a decision. A result says by which run it was last confirmed.
+    13. `erasures` are those on record, in the order of their orders. An erasure takes an account out of the log and of
+        every position of the past, but for the changes that it made itself (`cause` is `erase`); of each change that
+        went, `erased_change` returns the fingerprint.
+    14. `account_rows` counts whatever is kept of an account besides its erasures and the changes that they made.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -134,6 +140,15 @@ class StateReader(Protocol):
     def expectations(self, source: str) -> Expectations:
         """The account list of `source` as last drawn, and what is expected of it, of one moment."""
 
+    def erasures(self, source: str) -> list[Erasure]:
+        """The erasures of accounts of `source`, oldest first; those that were lifted are among them."""
+
+    def erased_change(self, sequence: int) -> str | None:
+        """The fingerprint of the authority change with this number, if an erasure has removed it."""
+
+    def account_rows(self, source: str, customer_id: str) -> Mapping[str, int]:
+        """How many rows of each kind are kept of an account; only kinds with any."""
+
     def ledger_id(self) -> str | None:
         """Names this ledger among all ledgers, for good; None while it does not exist."""
 
@@ -162,6 +177,8 @@ class ValidatorLedger(StateReader, Protocol):
        partition has no `last_error`, holds nothing, and has no confirmation as new: what `settle` makes of it where
        nothing else is due. Of any other it changes nothing. The row's version rises, so that a decision made before is
        stale; no result and no log entry comes of it.
+    6. Of an account whose erasure is in force nothing is written: `record` and `confirm` raise `AccountErasedError`,
+       and then write nothing of the call, whenever the change was decided.
     """
 
     def record(self, changes: Sequence[StateChange]) -> list[bool]:
@@ -201,11 +218,23 @@ class ControlPlaneLedger(StateReader, Protocol):
     9. `accept` records the acceptance of a run that is held for a decision, once; the row keeps status, authority and
        held run, but a decision that was made before it is stale. Any other run is left alone and reported so.
     10. `rest` begins at `now`, or at the latest time that the ledger has seen of the budget if that is later. Of
-        several rests of one scope the one that ends last holds; none is shortened or removed, and each ends by time.
+        several rests of one scope the one that ends last holds; none is shortened, and each ends by time, or with the
+        account that is erased.
     11. `forget` leads from the expectations on record to `after_forgetting` of them, with an act on the first day that
         was expected of each report of the account. Where that changes nothing, it leaves no act and is reported so.
     12. `break_lease` ends a lease at the time of the act if it is still the one that is held then, as if it had
         expired, with an act on the day of the act. Of any other lease it leaves no act and reports so.
+    13. `order_erasure` takes all authority of an account in one step: for each of its partitions that is `success`, in
+        key order, an entry leads from its run to none, with the cause `erase`; it has no row any more, no list has it
+        and nothing is expected of it. An account whose erasure is in force stays as it is.
+    14. While an erasure is in force, `take_leases` raises `AccountErasedError`, no lease of the account is renewed and
+        nothing is spent by one; no act is recorded of it, which is reported so, and a list that is recorded leaves it
+        out. All this is so from the moment of the order.
+    15. `erase` removes what is kept of the account, of up to `limit` partitions a call, until nothing is left: then
+        `cleared_at` is set. `digest`, made by `digest_over`, and the counts are the same for every `limit`. What is of
+        other accounts stays, and so does the position. Called again, it changes nothing.
+    16. `end_erasure` sets `ended_at` once the account is cleared. `readmit` lifts an erasure that has ended, once; any
+        other raises `UsageError`. The account then begins from nothing, and may be erased again.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
@@ -259,3 +288,18 @@ class ControlPlaneLedger(StateReader, Protocol):
 
     def forget(self, source: str, customer_id: str, act: OperatorAct) -> bool:
         """Take an account that the last list does not select out of what is expected; whether anything was."""
+
+    def order_erasure(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Put the erasure of an account on record, and withdraw all its authority; returns the one in force."""
+
+    def erase(self, source: str, customer_id: str, now: datetime, limit: int) -> Erasure:
+        """Remove what is kept of the account, of up to `limit` partitions; returns the erasure as it is now.
+
+        Raises `UsageError` if no erasure of the account is in force.
+        """
+
+    def end_erasure(self, source: str, customer_id: str, now: datetime) -> Erasure:
+        """Put on record that nothing of the account is left anywhere; raises `UsageError` if it is not cleared."""
+
+    def readmit(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
+        """Lift the erasure of an account, and return it; raises `UsageError` if none in force has ended."""
