@@ -1,10 +1,13 @@
-"""Folders below a root, reached one by one through descriptors, so that no symbolic link is ever followed.
+"""Folders and files below a root, which no symbolic link leads to.
 
-The root itself may be reached through links; that is the operator's choice.
+A writer reaches its folders one by one through descriptors. A reader opens by the path, one call in place of six, and
+then makes sure that each folder on the way is a real one. The root itself may be reached through links; that is the
+operator's choice.
 """
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,14 +40,58 @@ def trail(root: Path, segments: Sequence[str]) -> Iterator[list[int]]:
 
 def open_folder(root: Path, segments: Sequence[str]) -> int:
     """A descriptor of the last folder on the way down, to be closed; raises `OSError` where the way ends."""
-    folder = os.open(root, _ROOT)
+    if not segments:
+        return os.open(root, _ROOT)
+    folder = os.open(_path(root, segments), BELOW)
+    return _reached(folder, root, segments[:-1])
+
+
+def open_file(root: Path, segments: Sequence[str], name: str) -> int | None:
+    """A descriptor of the regular file `name` in the last folder on the way down; None if there is none."""
+    try:
+        file = _reached(os.open(_path(root, [*segments, name]), READ), root, segments)
+    except OSError as error:
+        if is_absent(error):
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    return None
+
+
+def has_file(root: Path, segments: Sequence[str], name: str) -> bool:
+    """Whether the regular file `name` is in the last folder on the way down."""
+    try:
+        found = os.lstat(_path(root, [*segments, name]))
+        _require_real(root, segments)
+    except OSError as error:
+        if is_absent(error):
+            return False
+        raise
+    return stat.S_ISREG(found.st_mode)
+
+
+def _reached(descriptor: int, root: Path, segments: Sequence[str]) -> int:
+    try:
+        _require_real(root, segments)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _require_real(root: Path, segments: Sequence[str]) -> None:
+    """Raise `OSError` where a folder on the way down is none, or a link to one."""
+    path = str(root)
     for segment in segments:
-        try:
-            below = os.open(segment, BELOW, dir_fd=folder)
-        finally:
-            os.close(folder)
-        folder = below
-    return folder
+        path = f"{path}/{segment}"
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+
+
+def _path(root: Path, segments: Sequence[str]) -> str:
+    return "/".join([str(root), *segments])
 
 
 def is_absent(error: OSError) -> bool:

@@ -21,9 +21,7 @@ from gads_domain.metadata_codec import LARGEST_SEAL
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.errors import reported
-from gads_sink_local.folders import BELOW, READ, found_in, is_absent, names_of_folders, walk
-
-_NO_FOLDER = -1  # no descriptor
+from gads_sink_local.folders import found_in, has_file, is_absent, names_of_folders, open_file, walk
 
 
 class LocalReader:
@@ -55,8 +53,7 @@ class LocalReader:
     def metadata_bytes(self, key: PartitionKey, run_id: RunId) -> bytes:
         """The bytes of the seal as stored; raises `NotSealedError`."""
         with reported(f"cannot read the seal of {key} in run {run_id}"):
-            way = partition_prefix(key, run_id).split("/")
-            seal = found_in(self._root, way, lambda folder: _opened(folder, METADATA_NAME), None)
+            seal = open_file(self._root, partition_prefix(key, run_id).split("/"), METADATA_NAME)
             if seal is None:
                 raise _not_sealed(key, run_id)
             with open(seal, "rb", buffering=0) as file:  # noqa: PTH123 -- it is a descriptor, not a path
@@ -70,16 +67,11 @@ class LocalReader:
         not there.
         """
         require_payload_name(payload_name)
-
-        def look(folder: int) -> int | None:
-            if not _has_seal(folder):
-                raise _not_sealed(key, run_id)
-            return _opened(folder, payload_name)
-
+        way = partition_prefix(key, run_id).split("/")
         with reported(f"cannot read the payload of {key} in run {run_id}"):
-            payload = found_in(self._root, partition_prefix(key, run_id).split("/"), look, _NO_FOLDER)
-        if payload == _NO_FOLDER:
-            raise _not_sealed(key, run_id)
+            if not has_file(self._root, way, METADATA_NAME):
+                raise _not_sealed(key, run_id)
+            payload = open_file(self._root, way, payload_name)
         if payload is None:
             raise DamagedPartitionError(f"{payload_name} of {key} in run {run_id} is missing")
         return open(payload, "rb")  # noqa: PTH123 -- it is a descriptor, not a path
@@ -103,9 +95,6 @@ class LocalReader:
 
         return found_in(self._root, segments, look, [])
 
-    def _is_sealed(self, prefix: str) -> bool:
-        return found_in(self._root, prefix.split("/"), _has_seal, False)
-
     def _require_folder(self) -> None:
         if self._root.exists() and not self._root.is_dir():
             raise ConfigurationError(f"{self._root} is not a folder", hint="point storage.sink at a folder")
@@ -113,39 +102,13 @@ class LocalReader:
 
 def _is_sealed_below(partition: int, name: str) -> bool:
     try:
-        folder = os.open(name, BELOW, dir_fd=partition)
-    except OSError as error:
-        if is_absent(error):
-            return False
-        raise
-    try:
-        return _has_seal(folder)
-    finally:
-        os.close(folder)
-
-
-def _has_seal(folder: int) -> bool:
-    try:
-        found = os.stat(METADATA_NAME, dir_fd=folder, follow_symlinks=False)
+        # That the run is a folder and no link to one is known from the listing.
+        found = os.stat(f"{name}/{METADATA_NAME}", dir_fd=partition, follow_symlinks=False)
     except OSError as error:
         if is_absent(error):
             return False
         raise
     return stat.S_ISREG(found.st_mode)
-
-
-def _opened(folder: int, name: str) -> int | None:
-    """A descriptor of the regular file `name`; None if there is none."""
-    try:
-        descriptor = os.open(name, READ, dir_fd=folder)
-    except OSError as error:
-        if is_absent(error):
-            return None
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _not_sealed(key: PartitionKey, run_id: RunId) -> NotSealedError:

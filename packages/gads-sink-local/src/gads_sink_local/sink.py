@@ -14,7 +14,7 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.sink import Leftover, PartitionWriter
 from gads_domain.run import RunId
 from gads_sink_local.errors import reported
-from gads_sink_local.folders import FolderMaker, make_root, sync_folder
+from gads_sink_local.folders import FolderMaker, has_file, make_root, sync_folder
 from gads_sink_local.reader import LocalReader
 from gads_sink_local.sweep import sweep
 from gads_sink_local.writer import LocalPartitionWriter, Outcome, finalize_together, no_hard_links
@@ -35,7 +35,7 @@ class LocalSink(LocalReader):
         with reported(f"cannot write {key} of run {run_id}"):
             # The name first: if it were last, a seal that appears in between would be taken for something else.
             if os.path.lexists(f"{self._root}/{prefix}/{METADATA_NAME}"):
-                if self._is_sealed(prefix):
+                if has_file(self._root, prefix.split("/"), METADATA_NAME):
                     raise AlreadySealedError(f"{key} of run {run_id} is sealed")
                 raise StorageError(f"{METADATA_NAME} of {key} in run {run_id} is not a regular file")
         return LocalPartitionWriter(self._root, self._maker, key, run_id)
