@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pocket_store.sink import TABLE, connected
 
-from gads_conformance import Backdoor, LedgerLaws, SinkLaws
+from gads_conformance import Backdoor, LedgerLaws, PruneLaws, SinkLaws
 
 
 class Rows:
@@ -36,7 +36,7 @@ class Rows:
             return connection.execute(statement, parameters).fetchall()
 
 
-class TestPocketSink(SinkLaws):
+class TestPocketSink(SinkLaws, PruneLaws):
     @pytest.fixture
     def sink_url(self) -> str:
         return "pocket:raw.db"

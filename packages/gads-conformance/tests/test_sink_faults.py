@@ -58,9 +58,17 @@ CAUGHT_BY = {
     "together_forgets_the_losers": ["one_failure_concerns_no_other"],
     "together_answers_backwards": ["each_is_answered_with_its_own_seal"],
     "together_only_promises": ["joint_seals_outlive"],
+    "prune_takes_seals_first": ["a_killed_removal_leaves"],
+    "prune_forgets_orphans": ["a_removed_run_is_gone", "a_damaged_run_is_removed"],
+    "prune_keeps_payloads": ["a_removed_run_is_gone"],
+    "prune_takes_the_day": ["all_else_stays"],
+    "prune_fears_damage": ["a_damaged_run_is_removed"],
+    "prune_takes_the_folder": ["all_else_stays", "of_a_run_that_is_not_sealed"],
+    "prune_raises_for_nothing": ["of_a_run_that_is_not_sealed"],
+    "prune_only_says_so": ["a_removed_run_is_gone"],
 }
 
-FAULTLESS = ("none", "together_without_faults")
+FAULTLESS = ("none", "together_without_faults", "prune_without_faults")
 
 CATCHES = ("AssertionError", "assert ", "Failed: DID NOT RAISE", "gads_domain.errors.")
 

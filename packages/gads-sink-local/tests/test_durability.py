@@ -71,6 +71,15 @@ def test_everything_is_durable_before_the_next_step(tmp_path: Path, monkeypatch:
     assert f"fsync {tmp_path.name}" in steps
 
 
+def test_a_payload_is_gone_for_good_before_its_seal_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = LocalSink(tmp_path / "raw")
+    seal(sink, KEY, RUN)
+    steps = watch(monkeypatch)
+    sink.remove([(KEY, RUN)])
+    run = FOLDER.rpartition("/")[2]
+    assert steps == ["unlink payload", f"fsync {run}", "unlink metadata.json", f"fsync {run}"]
+
+
 def test_partitions_that_are_sealed_together_make_each_step_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from gads_conformance import AddressLaws, JointSealLaws, SinkLaws, SinkSuite, SweepAhead, SweepLaws
+from gads_conformance import AddressLaws, JointSealLaws, PruneLaws, SinkLaws, SinkSuite, SweepAhead, SweepLaws
+from gads_conformance.sink.samples import sample_key, sample_run, seal
+from gads_domain.layout import partition_prefix
 from gads_domain.ports.sink import LEAST_SWEEP_AGE
+from gads_sink_local.sink import LocalSink
 from gads_sink_local.sweep import sweep
 
 
@@ -47,6 +50,17 @@ class TestAddresses(InAFolder, AddressLaws):
 
 class TestSealingTogether(InAFolder, JointSealLaws):
     """What a sink is held to that seals together."""
+
+
+class TestRemoval(InAFolder, PruneLaws):
+    """What a sink is held to that can remove sealed runs."""
+
+    def test_no_empty_folder_of_a_day_stays(self, sink: LocalSink, base: Path) -> None:
+        seal(sink, sample_key(), sample_run())
+        seal(sink, sample_key(1), sample_run())
+        sink.remove([(sample_key(), sample_run())])
+        report = (base / "store" / "raw" / partition_prefix(sample_key(), sample_run())).parents[1]
+        assert [day.name for day in report.iterdir()] == ["logical_date=2024-06-02"]
 
 
 class TestSweepOfALocalSink(InAFolder, SweepLaws):

@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from gads_conformance import AddressLaws, SinkLaws
+from gads_conformance import AddressLaws, PruneLaws, SinkLaws
 from gads_conformance.sink.reader_laws import ReaderLaws
 from gads_conformance.sink.suite import Effort
 from gads_testing.s3.servers import Storage
 
 
-class TestS3SinkOnMoto(SinkLaws):
+class TestS3SinkOnMoto(SinkLaws, PruneLaws):
     """The shape of the calls. Races and the whole machine are for a real server: see test_laws_on_a_real_server."""
 
     quick = Effort(races=2, racing_processes=2, kills=1, examples=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gads_conformance import SinkLaws
+from gads_conformance import PruneLaws, SinkLaws
 from gads_conformance.sink.laws import CrashLaws, ModelLaws
 from gads_conformance.sink.reader_laws import ReaderLaws, StorageLaws
 from gads_conformance.sink.suite import Effort
@@ -16,7 +16,7 @@ LONG = Effort(races=100, racing_processes=8, kills=100, examples=60, steps=50)
 """Some 50,000 requests: minutes, where the examples that a file system gets would take an hour."""
 
 
-class TestS3SinkOnARealServer(SinkLaws):
+class TestS3SinkOnARealServer(SinkLaws, PruneLaws):
     quick, campaign = FEW, LONG
 
     @pytest.fixture

@@ -26,7 +26,7 @@ KEY = sample_key()
 RUN = sample_run()
 FOLDER = partition_prefix(KEY, RUN)
 POLICIES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)]
-WRITER, READER, SWEEPER = POLICIES
+WRITER, READER, SWEEPER, PRUNER = POLICIES
 UNKNOWN_TO_RADOSGW = "s3:if-none-match"
 
 Guest = Callable[[dict[str, Any]], RawSink]
@@ -108,3 +108,13 @@ def test_a_sweeper_can_sweep_and_cannot_remove_a_seal(guest: Guest, radosgw_serv
     with pytest.raises(ClientError, match="AccessDenied"):
         client.put_object(Bucket=bucket, Key=sealed, Body=b"")
     client.delete_object(Bucket=bucket, Key=f"PREFIX/{FOLDER}/payload-0123456789abcdef.parquet")
+
+
+def test_a_pruner_can_remove_a_run_and_write_nothing(guest: Guest) -> None:
+    sink = guest(PRUNER)
+    assert isinstance(sink, S3Sink)
+    (freed,) = sink.remove([(sample_key(9), RUN)])
+    assert freed > 0
+    assert list(sink.sealed()) == []
+    with pytest.raises(StorageCredentialsError):
+        seal(sink, KEY, RUN)

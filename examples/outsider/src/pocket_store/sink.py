@@ -6,7 +6,7 @@ import hashlib
 import io
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -104,7 +104,7 @@ class PocketReader:
 
 
 class PocketSink(PocketReader):
-    """Implements `gads_domain.ports.sink.RawSink`."""
+    """Implements `gads_domain.ports.sink.RawSink` and `PrunableSink`."""
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> PocketWriter:
         """Begin a payload."""
@@ -119,6 +119,21 @@ class PocketSink(PocketReader):
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(TABLE)
             connection.execute("ROLLBACK")
+
+    def remove(self, partitions: Sequence[tuple[PartitionKey, RunId]]) -> list[int]:
+        """Remove sealed runs, each in one transaction: its payload and its seal go together."""
+        return [self._removed(f"{partition_prefix(key, run_id)}/") for key, run_id in partitions]
+
+    def _removed(self, folder: str) -> int:
+        if self._content(f"{folder}{METADATA_NAME}") is None:
+            return 0
+        with connected(self._path) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            gone = connection.execute(
+                "DELETE FROM files WHERE path = ?1 || ?2 OR path GLOB ?1 || 'payload-*.parquet' RETURNING content",
+                (folder, METADATA_NAME),
+            ).fetchall()
+        return sum(len(content) for (content,) in gone)
 
 
 class PocketWriter:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gads_conformance.sink.optional_laws import JointSealLaws as JointSealLaws
     from gads_conformance.sink.optional_laws import SweepAhead as SweepAhead
     from gads_conformance.sink.optional_laws import SweepLaws as SweepLaws
+    from gads_conformance.sink.prune_laws import PruneLaws as PruneLaws
     from gads_conformance.sink.suite import Backdoor as Backdoor
     from gads_conformance.sink.suite import SinkSuite as SinkSuite
     from gads_conformance.validator import ValidatorLaws as ValidatorLaws
@@ -35,6 +36,7 @@ else:
             ".report_source": "ReportSourceLaws",
             ".sink.laws": "SinkLaws",
             ".sink.optional_laws": "AddressLaws JointSealLaws SweepAhead SweepLaws",
+            ".sink.prune_laws": "PruneLaws",
             ".sink.suite": "Backdoor SinkSuite",
             ".validator": "ValidatorLaws",
             ".warehouse.laws": "WarehouseLaws",

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from gads_domain.errors import (
@@ -162,7 +163,29 @@ class TogetherSink(Sink):
             return error
 
 
+class PrunableSink(Sink):
+    def remove(self, partitions):
+        return [self.remove_one(key, run_id) for key, run_id in partitions]
+
+    def remove_one(self, key, run_id):
+        seal = self.root / partition_prefix(key, run_id) / "metadata.json"
+        if not seal.is_file():
+            return 0
+        gone = [*self.payloads_of(seal), seal]
+        freed = sum(path.stat().st_size for path in gone if path.exists())
+        for path in self.in_order(gone):
+            path.unlink(missing_ok=True)
+        return freed
+
+    def payloads_of(self, seal):
+        return list(seal.parent.glob("payload-*.parquet"))
+
+    def in_order(self, gone):
+        return gone
+
+
 none = Adapter()
+prune_without_faults = Adapter(PrunableSink)
 together_without_faults = Adapter(TogetherSink)
 
 
@@ -368,3 +391,56 @@ together_only_promises = together(finalize_together=_only_promised)
 together_forgets_the_losers = Adapter(
     type("FaultySink", (TogetherSink,), {"writer": type("Litterer", (Writer,), {"clean": lambda self: None})})
 )
+
+
+def prunes(**overrides):
+    """An adapter whose sink can remove a run and differs in `overrides`."""
+    return Adapter(type("FaultySink", (PrunableSink,), overrides))
+
+
+def _seals_first(self, partitions):
+    folders = [self.root / partition_prefix(key, run_id) for key, run_id in partitions]
+    freed = [sum(path.stat().st_size for path in folder.glob("*.*")) for folder in folders]
+    for name in ("metadata.json", "payload-*.parquet"):
+        for folder in folders:
+            for path in folder.glob(name):
+                path.unlink()
+                os.sync() if len(partitions) > 20 else None  # slow enough to be killed in the midst
+    return freed
+
+
+def _whole_partition(self, key, run_id):
+    for other in self.runs(key):
+        PrunableSink.remove_one(self, key, other)
+    return 1
+
+
+def _sound_runs_alone(self, key, run_id):
+    try:
+        decode_metadata(self.metadata_bytes(key, run_id))
+    except (DamagedPartitionError, NotSealedError):
+        return 0
+    return PrunableSink.remove_one(self, key, run_id)
+
+
+def _whole_folder(self, key, run_id):
+    freed = PrunableSink.remove_one(self, key, run_id)
+    shutil.rmtree(self.root / partition_prefix(key, run_id), ignore_errors=True)
+    return freed
+
+
+def _impatient(self, key, run_id):
+    self.metadata_bytes(key, run_id)
+    return PrunableSink.remove_one(self, key, run_id)
+
+
+prune_takes_seals_first = prunes(remove=_seals_first)
+prune_forgets_orphans = prunes(
+    payloads_of=lambda self, seal: [seal.with_name(decode_metadata(seal.read_bytes()).payload_name)]
+)
+prune_keeps_payloads = prunes(payloads_of=lambda self, seal: [])
+prune_takes_the_day = prunes(remove_one=_whole_partition)
+prune_fears_damage = prunes(remove_one=_sound_runs_alone)
+prune_takes_the_folder = prunes(remove_one=_whole_folder)
+prune_raises_for_nothing = prunes(remove_one=_impatient)
+prune_only_says_so = prunes(in_order=lambda self, gone: [])

@@ -7,6 +7,7 @@ import pytest
 
 from gads_conformance.sink.laws import SinkLaws, check_against_model
 from gads_conformance.sink.optional_laws import JointSealLaws
+from gads_conformance.sink.prune_laws import PruneLaws
 from gads_conformance.sink.suite import Effort
 
 
@@ -35,8 +36,11 @@ class LawsOfOne(SinkLaws):
         check_against_model(sink_url, base, effort, shrink=False)
 
 
+BY_FIRST_WORD = {"together": JointSealLaws, "prune": PruneLaws}
+
+
 def suite_of(fault):
-    class Suite(JointSealLaws if fault.startswith("together_") else LawsOfOne):
+    class Suite(BY_FIRST_WORD.get(fault.partition("_")[0], LawsOfOne)):
         @pytest.fixture
         def sink_url(self):
             return f"faulty-{fault.replace('_', '-')}:raw"

@@ -1,4 +1,4 @@
-"""A folder as a sink: what a reader has, plus writers, the check and the sweep."""
+"""A folder as a sink: what a reader has, plus writers, the check, the sweep and removal."""
 
 import os
 import secrets
@@ -16,6 +16,7 @@ from gads_domain.run import RunId
 from gads_sink_local.errors import reported
 from gads_sink_local.folders import FolderMaker, has_file, make_root, sync_folder
 from gads_sink_local.reader import LocalReader
+from gads_sink_local.removal import remove_run
 from gads_sink_local.sweep import sweep
 from gads_sink_local.writer import LocalPartitionWriter, Outcome, finalize_together, no_hard_links
 
@@ -64,6 +65,10 @@ class LocalSink(LocalReader):
     def sweep(self, older_than: timedelta, *, dry_run: bool) -> Iterator[Leftover]:
         """Remove what killed writers left: see `SweepableSink`."""
         return sweep(self._root, older_than, dry_run=dry_run, now=datetime.now(UTC))
+
+    def remove(self, partitions: Sequence[tuple[PartitionKey, RunId]]) -> list[int]:
+        """Remove sealed runs: see `PrunableSink`."""
+        return [remove_run(self._root, key, run_id) for key, run_id in partitions]
 
     def _probe(self, folder: Path) -> None:
         file = folder / "file"

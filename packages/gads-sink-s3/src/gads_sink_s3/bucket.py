@@ -9,7 +9,7 @@ user metadata. `tests/test_bucket.py` fails when the library changes any of thes
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -18,13 +18,14 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
 
 from minio import Minio
-from minio.datatypes import ListMultipartUploadsResult, Part
+from minio.datatypes import ListMultipartUploadsResult, Object, Part
+from minio.deleteobjects import DeleteObject
 
 from gads_domain.backoff import Backoff
 from gads_domain.errors import GadsError
 from gads_domain.metadata_codec import LARGEST_SEAL
 from gads_sink_s3.client import connect
-from gads_sink_s3.errors import S3RequestError, diagnosed
+from gads_sink_s3.errors import S3RequestError, diagnosed, refused
 from gads_sink_s3.location import S3Location
 
 _T = TypeVar("_T")
@@ -40,6 +41,15 @@ class Stored(NamedTuple):
     path: str
     size: int
     modified_at: datetime
+
+
+class Version(NamedTuple):
+    """One version of an object, or the marker that says it was deleted. Without versioning there is one, unnamed."""
+
+    path: str
+    version_id: str | None
+    size: int
+    is_latest: bool
 
 
 class Piece(NamedTuple):
@@ -164,6 +174,27 @@ class Bucket:
             if len(page) < _PAGE:
                 return
 
+    def versions_below(self, path: str) -> list[Version]:
+        """All versions of the objects in the folder `path` and deeper; of a server that has none, the objects."""
+        try:
+            found = self._all_versions(self._folder(path))
+        except S3RequestError as error:
+            if error.status not in {405, 501}:
+                raise
+            return [Version(stored.path, None, stored.size, True) for stored in self.below(path)]
+        return [
+            Version(self.location.path(one.object_name or ""), one.version_id, one.size or 0, one.is_latest != "false")
+            for one in found
+        ]
+
+    def remove_versions(self, versions: Sequence[Version]) -> None:
+        """Remove these versions for good, a thousand by one request."""
+        for start in range(0, len(versions), _PAGE):
+            batch = [
+                DeleteObject(self.location.key(one.path), one.version_id) for one in versions[start : start + _PAGE]
+            ]
+            self.call_with_retry(partial(self._remove_batch, batch))
+
     def begin_upload(self, path: str) -> str:
         """Begin a multipart upload; return its id."""
         return self._send(Minio._create_multipart_upload, path, {})
@@ -238,6 +269,17 @@ class Bucket:
             return [Stored(o.object_name or "", o.size or 0, o.last_modified or _AGELESS) for o in islice(found, _PAGE)]
 
         return self.call_with_retry(page)
+
+    def _all_versions(self, prefix: str) -> list[Object]:
+        def versions() -> list[Object]:
+            found = self._client.list_objects(self.location.bucket, prefix=prefix, recursive=True, include_version=True)
+            return list(found)
+
+        return self.call_with_retry(versions)
+
+    def _remove_batch(self, batch: list[DeleteObject]) -> None:
+        for failure in self._client.remove_objects(self.location.bucket, batch):
+            raise refused(failure.code)
 
     def _folder(self, path: str) -> str:
         key = self.location.key(path).rstrip("/")

@@ -101,6 +101,11 @@ def diagnose(error: Exception) -> S3RequestError:
     return S3RequestError(0, "unreadable answer", retryable=True, landed=True)
 
 
+def refused(code: str) -> S3RequestError:
+    """What the server says of one object of a request that was answered as a whole."""
+    return _answered(403 if code in _DENIED else 200, code)
+
+
 @contextmanager
 def reported(doing: str, place: str) -> Iterator[None]:
     """Raise any `S3RequestError` of the block as a `GadsError` that begins with `doing` and names `place`."""

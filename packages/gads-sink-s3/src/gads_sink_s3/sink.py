@@ -1,6 +1,6 @@
-"""A bucket as a sink: what a reader has, plus writers, the check and the sweep."""
+"""A bucket as a sink: what a reader has, plus writers, the check, the sweep and removal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gads_domain.errors import AlreadySealedError
@@ -10,6 +10,7 @@ from gads_domain.ports.sink import Leftover
 from gads_domain.run import RunId
 from gads_sink_s3.condition import Condition, condition_of, probe, require_safe
 from gads_sink_s3.reader import S3Reader
+from gads_sink_s3.removal import remove_runs
 from gads_sink_s3.sweep import sweep
 from gads_sink_s3.writer import S3PartitionWriter
 
@@ -50,6 +51,11 @@ class S3Sink(S3Reader):
     def sweep(self, older_than: timedelta, *, dry_run: bool) -> Iterator[Leftover]:
         """Remove what killed writers left: see `SweepableSink`."""
         return sweep(self._bucket, older_than, dry_run=dry_run, now=datetime.now(UTC))
+
+    def remove(self, partitions: Sequence[tuple[PartitionKey, RunId]]) -> list[int]:
+        """Remove sealed runs, in all versions of their objects: see `PrunableSink`."""
+        with self._reported("cannot remove partitions"):
+            return remove_runs(self._bucket, partitions)
 
     def _probe(self) -> Condition:
         with self._reported("cannot use the bucket"):

@@ -21,7 +21,7 @@ from gads_domain.adapters import sink_adapter
 from gads_domain.errors import AlreadySealedError, NotSealedError, StorageError
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.sink import PartitionWriter, RawReader, RawSink
+from gads_domain.ports.sink import PartitionWriter, PrunableSink, RawReader, RawSink
 from gads_domain.run import RunId
 
 _SIZES = (0, 1_000, 400_000)
@@ -181,6 +181,14 @@ class SinkMachine(RuleBasedStateMachine):
     def crash(self, trial: Trial) -> None:
         """A writer that is abandoned is as good as dead."""
         self._abandoned.append(trial)
+
+    @rule(number=st.sampled_from([0, 0, 0, 1, 2]))
+    def remove(self, number: int) -> None:
+        """A sink that can remove a run forgets it: the run may be written again."""
+        if isinstance(self._sink, PrunableSink):
+            partition = self._partitions[number]
+            (freed,) = self._sink.remove([partition])
+            assert (freed > 0) == (self._model.pop(partition, None) is not None)
 
     @rule()
     def restart(self) -> None:

@@ -11,7 +11,7 @@ from gads_conformance.worker_process import WorkerProcess, emit
 from gads_domain.adapters import sink_adapter
 from gads_domain.errors import GadsError
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.sink import PartitionWriter, RawSink, SealsTogether
+from gads_domain.ports.sink import PartitionWriter, PrunableSink, RawSink, SealsTogether
 from gads_domain.run import RunId
 
 _CHUNK = 64 * 1024
@@ -42,7 +42,7 @@ class SinkWorker(WorkerProcess):
         super().__init__("gads_conformance.sink.worker", url, str(base))
 
     def begin(self, action: str, *partitions: SamplePartition) -> None:
-        """Let the worker open, prepare, finalize, seal, seal_together or read, without waiting for the answer."""
+        """Let the worker do one of the actions of `_Worker`, without waiting for the answer."""
         self.send([action, [[str(one.key), one.run_id.value, one.seed, one.size] for one in partitions]])
 
     def do(self, action: str, *partitions: SamplePartition) -> Any:
@@ -79,6 +79,10 @@ class _Worker:
         self.prepare(*partitions)
         answers = self._sink.finalize_together([(writer, sample_facts()) for writer in self._writers])
         return [type(answer).__name__ for answer in answers]
+
+    def remove(self, *partitions: SamplePartition) -> list[int]:
+        assert isinstance(self._sink, PrunableSink)
+        return self._sink.remove([(one.key, one.run_id) for one in partitions])
 
     def read(self, one: SamplePartition) -> str:
         return stored_payload(self._sink, one.key, one.run_id).hex()

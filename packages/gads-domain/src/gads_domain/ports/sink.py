@@ -89,7 +89,7 @@ class RawSink(RawReader, Protocol):
 
     1. `open_writer` of a sealed `(key, run_id)` raises `AlreadySealedError` at once.
     2. Any number of writers may be open, for one partition or many; they never see each other's bytes.
-    3. Nothing sealed is ever changed or removed by the sink.
+    3. Nothing sealed is ever changed by the sink, or removed but by `PrunableSink.remove`.
     """
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> PartitionWriter:
@@ -174,6 +174,32 @@ class SweepableSink(Protocol):
         """What was left before `older_than` ago, each removed before it is yielded unless `dry_run`.
 
         Raises `InvalidValueError` at once for an age below `LEAST_SWEEP_AGE`; `StorageError` on the way.
+        """
+
+
+@runtime_checkable
+class PrunableSink(Protocol):
+    """A sink that can remove sealed runs. Whether a run may go is for the caller to know.
+
+    Laws:
+
+    1. When `remove` has returned, none of the runs is listed or readable, and neither its seal nor a payload of it is
+       stored in any version; a crash of the machine changes nothing of that.
+    2. The payloads of a run go first and its seal last: at whatever moment the process or the machine dies, each run is
+       whole, or sealed without its payload, or gone. Removing it again finishes.
+    3. Nothing else is touched: no other run, of the same partition neither, no bytes that a writer has not sealed, and
+       nothing that does not follow the layout.
+    4. A run whose seal is damaged, or whose payload is missing, is removed like any other. Of a run that is not sealed
+       nothing is removed.
+    5. Removals may run beside other removals, readers, and writers of other runs. A reader of a run that goes finds it
+       whole, or raises `DamagedPartitionError` or `NotSealedError`.
+    """
+
+    def remove(self, partitions: Sequence[tuple[PartitionKey, RunId]]) -> list[int]:
+        """Remove these sealed runs; for each, in order, the bytes that were freed, 0 if it is not sealed.
+
+        No writer of any of them may be at work any more. Raises `ConfigurationError` or `StorageError`, and then some
+        of them may be gone.
         """
 
 
