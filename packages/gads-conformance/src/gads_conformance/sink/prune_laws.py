@@ -125,8 +125,8 @@ class PruneLaws(SinkSuite):
         with ThreadPoolExecutor(4) as pool:
             removals = [pool.submit(sink.remove, [(key, _OLD) for key in keys]) for _ in range(2)]
             sealed = [pool.submit(seal, sink, key, _NEW, [b"new"]) for key in keys]
-            for done in [*removals, *sealed]:
-                done.result()
+        assert all(removal.result() for removal in removals)
+        assert [one.result().key for one in sealed] == keys
         assert list(reader.sealed()) == [(key, _NEW) for key in keys]
         assert {stored_payload(reader, key, _NEW) for key in keys} == {b"new"}
 
