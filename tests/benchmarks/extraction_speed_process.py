@@ -1,7 +1,8 @@
 """The processes of the extraction benchmark: a server that replays encoded pages, and its three clients.
 
 Run as `python extraction_speed_process.py serve DIR` or `… extract|drain|dicts DIR ROWS`; each client prints one line
-of JSON. The account asked for is the number of rows wanted, 100,000 a day.
+of JSON. The account asked for is the number of rows wanted, 100,000 a day. Whole tools, which look accounts up first,
+ask the accounts of a synthetic agency: the first has 200,000 rows, the second 2,000,000.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ PAGE_ROWS = 10_000
 DAY_ROWS = 100_000
 FIRST = date(2024, 1, 1)
 TEMPLATES = 10
+ACCOUNT = 1_234_567_890
+TOOL_ROWS = (200_000, 2_000_000)
 KEPT_PAGES = 100
 QUERY = """
     SELECT customer.id, campaign.id, campaign.name, campaign.status, ad_group.id, ad_group.name,
@@ -42,7 +45,7 @@ def templates() -> list[bytes]:
         for n in range(number * PAGE_ROWS, (number + 1) * PAGE_ROWS):
             row = page.results.add()
             campaign, group = n // 500, n // 20
-            row.customer.id = 1234567890
+            row.customer.id = ACCOUNT
             row.customer.resource_name = "customers/1234567890"
             row.campaign.id = 17_000_000_000 + campaign
             row.campaign.name = f"Campaign {campaign} Search Germany"
@@ -80,18 +83,33 @@ class Replay:
             yield self._make(number)
 
 
+def _varint(number: int) -> bytes:
+    """An account's number on the wire; all of them have the same length."""
+    digits = [number >> shift & 0x7F for shift in range(0, 35, 7)]
+    return bytes([*(digit | 0x80 for digit in digits[:-1]), digits[-1]])
+
+
 def serve(folder: Path) -> None:
     from gads_emulator import Authority, EmulatorServer, SyntheticAgency
 
-    replay = Replay()
-    server = EmulatorServer(
-        SyntheticAgency(),
-        authority=Authority(),
-        wrap=lambda _: lambda call: replay.pages(int(call.customer_id)),
-    )
-    with server:
+    replay, agency = Replay(), SyntheticAgency()
+    rows = dict(zip(agency.client_ids, TOOL_ROWS, strict=False))
+
+    def wrap(api: Any) -> Any:
+        def answer(call: Any) -> Any:
+            if len(call.customer_id) < 10:
+                return replay.pages(int(call.customer_id))
+            if "keyword_view" not in call.request.query:
+                return api(call)
+            own = _varint(int(call.customer_id))
+            return (page.replace(_varint(ACCOUNT), own) for page in replay.pages(rows[call.customer_id]))
+
+        return answer
+
+    with EmulatorServer(agency, authority=Authority(), wrap=wrap) as server:
         server.write_client_configuration(folder)
-        print(json.dumps({"row_bytes": replay.row_bytes}), flush=True)
+        accounts = {"accounts": list(rows), "login": agency.login_customer_id}
+        print(json.dumps({"row_bytes": replay.row_bytes, **accounts}), flush=True)
         sys.stdin.read()
 
 
