@@ -17,7 +17,8 @@ from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.completeness import Answer
 from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.partition_key import GOOGLE_ADS
-from gads_state_sqlite.schema import MIGRATIONS, RANGES_VERSION, migrate
+from gads_state_sqlite.migration import migrate
+from gads_state_sqlite.schema import MIGRATIONS, RANGES_VERSION
 
 URL = "sqlite:ledger.db"
 NOW = datetime(2024, 12, 31, 12, tzinfo=UTC)

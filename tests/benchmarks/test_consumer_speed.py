@@ -26,6 +26,8 @@ from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_payload.schema import arrow_schema
 from gads_payload.writer import PayloadWriter
+from gads_state_sqlite.ledger_file import create
+from gads_state_sqlite.schema import MIGRATIONS
 from gads_validator.validator import RawPartitionValidator
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1_200)]
@@ -147,7 +149,7 @@ ACCOUNTS, REPORTS, DAYS = 950, ("ad_group", "campaign", "keyword"), 366
 def large_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of more than a million partitions, each moved once, every third twice."""
     base = tmp_path_factory.mktemp("ledger")
-    ledger_adapter(STATE).open_for_validator(STATE, base).close()
+    create(base / "ledger.db", 1, MIGRATIONS[:8])
     at, run, seal = iso_utc(RUN.started_at), RUN.value, "ab" * 32
     keys = [
         (GOOGLE_ADS, str(1_000_000_000 + account), report, (date(2024, 1, 1) + timedelta(days=day)).isoformat())
@@ -173,6 +175,7 @@ def large_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
             moves,
         )
     connection.close()
+    ledger_adapter(STATE).open_for_validator(STATE, base).close()
     return base
 
 

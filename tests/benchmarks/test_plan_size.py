@@ -81,12 +81,15 @@ def _fill(folder: Path) -> None:
     import sqlite3
 
     from gads_domain.adapters import ledger_adapter
+    from gads_state_sqlite.ledger_file import create
+    from gads_state_sqlite.schema import MIGRATIONS
 
-    ledger_adapter("sqlite:x").open_for_validator("sqlite:ledger.db", folder).close()
+    create(folder / "ledger.db", 1, MIGRATIONS[:8])
     with sqlite3.connect(folder / "ledger.db") as connection:
         connection.execute(_FILL, {"accounts": _ACCOUNTS, "reports": _REPORTS, "days": _DAYS})
         connection.execute(_ATTEMPTS)
     connection.close()
+    ledger_adapter("sqlite:x").open_for_validator("sqlite:ledger.db", folder).close()
 
 
 @pytest.mark.benchmark

@@ -53,9 +53,9 @@ def test_r2_the_control_plane_has_no_way_to_success_failed_or_attempts(deploymen
     assert not hasattr(ControlPlaneLedger, "record")
     connection: sqlite3.Connection = deployment.control._file._connection  # type: ignore[attr-defined]  # the very connection
     for statement in (
-        "UPDATE partition_state SET current_run_id = 'x'",
-        "UPDATE partition_state SET attempt_count = 0",
-        "INSERT INTO attempts (run_id) VALUES ('x')",
+        "UPDATE partitions SET current_run = 1",
+        "UPDATE partitions SET attempt_count = 0",
+        "INSERT INTO results (run) VALUES (1)",
         "DELETE FROM operator_acts",
     ):
         with pytest.raises(sqlite3.DatabaseError, match=r"prohibited|not authorized"):

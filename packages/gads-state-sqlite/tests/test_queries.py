@@ -47,8 +47,9 @@ def test_a_row_that_cannot_be_read_harms_only_those_who_ask_for_it(tmp_path: Pat
         for key in keys:
             record_one(ledger, result_of(key, 1))
     with sqlite3.connect(file) as connection:
+        connection.execute("INSERT INTO runs (id, run_id) VALUES (99, 'unknown')")
         connection.execute(
-            "UPDATE partition_state SET current_run_id = 'unknown' WHERE logical_date = ?",
+            "UPDATE partitions SET current_run = 99 WHERE logical_date = ?",
             (keys[1].logical_date.isoformat(),),
         )
     connection.close()

@@ -124,7 +124,8 @@ def test_a_row_that_cannot_be_read_stops_nobody_else(workshop: Any) -> None:
     workshop.seal(1, key=keys[1])
     workshop.validator().validate([keys[1]])
     with sqlite3.connect(workshop.base / "ledger.db") as connection:
-        connection.execute("UPDATE partition_state SET current_run_id = 'unknown'")
+        connection.execute("INSERT INTO runs (id, run_id) VALUES (99, 'unknown')")
+        connection.execute("UPDATE partitions SET current_run = 99")
     connection.close()
     for key in (keys[0], keys[2]):
         workshop.seal(1, key=key)

@@ -22,13 +22,13 @@ from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import SQL, decided_in, marks_in, states_in
 from gads_state_sqlite.quota_tables import rest, spend
 from gads_state_sqlite.reader import SqliteStateReader
-from gads_state_sqlite.rows import BY_KEY, KEY, LEASE, key_columns, moment_text
+from gads_state_sqlite.rows import BY_KEY, BY_NUMBER, KEY, LEASE, key_columns, microseconds, moment_text
 from gads_state_sqlite.write_connection import WriteConnection, allowing, append_changes
 
 _Item = TypeVar("_Item")
 
 _MAY = allowing(
-    inserts=frozenset({"operator_acts", "authority_log", "revocations", "acceptances"}),
+    inserts=frozenset({"operator_acts", "authority_changes", "revocations", "acceptances"}),
     updates=frozenset({"status", "updated_at", "version"}),
     owned=frozenset(
         {"marks", "leases", "spent_operations", "rests", "account_lists", "listed_accounts", "expectations"}
@@ -37,11 +37,11 @@ _MAY = allowing(
 )
 
 _MAY_ERASE = allowing(
-    inserts=frozenset({"authority_log", "erased_changes"}),
+    inserts=frozenset({"authority_changes", "erased_changes"}),
     updates=frozenset(),
     owned=frozenset({"erasures"}),
     # Triggers see to it that an erasure of the account is in force.
-    deletes=frozenset({*OF_ACCOUNTS, *OF_PARTITIONS, "authority_log", "leases", "rests"}),
+    deletes=frozenset({*OF_ACCOUNTS, *OF_PARTITIONS, "account_reports", "authority_log", "leases", "rests"}),
 )
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -197,8 +197,8 @@ def _retry(connection: sqlite3.Connection, key: PartitionKey, act: OperatorAct) 
         return False
     after = retry(before, act.at)
     connection.execute(
-        f"UPDATE partition_state SET status = ?, updated_at = ?, version = ? WHERE {BY_KEY}",
-        (after.status.value, moment_text(after.updated_at, "updated_at"), after.version, *key_columns(key)),
+        f"UPDATE partitions SET status = ?, updated_at = ?, version = ? WHERE {BY_NUMBER}",
+        (after.status.value, microseconds(after.updated_at, "updated_at"), after.version, *key_columns(key)),
     )
     decided = _decided(connection, key)
     _record_act(connection, ActKind.RETRY, act, (before, marks, *decided), (after, marks, *decided))
@@ -237,8 +237,8 @@ def _decide(connection: sqlite3.Connection, key: PartitionKey, run_id: RunId, ki
     )
     # A validator that read the row before must read it again, or it would decide without this.
     connection.execute(
-        f"UPDATE partition_state SET updated_at = ?, version = version + 1 WHERE {BY_KEY}",
-        (_time_of(act), *key_columns(key)),
+        f"UPDATE partitions SET updated_at = ?, version = version + 1 WHERE {BY_NUMBER}",
+        (microseconds(act.at, "the time of the act"), *key_columns(key)),
     )
     (state,), marks = states_in(connection, [key]), marks_in(connection, key)
     _record_act(connection, kind, act, (state, marks, *before), (state, marks, *_decided(connection, key)))

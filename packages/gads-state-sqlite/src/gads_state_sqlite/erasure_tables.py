@@ -11,7 +11,7 @@ from gads_domain.errors import UsageError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import OperatorAct
 from gads_state_sqlite.queries import SQL, histories_in, ranges_of
-from gads_state_sqlite.rows import LOG, key_of, moment_of, moment_text
+from gads_state_sqlite.rows import LOG, key_of, microseconds, moment_of, moment_text
 from gads_state_sqlite.schema import ERASURES_VERSION, version_of
 
 OF_PARTITIONS = ("attempts", "revocations", "acceptances", "marks", "operator_acts")
@@ -21,6 +21,9 @@ OF_ACCOUNTS = ("partition_state", "listed_accounts", "expectations")
 """Tables whose rows of an account go with the order."""
 
 _ACCOUNT = "source = ? AND customer_id = ?"
+_UNNAMED = f"{_ACCOUNT} AND NOT EXISTS (SELECT 1 FROM authority_changes WHERE account_report = account_reports.id)"
+"""Names that no change of the erasure has."""
+
 _IN_RANGE = f"{_ACCOUNT} AND report = ? AND logical_date BETWEEN ? AND ?"
 
 
@@ -75,7 +78,7 @@ def order_erasure(connection: sqlite3.Connection, source: str, customer_id: str,
             "digest) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
             (source, customer_id, at, act.actor, act.command, act.reason, erasure.digest),
         )
-        connection.execute(SQL["withdraw_all"], (at, source, customer_id))
+        connection.execute(SQL["withdraw_all"], (microseconds(act.at, "the time of the act"), source, customer_id))
         _delete(connection, OF_ACCOUNTS, _ACCOUNT, (source, customer_id))
     return _in_force(connection, source, customer_id)
 
@@ -101,6 +104,7 @@ def erase(connection: sqlite3.Connection, source: str, customer_id: str, now: da
     else:
         _erase_changes(connection, _ACCOUNT, account)
         _delete(connection, (*OF_ACCOUNTS, *OF_PARTITIONS), _ACCOUNT, account)
+        _delete(connection, ["account_reports"], _UNNAMED, account)
         scope = scope_of(source, customer_id, "")
         connection.execute("DELETE FROM leases WHERE substr(scope, 1, ?) = ?", (len(scope), scope))
         connection.execute("DELETE FROM rests WHERE customer_id = ?", (customer_id,))

@@ -10,7 +10,8 @@ from pathlib import Path
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.errors import LedgerError
 from gads_state_sqlite.errors import damaged, not_a_ledger, too_new, translate, unreadable
-from gads_state_sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, version_of
+from gads_state_sqlite.migration import migrate
+from gads_state_sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration, version_of
 
 BUSY_SECONDS = 30.0
 """How long to wait for another process before `HeldElsewhereError`."""

@@ -454,3 +454,338 @@ BEGIN
     DELETE FROM success_ranges
     WHERE source = OLD.source AND customer_id = OLD.customer_id AND report = OLD.report;
 END;
+
+-- name: version_10
+-- The compact tables beside those that they take the place of. `conversion.py` copies the rows in many transactions, and
+-- version 11 is the exchange: until then every reader reads the former tables, and no process writes them.
+-- Times are microseconds since 1970, sums are bytes, and a run and an account's report are numbers.
+CREATE TABLE account_reports (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    UNIQUE (source, customer_id, report)
+) STRICT;
+CREATE TABLE run_numbers (
+    id INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    results INTEGER NOT NULL DEFAULT 0 CHECK (results >= 0)
+) STRICT;
+-- The lists of checks of which all held, as JSON.
+CREATE TABLE check_lists (
+    id INTEGER PRIMARY KEY,
+    checks TEXT NOT NULL UNIQUE CHECK (json_valid(checks))
+) STRICT;
+CREATE TABLE partitions (
+    account_report INTEGER NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    status TEXT NOT NULL CHECK (status IN ('pending', 'success', 'failed')),
+    current_run INTEGER,
+    schema_version INTEGER,
+    record_count INTEGER CHECK (record_count >= 0),
+    seal_sha256 BLOB CHECK (length(seal_sha256) = 32),
+    attempt_count INTEGER NOT NULL CHECK (attempt_count >= 0),
+    updated_at INTEGER NOT NULL,
+    last_error TEXT,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    held_run INTEGER,
+    confirmed_run INTEGER,
+    confirmed_at INTEGER,
+    PRIMARY KEY (account_report, logical_date),
+    CHECK ((status = 'success') = (current_run IS NOT NULL)),
+    CHECK ((confirmed_at IS NULL) = (confirmed_run IS NULL)),
+    CHECK (current_run IS NOT NULL
+        OR (schema_version IS NULL AND record_count IS NULL AND seal_sha256 IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX partitions_not_success ON partitions (account_report, logical_date, status) WHERE status <> 'success';
+CREATE INDEX partitions_held ON partitions (account_report, logical_date) WHERE held_run IS NOT NULL;
+-- `checks` are there where one failed; of the others `check_list` is the list.
+CREATE TABLE results (
+    account_report INTEGER NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    run INTEGER NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('passed', 'rejected', 'unsealed')),
+    validated_at INTEGER NOT NULL,
+    check_list INTEGER,
+    checks TEXT CHECK (checks IS NULL OR json_valid(checks)),
+    failure TEXT CHECK (failure IS NULL OR json_valid(failure)),
+    schema_version INTEGER,
+    record_count INTEGER CHECK (record_count >= 0),
+    seal_sha256 BLOB,
+    content_sha256 ANY,
+    changes TEXT CHECK (changes IS NULL OR json_valid(changes)),
+    vanished_rows REAL CHECK (vanished_rows > 0 AND vanished_rows <= 1),
+    confirmed_by INTEGER,
+    confirmed_at INTEGER,
+    PRIMARY KEY (account_report, logical_date, version),
+    CHECK ((checks IS NULL) = (check_list IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE TABLE authority_changes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_report INTEGER NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    from_run INTEGER,
+    to_run INTEGER,
+    status_before TEXT NOT NULL CHECK (status_before IN ('pending', 'success', 'failed')),
+    status_after TEXT NOT NULL CHECK (status_after IN ('pending', 'success', 'failed')),
+    schema_version INTEGER,
+    record_count INTEGER,
+    seal_sha256 BLOB,
+    at INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    CHECK (status_before <> status_after OR from_run IS NOT to_run),
+    CHECK ((status_after = 'success') = (to_run IS NOT NULL))
+) STRICT;
+CREATE INDEX authority_changes_by_key ON authority_changes (account_report, logical_date, sequence);
+CREATE TABLE conversion (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    partitions INTEGER NOT NULL,
+    converted INTEGER NOT NULL DEFAULT 0,
+    source ANY NOT NULL DEFAULT '',
+    customer_id TEXT NOT NULL DEFAULT '',
+    report TEXT NOT NULL DEFAULT '',
+    logical_date TEXT NOT NULL DEFAULT '',
+    sequence INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO conversion (only_row, partitions) SELECT 1, count(*) FROM partition_state;
+CREATE TRIGGER partition_state_converted_i BEFORE INSERT ON partition_state
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER partition_state_converted_u BEFORE UPDATE ON partition_state
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER partition_state_converted_d BEFORE DELETE ON partition_state
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER attempts_converted_i BEFORE INSERT ON attempts
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER attempts_converted_d BEFORE DELETE ON attempts
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER authority_log_converted_i BEFORE INSERT ON authority_log
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER authority_log_converted_d BEFORE DELETE ON authority_log
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+CREATE TRIGGER revocations_converted BEFORE INSERT ON revocations
+BEGIN SELECT RAISE(ABORT, 'a later version is converting the ledger'); END;
+
+-- name: version_11
+-- The compact tables take their place; the former names are views of what they say. The former tables are emptied by
+-- `reclaim.py`.
+DROP TRIGGER partition_state_converted_i;
+DROP TRIGGER partition_state_converted_u;
+DROP TRIGGER partition_state_converted_d;
+DROP TRIGGER partition_state_never_deleted;
+DROP TRIGGER success_ranges_start_with_a_row;
+DROP TRIGGER success_ranges_grow;
+DROP TRIGGER success_ranges_shrink;
+DROP TRIGGER success_ranges_go;
+DROP TRIGGER attempts_converted_i;
+DROP TRIGGER attempts_converted_d;
+DROP TRIGGER runs_lose_erased_results;
+DROP TRIGGER attempts_never_updated;
+DROP TRIGGER attempts_never_deleted;
+DROP TRIGGER attempts_stay_confirmed;
+DROP TRIGGER attempts_keep_confirmations;
+DROP TRIGGER authority_log_converted_i;
+DROP TRIGGER authority_log_converted_d;
+DROP TRIGGER authority_log_never_updated;
+DROP TRIGGER authority_log_never_deleted;
+DROP TRIGGER revocations_converted;
+DROP TRIGGER runs_count_results;
+DROP TRIGGER runs_lose_revoked_results;
+DROP INDEX partition_state_not_success;
+DROP INDEX partition_state_held;
+INSERT INTO run_numbers (run_id, results) SELECT run_id, results FROM runs WHERE 1
+ON CONFLICT (run_id) DO UPDATE SET results = excluded.results;
+DROP TABLE runs;
+ALTER TABLE run_numbers RENAME TO runs;
+CREATE INDEX runs_with_results ON runs (run_id) WHERE results > 0;
+CREATE TABLE success_days (
+    account_report INTEGER NOT NULL,
+    first_day TEXT NOT NULL CHECK (date(first_day, '+0 days') IS first_day),
+    last_day TEXT NOT NULL CHECK (date(last_day, '+0 days') IS last_day),
+    PRIMARY KEY (account_report, first_day),
+    CHECK (first_day <= last_day)
+) STRICT, WITHOUT ROWID;
+INSERT INTO success_days (account_report, first_day, last_day)
+SELECT k.id, s.first_day, s.last_day FROM success_ranges AS s JOIN account_reports AS k
+    ON k.source = s.source AND k.customer_id = s.customer_id AND k.report = s.report;
+DROP TABLE success_ranges;
+DROP TABLE conversion;
+-- Numbers go on where they were, also after an erasure of the last changes.
+DELETE FROM sqlite_sequence WHERE name = 'authority_changes';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'authority_changes', seq FROM sqlite_sequence WHERE name = 'authority_log';
+ALTER TABLE partition_state RENAME TO former_partition_state;
+ALTER TABLE attempts RENAME TO former_attempts;
+ALTER TABLE authority_log RENAME TO former_authority_log;
+CREATE VIEW partition_state AS
+SELECT k.source, k.customer_id, k.report, p.logical_date, p.status,
+    (SELECT run_id FROM runs WHERE id = p.current_run) AS current_run_id, p.schema_version, p.record_count,
+    p.seal_sha256, p.attempt_count, p.updated_at, p.last_error, p.version,
+    (SELECT run_id FROM runs WHERE id = p.held_run) AS held_run_id,
+    (SELECT run_id FROM runs WHERE id = p.confirmed_run) AS confirmed_run_id, p.confirmed_at, p.account_report
+FROM account_reports AS k JOIN partitions AS p ON p.account_report = k.id;
+CREATE VIEW partition_state_not_success AS
+SELECT k.source, k.customer_id, k.report, p.logical_date, p.status,
+    (SELECT run_id FROM runs WHERE id = p.current_run) AS current_run_id, p.schema_version, p.record_count,
+    p.seal_sha256, p.attempt_count, p.updated_at, p.last_error, p.version,
+    (SELECT run_id FROM runs WHERE id = p.held_run) AS held_run_id,
+    (SELECT run_id FROM runs WHERE id = p.confirmed_run) AS confirmed_run_id, p.confirmed_at, p.account_report
+FROM account_reports AS k JOIN partitions AS p INDEXED BY partitions_not_success ON p.account_report = k.id
+WHERE p.status <> 'success';
+CREATE VIEW partition_state_held AS
+SELECT k.source, k.customer_id, k.report, p.logical_date, p.status,
+    (SELECT run_id FROM runs WHERE id = p.current_run) AS current_run_id, p.schema_version, p.record_count,
+    p.seal_sha256, p.attempt_count, p.updated_at, p.last_error, p.version,
+    (SELECT run_id FROM runs WHERE id = p.held_run) AS held_run_id,
+    (SELECT run_id FROM runs WHERE id = p.confirmed_run) AS confirmed_run_id, p.confirmed_at, p.account_report
+FROM account_reports AS k JOIN partitions AS p INDEXED BY partitions_held ON p.account_report = k.id
+WHERE p.held_run IS NOT NULL;
+CREATE VIEW attempts AS
+SELECT k.source, k.customer_id, k.report, r.logical_date, r.version, (SELECT run_id FROM runs WHERE id = r.run) AS run_id,
+    r.outcome, r.validated_at AS judged_at,
+    coalesce(r.checks, (SELECT checks FROM check_lists WHERE id = r.check_list)) AS checks, r.failure, r.schema_version,
+    r.record_count, r.seal_sha256, r.content_sha256, r.changes,
+    r.vanished_rows, (SELECT run_id FROM runs WHERE id = r.confirmed_by) AS confirmed_by, r.confirmed_at, r.account_report
+FROM account_reports AS k JOIN results AS r ON r.account_report = k.id;
+CREATE VIEW authority_log AS
+SELECT c.sequence, k.source, k.customer_id, k.report, c.logical_date,
+    (SELECT run_id FROM runs WHERE id = c.from_run) AS from_run, (SELECT run_id FROM runs WHERE id = c.to_run) AS to_run,
+    c.status_before, c.status_after, c.schema_version, c.record_count, c.seal_sha256, c.at,
+    c.cause, c.account_report
+FROM authority_changes AS c JOIN account_reports AS k ON k.id = c.account_report;
+CREATE VIEW success_ranges AS
+SELECT k.source, k.customer_id, k.report, s.first_day, s.last_day
+FROM account_reports AS k JOIN success_days AS s ON s.account_report = k.id;
+CREATE TRIGGER account_reports_never_updated BEFORE UPDATE ON account_reports
+BEGIN SELECT RAISE(ABORT, 'account_reports only grows'); END;
+CREATE TRIGGER check_lists_never_updated BEFORE UPDATE ON check_lists
+BEGIN SELECT RAISE(ABORT, 'check_lists only grows'); END;
+CREATE TRIGGER runs_keep_their_numbers BEFORE UPDATE OF id, run_id ON runs
+BEGIN SELECT RAISE(ABORT, 'runs only grows'); END;
+CREATE TRIGGER partitions_never_deleted BEFORE DELETE ON partitions
+WHEN NOT EXISTS (
+    SELECT 1 FROM account_reports AS k JOIN erasures AS e ON e.source = k.source AND e.customer_id = k.customer_id
+    WHERE k.id = OLD.account_report AND e.readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'a partition is never forgotten'); END;
+CREATE TRIGGER results_never_updated BEFORE UPDATE OF
+    account_report, logical_date, version, run, outcome, validated_at, check_list, checks, failure, schema_version,
+    record_count, seal_sha256, content_sha256, changes, vanished_rows
+ON results
+BEGIN SELECT RAISE(ABORT, 'results only grows'); END;
+CREATE TRIGGER results_never_deleted BEFORE DELETE ON results
+WHEN NOT EXISTS (
+    SELECT 1 FROM account_reports AS k JOIN erasures AS e ON e.source = k.source AND e.customer_id = k.customer_id
+    WHERE k.id = OLD.account_report AND e.readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'results only grows'); END;
+CREATE TRIGGER results_stay_confirmed BEFORE UPDATE OF confirmed_by, confirmed_at ON results
+WHEN NEW.confirmed_by IS NULL OR NEW.confirmed_at IS NULL
+    OR (SELECT run_id FROM runs WHERE id = NEW.confirmed_by) < (SELECT run_id FROM runs WHERE id = OLD.confirmed_by)
+BEGIN SELECT RAISE(ABORT, 'a confirmation is never taken back'); END;
+CREATE TRIGGER results_keep_confirmations AFTER UPDATE OF current_run ON partitions
+WHEN OLD.confirmed_run IS NOT NULL AND NEW.current_run IS NOT OLD.current_run
+BEGIN
+    UPDATE results SET confirmed_by = OLD.confirmed_run, confirmed_at = OLD.confirmed_at
+    WHERE account_report = OLD.account_report AND logical_date = OLD.logical_date AND run = OLD.current_run
+        AND outcome = 'passed';
+END;
+CREATE TRIGGER authority_changes_never_updated BEFORE UPDATE ON authority_changes
+BEGIN SELECT RAISE(ABORT, 'authority_changes only grows'); END;
+CREATE TRIGGER authority_changes_never_deleted BEFORE DELETE ON authority_changes
+WHEN OLD.cause = 'erase' OR NOT EXISTS (
+    SELECT 1 FROM account_reports AS k JOIN erasures AS e ON e.source = k.source AND e.customer_id = k.customer_id
+    WHERE k.id = OLD.account_report AND e.readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'authority_changes only grows'); END;
+CREATE TRIGGER runs_count_results AFTER INSERT ON results
+WHEN NOT EXISTS (
+    SELECT 1 FROM account_reports AS k JOIN revocations AS r
+        ON r.source = k.source AND r.customer_id = k.customer_id AND r.report = k.report
+    WHERE k.id = NEW.account_report AND r.logical_date = NEW.logical_date
+        AND r.run_id = (SELECT run_id FROM runs WHERE id = NEW.run)
+)
+BEGIN
+    UPDATE runs SET results = results + 1 WHERE id = NEW.run;
+END;
+CREATE TRIGGER runs_lose_revoked_results AFTER INSERT ON revocations
+BEGIN
+    UPDATE runs SET results = results - (
+        SELECT count(*) FROM account_reports AS k JOIN results AS r ON r.account_report = k.id
+        WHERE k.source = NEW.source AND k.customer_id = NEW.customer_id AND k.report = NEW.report
+            AND r.logical_date = NEW.logical_date AND r.run = runs.id
+    ) WHERE run_id = NEW.run_id;
+END;
+CREATE TRIGGER success_days_start_with_a_row AFTER INSERT ON partitions
+WHEN NEW.status = 'success'
+BEGIN
+    INSERT INTO success_days (account_report, first_day, last_day) VALUES (
+        NEW.account_report,
+        coalesce((
+            SELECT first_day FROM (
+                SELECT first_day, last_day FROM success_days WHERE account_report = NEW.account_report
+                    AND first_day < NEW.logical_date ORDER BY first_day DESC LIMIT 1
+            ) WHERE last_day = date(NEW.logical_date, '-1 day')
+        ), NEW.logical_date),
+        coalesce((
+            SELECT last_day FROM success_days WHERE account_report = NEW.account_report
+                AND first_day = date(NEW.logical_date, '+1 day')
+        ), NEW.logical_date)
+    ) ON CONFLICT (account_report, first_day) DO UPDATE SET last_day = excluded.last_day;
+    DELETE FROM success_days WHERE account_report = NEW.account_report AND first_day = date(NEW.logical_date, '+1 day');
+END;
+CREATE TRIGGER success_days_grow AFTER UPDATE OF status ON partitions
+WHEN NEW.status = 'success' AND OLD.status <> 'success'
+BEGIN
+    INSERT INTO success_days (account_report, first_day, last_day) VALUES (
+        NEW.account_report,
+        coalesce((
+            SELECT first_day FROM (
+                SELECT first_day, last_day FROM success_days WHERE account_report = NEW.account_report
+                    AND first_day < NEW.logical_date ORDER BY first_day DESC LIMIT 1
+            ) WHERE last_day = date(NEW.logical_date, '-1 day')
+        ), NEW.logical_date),
+        coalesce((
+            SELECT last_day FROM success_days WHERE account_report = NEW.account_report
+                AND first_day = date(NEW.logical_date, '+1 day')
+        ), NEW.logical_date)
+    ) ON CONFLICT (account_report, first_day) DO UPDATE SET last_day = excluded.last_day;
+    DELETE FROM success_days WHERE account_report = NEW.account_report AND first_day = date(NEW.logical_date, '+1 day');
+END;
+CREATE TRIGGER success_days_shrink AFTER UPDATE OF status ON partitions
+WHEN NEW.status <> 'success' AND OLD.status = 'success'
+BEGIN
+    INSERT INTO success_days (account_report, first_day, last_day)
+    SELECT account_report, date(NEW.logical_date, '+1 day'), last_day FROM success_days
+    WHERE account_report = NEW.account_report AND first_day <= NEW.logical_date AND last_day > NEW.logical_date;
+    UPDATE success_days SET last_day = date(NEW.logical_date, '-1 day')
+    WHERE account_report = NEW.account_report AND first_day < NEW.logical_date AND last_day >= NEW.logical_date;
+    DELETE FROM success_days WHERE account_report = NEW.account_report AND first_day = NEW.logical_date;
+END;
+CREATE TRIGGER runs_lose_erased_results AFTER DELETE ON results
+WHEN NOT EXISTS (
+    SELECT 1 FROM account_reports AS k JOIN revocations AS r
+        ON r.source = k.source AND r.customer_id = k.customer_id AND r.report = k.report
+    WHERE k.id = OLD.account_report AND r.logical_date = OLD.logical_date
+        AND r.run_id = (SELECT run_id FROM runs WHERE id = OLD.run)
+)
+BEGIN
+    UPDATE runs SET results = results - 1 WHERE id = OLD.run;
+END;
+CREATE TRIGGER success_days_go AFTER DELETE ON partitions
+BEGIN
+    DELETE FROM success_days WHERE account_report = OLD.account_report;
+END;
+-- Rows are deleted by what they say: an erasure's statements name the views.
+CREATE TRIGGER partition_state_deleted INSTEAD OF DELETE ON partition_state
+BEGIN
+    DELETE FROM partitions WHERE account_report = OLD.account_report AND logical_date = OLD.logical_date;
+END;
+CREATE TRIGGER attempts_deleted INSTEAD OF DELETE ON attempts
+BEGIN
+    DELETE FROM results
+    WHERE account_report = OLD.account_report AND logical_date = OLD.logical_date AND version = OLD.version;
+END;
+CREATE TRIGGER authority_log_deleted INSTEAD OF DELETE ON authority_log
+BEGIN
+    DELETE FROM authority_changes WHERE sequence = OLD.sequence;
+END;

@@ -29,9 +29,11 @@ from gads_state_sqlite.rows import (
     key_columns,
     key_of,
     marks_of,
+    moment_of,
     moment_text,
 )
 from gads_state_sqlite.schema import (
+    COMPACT_VERSION,
     CONFIRMED_VERSION,
     ERASURES_VERSION,
     HELD_VERSION,
@@ -47,9 +49,6 @@ Statement = tuple[str, Sequence[Any]]
 
 _Range = tuple[str, str, str, str, str]
 """Source, customer, report, the first day and the last."""
-
-_FEW_DAYS = 8
-"""A span below this fraction (1/n) of the ledger's days is looked up by date, a longer one is read in key order."""
 
 _IN_RANGE = "source = ? AND customer_id = ? AND report = ? AND logical_date BETWEEN ? AND ?"
 _STATES = f"SELECT {STATE.columns} FROM partition_state WHERE {_IN_RANGE}"
@@ -151,23 +150,23 @@ def newest_run_in(connection: sqlite3.Connection) -> RunId | None:
 
 def position_in(connection: sqlite3.Connection, at_most: int | None = None) -> int:
     """The sequence number of the last authority change, or of the last one up to `at_most`; 0 if there is none."""
-    if at_most is None:
-        # The last one may have gone with its account; its number stays the end.
-        statement = SQL["position" if version_of(connection) >= ERASURES_VERSION else "position_of_all"]
-        return int(connection.execute(statement).fetchone()[0])
-    statement = "SELECT coalesce(max(sequence), 0) FROM authority_log WHERE sequence <= ?"
-    return int(connection.execute(statement, (at_most,)).fetchone()[0])
+    if at_most is not None:
+        row = connection.execute(SQL["change_at_or_below"], (at_most,)).fetchone()
+        return 0 if row is None else int(row[0])
+    # The last one may have gone with its account; its number stays the end.
+    statement = SQL["position" if version_of(connection) >= ERASURES_VERSION else "position_of_all"]
+    return int(connection.execute(statement).fetchone()[0])
 
 
 def position_at(connection: sqlite3.Connection, moment: datetime) -> int:
     """The position at `moment`, found by bisection, since times along the log never go back."""
-    text = moment_text(moment, "the moment")
+    moment_text(moment, "the moment")
     low, high = 0, position_in(connection)
     while low < high:
         middle = (low + high + 1) // 2
         # Numbers may have holes; the entry at or below the middle stands for it.
         row = connection.execute(SQL["change_at_or_below"], (middle,)).fetchone()
-        if row is None or row[1] <= text:
+        if row is None or moment_of(row[1]) <= moment:
             low = middle
         else:
             high = row[0] - 1
@@ -176,10 +175,14 @@ def position_at(connection: sqlite3.Connection, moment: datetime) -> int:
 
 def reports_in(connection: sqlite3.Connection, source: str) -> list[str]:
     """The reports of `source` that have a row, by steps down the primary key: one or two for each account's report."""
+    rows, has_row = _account_reports(connection), "1"
+    if rows == "account_reports":
+        has_row = "EXISTS (SELECT 1 FROM partitions WHERE account_report = account_reports.id)"
+    statement = SQL["next_report"].format(rows=rows, has_row=has_row)
     found: set[str] = set()
     key: tuple[str, str] | None = ("", "")
     while key is not None:
-        key = connection.execute(SQL["next_report"], (source, *key)).fetchone()
+        key = connection.execute(statement, (source, *key)).fetchone()
         if key is not None:
             found.add(key[1])
     return sorted(found)
@@ -223,8 +226,7 @@ def select_states(connection: sqlite3.Connection, wanted: StateFilter, limit: in
         conditions.append("held_run_id IS NOT NULL")
     statement = as_known(
         connection,
-        f"SELECT {STATE.columns} FROM partition_state {_index(connection, wanted)} "
-        f"WHERE {' AND '.join(conditions)} ORDER BY {KEY}",
+        f"SELECT {STATE.columns} FROM {_rows(connection, wanted)} WHERE {' AND '.join(conditions)} ORDER BY {KEY}",
     )
     if limit is not None:
         statement += " LIMIT ?"
@@ -289,37 +291,29 @@ def _one_of(column: str, texts: list[str], values: list[Any]) -> str:
     return f"{column} IN (SELECT value FROM json_each(?))"
 
 
-def _index(connection: sqlite3.Connection, wanted: StateFilter) -> str:
+def _rows(connection: sqlite3.Connection, wanted: StateFilter) -> str:
+    """The rows of partitions along the best index; of the compact tables each index has a view."""
+    compact = version_of(connection) >= COMPACT_VERSION
+    indexed = "" if compact else "partition_state INDEXED BY "
     if wanted.held:
-        return "INDEXED BY partition_state_held" if _knows_held(connection) else ""
+        return f"{indexed}partition_state_held" if _knows_held(connection) else "partition_state"
     if wanted.customer_ids:
-        return ""
+        return "partition_state"
     if wanted.statuses and PartitionStatus.SUCCESS not in wanted.statuses:
-        return "INDEXED BY partition_state_not_success"
-    if (wanted.since is not None or wanted.until is not None) and _are_few_days(connection, wanted):
-        return "INDEXED BY partition_state_by_date"
-    return ""
+        return f"{indexed}partition_state_not_success"
+    return "partition_state"
 
 
-def _are_few_days(connection: sqlite3.Connection, wanted: StateFilter) -> bool:
-    first = connection.execute("SELECT min(logical_date) FROM partition_state").fetchone()[0]
-    last = connection.execute("SELECT max(logical_date) FROM partition_state").fetchone()[0]
-    if first is None:
-        return False
-    since = max(first, wanted.since.isoformat()) if wanted.since else first
-    until = min(last, wanted.until.isoformat()) if wanted.until else last
-    return _days(since, until) * _FEW_DAYS <= _days(first, last)
-
-
-def _days(since: str, until: str) -> int:
-    return date.fromisoformat(until).toordinal() - date.fromisoformat(since).toordinal() + 1
+def _account_reports(connection: sqlite3.Connection) -> str:
+    return "account_reports" if version_of(connection) >= COMPACT_VERSION else "partition_state"
 
 
 def _sources(connection: sqlite3.Connection) -> list[str]:
     """The sources there are, by one step down the primary key for each."""
     found: list[str] = []
-    row = connection.execute("SELECT min(source) FROM partition_state").fetchone()
+    rows = _account_reports(connection)
+    row = connection.execute(f"SELECT min(source) FROM {rows}").fetchone()
     while row[0] is not None:
         found.append(row[0])
-        row = connection.execute("SELECT min(source) FROM partition_state WHERE source > ?", row).fetchone()
+        row = connection.execute(f"SELECT min(source) FROM {rows} WHERE source > ?", row).fetchone()
     return found

@@ -23,7 +23,8 @@ WHERE first_day <= ? AND last_day >= ? AND {where} ORDER BY customer_id, report,
 
 -- name: position
 SELECT max(
-    coalesce((SELECT max(sequence) FROM authority_log), 0), coalesce((SELECT max(sequence) FROM erased_changes), 0)
+    coalesce((SELECT sequence FROM authority_log ORDER BY sequence DESC LIMIT 1), 0),
+    coalesce((SELECT max(sequence) FROM erased_changes), 0)
 )
 
 -- name: position_of_all
@@ -33,8 +34,8 @@ SELECT coalesce(max(sequence), 0) FROM authority_log
 SELECT sequence, at FROM authority_log WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1
 
 -- name: next_report
-SELECT customer_id, report FROM partition_state
-WHERE source = ? AND (customer_id, report) > (?, ?) ORDER BY customer_id, report LIMIT 1
+SELECT customer_id, report FROM {rows}
+WHERE source = ? AND (customer_id, report) > (?, ?) AND {has_row} ORDER BY customer_id, report LIMIT 1
 
 -- name: as_of
 -- The present rows come first, in key order: every partition that ever changed has one. A seek in the log's index for each
@@ -58,17 +59,56 @@ WHERE {where} AND s.status = 'success' AND s.held_run_id IS NULL AND a.content_s
 ORDER BY s.source, s.customer_id, s.report, s.logical_date, a.version
 
 -- name: confirm
-UPDATE partition_state SET confirmed_run_id = ?1, confirmed_at = ?2, updated_at = ?2, version = version + 1
-WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6 AND current_run_id = ?7
-    AND last_error IS NULL AND held_run_id IS NULL AND ?1 > coalesce(confirmed_run_id, current_run_id)
+UPDATE partitions SET confirmed_run = (SELECT id FROM runs WHERE run_id = ?1), confirmed_at = ?2, updated_at = ?2,
+    version = version + 1
+WHERE account_report = (SELECT id FROM account_reports WHERE source = ?3 AND customer_id = ?4 AND report = ?5)
+    AND logical_date = ?6 AND current_run = (SELECT id FROM runs WHERE run_id = ?7)
+    AND last_error IS NULL AND held_run IS NULL
+    AND ?1 > (SELECT run_id FROM runs WHERE id = coalesce(confirmed_run, current_run))
     AND NOT EXISTS (
         SELECT 1 FROM revocations WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
             AND run_id = ?7
     )
     AND ?8 = (
-        SELECT content_sha256 FROM attempts WHERE source = ?3 AND customer_id = ?4 AND report = ?5 AND logical_date = ?6
-            AND run_id = ?7 AND seal_sha256 IS NOT NULL ORDER BY version DESC LIMIT 1
+        SELECT iif(typeof(content_sha256) = 'blob', lower(hex(content_sha256)), content_sha256) FROM results AS r WHERE r.account_report = partitions.account_report
+            AND r.logical_date = ?6 AND r.run = partitions.current_run AND r.seal_sha256 IS NOT NULL
+        ORDER BY r.version DESC LIMIT 1
     )
+
+-- name: put_account_report
+INSERT INTO account_reports (source, customer_id, report) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: put_run
+INSERT INTO runs (run_id) VALUES (?) ON CONFLICT DO NOTHING
+
+-- name: put_check_list
+INSERT INTO check_lists (checks) VALUES (?) ON CONFLICT DO NOTHING
+
+-- name: put_state
+INSERT INTO partitions (
+    account_report, logical_date, status, current_run, schema_version, record_count, seal_sha256, attempt_count,
+    updated_at, last_error, version, held_run, confirmed_run, confirmed_at
+) VALUES (
+    (SELECT id FROM account_reports WHERE source = ? AND customer_id = ? AND report = ?), ?, ?,
+    (SELECT id FROM runs WHERE run_id = ?), ?, ?, ?, ?, ?, ?, ?,
+    (SELECT id FROM runs WHERE run_id = ?), (SELECT id FROM runs WHERE run_id = ?), ?
+)
+ON CONFLICT (account_report, logical_date) DO UPDATE SET
+    status = excluded.status, current_run = excluded.current_run, schema_version = excluded.schema_version,
+    record_count = excluded.record_count, seal_sha256 = excluded.seal_sha256, attempt_count = excluded.attempt_count,
+    updated_at = excluded.updated_at, last_error = excluded.last_error, version = excluded.version,
+    held_run = excluded.held_run, confirmed_run = excluded.confirmed_run, confirmed_at = excluded.confirmed_at
+
+-- name: put_result
+INSERT INTO results (
+    account_report, logical_date, run, outcome, validated_at, check_list, checks, failure, schema_version, record_count,
+    seal_sha256, content_sha256, changes, vanished_rows, confirmed_by, confirmed_at, version
+) VALUES (
+    (SELECT id FROM account_reports WHERE source = ?1 AND customer_id = ?2 AND report = ?3), ?4,
+    (SELECT id FROM runs WHERE run_id = ?5), ?6, ?7, (SELECT id FROM check_lists WHERE checks = ?8),
+    (SELECT ?8 WHERE NOT EXISTS (SELECT 1 FROM check_lists WHERE checks = ?8)), ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+    (SELECT id FROM runs WHERE run_id = ?16), ?17, ?18
+)
 
 -- name: scheduling_states
 -- The figures of a `success` whose newest run passed are in its row; those of the few others are looked up in the
@@ -160,10 +200,13 @@ INSERT INTO schema_pins (source, report, schema_version, columns, fingerprint) V
 ON CONFLICT DO NOTHING
 
 -- name: append_change
-INSERT INTO authority_log (
-    source, customer_id, report, logical_date, from_run, to_run, status_before, status_after, schema_version,
-    record_count, seal_sha256, cause, at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO authority_changes (
+    account_report, logical_date, from_run, to_run, status_before, status_after, schema_version, record_count,
+    seal_sha256, cause, at
+) VALUES (
+    (SELECT id FROM account_reports WHERE source = ? AND customer_id = ? AND report = ?), ?,
+    (SELECT id FROM runs WHERE run_id = ?), (SELECT id FROM runs WHERE run_id = ?), ?, ?, ?, ?, ?, ?, ?
+)
 
 -- name: erasures
 SELECT source, customer_id, at, actor, command, reason, partitions, results, changes, digest, cleared_at, ended_at,
@@ -171,13 +214,12 @@ SELECT source, customer_id, at, actor, command, reason, partitions, results, cha
 FROM erasures WHERE source = ? AND customer_id = coalesce(?, customer_id) ORDER BY number
 
 -- name: withdraw_all
-INSERT INTO authority_log (
-    source, customer_id, report, logical_date, from_run, to_run, status_before, status_after, cause, at
-)
-SELECT source, customer_id, report, logical_date, current_run_id, NULL, 'success', 'pending', 'erase',
-    max(?, coalesce((SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1), ''))
-FROM partition_state WHERE source = ? AND customer_id = ? AND status = 'success'
-ORDER BY report, logical_date
+INSERT INTO authority_changes (account_report, logical_date, from_run, to_run, status_before, status_after, cause, at)
+SELECT p.account_report, p.logical_date, p.current_run, NULL, 'success', 'pending', 'erase',
+    max(?1, coalesce((SELECT at FROM authority_changes ORDER BY sequence DESC LIMIT 1), ?1))
+FROM account_reports AS k JOIN partitions AS p ON p.account_report = k.id
+WHERE k.source = ?2 AND k.customer_id = ?3 AND p.status = 'success'
+ORDER BY k.report, p.logical_date
 
 -- name: next_to_erase
 SELECT DISTINCT source, customer_id, report, logical_date FROM attempts

@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError
 from gads_state_sqlite.errors import closed, primary_code, translated, unreadable
 from gads_state_sqlite.ledger_file import connect, require_file, require_ledger, uri_of
+from gads_state_sqlite.migration import migrate
 from gads_state_sqlite.queries import Statement
-from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, migrate, version_of
+from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, version_of
 
 _T = TypeVar("_T")
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -31,6 +31,11 @@ Row = Sequence[Any]
 
 KEY = "source, customer_id, report, logical_date"
 BY_KEY = "source = ? AND customer_id = ? AND report = ? AND logical_date = ?"
+BY_NUMBER = (
+    "account_report = (SELECT id FROM account_reports WHERE source = ? AND customer_id = ? AND report = ?) "
+    "AND logical_date = ?"
+)
+"""As `BY_KEY`, in the tables."""
 
 _Value = TypeVar("_Value")
 
@@ -47,6 +52,21 @@ def moment_text(moment: datetime | None, what: str) -> str:
 
 # Rows that are written together share their times.
 _utc_text = lru_cache(maxsize=4096)(iso_utc)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=4096)
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def microseconds(moment: datetime | None, what: str) -> int:
+    """The time as a number, as tables of many rows have it; raises as `moment_text` does."""
+    if moment is None or moment.tzinfo is None:
+        raise InvalidValueError(f"{what} is not an aware time")
+    return _microseconds(moment)
 
 
 def key_columns(key: PartitionKey) -> tuple[str, str, str, str]:
@@ -82,8 +102,10 @@ def _json(value: object) -> str:
 
 # Rows that are written together share their times and often their run; `find` reads millions of both.
 @lru_cache(maxsize=4096)
-def moment_of(text: str) -> datetime:
-    """The time that `moment_text` wrote."""
+def moment_of(text: str | int) -> datetime:
+    """The time that `moment_text` or `microseconds` wrote."""
+    if isinstance(text, int):
+        return _EPOCH + text * _MICROSECOND
     if not text.endswith("Z"):
         raise ValueError(f"{text!r} is not in UTC")
     return datetime.fromisoformat(text).astimezone(UTC)
@@ -98,18 +120,47 @@ def _run_text(run: RunId | None) -> str | None:
     return None if run is None else run.value
 
 
+@lru_cache(maxsize=256)
 def _checks(text: str) -> tuple[CheckResult, ...]:
-    """Earlier versions recorded figures of checks that held, too."""
+    """A check that held is its name; earlier versions recorded its figures, too."""
     return tuple(
-        CheckResult(one["name"], True)
+        CheckResult(one, True)
+        if isinstance(one, str)
+        else CheckResult(one["name"], True)
         if one["passed"]
         else CheckResult(one["name"], False, one["detail"], one["figures"])
         for one in json.loads(text)
     )
 
 
-def _checks_text(checks: Sequence[CheckResult]) -> str:
-    return _json([{"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)} for c in checks])
+def checks_text(checks: Sequence[CheckResult]) -> str:
+    """The checks as JSON."""
+    return _json([_check(one) for one in checks])
+
+
+def _check(check: CheckResult) -> str | dict[str, object]:
+    if check.passed:
+        return check.name
+    return {"name": check.name, "passed": False, "detail": check.detail, "figures": dict(check.figures)}
+
+
+def compact_checks(text: str) -> str:
+    """What an earlier version wrote of checks, as it is written now."""
+    return _json([one["name"] if one["passed"] else one for one in json.loads(text)])
+
+
+def _sum_text(value: bytes | str) -> str:
+    """Tables before the compact ones have it as text."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def sum_bytes(text: str | None) -> bytes | str | None:
+    """A sum as bytes; what is no sum stays as it is."""
+    try:
+        value = bytes.fromhex(text or "")
+    except ValueError:
+        return text
+    return value if value.hex() == text else text
 
 
 def _failure_text(failure: FailureReason | None) -> str | None:
@@ -140,17 +191,18 @@ _CONVERSIONS: dict[str, tuple[Conversion, Conversion]] = {
         (_run, _run_text),
     ),
     **{
-        name: (moment_of, partial(moment_text, what={"judged_at": "validated_at"}.get(name, name)))
-        for name in (
-            *("updated_at", "judged_at", "at", "expires_at", "first_listed_at", "last_listed_at"),
-            *("span", "not_before"),
-        )
+        name: (moment_of, partial(moment_text, what=name))
+        for name in ("expires_at", "first_listed_at", "last_listed_at", "span", "not_before")
     },
-    "confirmed_at": (moment_of, lambda at: at and moment_text(at, "confirmed_at")),
+    "at": (moment_of, partial(microseconds, what="at")),
+    "updated_at": (moment_of, partial(microseconds, what="updated_at")),
+    "judged_at": (moment_of, partial(microseconds, what="validated_at")),
+    "confirmed_at": (moment_of, lambda at: at and microseconds(at, "confirmed_at")),
+    **dict.fromkeys(("seal_sha256", "content_sha256"), (_sum_text, sum_bytes)),
     **dict.fromkeys(("first_day", "last_day"), (date.fromisoformat, lambda day: day and day.isoformat())),
     **dict.fromkeys(("by_policy", "selected"), (bool, int)),
     "outcome": (ValidationOutcome, _value),
-    "checks": (_checks, _checks_text),
+    "checks": (_checks, checks_text),
     "failure": (_failure_of, _failure_text),
     "changes": (json.loads, _changes_text),
     "columns": (_columns, _columns_text),

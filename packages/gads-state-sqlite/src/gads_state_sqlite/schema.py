@@ -13,9 +13,12 @@ Migration = Sequence[str]
 
 TRIGGERS = frozenset(
     {
-        ("attempts", "attempts_keep_confirmations"),
+        ("results", "results_keep_confirmations"),
         *(("runs", f"runs_{name}") for name in ("count_results", "lose_revoked_results", "lose_erased_results")),
-        *(("success_ranges", f"success_ranges_{name}") for name in ("start_with_a_row", "grow", "shrink", "go")),
+        *(("success_days", f"success_days_{name}") for name in ("start_with_a_row", "grow", "shrink", "go")),
+        ("partitions", "partition_state_deleted"),
+        ("results", "attempts_deleted"),
+        ("authority_changes", "authority_log_deleted"),
     }
 )
 """Tables, and the triggers that alone write them."""
@@ -61,23 +64,24 @@ ERASURES_VERSION = 9
 """The first version with the tables `erasures` and `erased_changes`."""
 
 
+COMPACT_VERSION = 11
+"""The first version whose rows of partitions, results and authority changes are in the compact tables."""
+
+
+FORMER = {
+    "former_partition_state": "source, customer_id, report, logical_date",
+    "former_attempts": "source, customer_id, report, logical_date, version",
+    "former_authority_log": "sequence",
+}
+"""The tables from before the compact ones, with their keys: nothing reads them."""
+
+
 def version_of(connection: sqlite3.Connection) -> int:
     """How many migrations the file has seen."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring the tables up to the last of `migrations`, in one transaction; safe to be run by several at once."""
-    if version_of(connection) >= len(migrations):
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for number in range(version_of(connection), len(migrations)):
-            for statement in migrations[number]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number + 1}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the file has a table of this name."""
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,))
+    return found.fetchone() is not None

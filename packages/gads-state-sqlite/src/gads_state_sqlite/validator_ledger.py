@@ -1,30 +1,29 @@
 """The ledger as the validator may use it: the only writer of `success` and `failed`."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gads_domain.errors import InvalidValueError, UsageError
+from gads_domain.run import RunId
 from gads_domain.state import Confirmation, PartitionState, PartitionStatus, SchemaPin, StateChange
 from gads_state_sqlite.erasure_tables import require_no_erasure
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.queries import SQL, states_in
 from gads_state_sqlite.reader import SqliteStateReader
-from gads_state_sqlite.rows import KEY, PIN, RESULT, STATE, Row, key_columns, moment_text
+from gads_state_sqlite.rows import PIN, RESULT, STATE, Row, checks_text, key_columns, microseconds
 from gads_state_sqlite.write_connection import Step, WriteConnection, allowing, append_changes
 
-_STATE_COLUMNS = STATE.columns.split(", ")
-_WRITE_STATE = (
-    f"INSERT INTO partition_state ({STATE.columns}) VALUES ({', '.join('?' * len(_STATE_COLUMNS))}) "
-    f"ON CONFLICT ({KEY}) DO UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in _STATE_COLUMNS[4:])
-)
-_WRITE_RESULT = (
-    f"INSERT INTO attempts ({RESULT.columns}, version) VALUES ({', '.join('?' * len(RESULT.columns.split(', ')))}, ?)"
-)
-
 _MAY = allowing(
-    inserts=frozenset({"partition_state", "attempts", "schema_pins", "authority_log"}),
-    updates=frozenset(_STATE_COLUMNS[4:]),
+    inserts=frozenset(
+        {"account_reports", "runs", "check_lists", "partitions", "results", "schema_pins", "authority_changes"}
+    ),
+    updates=frozenset(
+        {
+            *("status", "current_run", "schema_version", "record_count", "seal_sha256", "attempt_count", "updated_at"),
+            *("last_error", "version", "held_run", "confirmed_run", "confirmed_at"),
+        }
+    ),
 )
 
 
@@ -52,12 +51,19 @@ class SqliteValidatorLedger(SqliteStateReader):
         if not confirmations:
             return []
         rows = [
-            (one.by.value, moment_text(one.at, "confirmed_at"), *key_columns(one.key), one.of.value, one.content_sha256)
+            (
+                one.by.value,
+                microseconds(one.at, "confirmed_at"),
+                *key_columns(one.key),
+                one.of.value,
+                one.content_sha256,
+            )
             for one in confirmations
         ]
 
         def work(connection: sqlite3.Connection) -> list[bool]:
             require_no_erasure(connection, (one.key for one in confirmations))
+            _put_runs(connection, {one.by for one in confirmations})
             return [connection.execute(SQL["confirm"], row).rowcount == 1 for row in rows]
 
         return self._file.write(work)
@@ -82,10 +88,28 @@ def _recorded(connection: sqlite3.Connection, changes: Sequence[StateChange]) ->
         if change.attempt is not None:
             results.append((*RESULT.write(change.attempt), after.version))
         steps.append((before, after, change.cause))
-    connection.executemany(_WRITE_STATE, states)
-    connection.executemany(_WRITE_RESULT, results)
+    _put_names(connection, [change for change, was in zip(changes, recorded, strict=True) if was])
+    connection.executemany(SQL["put_state"], states)
+    connection.executemany(SQL["put_result"], results)
     append_changes(connection, steps)
     return recorded
+
+
+def _put_names(connection: sqlite3.Connection, changes: Sequence[StateChange]) -> None:
+    """Number what the rows of `changes` name by its number: accounts' reports, runs, lists of checks that held."""
+    keys = {(key.source, key.customer_id, key.report) for key in (change.after.key for change in changes)}
+    connection.executemany(SQL["put_account_report"], sorted(keys))
+    results = [change.attempt for change in changes if change.attempt is not None]
+    runs = {run for one in results for run in (one.run_id, one.confirmed_by)}
+    states = [state for change in changes for state in (change.before, change.after)]
+    runs |= {run for one in states for run in (one.current_run_id, one.held_run_id, one.confirmed_run_id)}
+    _put_runs(connection, runs)
+    held = {checks_text(one.checks) for one in results if all(check.passed for check in one.checks)}
+    connection.executemany(SQL["put_check_list"], [(checks,) for checks in sorted(held)])
+
+
+def _put_runs(connection: sqlite3.Connection, runs: Iterable[RunId | None]) -> None:
+    connection.executemany(SQL["put_run"], sorted((run.value,) for run in runs if run is not None))
 
 
 def _is_current(connection: sqlite3.Connection, held: PartitionState, change: StateChange) -> bool:

@@ -12,7 +12,7 @@ from gads_state_sqlite.errors import closed, translate
 from gads_state_sqlite.ledger_file import Authorizer, open_for_writing
 from gads_state_sqlite.queries import SQL, Statement
 from gads_state_sqlite.read_only_file import ReadOnlyFile
-from gads_state_sqlite.rows import key_columns, moment_text
+from gads_state_sqlite.rows import key_columns, microseconds, sum_bytes
 from gads_state_sqlite.schema import TRIGGERS
 
 _T = TypeVar("_T")
@@ -35,7 +35,7 @@ def allowing(
 ) -> Authorizer:
     """An authorizer under which SQLite itself refuses every other write.
 
-    `inserts` are tables, `updates` columns of partition_state, `owned` tables whose rows may be inserted and changed,
+    `inserts` are tables, `updates` columns of partitions, `owned` tables whose rows may be inserted and changed,
     `deletes` those whose rows may also go.
     """
 
@@ -46,7 +46,7 @@ def allowing(
         if action == sqlite3.SQLITE_INSERT:
             allowed = by_trigger or first in inserts or first in owned
         elif action == sqlite3.SQLITE_UPDATE:
-            own_column = first == "partition_state" and second in updates
+            own_column = first == "partitions" and second in updates
             allowed = by_trigger or own_column or first in owned or first == "sqlite_sequence"
         else:
             allowed = action == sqlite3.SQLITE_DELETE and (by_trigger or first in deletes)
@@ -136,11 +136,11 @@ def append_changes(connection: sqlite3.Connection, steps: Iterable[Step]) -> Non
     ]
     if not changes:
         return
-    newest = connection.execute("SELECT at FROM authority_log ORDER BY sequence DESC LIMIT 1").fetchone()
-    at = "" if newest is None else str(newest[0])
+    newest = connection.execute("SELECT at FROM authority_changes ORDER BY sequence DESC LIMIT 1").fetchone()
+    at = 0 if newest is None else int(newest[0])
     entries = []
     for before, after, cause in changes:
-        at = max(at, moment_text(after.updated_at, "updated_at"))
+        at = max(at, microseconds(after.updated_at, "updated_at"))
         entries.append(
             (
                 *key_columns(after.key),
@@ -150,7 +150,7 @@ def append_changes(connection: sqlite3.Connection, steps: Iterable[Step]) -> Non
                 after.status.value,
                 after.schema_version,
                 after.record_count,
-                after.seal_sha256,
+                sum_bytes(after.seal_sha256),
                 cause,
                 at,
             )
