@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gads_domain.completeness import Answer
 from gads_domain.errors import (
+    AccountErasedError,
     ClockSkewError,
     ConfigurationError,
     CredentialsError,
@@ -47,6 +48,7 @@ _BY_SEVERITY = (ExitCode.BUG, ExitCode.USAGE, ExitCode.REFUSED, ExitCode.INCOMPL
 
 _CODES: tuple[tuple[type[GadsError], ExitCode], ...] = (
     (UsageError, ExitCode.USAGE),
+    (AccountErasedError, ExitCode.USAGE),
     (CredentialsError, ExitCode.REFUSED),
     (StorageCredentialsError, ExitCode.REFUSED),
     (PermanentApiError, ExitCode.REFUSED),

@@ -718,6 +718,16 @@ class PocketControlPlaneLedger(_Writer):
         """Remove what is kept of an erased account, of up to `limit` partitions."""
         return self._change(lambda content: content.erase(source, customer_id, now, limit))
 
+    def count_erased(self, source: str, customer_id: str, counts: Mapping[str, int]) -> Erasure:
+        """Add to what went elsewhere."""
+
+        def change(content: Content) -> Erasure:
+            known = content.change_erasure(source, customer_id).elsewhere
+            sums = {name: known.get(name, 0) + counts.get(name, 0) for name in {**known, **counts}}
+            return content.change_erasure(source, customer_id, elsewhere=sums)
+
+        return self._change(change)
+
     def end_erasure(self, source: str, customer_id: str, now: datetime) -> Erasure:
         """Put on record that nothing of the account is left anywhere."""
 

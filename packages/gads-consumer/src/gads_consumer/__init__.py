@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer as Consumer
     from gads_consumer.consumer import load_snapshot as load_snapshot
     from gads_consumer.cursor import Cursor as Cursor
+    from gads_consumer.errors import AccountErasedError as AccountErasedError
     from gads_consumer.errors import IncompleteError as IncompleteError
     from gads_consumer.errors import LedgerAbsentError as LedgerAbsentError
     from gads_consumer.errors import ManifestError as ManifestError
@@ -43,8 +44,9 @@ else:
             ".completeness": "Readiness",
             ".consumer": "Consumer load_snapshot",
             ".cursor": "Cursor",
-            ".errors": "IncompleteError LedgerAbsentError ManifestError NewerContractError NothingAuthoritativeError "
-            "PartitionAlteredError PartitionGoneError PastUnknownError SchemaMismatchError UnknownReportError",
+            ".errors": "AccountErasedError IncompleteError LedgerAbsentError ManifestError NewerContractError "
+            "NothingAuthoritativeError PartitionAlteredError PartitionGoneError PastUnknownError SchemaMismatchError "
+            "UnknownReportError",
             ".file_export": "ExportFormat export preview",
             ".payloads": "PayloadCopy PayloadFile",
             ".scan": "Scan",

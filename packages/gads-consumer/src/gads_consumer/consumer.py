@@ -26,6 +26,7 @@ from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
 from gads_domain.completeness import Answer, Completeness, Freshness
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.erasure import require_none_erased
 from gads_domain.errors import ClockSkewError, InvalidValueError
 from gads_domain.expectations import Expectations
 from gads_domain.gaps import Gap
@@ -50,7 +51,9 @@ CLOCKS_AGREE = timedelta(minutes=5)
 class Consumer:
     """Reads authoritative partitions. Threads may share it; snapshots may be used after it is closed.
 
-    Every method raises `LedgerAbsentError`, `LedgerError` or `HeldElsewhereError` if the ledger cannot be read.
+    Every method raises `LedgerAbsentError`, `LedgerError` or `HeldElsewhereError` if the ledger cannot be read. An
+    account that was erased is not expected, and is in no snapshot, whatever the position; where it is named, what is
+    not about changes raises `AccountErasedError`, which says when it was.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class Consumer:
         `PastUnknownError`, `ClockSkewError`, `InvalidValueError`.
         """
         asked = select(self._source, one_report(report), since, until, customers)
+        self._require_not_erased(asked.customer_ids)
         at = self._at(as_of)
         if complete:
             found, _ = self._question(asked).completeness(at.position)
@@ -156,7 +160,10 @@ class Consumer:
         return snapshot
 
     def load(self, path: Path | str) -> Snapshot:
-        """The snapshot that was saved to `path`; raises `ManifestError`, also for one of another ledger."""
+        """The snapshot that was saved to `path`; raises `ManifestError`, also for one of another ledger.
+
+        Raises `AccountErasedError` if it holds partitions of an account that was erased since.
+        """
         from gads_consumer.manifest import read_manifest
 
         manifest = read_manifest(Path(path))
@@ -166,6 +173,7 @@ class Consumer:
                 f"{path} is of the ledger {manifest.ledger_id}; this is {known}",
                 hint="open the consumer on that ledger, or use load_snapshot with the sink alone",
             )
+        self._require_not_erased({one.key.customer_id for one in manifest.current()})
         return _pinned_by(manifest, self._reader, integrity=self._integrity)
 
     def changes(
@@ -364,9 +372,15 @@ class Consumer:
 
     def _question(self, asked: StateFilter) -> Question:
         """What is asked, against what is on record; raises `UnknownReportError` for a report without record and row."""
+        self._require_not_erased(asked.customer_ids)
         expectations = self._ledger.expectations(self._source)
         self._require_known(asked, {one.report for one in expectations.expected})
         return Question(self._ledger, asked, expectations, self._clock.now(), self._freshness)
+
+    def _require_not_erased(self, customer_ids: Collection[str]) -> None:
+        """Raise `AccountErasedError` for an account that is named and whose erasure is in force."""
+        if customer_ids:
+            require_none_erased(self._ledger.erasures(self._source), customer_ids)
 
     def _require_known(self, asked: StateFilter, expected: Collection[str] = ()) -> None:
         unknown = [name for name in asked.reports if name not in expected]

@@ -1,5 +1,6 @@
 """The errors of a consumer; none of them is ever an empty answer instead."""
 
+from gads_domain.errors import AccountErasedError as AccountErasedError
 from gads_domain.errors import ClockSkewError as ClockSkewError
 from gads_domain.errors import (
     DamagedPartitionError,

@@ -1,8 +1,8 @@
 """The erasure of an account: the order, what went by it, and its end; contracts/state/v1 says what remains."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gads_domain.clock import iso_utc
@@ -19,6 +19,7 @@ class Erasure:
 
     - `partitions`, `results`, `changes`: how many logical partitions, validation results and authority changes went.
     - `digest`: a SHA-256 over the partitions, runs, outcomes and seals that went, as `digest_over` makes it.
+    - `elsewhere`: how much went from where else, by a name of it.
     - `cleared_at`: when nothing of the account was left in the ledger; `ended_at`: when nothing was left anywhere.
     - `readmission`: the act that lifted it; None while it is in force.
     """
@@ -30,6 +31,7 @@ class Erasure:
     results: int = 0
     changes: int = 0
     digest: str = NOTHING_ERASED
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
     cleared_at: datetime | None = None
     ended_at: datetime | None = None
     readmission: OperatorAct | None = None

@@ -9,6 +9,7 @@ from gads_domain.clock import Clock
 from gads_domain.control import Lease, Mark, scope_of
 from gads_domain.errors import (
     WORKER_LOST,
+    AccountErasedError,
     BudgetSpentError,
     FailureReason,
     FailureScope,
@@ -220,7 +221,12 @@ class _Execution:
         """Lease, look again, retry; None if there is nothing left to do, or another process is doing it."""
         slice_ = planned.slice_
         scope = scope_of(GOOGLE_ADS, slice_.customer_id, slice_.report.name)
-        lease = self.leases.take(scope)
+        try:
+            lease = self.leases.take(scope)
+        except AccountErasedError as error:  # since the plan was made
+            self._stop_account(slice_, FailureReason.of(error))
+            self._defer(slice_, FailureScope.ACCOUNT)
+            return None
         if lease is None:
             self._leave_or_await(planned, scope)
             return None
@@ -391,10 +397,7 @@ class _Execution:
             # A rest that is over by now is not read any more, and the slice is begun again.
             self._rest(under_work.planned)
         elif failure.scope is FailureScope.ACCOUNT:
-            if slice_.customer_id not in self._outcome.stopped_accounts:
-                self._outcome.stopped_accounts[slice_.customer_id] = failure
-                told = (failure.code, failure.message, failure.hint)
-                self._emit(AccountStopped(*self._begin(), slice_.customer_id, *told))
+            self._stop_account(slice_, failure)
         elif failure.scope.stops_the_run:
             if result.operations == 0 or failure.code != BudgetSpentError.code:
                 self._defer(slice_, failure.scope)
@@ -403,6 +406,12 @@ class _Execution:
             self._defer(slice_, LEASED)
         else:
             self._interrupt(slice_, failure)
+
+    def _stop_account(self, slice_: ReportSlice, failure: FailureReason) -> None:
+        if slice_.customer_id not in self._outcome.stopped_accounts:
+            self._outcome.stopped_accounts[slice_.customer_id] = failure
+            told = (failure.code, failure.message, failure.hint)
+            self._emit(AccountStopped(*self._begin(), slice_.customer_id, *told))
 
     def _stop(self, failure: FailureReason) -> None:
         if self._outcome.stopped_by is None:

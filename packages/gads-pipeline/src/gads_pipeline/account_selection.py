@@ -61,6 +61,33 @@ class SelectedAccounts:
         selected = self.accounts.get(account.customer_id)
         return (selected.reason_not_to_ask if selected is not None else None) or account.refusal
 
+    def without(self, erased: Mapping[str, object]) -> SelectedAccounts:
+        """The same with each of the accounts `erased` skipped for what it is there."""
+        accounts = {number: account for number, account in self.accounts.items() if number not in erased}
+        skipped = {number: str(erased[number]) for number in self.accounts if number in erased}
+        return replace(self, accounts=accounts, skipped={**self.skipped, **skipped}) if skipped else self
+
+    def described(self, account: Account) -> str:
+        """A listed account in a line: a sign for whether it is selected, its facts, and why it is refused or skipped."""
+        facts = [account.customer_id, account.name, account.currency, account.time_zone]
+        facts += [f"label {label}" for label in account.labels]
+        marks: Mapping[str, bool] = {
+            "manager": account.manager,
+            account.status.value.lower(): account.status.value not in ("ENABLED", "UNKNOWN"),
+            "hidden": account.hidden,
+            "test account": account.test_account,
+        }
+        facts += [mark for mark, applies in marks.items() if applies]
+        if (refusal := self.refusal(account)) is not None:
+            facts.append(f"refused: {refusal.message}")
+        if account.customer_id in self.accounts:
+            sign = "✗" if account.customer_id in self.refused else "✓"
+        else:
+            sign = "·" if account.manager else "-"
+            if not account.manager:
+                facts.append(f"skipped: {self.skipped.get(account.customer_id, '')}")
+        return f"{sign} " + "  ".join(fact for fact in facts if fact)
+
     def to_document(self) -> list[dict[str, Any]]:
         """Each listed account as JSON."""
         return [

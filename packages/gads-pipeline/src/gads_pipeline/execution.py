@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.outcome import Ending, joined, partitions
 from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.worker_pool import WorkerProcesses
+from gads_pipeline.account_erasure import without_erased
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
 from gads_pipeline.command_completeness import CommandCompleteness, completeness_of
 from gads_pipeline.composition import (
@@ -36,6 +37,7 @@ from gads_pipeline.composition import (
 from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, WarehouseLoaded
 from gads_pipeline.forecast import Forecast
+from gads_pipeline.ledger_queries import not_erased
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.served_accounts import ServedAccounts
 from gads_pipeline.work_request import (
@@ -90,7 +92,7 @@ class Execution:
                 selected = select_accounts(self.configuration, connection, options.customers, force=options.force)
         record_on_existing_ledger(self.configuration, drawn_list(self.configuration, selected, options.customers, now))
         request, notes = (backfill_request if backfill else requested)(self.configuration, options, selected, now)
-        return self._planned(request, notes)
+        return self._planned(request, notes, options.customers)
 
     def forecast_due(self, options: RunOptions) -> Forecast:
         """What the daemon would do now."""
@@ -101,7 +103,7 @@ class Execution:
         since, now = options.since or self.configuration.run.backfill_since, SystemClock().now()
         record_on_existing_ledger(self.configuration, drawn_list(self.configuration, selected, options.customers, now))
         request = due_request(self.configuration, accounts, options.reports, now, since, options.until)
-        return self._planned(request, (*notes, *notes_on_history(request)))
+        return self._planned(request, (*notes, *notes_on_history(request)), options.customers)
 
     def execute(
         self, options: RunOptions, confirm: Callable[[WorkPlan], None] | None = None, *, backfill: bool
@@ -131,6 +133,8 @@ class Execution:
             drawn = drawn_list(self.configuration, selected, options.customers, now, options)
             if drawn is not None:
                 ledger.record_list(drawn)
+            request, left_out = without_erased(request, ledger, options.customers)
+            notes = (*notes, *left_out)
             for note in notes:
                 self._note(note)
             plan = plan_work(request, ledger)
@@ -164,8 +168,9 @@ class Execution:
 
     def _completeness_due(self, daemon: Daemon, options: RunOptions) -> CommandCompleteness:
         request = daemon.request_at(SystemClock().now())
-        customers = options.customers or self.configuration.google_ads.customer_ids
-        return completeness_of(self.configuration, daemon.control.ledger, request, None, customers)
+        ledger = daemon.control.ledger
+        customers = options.customers or not_erased(ledger, self.configuration.google_ads.customer_ids)
+        return completeness_of(self.configuration, ledger, request, None, customers)
 
     @contextmanager
     def _daemon(self, options: RunOptions, *, awaits_leases: bool) -> Iterator[Daemon]:
@@ -190,9 +195,16 @@ class Execution:
             pool = WorkerProcesses(self._count, WorkerSetup(configuration, files, served.selected))
             self._note(f"accounts served: {len(served.selected.accounts)}, reports: {len(reports)}")
 
+            noted: set[str] = set()
+
             def request_at(now: datetime) -> WorkRequest:
                 since = configuration.run.backfill_since
-                return due_request(configuration, served.planned_at(now), options.reports, now, since)
+                request = due_request(configuration, served.planned_at(now), options.reports, now, since)
+                request, left_out = without_erased(request, ledger, options.customers)
+                for note in dict.fromkeys(left_out).keys() - noted:
+                    self._note(note)
+                noted.update(left_out)
+                return request
 
             def idle() -> FailureReason | None:
                 if not self._loaded:
@@ -277,16 +289,17 @@ class Execution:
             restatement=self.configuration.restatement.policy(trust=options.trust),
         )
 
-    def _planned(self, request: WorkRequest, notes: tuple[str, ...]) -> Forecast:
+    def _planned(self, request: WorkRequest, notes: tuple[str, ...], named: Sequence[str]) -> Forecast:
         from gads_pipeline.check import changed_columns  # the fields of the API, which reading the ledger does without
         from gads_pipeline.deadlines import warnings
 
         configuration, quota = self.configuration, self.configuration.quota
         with open_ledger_reader(configuration) as ledger:
             spent, rests = ledger.spent(quota.name, request.now), ledger.rests(quota.name, request.now)
+            request, left_out = without_erased(request, ledger, named)
             found = (*changed_columns(configuration, ledger), *warnings(configuration, ledger, request.now))
             warned = tuple(f"warning: {one.subject}: {one.message}" for one in found)
-            return Forecast(plan_work(request, ledger), spent, tuple(rests), quota.limit, (*notes, *warned))
+            return Forecast(plan_work(request, ledger), spent, tuple(rests), quota.limit, (*notes, *left_out, *warned))
 
     def _require_usable(self, options: RunOptions) -> None:
         """Refuse a report that the API would refuse, and an account that is not configured."""

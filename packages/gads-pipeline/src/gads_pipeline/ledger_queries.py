@@ -11,6 +11,7 @@ from gads_domain.account_days import report_days
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.completeness import Completeness, completeness, expected_at
 from gads_domain.control import SchedulingState
+from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import UsageError
 from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_KEPT, GapRange, gap_reason
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
@@ -126,8 +127,8 @@ def find_completeness(
     """
     require_sink(configuration)
     names = list(dict.fromkeys(reports)) or [section.name for section in configuration.report_sections]
-    accounts = tuple(customers) or configuration.google_ads.customer_ids
     with open_ledger_reader(configuration) as ledger:
+        accounts = tuple(customers) or not_erased(ledger, configuration.google_ads.customer_ids)
         require_known(configuration, ledger, accounts, names)
         return completeness_now(configuration, ledger, accounts, names, since=since, until=until)
 
@@ -216,7 +217,12 @@ def _reason(state: SchedulingState) -> str:
 def require_known(
     configuration: Configuration, ledger: StateReader, customers: Iterable[str], reports: Iterable[str]
 ) -> None:
-    """Raise `UsageError` for an account or a report that neither the configuration nor the ledger has."""
+    """Raise `UsageError` for an account or a report that neither the configuration nor the ledger has.
+
+    Raises `AccountErasedError` for an account that is erased.
+    """
+    customers = list(customers)
+    require_none_erased(ledger.erasures(GOOGLE_ADS), customers)
     configured = {section.name for section in configuration.report_sections}
     for name in dict.fromkeys(reports):
         if name not in configured and name not in (recorded := ledger.reports(GOOGLE_ADS)):
@@ -245,6 +251,12 @@ def require_known_keys(configuration: Configuration, ledger: StateReader, keys: 
         if key.source != GOOGLE_ADS:
             raise UsageError(f"{key}: there is no source {key.source!r}", hint=f"write it as {GOOGLE_ADS}/…")
     require_known(configuration, ledger, (key.customer_id for key in keys), (key.report for key in keys))
+
+
+def not_erased(ledger: StateReader, customer_ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of the accounts that are not erased."""
+    erased = in_force(ledger.erasures(GOOGLE_ADS))
+    return tuple(customer_id for customer_id in customer_ids if customer_id not in erased)
 
 
 def _has(ledger: StateReader, customer_id: str) -> bool:

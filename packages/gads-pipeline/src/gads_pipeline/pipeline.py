@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gads_domain.clock import SystemClock
+from gads_domain.erasure import in_force
 from gads_domain.errors import ConfigurationError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.sink import SweepableSink
 from gads_domain.state import OperatorAct, StateFilter
 from gads_orchestrator.events import NullObserver, Observer
 from gads_orchestrator.operator_actions import Operation
-from gads_pipeline import operator_acts
+from gads_pipeline import account_erasure, operator_acts
 from gads_pipeline.account_selection import select_accounts
 from gads_pipeline.composition import (
     actor_name,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
     from gads_domain.completeness import Completeness
     from gads_domain.control import Lease
+    from gads_domain.erasure import Erasure
     from gads_domain.expectations import Expectation
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from gads_domain.run import RunId
     from gads_domain.state import PartitionState, PartitionStatus
     from gads_orchestrator.plan import WorkPlan
+    from gads_pipeline.account_erasure import ErasureReceipt
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
     from gads_pipeline.findings import Finding
@@ -98,6 +101,8 @@ class Pipeline:
         """The accounts below the login customer: which are selected, which are not, and why; puts them on record."""
         with api_access(self.configuration) as access:
             selected = select_accounts(self.configuration, access, whole_tree=True)
+        with open_ledger_reader(self.configuration) as reader:
+            selected = selected.without(in_force(reader.erasures(GOOGLE_ADS)))
         drawn = drawn_list(self.configuration, selected, (), SystemClock().now())
         if drawn is not None:
             with open_ledger_for_control_plane(self.configuration) as ledger:
@@ -111,6 +116,23 @@ class Pipeline:
         selects it, or if nothing is expected of it.
         """
         return operator_acts.forget_account(self.configuration, customer_id, self._act(reason, customer_id), dry_run)
+
+    def erase_account(
+        self, customer_id: str, reason: str, *, dry_run: bool = False, progress: Callable[[str], None] = lambda _: None
+    ) -> ErasureReceipt:
+        """Erase an account from ledger, sink and warehouse, on record with `reason`; the receipt says what went.
+
+        From the order on nothing of the account is read, taken or recorded. Killed, it goes on where it was when it is
+        called again; called once more, it looks again and removes what has come since. Raises `UsageError` if nothing
+        is kept of the account, `HeldElsewhereError` if something is left.
+        """
+        return account_erasure.erase_account(
+            self.configuration, customer_id, self._act(reason, customer_id), dry_run, progress
+        )
+
+    def readmit_account(self, customer_id: str, reason: str) -> Erasure:
+        """Lift an erasure that has ended, on record with `reason`: the account begins from nothing."""
+        return account_erasure.readmit_account(self.configuration, customer_id, self._act(reason, customer_id))
 
     def check(self, *, offline: bool = False, most_accounts: int | None = None) -> Iterator[Finding]:
         """Check configuration, reports, sink, ledger and, unless `offline`, the API.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import SinkLostError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
@@ -26,14 +27,22 @@ def validate(configuration: Configuration, wanted: StateFilter, *, recheck: bool
     """Validate every sealed partition that matches; yields each as soon as the ledger has its result.
 
     With `recheck` also reads again what was validated before. An error ends the iteration; what was yielded before it
-    is on the ledger.
+    is on the ledger. Raises `AccountErasedError` at the end if it has left out what was sealed of an erased account.
     """
     reader = open_sink_reader(configuration)
     with open_ledger_for_validator(configuration) as ledger:
         validator = validator_of(configuration, reader, ledger)
+        erased, left_out = in_force(ledger.erasures(GOOGLE_ADS)), set[str]()
+        require_none_erased(erased.values(), wanted.customer_ids)
         keys = keys_to_recheck(reader, ledger, wanted) if recheck else sealed_keys(reader, wanted)
         while batch := list(islice(keys, _KEYS_A_BATCH)):
-            yield from validator.validate(batch, recheck=recheck)
+            left_out |= {key.customer_id for key in batch if key.customer_id in erased}
+            kept = [key for key in batch if key.customer_id not in erased]
+            yield from validator.validate(kept, recheck=recheck)
+        for customer_id in sorted(left_out):
+            error = erased[customer_id].refusal()
+            error.hint = "raw partitions of it came after that, and were not validated: erase it again to remove them"
+            raise error
 
 
 def sealed_keys(reader: RawReader, wanted: StateFilter) -> Iterator[PartitionKey]:

@@ -1,7 +1,7 @@
 """The ledger as the control plane may use it: marks, retries, revocations, leases and quota; never a validation."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -165,6 +165,12 @@ class SqliteControlPlaneLedger(SqliteStateReader):
         """Remove what is kept of an erased account, of up to `limit` partitions; returns the erasure as it is now."""
         return self._file.write_under(
             _MAY_ERASE, lambda connection: erasure_tables.erase(connection, source, customer_id, now, limit)
+        )
+
+    def count_erased(self, source: str, customer_id: str, counts: Mapping[str, int]) -> Erasure:
+        """Add to what went elsewhere by the erasure in force."""
+        return self._file.write_under(
+            _MAY_ERASE, lambda connection: erasure_tables.count_erased(connection, source, customer_id, counts)
         )
 
     def end_erasure(self, source: str, customer_id: str, now: datetime) -> Erasure:

@@ -1,7 +1,8 @@
 """Erasures as rows, and what of an account goes by them."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -112,6 +113,17 @@ def erase(connection: sqlite3.Connection, source: str, customer_id: str, now: da
     return _in_force(connection, source, customer_id)
 
 
+def count_erased(connection: sqlite3.Connection, source: str, customer_id: str, counts: Mapping[str, int]) -> Erasure:
+    """Add to what went elsewhere."""
+    known = _in_force(connection, source, customer_id).elsewhere
+    sums = {name: known.get(name, 0) + counts.get(name, 0) for name in {**known, **counts}}
+    connection.execute(
+        f"UPDATE erasures SET elsewhere = ? WHERE {_ACCOUNT} AND readmitted_at IS NULL",
+        (json.dumps(sums), source, customer_id),
+    )
+    return _in_force(connection, source, customer_id)
+
+
 def end_erasure(connection: sqlite3.Connection, source: str, customer_id: str, now: datetime) -> Erasure:
     """Put the end of an erasure on record, once."""
     erasure = _in_force(connection, source, customer_id)
@@ -169,7 +181,7 @@ def _set(connection: sqlite3.Connection, column: str, now: datetime, account: tu
 
 def _erasure(row: Sequence[Any]) -> Erasure:
     source, customer_id, at, actor, command, reason, partitions, results, changes = row[:9]
-    digest, cleared, ended, readmitted = row[9:13]
+    digest, elsewhere, cleared, ended, readmitted = row[9:14]
     return Erasure(
         source,
         customer_id,
@@ -178,7 +190,8 @@ def _erasure(row: Sequence[Any]) -> Erasure:
         results,
         changes,
         digest,
+        json.loads(elsewhere),
         None if cleared is None else moment_of(cleared),
         None if ended is None else moment_of(ended),
-        None if readmitted is None else OperatorAct(moment_of(readmitted), *row[13:]),
+        None if readmitted is None else OperatorAct(moment_of(readmitted), *row[14:]),
     )

@@ -387,6 +387,7 @@ CREATE TABLE erasures (
     results INTEGER NOT NULL CHECK (results >= 0),
     changes INTEGER NOT NULL CHECK (changes >= 0),
     digest TEXT NOT NULL CHECK (length(digest) = 64),
+    elsewhere TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(elsewhere)),
     cleared_at TEXT,
     ended_at TEXT,
     readmitted_at TEXT,

@@ -209,8 +209,8 @@ INSERT INTO authority_changes (
 )
 
 -- name: erasures
-SELECT source, customer_id, at, actor, command, reason, partitions, results, changes, digest, cleared_at, ended_at,
-    readmitted_at, readmitted_by, readmitted_command, readmitted_reason
+SELECT source, customer_id, at, actor, command, reason, partitions, results, changes, digest, elsewhere,
+    cleared_at, ended_at, readmitted_at, readmitted_by, readmitted_command, readmitted_reason
 FROM erasures WHERE source = ? AND customer_id = coalesce(?, customer_id) ORDER BY number
 
 -- name: withdraw_all

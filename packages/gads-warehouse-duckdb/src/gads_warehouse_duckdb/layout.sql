@@ -61,3 +61,9 @@ WHERE schema_name = 'gads' AND table_name = 'state' AND NOT internal AND databas
 -- name: taken_schemas
 SELECT schema_name FROM duckdb_schemas()
 WHERE database_name = current_database() AND schema_name IN ('gads', 'reporting', 'google_ads') ORDER BY schema_name;
+
+-- name: tables_of_accounts
+SELECT table_name FROM duckdb_columns()
+WHERE schema_name = 'gads' AND column_name = 'customer_id' AND database_name = current_database()
+    AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE schema_name = 'gads')
+ORDER BY table_name;

@@ -14,6 +14,7 @@ from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.warehouse import LoadedStep, LoadStep, Replacement, WarehousePosition
 from gads_warehouse import OtherLedgerError
+from gads_warehouse_duckdb.account_rows import erase_account
 from gads_warehouse_duckdb.definitions import Definitions
 from gads_warehouse_duckdb.expected import write_expected
 from gads_warehouse_duckdb.invalid_identity import discard_invalid_identity
@@ -57,6 +58,8 @@ class StepTransaction:
             self._replace(report, version, list(group))
         for report, keys in groupby(sorted(self._step.remove, key=_REPORT), key=_REPORT):
             self._removed += self._change_pointers(report, list(keys), "removed", "removed")
+        for customer_id in self._step.erase:
+            self._removed += erase_account(self._connection, self._tables.all(), customer_id)
         if self._step.expected is not None:
             write_expected(self._connection, self._step.expected)
         self._record_step()

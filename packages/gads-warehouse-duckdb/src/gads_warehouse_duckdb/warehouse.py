@@ -24,6 +24,7 @@ from gads_domain.ports.warehouse import (
     WarehousePosition,
 )
 from gads_domain.run import RunId
+from gads_warehouse_duckdb.account_rows import count_account_rows
 from gads_warehouse_duckdb.contents import payload_contents, table_contents
 from gads_warehouse_duckdb.database_file import DatabaseFile
 from gads_warehouse_duckdb.definitions import Definitions
@@ -137,6 +138,11 @@ class DuckDbWarehouse:
                 if (check := checks.get(view.name) or check_of(view.schema, view.name, tables)) is not None
                 for figure in compared(found, f"{view.schema}.{view.name}", check, counts_only=counts_only)
             ]
+
+    def account_rows(self, customer_id: str) -> dict[str, int]:
+        """The number of rows that belong to an account, by table; only tables with any."""
+        with self._opened() as found:
+            return count_account_rows(found, ReportTables(found).all(), customer_id)
 
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""

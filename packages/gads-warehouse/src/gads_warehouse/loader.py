@@ -127,6 +127,20 @@ class WarehouseLoader:
             return self._follow(before, dry_run=dry_run)
         return self._load_fully(before, dry_run=dry_run)
 
+    def erase(self, customer_id: str) -> None:
+        """Load, and then remove what the tables still hold of an account that was erased, load records included.
+
+        A loader that began before the erasure is refused after it, since the step is at the end of the log. A warehouse
+        that was never loaded stays absent.
+        """
+        if state_of(self._consumer, self._warehouse) is None:
+            return
+        self.load()
+        at = self._warehouse.position()
+        if at is not None and self._warehouse.account_rows(customer_id):
+            step = LoadStep(LoadMode.FEED, self._source, at, at, self._clock.now(), [], [], erase=(customer_id,))
+            self._warehouse.apply(step)
+
     def _load_fully(self, before: WarehousePosition | FullLoad | None, *, dry_run: bool) -> LoadReport:
         """Compare everything and load the differences; what an interrupted load has loaded is none any more."""
         found = compare(self._consumer, self._warehouse)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +21,6 @@ from gads_etl.options import (
 from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_rows, visible
 
 if TYPE_CHECKING:
-    from gads_domain.account import Account
     from gads_pipeline.account_selection import SelectedAccounts
 
 
@@ -57,10 +55,14 @@ def accounts(context: typer.Context, config: ConfigOption = DEFAULT_FILE, format
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
+AccountArgument = Annotated[str, typer.Argument(metavar="ID", callback=customer_id, help="The account.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Goes on record.")]
+
+
 @app.command("forget")
 def forget(
-    customer: Annotated[str, typer.Argument(metavar="ID", callback=customer_id, help="The account.")],
-    reason: Annotated[str, typer.Option("--reason", help="Goes on record.")],
+    customer: AccountArgument,
+    reason: ReasonOption,
     config: ConfigOption = DEFAULT_FILE,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
@@ -77,10 +79,37 @@ def forget(
         confirm_above(_MANY, days, f"{counted(days, 'expected day')} of {customer}", yes)
         pipeline.forget_account(customer, reason)
     names = ("customer_id", "report", "since", "until", "was")
-    rows = [
-        dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed), strict=True)) for one in found
-    ]
+    rows = [dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed))) for one in found]
     print_rows(format_, names, rows, f"expected no more{' (dry run)' if dry_run else ''}:")
+
+
+@app.command("erase")
+def erase(
+    customer: AccountArgument,
+    reason: ReasonOption,
+    config: ConfigOption = DEFAULT_FILE,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Erase all that is kept of an account, for good: raw partitions, rows of the ledger and of the warehouse.
+
+    Runs refuse the account until it is readmitted. Killed at any moment, the same command goes on and ends with the
+    receipt.
+    """
+    pipeline = open_pipeline(config)
+    receipt = pipeline.erase_account(customer, reason, dry_run=True)
+    if not dry_run:
+        confirm_above(0, receipt.left.count, f"{counted(receipt.left.count, 'row or raw partition')} of {customer}", yes)
+        receipt = pipeline.erase_account(customer, reason, progress=print_note)
+    title = f"account {customer}{' (dry run)' if dry_run else ' is erased'}:"
+    print_rows(format_, ["what", "#gone", "#left"], receipt.rows(), title, document=receipt.to_document())
+
+
+@app.command("readmit")
+def readmit(customer: AccountArgument, reason: ReasonOption, config: ConfigOption = DEFAULT_FILE) -> None:
+    """Take an erased account up again: it begins from nothing."""
+    print_note(f"readmitted: {open_pipeline(config).readmit_account(customer, reason)}")
 
 
 def _trees(selected: SelectedAccounts) -> list[Any]:
@@ -91,31 +120,10 @@ def _trees(selected: SelectedAccounts) -> list[Any]:
     roots = []
     for account in selected.listed:
         above = drawn.get(account.parent_id or "")
-        text = _text(account, selected)
+        text = visible(selected.described(account))
         if above is None:
             drawn[account.customer_id] = Tree(text)
             roots.append(drawn[account.customer_id])
         else:
             drawn[account.customer_id] = above.add(text)
     return roots
-
-
-def _text(account: Account, selected: SelectedAccounts) -> str:
-    facts = [account.customer_id, account.name, account.currency, account.time_zone]
-    facts += [f"label {label}" for label in account.labels]
-    marks: Mapping[str, bool] = {
-        "manager": account.manager,
-        account.status.value.lower(): account.status.value not in ("ENABLED", "UNKNOWN"),
-        "hidden": account.hidden,
-        "test account": account.test_account,
-    }
-    facts += [mark for mark, applies in marks.items() if applies]
-    if (refusal := selected.refusal(account)) is not None:
-        facts.append(f"refused: {refusal.message}")
-    if account.customer_id in selected.accounts:
-        sign = "✗" if account.customer_id in selected.refused else "✓"
-    else:
-        sign = "·" if account.manager else "-"
-        if not account.manager:
-            facts.append(f"skipped: {selected.skipped.get(account.customer_id, '')}")
-    return visible(f"{sign} " + "  ".join(fact for fact in facts if fact))

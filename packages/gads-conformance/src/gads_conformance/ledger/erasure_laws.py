@@ -178,8 +178,11 @@ class ErasureLaws(LedgerSuite):
             pass
         with pytest.raises(UsageError, match="has not ended"):
             control.readmit(GOOGLE_ADS, "1", act_of(502))
-        ended = control.end_erasure(GOOGLE_ADS, "1", moment(503))
-        assert ended.ended_at == moment(503)
+        control.count_erased(GOOGLE_ADS, "1", {"files": 2, "bytes": 7})
+        ended = control.count_erased(GOOGLE_ADS, "1", {"files": 1})
+        assert ended.elsewhere == {"files": 3, "bytes": 7}
+        ended = replace(ended, ended_at=moment(503))
+        assert control.end_erasure(GOOGLE_ADS, "1", moment(503)) == ended
         assert control.end_erasure(GOOGLE_ADS, "1", moment(504)) == ended
         lifted = control.readmit(GOOGLE_ADS, "1", act_of(505))
         assert lifted == replace(ended, readmission=act_of(505))

@@ -433,6 +433,43 @@ class WarehouseLaws(ModelLaws):
         story.require_shown()
         assert warehouse.full_load() == now
 
+    @law("Warehouse", 15)
+    def test_an_erased_account_is_in_no_table(self, story: Story, warehouse: Warehouse) -> None:
+        listed = tuple(ListedAccount(number, f"Name {number}") for number in ("1", "2"))
+        expected = tuple(Expectation(one.customer_id, "campaign", date(2024, 1, 1)) for one in listed)
+
+        def loaded(number: int) -> LoadedExpectations:
+            known = Expectations(GOOGLE_ADS, datetime(2024, 6, 1, tzinfo=UTC), listed[:number], expected[:number])
+            return LoadedExpectations(known, Freshness(), (key_of(0, int(listed[number - 1].customer_id)),))
+
+        kinds = [(1, NARROW), (2, WIDE), (3, CHANGED)]
+        keys = [
+            key_of(day, customer, report) for day in range(3) for customer in (1, 2) for report in ("campaign", "ad")
+        ]
+        first = [
+            story.replacement(key, 1, schema=schema, version=version)
+            for key, (version, schema) in zip(keys, [kinds[key.logical_date.day % 3] for key in keys], strict=True)
+        ]
+        warehouse.apply(replace(step(None, position_of(1), first), expected=loaded(2)))
+        story.expect(first)
+        story.apply(position_of(1), position_of(2), [], [key_of(0, 2, "campaign")])
+        before, mine = warehouse.account_rows("1"), warehouse.account_rows("2")
+        assert sum(mine.values()) > 2 * len(keys)
+        assert warehouse.account_rows("3") == {}
+        erasing = replace(step(position_of(2), position_of(2)), erase=("2",), expected=loaded(1))
+        with pytest.raises(LedgerConflictError):
+            warehouse.apply(replace(erasing, after=position_of(1)))
+        assert warehouse.apply(erasing).removed == 5
+        story.expect(remove=[key for key in keys if key.customer_id == "2"])
+        story.require_shown()
+        assert warehouse.account_rows("2") == {}
+        kept = 1  # what is held now
+        assert sum(warehouse.account_rows("1").values()) == sum(before.values()) + kept
+        assert warehouse.expected() == loaded(1)
+        assert [one for one in warehouse.view_figures() if not one.agrees] == []
+        warehouse.apply(erasing)
+        story.require_shown()
+
     @law("Warehouse", 14)
     def test_views_show_what_the_tables_hold(
         self, story: Story, warehouse: Warehouse, break_view: Callable[[], None]

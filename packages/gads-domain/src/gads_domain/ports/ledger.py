@@ -233,8 +233,9 @@ class ControlPlaneLedger(StateReader, Protocol):
     15. `erase` removes what is kept of the account, of up to `limit` partitions a call, until nothing is left: then
         `cleared_at` is set. `digest`, made by `digest_over`, and the counts are the same for every `limit`. What is of
         other accounts stays, and so does the position. Called again, it changes nothing.
-    16. `end_erasure` sets `ended_at` once the account is cleared. `readmit` lifts an erasure that has ended, once; any
-        other raises `UsageError`. The account then begins from nothing, and may be erased again.
+    16. `count_erased` adds to what went elsewhere. `end_erasure` sets `ended_at` once the account is cleared. `readmit`
+        lifts an erasure that has ended, once; any other raises `UsageError`. The account then begins from nothing, and
+        may be erased again.
     """
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
@@ -297,6 +298,9 @@ class ControlPlaneLedger(StateReader, Protocol):
 
         Raises `UsageError` if no erasure of the account is in force.
         """
+
+    def count_erased(self, source: str, customer_id: str, counts: Mapping[str, int]) -> Erasure:
+        """Add to what went elsewhere by the erasure in force; raises `UsageError` if there is none."""
 
     def end_erasure(self, source: str, customer_id: str, now: datetime) -> Erasure:
         """Put on record that nothing of the account is left anywhere; raises `UsageError` if it is not cleared."""

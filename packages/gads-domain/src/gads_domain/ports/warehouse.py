@@ -94,7 +94,8 @@ class LoadStep:
 
     `after` is the state that the step builds on, None for an empty warehouse; `to` is a `FullLoad` for each step of
     one but the last. No key is twice in `replace`, or also in `remove`. `discard_invalid` removes what
-    `Warehouse.invalid_identity` counts. `expected` takes the place of what is expected so far; None leaves it.
+    `Warehouse.invalid_identity` counts. `expected` takes the place of what is expected so far; None leaves it. Of the
+    accounts in `erase` everything goes.
     """
 
     mode: LoadMode
@@ -106,6 +107,7 @@ class LoadStep:
     remove: Sequence[PartitionKey]
     discard_invalid: bool = False
     expected: LoadedExpectations | None = None
+    erase: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ class Warehouse(Protocol):
     13. `expected` is what the last step that had any brought, in the same transaction as the rest of that step.
     14. After each step every figure of `view_figures` agrees. A view that something else changed is in a figure that
         does not, `is_current` is false, and the next step makes the view again.
+    15. A step with accounts to `erase` leaves no row of them in any table: not of their reports, pointers, load
+        records or what is expected of them. `account_rows` counts all of these. What is of other accounts stays.
 
     Any method raises `HeldElsewhereError` if another process holds what it needs, `StorageError` if the storage fails,
     `UnsupportedContractError` for a warehouse of another major version of the contract.
@@ -234,6 +238,9 @@ class Warehouse(Protocol):
 
         With `counts_only` the number of rows alone.
         """
+
+    def account_rows(self, customer_id: str) -> Mapping[str, int]:
+        """The number of rows that belong to an account, by table; only tables with any."""
 
     def is_current(self) -> bool:
         """Whether catalogue and views are those that this software makes; an absent warehouse is."""
