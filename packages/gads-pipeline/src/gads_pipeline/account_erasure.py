@@ -190,9 +190,7 @@ def _await_leases(ledger: ControlPlaneLedger, customer_id: str, length: timedelt
         if not held:
             return
         if not noted:
-            progress(
-                f"waiting for {len(held)} slices under work, the last of them until {iso_utc(held[-1].expires_at)}"
-            )
+            progress(f"waiting for {len(held)} leases of processes that are at work on it, {length} at most")
             noted = True
         time.sleep(_LOOK_SECONDS)
 

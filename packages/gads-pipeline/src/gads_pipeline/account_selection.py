@@ -68,7 +68,7 @@ class SelectedAccounts:
         return replace(self, accounts=accounts, skipped={**self.skipped, **skipped}) if skipped else self
 
     def described(self, account: Account) -> str:
-        """A listed account in a line: a sign for whether it is selected, its facts, and why it is refused or skipped."""
+        """A listed account in a line: a sign for whether it is selected, what it is, and why it is skipped."""
         facts = [account.customer_id, account.name, account.currency, account.time_zone]
         facts += [f"label {label}" for label in account.labels]
         marks: Mapping[str, bool] = {

@@ -97,6 +97,17 @@ def _result_row(result: ValidationResult) -> dict[str, Any]:
     }
 
 
+def changes_text(changes: Mapping[str, Any] | None) -> str:
+    """What a restatement changed: rows added, removed and changed, and the sums that differ."""
+    if not changes:
+        return ""
+    signs = (("+", "rows_added"), ("-", "rows_removed"), ("~", "rows_changed"))
+    rows = [f"{sign}{changes[name]}" for sign, name in signs if name in changes]
+    metrics = changes.get("metrics", {})
+    sums = [f"{name} {m['before']}→{m['after']}" for name, m in metrics.items() if m["before"] != m["after"]]
+    return ", ".join([" ".join(rows), *sums]).strip(", ")
+
+
 def _act_row(recorded: RecordedAct) -> dict[str, Any]:
     act = recorded.act
     return {

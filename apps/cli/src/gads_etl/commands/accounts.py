@@ -79,7 +79,9 @@ def forget(
         confirm_above(_MANY, days, f"{counted(days, 'expected day')} of {customer}", yes)
         pipeline.forget_account(customer, reason)
     names = ("customer_id", "report", "since", "until", "was")
-    rows = [dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed))) for one in found]
+    rows = [
+        dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed), strict=True)) for one in found
+    ]
     print_rows(format_, names, rows, f"expected no more{' (dry run)' if dry_run else ''}:")
 
 
@@ -100,7 +102,7 @@ def erase(
     pipeline = open_pipeline(config)
     receipt = pipeline.erase_account(customer, reason, dry_run=True)
     if not dry_run:
-        confirm_above(0, receipt.left.count, f"{counted(receipt.left.count, 'row or raw partition')} of {customer}", yes)
+        confirm_above(0, receipt.left.count, f"all that is kept of {customer}, for good", yes)
         receipt = pipeline.erase_account(customer, reason, progress=print_note)
     title = f"account {customer}{' (dry run)' if dry_run else ' is erased'}:"
     print_rows(format_, ["what", "#gone", "#left"], receipt.rows(), title, document=receipt.to_document())

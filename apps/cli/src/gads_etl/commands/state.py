@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -40,7 +40,7 @@ from gads_etl.printing import (
 )
 from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
-from gads_pipeline.ledger_queries import completeness_document
+from gads_pipeline.ledger_queries import changes_text, completeness_document
 from gads_pipeline.operator_acts import PartitionSelection, require_reason
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
@@ -180,24 +180,13 @@ def history(
     if state["last_error"]:
         print_note(f"last error: {state['last_error']}")
     for result in document["results"]:
-        result["changed"] = _restated(result["changes"])
+        result["changed"] = changes_text(result["changes"])
     columns = ["run_id", "validated_at", "outcome", "#record_count", "authority", "reason", "changed", "confirmed_by"]
     print_table(columns, document["results"], "validation results", empty="none yet")
     columns = ["#sequence", "at", "status_after", "from_run", "to_run", "cause"]
     print_table(columns, document["authority_changes"], "authority changes", empty="none yet")
     columns = ["at", "kind", "actor", "before", "after", "reason", "command"]
     print_table(columns, document["acts"], "operators' acts", empty="none yet")
-
-
-def _restated(changes: dict[str, Any] | None) -> str:
-    """Rows added, removed and changed, and the sums that differ."""
-    if not changes:
-        return ""
-    signs = (("+", "rows_added"), ("-", "rows_removed"), ("~", "rows_changed"))
-    rows = [f"{sign}{changes[name]}" for sign, name in signs if name in changes]
-    metrics = changes.get("metrics", {})
-    sums = [f"{name} {m['before']}→{m['after']}" for name, m in metrics.items() if m["before"] != m["after"]]
-    return ", ".join([" ".join(rows), *sums]).strip(", ")
 
 
 @app.command("leases")
