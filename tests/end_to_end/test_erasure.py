@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gads_consumer import AccountErasedError, ChangeKind, Consumer
+from gads_consumer import AccountErasedError, ChangeKind
+from gads_pipeline import Pipeline
 from gads_testing.command_line import Command
 
 DAYS = ("--since", "2024-03-01", "--until", "2024-03-03")
@@ -21,10 +22,10 @@ def test_an_account_is_erased_and_may_begin_again(
 ) -> None:
     config = project(agency, customers)
     base, (gone, *others) = config.parent, customers
-    storage = {"state": "sqlite:state.db", "sink": "file:raw", "base": base}
+    pipeline = Pipeline.open(config)
     assert gads_etl("run", "-c", config, *DAYS).code == 0
     assert gads_etl("warehouse", "load", "-c", config).code == 0
-    with Consumer.open(**storage) as consumer:
+    with pipeline.consumer() as consumer:
         cursor = consumer.cursor()
         snapshot = consumer.snapshot("campaign")
         snapshot.save(base / "before.json")
@@ -58,7 +59,7 @@ def test_an_account_is_erased_and_may_begin_again(
     for command in ("status", "verify"):
         assert gads_etl("warehouse", command, "-c", config).code == 0
 
-    with Consumer.open(**storage) as consumer:
+    with pipeline.consumer() as consumer:
         changes = list(consumer.changes(after=cursor))
         assert {(one.kind, one.key.customer_id) for one in changes} == {(ChangeKind.REMOVED, gone)}
         assert len(changes) == 6
@@ -80,10 +81,10 @@ def test_an_account_is_erased_and_may_begin_again(
     assert run.code == 0, run.err
     assert any(f"skipped: account {gone} was erased on" in note for note in run.json["notes"])
     assert gone not in run.out.replace(json.dumps(run.json["notes"][-1]), "")
-    for command in (["run", *DAYS], ["backfill", *DAYS, "--yes"], ["validate"], ["state", "gaps"], ["serve", "--once"]):
-        refused = gads_etl(*command, "-c", config, "--customer", gone)
-        assert refused.code == 2, (command, refused.err)
-        assert "was erased on" in refused.err, command
+    for words in (["run", *DAYS], ["backfill", *DAYS, "--yes"], ["validate"], ["state", "gaps"], ["serve", "--once"]):
+        refused = gads_etl(*words, "-c", config, "--customer", gone)
+        assert refused.code == 2, (words, refused.err)
+        assert "was erased on" in refused.err, words
     listed = {row["customer_id"]: row for row in gads_etl("accounts", "-c", config, "--format", "json").json}
     assert (listed[gone]["selected"], "was erased on" in listed[gone]["skipped"]) == (False, True)
     assert gads_etl("state", "gaps", "-c", config, *DAYS).code == 0
@@ -92,5 +93,5 @@ def test_an_account_is_erased_and_may_begin_again(
     assert gads_etl("accounts", "readmit", gone, "--reason", "it came back", "-c", config).code == 0
     assert gads_etl("run", "-c", config, *DAYS).code == 0
     assert gads_etl("warehouse", "load", "-c", config).code == 0
-    with Consumer.open(**storage) as consumer:
+    with pipeline.consumer() as consumer:
         assert {one.key.customer_id for one in consumer.snapshot("campaign").partitions} == set(customers)

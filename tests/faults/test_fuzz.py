@@ -59,6 +59,8 @@ COMMANDS = (
     *("consume snapshot", "sink sweep", "warehouse status", "warehouse query", "run --dry-run", "backfill --dry-run"),
     *(
         "accounts",
+        "accounts erase 2",
+        "accounts readmit 2",
         "plan",
         "init --print",
         "run",
