@@ -30,7 +30,7 @@ def test_an_account_is_erased_and_may_begin_again(
         snapshot = consumer.snapshot("campaign")
         snapshot.save(base / "before.json")
         seals = [one.seal_sha256 for one in snapshot.partitions if one.key.customer_id == gone]
-    assert [seal for seal in seals if seal.encode() in (base / "state.db").read_bytes()] == seals
+    assert [seal for seal in seals if bytes.fromhex(seal) in (base / "state.db").read_bytes()] == seals
     kept = {path: path.read_bytes() for path in (base / "raw").rglob("*") if path.is_file() and gone not in str(path)}
 
     for wrong, hint in (([gone], "--reason"), (["999", *WHY], "gads-etl accounts"), ([gone, *WHY], "--yes")):
@@ -52,7 +52,7 @@ def test_an_account_is_erased_and_may_begin_again(
 
     assert not list((base / "raw").rglob(f"*{gone}*/**/run_id=*"))
     assert {path: path.read_bytes() for path in (base / "raw").rglob("*") if path.is_file()} == kept
-    assert not [seal for seal in seals if seal.encode() in (base / "state.db").read_bytes()]
+    assert not [seal for seal in seals if bytes.fromhex(seal) in (base / "state.db").read_bytes()]
     with duckdb.connect(str(base / "warehouse.duckdb"), read_only=True) as tables:
         (found,) = tables.execute("SELECT count(DISTINCT _customer_id) FROM campaign").fetchall()
         assert found == (len(others),)
