@@ -4,23 +4,24 @@ import hashlib
 
 import pyarrow as pa
 
-from gads_payload.grain import Array, pc, row_keys, sortable
+from gads_payload.grain import Array, Columns, pc, row_keys
 from gads_payload.schema import type_text
 
 
-def content_sha256(table: pa.Table) -> str:
+def content_sha256(rows: pa.Table | Columns) -> str:
     """SHA-256 (hex) of the rows regardless of their order, of row groups and of how the file was written.
 
     Equal for two payloads of the same columns exactly when they hold the same rows, each as often. Null differs from
     every value; NaN equals NaN and minus zero equals zero.
     """
+    columns = rows if isinstance(rows, Columns) else Columns(rows)
+    table = columns.table
     digest = hashlib.sha256(f"{table.num_rows}\n".encode())
-    columns = [sortable(column) for column in table.columns]
     order = None
-    if table.num_rows > 1 and columns:
-        order = pc.sort_indices(row_keys(columns, ordered=True))
-    for field in table.schema:
-        column = columns.pop(0)
+    if table.num_rows > 1 and table.num_columns:
+        order = pc.sort_indices(row_keys(columns, range(table.num_columns), ordered=True)[0])
+    for place, field in enumerate(table.schema):
+        column = columns.sortable(place)
         digest.update(f"{field.name}\t{type_text(field.type)}\n".encode())
         _add(digest, column if order is None else pc.take(column, order))
     return digest.hexdigest()

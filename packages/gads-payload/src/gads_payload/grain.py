@@ -15,18 +15,43 @@ pc: Any = pyarrow.compute
 _KEYS = 1 << 62
 
 
-def duplicates(rows: pa.Table | Iterable[pa.RecordBatch], grain: Sequence[str]) -> int:
+class Columns:
+    """The columns of a table as `sortable` makes them, and as codes; each is made once, when it is first asked for."""
+
+    __slots__ = ("_codes", "_sortable", "table")
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._sortable: dict[int, Array] = {}
+        self._codes: dict[int, tuple[Array, Array]] = {}
+
+    def sortable(self, place: int) -> Array:
+        """The column number `place`."""
+        if place not in self._sortable:
+            self._sortable[place] = sortable(self.table.column(place))
+        return self._sortable[place]
+
+    def codes(self, place: int) -> tuple[Array, Array]:
+        """For each row the place of its value among the distinct values of the column, and these values."""
+        if place not in self._codes:
+            encoded: Any = pc.dictionary_encode(self.sortable(place), null_encoding="encode")
+            self._codes[place] = encoded.indices, encoded.dictionary
+        return self._codes[place]
+
+
+def duplicates(rows: pa.Table | Columns | Iterable[pa.RecordBatch], grain: Sequence[str]) -> int:
     """How many rows repeat the grain of a row before them: 0 if every row is unique in the `grain` columns.
 
     Null equals null and NaN equals NaN here. In a grain of no columns all rows are equal, so it allows one row.
     """
-    table = rows if isinstance(rows, pa.Table) else _table(rows)
-    if table.num_rows < 2:
+    columns = rows if isinstance(rows, Columns) else Columns(rows if isinstance(rows, pa.Table) else _table(rows))
+    count = columns.table.num_rows
+    if count < 2:
         return 0
     if not grain:
-        return table.num_rows - 1
-    keys = row_keys([sortable(table.column(name)) for name in grain], ordered=False)
-    return table.num_rows - len(pc.unique(keys))
+        return count - 1
+    keys, is_distinct = row_keys(columns, _places(columns.table, grain), ordered=False)
+    return 0 if is_distinct else count - len(pc.unique(keys))
 
 
 def first_repeat(table: pa.Table, grain: Sequence[str]) -> tuple[int, int]:
@@ -34,7 +59,7 @@ def first_repeat(table: pa.Table, grain: Sequence[str]) -> tuple[int, int]:
     if not grain:
         return 0, 1
     seen: dict[Any, int] = {}
-    keys = row_keys([sortable(table.column(name)) for name in grain], ordered=False)
+    keys, _ = row_keys(Columns(table), _places(table, grain), ordered=False)
     for row, key in enumerate(keys.to_pylist()):
         if seen.setdefault(key, row) != row:
             return seen[key], row
@@ -64,36 +89,47 @@ def sortable(column: Column) -> Any:
     return array
 
 
-def row_keys(columns: Sequence[Array], *, ordered: bool) -> Array:
-    """One int64 a row, equal exactly for rows equal in `columns` (as `sortable` made them; at least one).
+def row_keys(columns: Columns, places: Iterable[int], *, ordered: bool) -> tuple[Array, bool]:
+    """One int64 a row, equal exactly for rows equal in the columns at `places`; whether all are known to be distinct.
 
-    With `ordered` the keys also sort as the rows do, column by column; columns after the one by which every row is
+    With `ordered` the keys also sort as the rows do, column by column. Columns after the one by which every row is
     distinct are not looked at.
     """
-    rows = len(columns[0])
+    rows = columns.table.num_rows
     keys: Array = pa.repeat(pa.scalar(0, pa.int64()), rows)
     spread = 1
-    for column in columns:
-        codes, distinct = _codes(column, ordered)
-        if distinct == 1:
+    for place in places:
+        indices, values = columns.codes(place)
+        distinct = len(values)
+        if distinct < 2:
             continue
+        codes = _ranked(indices, values) if ordered else indices.cast(pa.int64())
+        if distinct == rows and not ordered:
+            return codes, True
         if spread * distinct >= _KEYS:
-            keys, spread = _codes(keys, ordered)
+            encoded: Any = pc.dictionary_encode(keys)
+            spread = len(encoded.dictionary)
+            keys = _ranked(encoded.indices, encoded.dictionary) if ordered else encoded.indices.cast(pa.int64())
         keys = pc.add(pc.multiply(keys, pa.scalar(distinct, pa.int64())), codes)
         spread *= distinct
-        if spread >= rows and len(pc.unique(keys)) == rows:
-            break
-    return keys
+        if distinct == rows or (spread >= rows and len(pc.unique(keys)) == rows):
+            return keys, True
+    return keys, False
 
 
-def _codes(column: Array, ordered: bool) -> tuple[Array, int]:
-    encoded: Any = pc.dictionary_encode(column, null_encoding="encode")
-    codes = encoded.indices.cast(pa.int64())
-    distinct = len(encoded.dictionary)
-    if ordered and distinct > 1:
-        ranks = pc.rank(encoded.dictionary, sort_keys="ascending", tiebreaker="first").cast(pa.int64())
-        codes = pc.subtract(pc.take(ranks, codes), pa.scalar(1, pa.int64()))
-    return codes, max(distinct, 1)
+def _ranked(indices: Array, values: Array) -> Array:
+    """For each row the rank of its value among the distinct `values`, null the last."""
+    ranks: Any = pc.rank(values, sort_keys="ascending", tiebreaker="first").cast(pa.int64())
+    ranked: Array = pc.subtract(pc.take(ranks, indices), pa.scalar(1, pa.int64()))
+    return ranked
+
+
+def _places(table: pa.Table, names: Iterable[str]) -> list[int]:
+    """Where the columns are; raises `KeyError` for one that is not there, or twice."""
+    places = [table.schema.get_field_index(name) for name in names]
+    if -1 in places:
+        raise KeyError(f"not one column of each of these names: {', '.join(names)}")
+    return places
 
 
 def _bits(array: Array) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from gads_payload.content import content_sha256
-from gads_payload.grain import duplicates
+from gads_payload.grain import Columns, duplicates
 
 SMALL_ROWS = 64
 """Beyond this number Arrow is as fast."""
@@ -88,10 +88,11 @@ class SmallTable:
 class Rows:
     """The rows of `table`: Python looks at a small table, Arrow at a large one; both find the same."""
 
-    __slots__ = ("_small", "table")
+    __slots__ = ("_columns", "_small", "table")
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
+        self._columns = Columns(table)
         self._small = SmallTable.of(table)
 
     def few_values(self, name: str) -> list[Any] | None:
@@ -100,11 +101,11 @@ class Rows:
 
     def duplicates(self, grain: Sequence[str]) -> int:
         """How many rows repeat the grain of a row before them; see `grain.duplicates`."""
-        return duplicates(self.table, grain) if self._small is None else self._small.duplicates(grain)
+        return duplicates(self._columns, grain) if self._small is None else self._small.duplicates(grain)
 
     def content_sha256(self) -> str:
         """The sum of the rows regardless of their order; see `content.content_sha256`."""
-        return content_sha256(self.table) if self._small is None else self._small.content_sha256()
+        return content_sha256(self._columns) if self._small is None else self._small.content_sha256()
 
 
 @dataclass(frozen=True, slots=True)

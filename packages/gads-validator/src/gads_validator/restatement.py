@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from gads_domain.metadata import ColumnSpec, TableSchema
-from gads_payload.grain import pc, row_keys, sortable
+from gads_payload.grain import Columns, pc, row_keys
 
 
 def differences(
@@ -42,12 +42,12 @@ def _rows(before: pa.Table, after: pa.Table, grain: tuple[str, ...]) -> dict[str
     both = pa.concat_tables([before, after])
     kept = same = 0
     if before.num_rows and after.num_rows:
+        columns = Columns(both)
+        places = [number for number, name in enumerate(both.column_names) if name in grain]
+        measures = [number for number, name in enumerate(both.column_names) if name not in grain]
         # A grain of no columns has one row at most, which is then the same one in both.
-        places = row_keys([sortable(both.column(name)) for name in grain], ordered=False) if grain else None
-        measures = [sortable(both.column(name)) for name in both.column_names if name not in grain]
-        kept = 1 if places is None else _common(places, before.num_rows)
-        whole = [*([] if places is None else [places]), *measures]
-        same = _common(row_keys(whole, ordered=False), before.num_rows)
+        kept = _common(row_keys(columns, places, ordered=False)[0], before.num_rows) if grain else 1
+        same = _common(row_keys(columns, [*places, *measures], ordered=False)[0], before.num_rows)
     return {"rows_added": after.num_rows - kept, "rows_removed": before.num_rows - kept, "rows_changed": kept - same}
 
 

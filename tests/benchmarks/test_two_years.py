@@ -1,0 +1,92 @@
+"""Two years of an agency in simulated time: what files and ledger take at the end, beside what counts alone."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from gads_domain.partition_key import PartitionKey
+from gads_domain.run import RunId
+from gads_domain.state import Confirmation, StateFilter
+from gads_testing.local_deployment import FIRST_DAY, LocalDeployment, key_of
+
+DAYS = 730
+RESTATED = 30
+REPORTS = ("campaign", "ad_group", "keyword", "search_term", "geo")
+ACCOUNTS = 2
+"""Of fifty: nothing of what is kept is shared between accounts."""
+
+
+def changes(age: int, chance: random.Random) -> bool:
+    """Whether a day of that age has other figures than the day before: often at first, and rarely after a week."""
+    return chance.random() < (0.6 if age <= 3 else 0.2 if age <= 7 else 0.04)
+
+
+class Day:
+    """The clock of the simulation."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.combine(FIRST_DAY, time(4), UTC)
+
+    def now(self) -> datetime:
+        self.moment += timedelta(milliseconds=1)
+        return self.moment
+
+
+def size_of(folder: Path) -> tuple[int, int, int]:
+    """Files below `raw`, their bytes, and the bytes of the ledger without what is free in it."""
+    files = [path.stat().st_size for path in (folder / "raw").rglob("*") if path.is_file()]
+    with closing(sqlite3.connect(folder / "state" / "ledger.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    return len(files), sum(files), (pages - free) * size
+
+
+@pytest.mark.benchmark
+@pytest.mark.timeout(3600)
+def test_two_years(in_memory: Path) -> None:
+    chance, clock = random.Random(16), Day()
+    (in_memory / "whole").mkdir()
+    (in_memory / "alone").mkdir()
+    whole, alone = LocalDeployment(in_memory / "whole", clock), LocalDeployment(in_memory / "alone", clock)
+    runs = confirmed = 0
+    for today in range(1, DAYS + 1):
+        clock.moment = datetime.combine(FIRST_DAY, time(4), UTC) + timedelta(days=today)
+        run_id = RunId.compose(clock.moment, b"\0\0\0\0")
+        known = whole.ledger.known_contents(StateFilter(since=FIRST_DAY + timedelta(days=today - RESTATED - 1)))
+        sealed: list[PartitionKey] = []
+        found: list[Confirmation] = []
+        for age in range(1, min(RESTATED, today) + 1):
+            for customer in range(1, ACCOUNTS + 1):
+                for report in REPORTS:
+                    key = key_of(customer, today - age, report)
+                    before = known.get(key)
+                    if before is None or changes(age, chance):
+                        whole.seal(key, run_id, 6)
+                        sealed.append(key)
+                    else:
+                        found.append(Confirmation(key, before.run_id, run_id, before.content_sha256, clock.now()))
+        assert all(one.after.current_run_id == run_id for one in whole.validate(*sealed))
+        assert all(whole.validator.confirm(found))
+        runs, confirmed = runs + len(sealed), confirmed + len(found)
+    for state in whole.ledger.find(StateFilter()):
+        assert state.current_run_id is not None
+        alone.seal(state.key, state.current_run_id, 6)
+    alone.validate(*(state.key for state in whole.ledger.find(StateFilter())))
+    whole.close()
+    alone.close()
+    days = DAYS * len(REPORTS) * ACCOUNTS
+    print(f"\n{days:,} partitions, {runs:,} sealed runs, {confirmed:,} confirmations")
+    print(f"{'':<24}{'files':>10}{'raw bytes':>14}{'ledger bytes':>14}{'in all':>14}")
+    figures = []
+    for name, folder in (("after two years", "whole"), ("what counts alone", "alone")):
+        files, raw, ledger = size_of(in_memory / folder)
+        figures.append(raw + ledger)
+        print(f"{name:<24}{files:>10,}{raw:>14,}{ledger:>14,}{raw + ledger:>14,}")
+    print(f"{figures[0] / figures[1]:.2f} x")
