@@ -1,10 +1,13 @@
-"""The order of the steps that make a seal durable, as the operating system sees them."""
+"""What a crash of the machine leaves at each step of a seal, and what the steps cost."""
 
 from __future__ import annotations
 
 import errno
 import itertools
 import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,88 +23,136 @@ RUN = sample_run()
 FOLDER = partition_prefix(KEY, RUN)
 
 
-def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note each call that durability depends on, and let it happen."""
-    steps: list[str] = []
-    fsync, rename, link, unlink = os.fsync, os.rename, os.link, os.unlink
+class Disk:
+    """What a crash may leave of the calls below a root: names and bytes that were not synced may be lost, or not."""
 
-    def label(name: str) -> str:
-        return name.split("-")[0] if name.startswith((".", "payload-")) else name
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root.stat().st_ino
+        self.steps: list[str] = []
+        self.opened = 0
+        self.at_each_step: Callable[[], None] = lambda: None
+        self._names = {
+            folder.stat().st_ino: {path.name: path.stat().st_ino for path in folder.iterdir()}
+            for folder in (root, *root.rglob("*"))
+            if folder.is_dir()
+        }
+        self._bytes: dict[int, bytes] = {}
+        self._unsynced_names: list[list[tuple[int, str, int | None]]] = []
+        self._unsynced_bytes: dict[int, bytes] = {}
+        self._synchronous: set[int] = set()
+        for name in ("open", "write", "fsync", "mkdir", "rename", "link", "unlink", "rmdir"):
+            monkeypatch.setattr(os, name, partial(self._do, name, getattr(os, name)))
 
-    def on_fsync(descriptor: int) -> None:
-        steps.append(f"fsync {label(os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}')))}")  # noqa: PTH119, PTH115
-        fsync(descriptor)
+    def _do(self, name: str, act: Callable[..., Any], *values: Any, **more: Any) -> Any:
+        done = act(*values, **more)
+        getattr(self, f"_{name}")(done, *values, **{key: at for key, at in more.items() if key.endswith("dir_fd")})
+        self.at_each_step()
+        return done
 
-    def on_rename(old: str, new: str, **folders: Any) -> None:
-        steps.append(f"rename {label(old)} {label(new)}")
-        rename(old, new, **folders)
+    def _open(self, file: int, name: Any, flags: int, *_: int, dir_fd: int | None = None) -> None:
+        self.opened += 1
+        if flags & os.O_CREAT:
+            assert dir_fd is not None
+            self._unsynced_names.append([(_inode(dir_fd), name, _inode(file))])
+            self._unsynced_bytes[_inode(file)] = b""
+            if flags & os.O_SYNC == os.O_SYNC:
+                self._synchronous.add(_inode(file))
 
-    def on_link(old: str, new: str, **folders: Any) -> None:
-        steps.append(f"link {label(old)} {label(new)}")
-        link(old, new, **folders)
+    def _write(self, count: int, file: int, data: bytes) -> None:
+        self._unsynced_bytes[_inode(file)] += bytes(data[:count])
+        if _inode(file) in self._synchronous:
+            self._bytes[_inode(file)] = self._unsynced_bytes[_inode(file)]
 
-    def on_unlink(name: str, **folders: Any) -> None:
-        steps.append(f"unlink {label(name)}")
-        unlink(name, **folders)
+    def _fsync(self, _: None, descriptor: int) -> None:
+        inode = _inode(descriptor)
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH119, PTH115
+        self.steps.append(f"fsync {name}")
+        if inode in self._unsynced_bytes:
+            self._bytes[inode] = self._unsynced_bytes[inode]
+        for changes in [one for one in self._unsynced_names if one[0][0] == inode]:
+            self._unsynced_names.remove(changes)
+            _apply(self._names, changes)
 
-    monkeypatch.setattr(os, "fsync", on_fsync)
-    monkeypatch.setattr(os, "rename", on_rename)
-    monkeypatch.setattr(os, "link", on_link)
-    monkeypatch.setattr(os, "unlink", on_unlink)
-    return steps
+    def _mkdir(self, _: None, name: str, *__: int, dir_fd: int) -> None:
+        self._unsynced_names.append([(_inode(dir_fd), name, os.stat(name, dir_fd=dir_fd).st_ino)])
+
+    def _rename(self, _: None, old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        folder, inode = _inode(dst_dir_fd), os.stat(new, dir_fd=dst_dir_fd).st_ino
+        if _inode(src_dir_fd) == folder:
+            self._unsynced_names.append([(folder, old, None), (folder, new, inode)])
+        else:
+            self._unsynced_names += [[(_inode(src_dir_fd), old, None)], [(folder, new, inode)]]
+
+    def _link(self, _: None, __: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        self._unsynced_names.append([(_inode(dst_dir_fd), new, os.stat(new, dir_fd=dst_dir_fd).st_ino)])
+
+    def _unlink(self, _: None, path: str, *, dir_fd: int) -> None:
+        folder, _slash, name = path.rpartition("/")
+        inode = os.stat(folder, dir_fd=dir_fd).st_ino if folder else _inode(dir_fd)
+        self._unsynced_names.append([(inode, name, None)])
+        self.steps.append(f"unlink {name}")
+
+    def _rmdir(self, *_: Any, **__: int) -> None:
+        """An empty folder holds nothing that a crash could bring back."""
+
+    def after_a_crash(self) -> Iterator[dict[str, bytes]]:
+        """What a crash now could leave in the folder of the run; first, where nothing is left that was not synced."""
+        for count in range(len(self._unsynced_names) + 1):
+            for kept in itertools.combinations(self._unsynced_names, count):
+                names = {folder: dict(inside) for folder, inside in self._names.items()}
+                for changes in kept:
+                    _apply(names, changes)
+                folder = self.root
+                for segment in FOLDER.split("/"):
+                    folder = names.get(folder, {}).get(segment, -1)
+                yield {name: self._bytes.get(inode, b"") for name, inode in names.get(folder, {}).items()}
 
 
-def test_everything_is_durable_before_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = watch(monkeypatch)
-    seal(LocalSink(tmp_path / "raw"), KEY, RUN)
-    source, customer, report, day, run = FOLDER.split("/")
-    sealing = [
-        "fsync .payload",
-        "fsync .metadata",
-        "rename .payload payload",
-        f"fsync {run}",
-        f"fsync {day}",
-        f"fsync {report}",
-        "link .metadata metadata.json",
-        f"fsync {run}",
-        "unlink .metadata",
-    ]
-    assert steps[-len(sealing) :] == sealing
-    assert steps[: -len(sealing)][-3:] == ["fsync raw", f"fsync {source}", f"fsync {customer}"]
-    assert f"fsync {tmp_path.name}" in steps
+def _apply(names: dict[int, dict[str, int]], changes: list[tuple[int, str, int | None]]) -> None:
+    for folder, name, inode in changes:
+        if inode is None:
+            names.setdefault(folder, {}).pop(name, None)
+        else:
+            names.setdefault(folder, {})[name] = inode
 
 
-def test_a_payload_is_gone_for_good_before_its_seal_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = LocalSink(tmp_path / "raw")
-    seal(sink, KEY, RUN)
-    steps = watch(monkeypatch)
-    sink.remove([(KEY, RUN)])
-    run = FOLDER.rpartition("/")[2]
-    assert steps == ["unlink payload", f"fsync {run}", "unlink metadata.json", f"fsync {run}"]
+def _inode(descriptor: int) -> int:
+    return os.fstat(descriptor).st_ino
 
 
-def test_partitions_that_are_sealed_together_make_each_step_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", [7, 300_000], ids=["small", "large"])
+@pytest.mark.parametrize("foreign", ["", ".payload-0123456789abcdef.partial"], ids=["new", "with a file of another"])
+def test_a_crash_leaves_a_whole_partition_or_none_and_takes_no_sealed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, foreign: str
 ) -> None:
-    sink = LocalSink(tmp_path / "raw")
-    seal(sink, sample_key(9), RUN)
-    writers = [sink.open_writer(sample_key(number), RUN) for number in range(3)]
-    steps = watch(monkeypatch)
+    sink, payload = LocalSink(tmp_path), bytes(range(7)) * (size // 7)
+    if foreign:
+        (tmp_path / FOLDER).mkdir(parents=True)
+        (tmp_path / FOLDER / foreign).touch()
+    found: list[dict[str, bytes]] = []
+    with monkeypatch.context() as watched:
+        disk = Disk(tmp_path, watched)
+        disk.at_each_step = lambda: found.extend(state for state in disk.after_a_crash() if METADATA_NAME in state)
+        metadata = seal(sink, KEY, RUN, [payload[:size]])
+        certain = next(disk.after_a_crash())
+    whole = {metadata.payload_name: stored_payload(sink, KEY, RUN), METADATA_NAME: sink.metadata_bytes(KEY, RUN)}
+    assert certain == whole | ({foreign: b""} if foreign else {})
+    assert found
+    assert all(state.items() >= whole.items() for state in found)
+
+
+def test_a_partition_takes_four_opens_and_three_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = LocalSink(tmp_path)
+    seal(sink, sample_key(20), RUN)
+    writers = [sink.open_writer(sample_key(number), RUN) for number in range(16)]
+    disk = Disk(tmp_path, monkeypatch)
     sink.finalize_together([(writer, sample_facts()) for writer in writers])
-    *_, report, _, run = FOLDER.split("/")
-    days = [partition_prefix(sample_key(number), RUN).split("/")[3] for number in range(3)]
-    assert steps == [
-        *["fsync .payload", "fsync .metadata"] * 3,
-        *["rename .payload payload"] * 3,
-        *[f"fsync {run}", f"fsync {days[0]}", f"fsync {report}"],
-        *[step for day in days[1:] for step in (f"fsync {run}", f"fsync {day}")],
-        *["link .metadata metadata.json"] * 3,
-        *[f"fsync {run}"] * 3,
-        *["unlink .metadata"] * 3,
-    ]
+    kinds = Counter(step.split("-")[0].split("=")[0] for step in disk.steps)
+    assert kinds == {"fsync payload": 16, "fsync .run": 16, "fsync logical_date": 16, "fsync report": 1}
+    assert disk.opened == 4 * 16 + 4, "day, folder, payload and seal of each; root, source, customer, report once"
 
 
-@pytest.mark.parametrize("step", ["fsync", "rename", "link", "mkdir", "open"])
+@pytest.mark.parametrize("step", ["fsync", "rename", "mkdir", "open"])
 def test_a_step_that_fails_for_one_of_many_costs_that_one_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -110,7 +161,7 @@ def test_a_step_that_fails_for_one_of_many_costs_that_one_alone(
     act, calls = getattr(os, step), itertools.count()
 
     def fail_once(*values: Any, **more: Any) -> Any:
-        if next(calls) == 20:
+        if next(calls) == 10:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return act(*values, **more)
 
@@ -118,7 +169,7 @@ def test_a_step_that_fails_for_one_of_many_costs_that_one_alone(
         broken.setattr(os, step, fail_once)
         answers = sink.finalize_together([(writer, sample_facts()) for writer in writers])
     failed = [number for number, answer in enumerate(answers) if isinstance(answer, Exception)]
-    assert len(failed) == (0 if step in ("rename", "link") else 1)
+    assert len(failed) == 1
     for number in range(20):
         assert sink.runs(sample_key(number)) == ([] if number in failed else [RUN])
     for number in failed:
@@ -131,14 +182,14 @@ def test_an_interrupt_in_the_midst_of_many_leaves_whole_partitions_or_nothing(
     sink = LocalSink(tmp_path)
     writers = [sink.open_writer(sample_key(number), RUN) for number in range(10)]
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    link, calls = os.link, itertools.count()
+    rename, calls = os.rename, itertools.count()
 
-    def link_and_interrupt(*names: str, **folders: Any) -> None:
-        link(*names, **folders)
+    def rename_and_interrupt(*names: str, **folders: Any) -> None:
+        rename(*names, **folders)
         if next(calls) == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "link", link_and_interrupt)
+    monkeypatch.setattr(os, "rename", rename_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
         sink.finalize_together([(writer, sample_facts()) for writer in writers])
     for number in range(10):
@@ -151,53 +202,53 @@ def test_an_interrupt_in_the_midst_of_many_leaves_whole_partitions_or_nothing(
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-def test_folders_that_many_partitions_share_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payload_is_gone_for_good_before_its_seal_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = LocalSink(tmp_path / "raw")
-    seal(sink, KEY, RUN)
-    steps = watch(monkeypatch)
-    seal(sink, sample_key(1), RUN)
-    assert sum(step.startswith("fsync") for step in steps) == 6
+    payload, run = seal(sink, KEY, RUN).payload_name, FOLDER.rpartition("/")[2]
+    disk = Disk(tmp_path, monkeypatch)
+    sink.remove([(KEY, RUN)])
+    assert disk.steps == [f"unlink {payload}", f"fsync {run}", "unlink metadata.json", f"fsync {run}"]
 
 
 def test_another_sink_does_not_trust_what_it_did_not_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seal(LocalSink(tmp_path / "raw"), KEY, RUN)
-    steps = watch(monkeypatch)
+    disk = Disk(tmp_path, monkeypatch)
     seal(LocalSink(tmp_path / "raw"), sample_key(1), RUN)
     source, customer, *_ = FOLDER.split("/")
-    assert {f"fsync {tmp_path.name}", "fsync raw", f"fsync {source}", f"fsync {customer}"} <= set(steps)
+    assert {f"fsync {name}" for name in (tmp_path.name, "raw", source, customer)} <= set(disk.steps)
 
 
-def test_an_interrupt_just_after_the_link_leaves_a_whole_partition(
+def test_an_interrupt_just_after_the_rename_leaves_a_whole_partition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = os.link
+    rename = os.rename
 
-    def link_and_interrupt(*names: str, **folders: Any) -> None:
-        link(*names, **folders)
+    def rename_and_interrupt(*names: str, **folders: Any) -> None:
+        rename(*names, **folders)
         raise KeyboardInterrupt
 
     sink = LocalSink(tmp_path)
-    monkeypatch.setattr(os, "link", link_and_interrupt)
+    monkeypatch.setattr(os, "rename", rename_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
         seal(sink, KEY, RUN)
     assert stored_payload(sink, KEY, RUN) == b"payload"
     assert len(list((tmp_path / FOLDER).iterdir())) == 2
 
 
-def test_a_lost_answer_to_the_link_is_no_lost_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    link = os.link
+def test_a_lost_answer_to_the_rename_is_no_lost_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
 
-    def link_twice(*names: str, **folders: Any) -> None:
-        link(*names, **folders)
-        link(*names, **folders)
+    def rename_twice(*names: str, **folders: Any) -> None:
+        rename(*names, **folders)
+        rename(*names, **folders)
 
-    monkeypatch.setattr(os, "link", link_twice)
+    monkeypatch.setattr(os, "rename", rename_twice)
     sink = LocalSink(tmp_path)
     seal(sink, KEY, RUN)
     assert stored_payload(sink, KEY, RUN) == b"payload"
 
 
-def test_a_failed_sync_after_the_link_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_sync_after_the_rename_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsync = os.fsync
 
     def fail_once_sealed(descriptor: int) -> None:
@@ -212,7 +263,7 @@ def test_a_failed_sync_after_the_link_takes_nothing_away(tmp_path: Path, monkeyp
     assert stored_payload(sink, KEY, RUN) == b"payload"
 
 
-@pytest.mark.parametrize("step", ["fsync", "rename", "link"])
+@pytest.mark.parametrize("step", ["fsync", "rename"])
 def test_a_failed_step_before_the_seal_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -230,15 +281,15 @@ def test_a_failed_step_before_the_seal_leaves_nothing(
     seal(sink, KEY, RUN)
 
 
-def test_a_file_system_without_hard_links_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+@pytest.mark.parametrize(("step", "finding"), [("link", "no hard links"), ("rename", "not empty")])
+def test_a_file_system_that_cannot_keep_partitions_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, finding: str
+) -> None:
+    def act(*_: object, **__: object) -> None:
+        if step == "link":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr(os, "link", refuse)
-    sink = LocalSink(tmp_path / "raw")
-    with pytest.raises(ConfigurationError, match="no hard links"):
-        sink.check()
+    monkeypatch.setattr(os, step, act)
+    with pytest.raises(ConfigurationError, match=finding):
+        LocalSink(tmp_path / "raw").check()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ConfigurationError, match="no hard links"):
-        seal(sink, KEY, sample_run(1))
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

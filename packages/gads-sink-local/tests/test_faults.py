@@ -30,7 +30,7 @@ from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_sink_local.adapter import ADAPTER
 from gads_sink_local.errors import as_gads_error
 from gads_sink_local.sink import LocalSink
-from gads_sink_local.writer import PARTIAL_NAME
+from gads_sink_local.writer import PARTIAL_FOLDER
 
 KEY = sample_key()
 RUN = sample_run()
@@ -233,13 +233,12 @@ def test_what_a_dead_writer_leaves_is_known_by_its_name(tmp_path: Path) -> None:
     sink = LocalSink(tmp_path)
     writer = sink.open_writer(KEY, RUN)
     writer.write(bytes(300_000))
-    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(left) == 1
-    assert PARTIAL_NAME.fullmatch(left[0])
+    (left,) = [path.parent for path in tmp_path.rglob("*") if path.is_file()]
+    assert PARTIAL_FOLDER.fullmatch(left.name)
     seal(sink, KEY, RUN)
-    assert sorted(path.name for path in (tmp_path / PREFIX).iterdir())[0] == left[0]
+    assert {path.name for path in left.parent.iterdir()} == {left.name, f"run_id={RUN}"}
     writer.abort()
-    assert len(list((tmp_path / PREFIX).iterdir())) == 2
+    assert [path.name for path in left.parent.iterdir()] == [f"run_id={RUN}"]
 
 
 def test_small_writers_hold_no_descriptor(tmp_path: Path) -> None:
@@ -272,13 +271,13 @@ def test_a_writer_giving_up_does_not_take_the_folder_from_another(tmp_path: Path
 
 
 def test_a_folder_that_is_removed_at_once_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another writer of the same run may give up between two steps of this one."""
+    """The last run of the day may be removed between two steps of this one."""
     make = os.mkdir
     taken: list[str] = []
 
     def made_and_taken(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         make(path, mode, dir_fd=dir_fd)
-        if path.startswith("run_id=") and not taken:
+        if path.startswith("logical_date=") and not taken:
             os.rmdir(path, dir_fd=dir_fd)
             taken.append(path)
 

@@ -41,6 +41,8 @@ def test_leftovers_are_taken_by_age_and_nothing_else_is(tmp_path: Path) -> None:
         seal(sink, sample_key(number), sample_run(), [b"sealed"])
     planted(tmp_path, f"{whole}/{ORPHAN}", f"{damaged}/metadata.json", f"{damaged}/{ORPHAN}", f"{dead}/{ORPHAN}")
     planted(tmp_path, f"{dead}/.payload-{NONCE}.partial", f"{dead}/.metadata-{NONCE}.partial", f".check-{NONCE}/file")
+    half, most = (f"{dead.rpartition('/')[0]}/.run-{nonce}" for nonce in (NONCE, NONCE[::-1]))
+    planted(tmp_path, f"{half}.partial/{ORPHAN}", f"{half}.partial/metadata.json", f"{most}.swept/{ORPHAN}")
     planted(tmp_path, "README", f"{whole}/notes.txt", f"elsewhere/{ORPHAN}", f"{whole}/deeper/{ORPHAN}")
     before = files(tmp_path)
     expected = {
@@ -49,13 +51,15 @@ def test_leftovers_are_taken_by_age_and_nothing_else_is(tmp_path: Path) -> None:
         (f"{dead}/{ORPHAN}", LeftoverKind.ORPHAN),
         (f"{dead}/.payload-{NONCE}.partial", LeftoverKind.UNFINISHED),
         (f"{dead}/.metadata-{NONCE}.partial", LeftoverKind.UNFINISHED),
+        (f"{half}.partial", LeftoverKind.UNFINISHED),
+        (f"{most}.swept", LeftoverKind.UNFINISHED),
     }
 
     assert swept(tmp_path, timedelta(hours=35), dry_run=False) == []
     assert {(left.path, left.kind) for left in swept(tmp_path, LATER, dry_run=True)} == expected
     assert files(tmp_path) == before
     assert {(left.path, left.kind) for left in swept(tmp_path, LATER, dry_run=False)} == expected
-    assert files(tmp_path) == before - {path for path, _ in expected} - {f".check-{NONCE}/file"}
+    assert files(tmp_path) == {path for path in before if not path.startswith(tuple(gone for gone, _ in expected))}
     assert not (tmp_path / dead).exists()
     assert stored_payload(sink, sample_key(0), sample_run()) == b"sealed"
     assert swept(tmp_path, LATER, dry_run=False) == []

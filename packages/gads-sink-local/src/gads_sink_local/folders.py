@@ -156,44 +156,35 @@ def make_root(root: Path) -> list[Path]:
 
 
 class FolderMaker:
-    """Makes partitions' folders below `root`, and remembers which are known to be durable.
+    """Makes the folders below `root` that many partitions share, and remembers which are known to be durable.
 
     An existing folder need not be durable: another process may have made it and not yet synced its parent. So the
-    first use in this process syncs, and later ones do not. The memory covers the folders that many partitions share
-    (`shared` levels below the root); those of one partition alone are synced when it is sealed.
+    first use in this process syncs, and later ones do not.
     """
 
-    def __init__(self, root: Path, shared: int) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
-        self._shared = shared
         self._durable: set[str] = set()
 
-    @contextmanager
-    def made(self, segments: Sequence[str]) -> Iterator[list[int]]:
-        """Descriptors as of `trail`, of folders that are made where they are missing; raises `OSError`."""
-        folders = [self._open_root()]
-        try:
-            for depth, segment in enumerate(segments):
-                if depth < self._shared:
-                    folder = self._shared_folder(folders[-1], segments[: depth + 1])
-                else:
-                    # Most often it is missing: the folders of one partition are made by its writer.
-                    _make(segment, folders[-1])
-                    folder = os.open(segment, BELOW, dir_fd=folders[-1])
-                folders.append(folder)
-            yield folders
-        finally:
-            for folder in folders:
+    def open(self, segments: Sequence[str]) -> int:
+        """A descriptor of the last folder on the way down, to be closed; all are made where they are missing."""
+        folder = self._open_root()
+        for depth in range(len(segments)):
+            try:
+                below = self._opened(folder, segments[: depth + 1])
+            finally:
                 os.close(folder)
+            folder = below
+        return folder
 
-    def _shared_folder(self, parent: int, segments: Sequence[str]) -> int:
+    def _opened(self, parent: int, segments: Sequence[str]) -> int:
         """Open the last of `segments`, which lies in `parent`; made if it is missing, and durable."""
         name, path = segments[-1], "/".join(segments)
         made = False
         try:
             folder = os.open(name, BELOW, dir_fd=parent)
         except FileNotFoundError:
-            made = _make(name, parent)
+            made = make(name, parent)
             folder = os.open(name, BELOW, dir_fd=parent)
         if made or path not in self._durable:
             try:
@@ -216,7 +207,8 @@ class FolderMaker:
         return os.open(self._root, _ROOT)
 
 
-def _make(name: str, parent: int) -> bool:
+def make(name: str, parent: int) -> bool:
+    """Make a folder unless it is there; whether it was made."""
     try:
         os.mkdir(name, dir_fd=parent)
     except FileExistsError:

@@ -2,12 +2,13 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gads_domain.errors import AlreadySealedError, StorageError
+from gads_domain.errors import AlreadySealedError, ConfigurationError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix
 from gads_domain.metadata import PartitionFacts
 from gads_domain.partition_key import PartitionKey
@@ -18,9 +19,7 @@ from gads_sink_local.folders import FolderMaker, has_file, make_root, sync_folde
 from gads_sink_local.reader import LocalReader
 from gads_sink_local.removal import remove_run
 from gads_sink_local.sweep import sweep
-from gads_sink_local.writer import LocalPartitionWriter, Outcome, finalize_together, no_hard_links
-
-_SHARED_FOLDERS = 3  # source, customer, report: many partitions lie below each
+from gads_sink_local.writer import LocalPartitionWriter, Outcome, finalize_together
 
 
 class LocalSink(LocalReader):
@@ -28,7 +27,7 @@ class LocalSink(LocalReader):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._maker = FolderMaker(root, _SHARED_FOLDERS)
+        self._maker = FolderMaker(root)
 
     def open_writer(self, key: PartitionKey, run_id: RunId) -> LocalPartitionWriter:
         """Begin a payload; raises `AlreadySealedError` or `StorageError`."""
@@ -71,22 +70,34 @@ class LocalSink(LocalReader):
         return [remove_run(self._root, key, run_id) for key, run_id in partitions]
 
     def _probe(self, folder: Path) -> None:
-        file = folder / "file"
-        link = folder / "link"
-        folder.mkdir()
+        full, other = folder / "full", folder / "other"
         try:
-            with file.open("wb") as stream:
+            for made in (folder, full, other):
+                made.mkdir()
+            with (full / "file").open("wb") as stream:
                 stream.write(b"\0" * 4096)
                 stream.flush()
                 os.fsync(stream.fileno())
-            _probe_link(file, link, self._root)
+            self._probe_link(full / "file", other / "link")
             sync_folder(folder)
-        finally:
-            for path in (link, file):
-                with suppress(OSError):
-                    path.unlink()
             with suppress(OSError):
-                folder.rmdir()
+                other.rename(full)
+                raise self._no_posix("a folder takes the place of one that is not empty")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _probe_link(self, file: Path, link: Path) -> None:
+        """What has no hard links is most often no file system underneath, and renames a folder file by file."""
+        try:
+            link.hardlink_to(file)
+        except OSError as error:
+            raise self._no_posix("it has no hard links") from error
+
+    def _no_posix(self, finding: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the file system of {self._root} cannot keep partitions: {finding}",
+            hint="point storage.sink at a POSIX file system",
+        )
 
 
 def _finalize_wrapped(writer: PartitionWriter, facts: PartitionFacts) -> Outcome:
@@ -94,15 +105,3 @@ def _finalize_wrapped(writer: PartitionWriter, facts: PartitionFacts) -> Outcome
         return writer.finalize(facts)
     except Exception as error:
         return error
-
-
-def _probe_link(file: Path, link: Path, root: Path) -> None:
-    try:
-        link.hardlink_to(file)
-    except OSError as error:
-        raise no_hard_links(root) from error
-    try:
-        link.hardlink_to(file)
-    except FileExistsError:
-        return
-    raise no_hard_links(root)

@@ -1,7 +1,8 @@
-"""Removes what killed writers leave: hidden partial files, payloads that no seal names, folders of a check."""
+"""Removes what killed writers leave: hidden folders and files, payloads that no seal names, folders of a check."""
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,8 +15,11 @@ from gads_domain.metadata import PAYLOAD_NAME
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.ports.sink import Leftover, LeftoverKind, require_sweep_age
 from gads_sink_local.errors import reported
-from gads_sink_local.folders import READ, trail, walk
-from gads_sink_local.writer import PARTIAL_NAME
+from gads_sink_local.folders import READ, found_in, trail, walk
+from gads_sink_local.writer import PARTIAL_FOLDER
+
+PARTIAL_NAME = re.compile(r"\.(payload|metadata)-[0-9a-f]{16}\.partial")
+"""The files in a run's folder that writers of earlier versions left."""
 
 PROBE_NAME = re.compile(r"\.check-[0-9a-f]{16}")
 
@@ -35,8 +39,10 @@ def _sweep(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover]
         if not root.is_dir():
             return
         yield from _probes(root, before, dry_run=dry_run)
-        for segments in walk(root, [], DEPTH):
-            yield from _partition(root, segments, before, dry_run=dry_run)
+        for day in walk(root, [], DEPTH - 1):
+            yield from _unfinished(root, day, before, dry_run=dry_run)
+            for segments in walk(root, day, DEPTH):
+                yield from _partition(root, segments, before, dry_run=dry_run)
 
 
 def _probes(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover]:
@@ -47,10 +53,26 @@ def _probes(root: Path, before: datetime, *, dry_run: bool) -> Iterator[Leftover
         if since >= before:
             continue
         if not dry_run:
-            for inside in ("link", "file"):
-                (root / name / inside).unlink(missing_ok=True)
-            (root / name).rmdir()
+            shutil.rmtree(root / name)
         yield Leftover(name, LeftoverKind.PROBE, since, None)
+
+
+def _unfinished(root: Path, segments: list[str], before: datetime, *, dry_run: bool) -> Iterator[Leftover]:
+    """The folders that writers were filling when they were killed."""
+    day = root.joinpath(*segments)
+    names = found_in(root, segments, lambda folder: sorted(filter(PARTIAL_FOLDER.fullmatch, os.listdir(folder))), ())  # noqa: PTH208
+    for name in names:
+        with suppress(FileNotFoundError):
+            found = [_age_and_size((day / name).lstat()), *(_age_and_size(p.lstat()) for p in (day / name).iterdir())]
+            since = max(age for age, _ in found)
+            if since >= before:
+                continue
+            if not dry_run:
+                # By another name first: its writer, should it live, then cannot seal what is half removed.
+                swept = day / f"{name.rpartition('.')[0]}.swept"
+                (day / name).rename(swept)
+                shutil.rmtree(swept)
+            yield Leftover("/".join([*segments, name]), LeftoverKind.UNFINISHED, since, sum(n for _, n in found[1:]))
 
 
 def _partition(root: Path, segments: list[str], before: datetime, *, dry_run: bool) -> Iterator[Leftover]:

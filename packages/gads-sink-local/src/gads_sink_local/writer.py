@@ -1,34 +1,37 @@
-"""Writes partitions and seals them: bytes under hidden names, then the payload's name, then the seal."""
+"""Writes partitions and seals them: a folder is filled under a hidden name, and gets its name when it is durable."""
 
+import errno
 import hashlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-from gads_domain.errors import AlreadySealedError, ConfigurationError, StorageError
+from gads_domain.errors import AlreadySealedError, StorageError
 from gads_domain.layout import METADATA_NAME, partition_prefix, payload_name
 from gads_domain.metadata import PartitionFacts, PartitionMetadata
 from gads_domain.metadata_codec import encode_metadata
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_sink_local.errors import as_gads_error, reported
-from gads_sink_local.folders import FolderMaker, trail
+from gads_sink_local.folders import BELOW, FolderMaker, make, open_folder
 
-PARTIAL_NAME = re.compile(r"\.(payload|metadata)-[0-9a-f]{16}\.partial")
-"""The names in a partition's folder that a writer uses while it works, and leaves if it is killed."""
+PARTIAL_FOLDER = re.compile(r"\.run-[0-9a-f]{16}\.(partial|swept)")
+"""The folders beside the runs of a day that a writer fills, and leaves if it is killed."""
 
 TOGETHER = 16
-"""Partitions that go through the steps of sealing together; each of them holds eight descriptors meanwhile."""
+"""Partitions that go through the steps of sealing together; each of them holds three descriptors meanwhile."""
 
 Outcome = PartitionMetadata | Exception
 """The metadata as sealed, or what sealing that partition alone would have raised."""
 
 _BUFFER_BYTES = 256 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE_SYNCED = _CREATE | os.O_SYNC
 _MAKE_TRIES = 16
 
 
@@ -45,20 +48,19 @@ class LocalPartitionWriter:
         self._maker = maker
         self._key = key
         self._run_id = run_id
-        self._segments = partition_prefix(key, run_id).split("/")
+        *shared, self._day_name, self._run_name = partition_prefix(key, run_id).split("/")
+        self.shared = tuple(shared)
         self._payload = payload_name(nonce)
-        self._partial_payload = f".payload-{nonce}.partial"
-        self._partial_seal = f".metadata-{nonce}.partial"
+        self._hidden_name = f".run-{nonce}.partial"
         self._buffer = bytearray()
         self._file: int | None = None
-        self._seal_file: int | None = None
         self._way = ExitStack()
-        self._folders: Sequence[int] = ()
+        self._day = self._folder = -1
         self._metadata: PartitionMetadata | None = None
+        self._seal = b""
         self._sha256 = hashlib.sha256()
         self._size = 0
         self._touched = False
-        self._linking = False
         self._ended = False
 
     def __enter__(self) -> Self:
@@ -94,86 +96,86 @@ class LocalPartitionWriter:
         return outcome
 
     def abort(self) -> None:
-        """Give up; what cannot be removed stays hidden, for a sweep to find by `PARTIAL_NAME`."""
+        """Give up; what cannot be removed stays hidden, for a sweep to find by `PARTIAL_FOLDER`."""
         if self._ended:
             return
         self._ended = True
         self._buffer = bytearray()
         with suppress(OSError):
             self._close()
-        with suppress(OSError):
-            self._way.close()
         if self._touched:
             with suppress(OSError):
                 self._remove()
 
-    def prepare(self, facts: PartitionFacts) -> None:
-        """The first step of sealing: all bytes are in their files, under hidden names."""
+    def prepare(self, facts: PartitionFacts, shared: "_SharedFolders") -> None:
+        """The first step of sealing: the payload is in its file, in a folder under a hidden name."""
         self._require_open()
         self._metadata = PartitionMetadata(
             self._key, self._run_id, facts, self._payload, self._size, self._sha256.hexdigest()
         )
-        seal = encode_metadata(self._metadata)
+        self._seal = encode_metadata(self._metadata)
         if self._file is None:
-            self._create()
+            self._create(shared.of(self))
         else:
-            self._folders = self._way.enter_context(trail(self._root, self._segments))
+            self._day = self._opened(self._day_name, shared.of(self))
+            self._folder = self._opened(self._hidden_name, self._day)
         self._write_out()
-        self._seal_file = os.open(self._partial_seal, _CREATE, 0o666, dir_fd=self._folders[-1])
-        _append(self._seal_file, memoryview(seal))
 
     def sync_files(self) -> None:
-        """The second step: all bytes are durable."""
+        """The second step: the payload is durable, then the seal beside it, and both have their names."""
         assert self._file is not None
-        assert self._seal_file is not None
         os.fsync(self._file)
-        os.fsync(self._seal_file)
-        self._close()
-
-    def name_payload(self) -> None:
-        """The third step: the payload has its name."""
-        run = self._folders[-1]
-        os.rename(self._partial_payload, self._payload, src_dir_fd=run, dst_dir_fd=run)
-
-    def sync_folders(self, synced: set[str]) -> None:
-        """The fourth step: the folders down to the files are durable.
-
-        `synced` has the shared folders that were synced since all partitions of the group have made theirs.
-        """
-        report, day, run = self._folders[-3:]
-        os.fsync(run)
-        os.fsync(day)
-        shared = "/".join(self._segments[:-2])
-        if shared not in synced:
-            os.fsync(report)
-            synced.add(shared)
-
-    def link(self) -> None:
-        """The fifth step: the seal has its name."""
-        run = self._folders[-1]
-        self._linking = True
+        seal = os.open(METADATA_NAME, _CREATE_SYNCED, 0o666, dir_fd=self._folder)
         try:
-            os.link(self._partial_seal, METADATA_NAME, src_dir_fd=run, dst_dir_fd=run)
-        except FileExistsError:
-            # A network file system may make the link and lose the answer; then the seal there is ours.
-            if not self._is_ours(run):
-                raise AlreadySealedError(f"{self._key} of run {self._run_id} is sealed") from None
-        except (PermissionError, NotImplementedError) as error:
-            raise no_hard_links(self._root) from error
+            _append(seal, memoryview(self._seal))
+        finally:
+            os.close(seal)
+        os.fsync(self._folder)
 
-    def sync_link(self) -> None:
-        """The sixth step: the seal is durable."""
-        os.fsync(self._folders[-1])
+    def give_name(self) -> None:
+        """The third step, which seals: the folder has its name. It has a whole partition or does not exist."""
+        try:
+            os.rename(self._hidden_name, self._run_name, src_dir_fd=self._day, dst_dir_fd=self._day)
+        except OSError as error:
+            # A network file system may rename and lose the answer; then the folder there is ours.
+            if self._has_name():
+                return
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            self._move_in()
+
+    def _move_in(self) -> None:
+        """Seal in a run's folder that has foreign files: first the payload, then the seal, by one exclusive step."""
+        hidden, run = self._folder, self._opened(self._run_name, self._day)
+        try:
+            if not _is_file(METADATA_NAME, run):
+                os.rename(self._payload, self._payload, src_dir_fd=hidden, dst_dir_fd=run)
+                os.fsync(run)
+            os.link(METADATA_NAME, METADATA_NAME, src_dir_fd=hidden, dst_dir_fd=run)
+        except FileExistsError:
+            if not self._is_ours(run):
+                with suppress(FileNotFoundError):
+                    os.unlink(self._payload, dir_fd=run)
+                raise AlreadySealedError(f"{self._key} of run {self._run_id} is sealed") from None
+        os.fsync(run)
+        with suppress(OSError):
+            self._remove()
+
+    def sync_name(self, shared: "_SharedFolders") -> None:
+        """The fourth step: the name is durable, and the way to it."""
+        os.fsync(self._day)
+        shared.sync(self)
 
     def end(self) -> PartitionMetadata:
-        """The last step: nothing hidden is left; returns the metadata as sealed."""
+        """Return the metadata as sealed."""
         assert self._metadata is not None
         self._ended = True
-        # The partition is sealed whether or not this name can be removed; a sweep finds it.
-        with suppress(OSError):
-            os.unlink(self._partial_seal, dir_fd=self._folders[-1])
-        self._way.close()
+        self._close()
         return self._metadata
+
+    def open_shared(self) -> int:
+        """A descriptor of the folder of the day's report, durable, to be closed."""
+        return self._maker.open(self.shared)
 
     @property
     def doing(self) -> str:
@@ -184,10 +186,20 @@ class LocalPartitionWriter:
         if self._ended:
             raise StorageError(f"{self.doing}: the writer has ended", hint="open a new one")
 
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            self._way.callback(os.close, file)
+        self._way.close()
+
     def _spill(self) -> None:
         if self._file is None:
-            self._create()
-            self._way.close()
+            shared = self.open_shared()
+            try:
+                self._create(shared)
+            finally:
+                os.close(shared)
+            self._way.close()  # while the rest is written, the payload alone stays open
         self._write_out()
 
     def _write_out(self) -> None:
@@ -195,46 +207,73 @@ class LocalPartitionWriter:
         _append(self._file, memoryview(self._buffer))
         self._buffer = bytearray()
 
-    def _create(self) -> None:
-        """Create the payload's file, and the folders down to it, which stay open."""
+    def _create(self, shared: int) -> None:
+        """Create the payload's file in a folder of its own; folders and file stay open."""
         self._touched = True
         for tries_left in reversed(range(_MAKE_TRIES)):
             try:
-                self._folders = self._way.enter_context(self._maker.made(self._segments))
-                self._file = os.open(self._partial_payload, _CREATE, 0o666, dir_fd=self._folders[-1])
+                make(self._day_name, shared)
+                self._day = self._opened(self._day_name, shared)
+                os.mkdir(self._hidden_name, dir_fd=self._day)
             except FileNotFoundError:
-                # Another writer of this run gave up and removed the folder while it was still empty.
+                # The day was empty and has just been removed, after its last run.
                 self._way.close()
                 if not tries_left:
                     raise
             else:
-                return
+                break
+        self._folder = self._opened(self._hidden_name, self._day)
+        self._file = os.open(self._payload, _CREATE, 0o666, dir_fd=self._folder)
 
-    def _close(self) -> None:
-        files, self._file, self._seal_file = (self._file, self._seal_file), None, None
-        for file in files:
-            if file is not None:
-                os.close(file)
+    def _opened(self, name: str, parent: int) -> int:
+        """A descriptor of the folder `name`, closed with the others."""
+        descriptor = os.open(name, BELOW, dir_fd=parent)
+        self._way.callback(os.close, descriptor)
+        return descriptor
+
+    def _has_name(self) -> bool:
+        with suppress(OSError):
+            named = os.stat(self._run_name, dir_fd=self._day, follow_symlinks=False)
+            return os.path.samestat(named, os.fstat(self._folder))
+        return False
 
     def _is_ours(self, run: int) -> bool:
-        try:
-            mine = os.stat(self._partial_seal, dir_fd=run, follow_symlinks=False)
-            theirs = os.stat(METADATA_NAME, dir_fd=run, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(mine, theirs)
+        ours = os.stat(METADATA_NAME, dir_fd=self._folder, follow_symlinks=False)
+        return os.path.samestat(ours, os.stat(METADATA_NAME, dir_fd=run, follow_symlinks=False))
 
     def _remove(self) -> None:
-        with trail(self._root, self._segments) as folders:
-            day, run = folders[-2:]
-            names = [self._partial_payload, self._payload, self._partial_seal]
-            # An interrupt can fall between the link and here; a payload that our own seal names must stay.
-            if self._linking and self._is_ours(run):
-                names.remove(self._payload)
-            for name in names:
+        """Remove what has no name yet; what has one is sealed."""
+        day = open_folder(self._root, [*self.shared, self._day_name])
+        try:
+            for name in (self._payload, METADATA_NAME):
                 with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=run)
-            os.rmdir(self._segments[-1], dir_fd=day)
+                    os.unlink(f"{self._hidden_name}/{name}", dir_fd=day)
+            os.rmdir(self._hidden_name, dir_fd=day)
+        finally:
+            os.close(day)
+
+
+class _SharedFolders:
+    """The folders that the days of a group lie in, each opened once and synced once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[tuple[str, ...], int] = {}
+        self._synced: set[tuple[str, ...]] = set()
+
+    def of(self, writer: LocalPartitionWriter) -> int:
+        if writer.shared not in self._folders:
+            self._folders[writer.shared] = writer.open_shared()
+        return self._folders[writer.shared]
+
+    def sync(self, writer: LocalPartitionWriter) -> None:
+        """Make the days' own names durable; all partitions of the group have made theirs by now."""
+        if writer.shared not in self._synced:
+            os.fsync(self.of(writer))
+            self._synced.add(writer.shared)
+
+    def close(self) -> None:
+        for folder in self._folders.values():
+            os.close(folder)
 
 
 def finalize_together(writers: Sequence[tuple[LocalPartitionWriter, PartitionFacts]]) -> list[Outcome]:
@@ -251,15 +290,13 @@ def finalize_together(writers: Sequence[tuple[LocalPartitionWriter, PartitionFac
 
 
 def _finalized(group: Sequence[tuple[LocalPartitionWriter, PartitionFacts]]) -> list[Outcome]:
-    synced: set[str] = set()
+    shared = _SharedFolders()
     steps: tuple[Callable[[LocalPartitionWriter, PartitionFacts], object], ...] = (
-        lambda writer, facts: writer.prepare(facts),
+        lambda writer, facts: writer.prepare(facts, shared),
+        # Payload, seal and their names are durable before the folder has its name: no part of it is ever seen.
         lambda writer, _: writer.sync_files(),
-        lambda writer, _: writer.name_payload(),
-        # The payload and the way to it are durable before the seal appears: a seal never outlives its payload.
-        lambda writer, _: writer.sync_folders(synced),
-        lambda writer, _: writer.link(),
-        lambda writer, _: writer.sync_link(),
+        lambda writer, _: writer.give_name(),
+        lambda writer, _: writer.sync_name(shared),
     )
     failed: dict[int, Exception] = {}
     try:
@@ -276,6 +313,8 @@ def _finalized(group: Sequence[tuple[LocalPartitionWriter, PartitionFacts]]) -> 
         for writer, _ in group:
             writer.abort()
         raise
+    finally:
+        shared.close()
 
 
 def _failure(error: Exception, writer: LocalPartitionWriter) -> Exception:
@@ -286,14 +325,13 @@ def _failure(error: Exception, writer: LocalPartitionWriter) -> Exception:
     return found
 
 
+def _is_file(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def _append(file: int, data: memoryview) -> None:
     while data:
         data = data[os.write(file, data) :]
-
-
-def no_hard_links(root: Path) -> ConfigurationError:
-    """The error of a file system that cannot make the one step that seals."""
-    return ConfigurationError(
-        f"the file system of {root} has no hard links, and a partition cannot be sealed without",
-        hint="point storage.sink at a POSIX file system",
-    )
