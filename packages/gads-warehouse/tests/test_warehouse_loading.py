@@ -21,7 +21,7 @@ from gads_testing.local_deployment import (
     run_of,
 )
 from gads_testing.warehouse_deployment import CONTRACT, WIDER, WarehouseDeployment
-from gads_warehouse import verify
+from gads_warehouse import WarehouseLoader, verify
 from gads_warehouse_duckdb.warehouse import DuckDbWarehouse
 
 
@@ -286,3 +286,26 @@ def test_a_step_ends_at_a_move_of_the_log(loaded: WarehouseDeployment, monkeypat
     assert report.steps == len(positions) > 2
     assert positions == sorted(positions)
     loaded.require_equal()
+
+
+def test_an_erased_account_is_in_no_table(loaded: WarehouseDeployment) -> None:
+    """W47: the feed removes its rows, and a step at the end of the log what the tables beside them have of it."""
+    loaded.list_accounts(1, 2)
+    loaded.make_authoritative(key_of(2, 0), 3, rows=5)
+    loaded.load()
+    before = loaded.warehouse.account_rows("2")
+    assert {"gads.pointers", "gads.load_records", "gads.accounts"} < before.keys()
+    loaded.erase(1)
+    for _ in range(2):
+        with loaded.consumer() as consumer:
+            WarehouseLoader(consumer, loaded.warehouse).erase("1")
+        assert loaded.warehouse.account_rows("1") == {}
+        assert loaded.warehouse.account_rows("2") == before
+        loaded.require_equal()
+        with loaded.consumer() as consumer:
+            assert verify(consumer, loaded.warehouse)
+        assert not loaded.load().changed
+    absent = DuckDbWarehouse(loaded.base / "absent.duckdb")
+    with loaded.consumer() as consumer:
+        WarehouseLoader(consumer, absent).erase("1")
+    assert not absent.path.exists()

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from gads_consumer.changes import ChangeKind
 from gads_consumer.consumer import Consumer
 from gads_consumer.errors import (
+    AccountErasedError,
     IncompleteError,
     PastUnknownError,
 )
@@ -29,6 +30,43 @@ from gads_testing.local_deployment import (
 )
 
 # Changes
+
+
+def test_c42_an_erased_account_is_in_no_answer_but_the_feed(
+    deployment: LocalDeployment, consumer: Consumer, tmp_path: Path
+) -> None:
+    deployment.list_accounts(1, 2)
+    write_history(deployment)
+    cursors = [change.cursor for change in consumer.changes()]
+    position = consumer.snapshot("campaign").position
+    mine = {one.key: one for one in consumer.snapshot("campaign").partitions}
+    consumer.snapshot("campaign").save(tmp_path / "both.json")
+    consumer.snapshot("campaign", customers="2").save(tmp_path / "other.json")
+    deployment.erase(1)
+    for as_of in (None, position, cursors[0]):
+        left = {one.key.customer_id for one in consumer.snapshot("campaign", as_of=as_of).partitions}
+        assert left <= {"2"}
+    for named in (
+        partial(consumer.snapshot, "campaign", customers="1"),
+        partial(consumer.snapshot, "campaign", customers=["2", "1"], as_of=position),
+        partial(consumer.gaps, "campaign", customers="1"),
+        partial(consumer.ready, "campaign", customers="1", day=day(0)),
+        partial(consumer.watermark, "campaign", customers="1"),
+        partial(consumer.load, tmp_path / "both.json"),
+    ):
+        with pytest.raises(AccountErasedError, match="account 1 was erased") as error:
+            named()
+        assert (error.value.code, error.value.erased_at is None) == ("account_erased", False)
+    assert consumer.load(tmp_path / "other.json").to_table().num_rows == 3
+    assert {gap.key.customer_id for gap in consumer.gaps("campaign", since=day(0), until=day(1))} == {"2"}
+    changes = list(consumer.changes(after=cursors[-1]))
+    assert {(one.kind, one.key.customer_id) for one in changes} == {(ChangeKind.REMOVED, "1")}
+    now = {one.key: one for one in consumer.snapshot("campaign").partitions}
+    assert apply_changes(changes, mine) == apply_changes(list(consumer.changes()), {}) == now
+    for cursor in cursors:
+        rest = consumer.changes(after=cursor)
+        assert [one for one in rest if one.kind is not ChangeKind.REMOVED and one.key.customer_id == "1"] == []
+        assert rest.cursor == changes[-1].cursor
 
 
 def test_c19_the_feed_holds_every_change_of_authority(deployment: LocalDeployment, consumer: Consumer) -> None:

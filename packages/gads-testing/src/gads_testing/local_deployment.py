@@ -21,6 +21,7 @@ from gads_domain.layout import partition_prefix
 from gads_domain.metadata import ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
 from gads_domain.metadata_codec import decode_metadata
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.sink import PrunableSink
 from gads_domain.ports.validation import PartitionValidation, UnsealedRun
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct
@@ -142,6 +143,17 @@ class LocalDeployment:
             (validation,) = self.validate(key)
         assert validation.after.current_run_id == run_of(run), validation.after.last_error
         return run_of(run)
+
+    def erase(self, customer: int = 1) -> None:
+        """Erase an account from ledger and sink."""
+        act = OperatorAct(self.clock.now(), "tests", "accounts erase", "the client left")
+        account = (GOOGLE_ADS, str(customer))
+        self.control_plane.order_erasure(*account, act)
+        while self.control_plane.erase(*account, self.clock.now(), 2).cleared_at is None:
+            pass
+        assert isinstance(self.sink, PrunableSink)
+        self.sink.remove(list(self.sink.sealed(source=GOOGLE_ADS, customer_id=str(customer))))
+        self.control_plane.end_erasure(*account, self.clock.now())
 
     def make_days_authoritative(self, days: Iterable[int], run: int = 1, customer: int = 1, rows: int = 3) -> None:
         for day in days:
