@@ -7,7 +7,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -24,6 +24,18 @@ from gads_state_sqlite.schema import COMPACT_VERSION, MIGRATIONS, version_of
 SAMPLE = Path(__file__).with_name("ledger_v8")
 PRINTED: dict[str, Any] = json.loads((SAMPLE / "printed.json").read_text(encoding="utf-8"))
 URL = "sqlite:state.db"
+
+
+class Done(Protocol):
+    code: int
+    out: str
+
+    @property
+    def json(self) -> Any: ...
+
+
+class Command(Protocol):
+    def __call__(self, *arguments: object, cwd: Path | None = None) -> Done: ...
 
 
 class Killed(BaseException):
@@ -141,3 +153,23 @@ def test_a_conversion_that_is_stopped_is_read_right_and_goes_on(
         assert everything(reader) == expected
     with ADAPTER.open_for_control_plane(URL, folder) as writer:
         assert everything(writer) == expected
+
+
+def test_compact_gives_back_what_the_conversion_left(gads_etl: Command, folder: Path, expected: dict[str, Any]) -> None:
+    (folder / "gads.toml").write_text(
+        '[storage]\nsink = "file:raw"\nstate = "sqlite:state.db"\n[[reports]]\nname = "campaign"\n', encoding="utf-8"
+    )
+    file = folder / "state.db"
+    before = file.read_bytes()
+    foreseen = gads_etl("state", "compact", "--dry-run", "--format", "json", cwd=folder)
+    assert (foreseen.code, file.read_bytes()) == (0, before)
+    assert foreseen.json["compacted"] is False
+    assert foreseen.json["bytes_before"] == len(before)
+    found = gads_etl("state", "compact", "--format", "json", cwd=folder)
+    assert (found.code, found.json["compacted"], found.json["bytes_before"]) == (0, True, len(before))
+    assert found.json["bytes_after"] == file.stat().st_size < len(before)
+    again = gads_etl("state", "compact", cwd=folder)
+    assert (again.code, again.out.splitlines()[0]) == (0, "0 bytes are given back")
+    with ADAPTER.open_reader(URL, folder) as reader:
+        assert everything(reader) == expected
+    assert [path.name for path in folder.iterdir() if path.name.startswith("state")] == ["state.db"]

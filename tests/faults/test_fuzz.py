@@ -65,6 +65,7 @@ COMMANDS = (
         "init --print",
         "run",
         "state leases",
+        "state compact",
         "emulator serve --data",
         "emulator serve --faults",
         "",

@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import gads_extractor
 from gads_domain.adapters import ledger_adapter, sink_adapter, warehouse_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
+from gads_domain.compaction import CompactableLedgerAdapter, Compaction
 from gads_domain.errors import ConfigurationError
 from gads_domain.run import RunContext
 from gads_domain.sink_presence import require_sink_of
@@ -57,6 +58,15 @@ def open_ledger_for_control_plane(configuration: Configuration) -> ControlPlaneL
     """The ledger with the control plane's authority."""
     url = configuration.storage.state
     return ledger_adapter(url).open_for_control_plane(url, configuration.base)
+
+
+def compact_ledger(configuration: Configuration, dry_run: bool, say: Callable[[str], None]) -> Compaction:
+    """Have the ledger's adapter compact it; raises `ConfigurationError` for one that cannot."""
+    url = configuration.storage.state
+    adapter = ledger_adapter(url)
+    if not isinstance(adapter, CompactableLedgerAdapter):
+        raise ConfigurationError(f"{url} cannot be compacted", hint="its adapter keeps no space that it does not use")
+    return adapter.compact(url, configuration.base, dry_run=dry_run, say=say)
 
 
 def open_sink(configuration: Configuration) -> RawSink:

@@ -21,6 +21,7 @@ from gads_pipeline.account_selection import select_accounts
 from gads_pipeline.composition import (
     actor_name,
     api_access,
+    compact_ledger,
     open_consumer,
     open_ledger_for_control_plane,
     open_ledger_reader,
@@ -36,6 +37,7 @@ from gads_pipeline.work_request import RunOptions, require_days, require_order
 
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
+    from gads_domain.compaction import Compaction
     from gads_domain.completeness import Completeness
     from gads_domain.control import Lease
     from gads_domain.erasure import Erasure
@@ -318,6 +320,14 @@ class Pipeline:
                 hint="its adapter leaves nothing behind, or cannot tell what is left",
             )
         return tuple(sink.sweep(older_than, dry_run=dry_run))
+
+    def compact_ledger(self, *, dry_run: bool = False, say: Callable[[str], None] = lambda _: None) -> Compaction:
+        """Convert what earlier versions wrote in the ledger, and give its unused space back to the disk.
+
+        `say` gets a line for people now and then. Whatever is stopped goes on with the next call. Raises
+        `ConfigurationError` for a ledger that cannot be compacted.
+        """
+        return compact_ledger(self.configuration, dry_run, say)
 
     def consumer(self) -> AbstractContextManager[Consumer]:
         """The read contract over authoritative partitions, open for a `with` statement."""

@@ -1,8 +1,11 @@
 """The entry point `sqlite` of `gads.ledgers`: `sqlite:path/to/ledger.db`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from gads_domain.compaction import Compaction
 from gads_domain.local_path import path_of
+from gads_state_sqlite.compaction import compact
 from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
 from gads_state_sqlite.read_only_file import ReadOnlyFile
@@ -34,6 +37,10 @@ class SqliteLedgerAdapter:
     def check(self, url: str, base: Path) -> None:
         """Make sure that the ledger could be written, or created if it is absent, and leave nothing behind."""
         require_writable(path_of(url, base), self._busy_seconds)
+
+    def compact(self, url: str, base: Path, *, dry_run: bool, say: Callable[[str], None]) -> Compaction:
+        """Convert what earlier versions wrote, and give unused space back; `say` gets a line now and then."""
+        return compact(path_of(url, base), self._busy_seconds, dry_run=dry_run, say=say)
 
 
 ADAPTER = SqliteLedgerAdapter()

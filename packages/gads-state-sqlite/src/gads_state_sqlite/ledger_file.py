@@ -10,7 +10,7 @@ from pathlib import Path
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.errors import LedgerError
 from gads_state_sqlite.errors import damaged, not_a_ledger, too_new, translate, unreadable
-from gads_state_sqlite.migration import migrate
+from gads_state_sqlite.migration import Progress, migrate
 from gads_state_sqlite.schema import APPLICATION_ID, MIGRATIONS, Migration, version_of
 
 BUSY_SECONDS = 30.0
@@ -33,9 +33,13 @@ def connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
 
 
 def open_for_writing(
-    path: Path, busy_seconds: float, authorizer: Authorizer, migrations: Sequence[Migration] = MIGRATIONS
+    path: Path,
+    busy_seconds: float,
+    authorizer: Authorizer,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    progress: Progress | None = None,
 ) -> sqlite3.Connection:
-    """Open the ledger, create it if it is absent, and bring its tables up to date.
+    """Open the ledger, create it if it is absent, and bring its tables up to date, which `progress` follows.
 
     Raises `LedgerError`, `UnsupportedContractError`, `HeldElsewhereError`.
     """
@@ -48,7 +52,7 @@ def open_for_writing(
             require_ledger(connection, path, len(migrations))
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            migrate(connection, migrations)
+            migrate(connection, migrations, progress)
             # The first use declares the function's table, which no writer has the right to do.
             connection.execute("SELECT value FROM json_each('[]')").fetchall()
             connection.set_authorizer(authorizer)

@@ -42,7 +42,7 @@ def migrate(
     """
     _apply(connection, migrations[: COMPACT_VERSION - 1])
     if len(migrations) >= COMPACT_VERSION:
-        _convert(connection, progress or _Reported())
+        _convert(connection, progress or Reported(logging.getLogger("gads_state_sqlite").warning))
         _apply(connection, migrations[:COMPACT_VERSION])
         _empty_former_tables(connection)
     _apply(connection, migrations)
@@ -128,18 +128,18 @@ def _convert_range(connection: sqlite3.Connection, progress: Progress) -> bool:
     return bool(is_open or until_sequence < last)
 
 
-class _Reported:
-    """Says how far the conversion is, on the logger, once it has taken a while."""
+class Reported:
+    """Says by `say` how far the conversion is, once it has taken a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._next = time.monotonic() + _SECONDS
 
     def __call__(self, converted: int, total: int) -> None:
+        """Say it if it is time."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS
-            logging.getLogger("gads_state_sqlite").warning(
-                "converting the ledger to smaller tables, once: %s of %s partitions", f"{converted:,}", f"{total:,}"
-            )
+            self._say(f"converting the ledger to smaller tables, once: {converted:,} of {total:,} partitions")
 
 
 def _microseconds(text: str | None) -> int | None:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from gads_domain.clock import iso_utc
-from gads_domain.errors import UsageError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
@@ -73,19 +72,12 @@ _ACTS = {
 def inspect(
     selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
-    status: Annotated[
-        list[str] | None,
-        typer.Option("--status", metavar="STATUS", help="pending, success or failed; may be repeated."),
-    ] = None,
+    status: Annotated[list[PartitionStatus] | None, typer.Option("--status", help="May be repeated.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many rows.")] = None,
     format_: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.TABLE,
 ) -> None:
     """List the ledger's rows; changes nothing on disk. A partition without a row is pending and not listed."""
-    for text in status or ():
-        if text not in list(PartitionStatus):
-            raise UsageError(f"{text!r} is not a status", hint="pending, success or failed")
-    statuses = tuple(map(PartitionStatus, status or ()))
-    rows = map(state_row, open_pipeline(config).states(**selection.given, statuses=statuses, limit=limit))
+    rows = map(state_row, open_pipeline(config).states(**selection.given, statuses=tuple(status or ()), limit=limit))
     if format_ is ListFormat.JSON:
         print_json(list(rows))
     elif format_ is ListFormat.CSV:
@@ -211,6 +203,19 @@ def leases(
     rows = [dict(zip(columns, value, strict=True)) for value in values]
     title = f"{'would be' if dry_run else 'is'} taken from its holder" if break_ else ""
     print_rows(format_, ["lease", "owner", "#number", "until"], rows, title, empty="no lease is held")
+
+
+@app.command("compact")
+def compact(
+    config: ConfigOption = DEFAULT_FILE, dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE
+) -> None:
+    """Convert what earlier versions wrote in the ledger, and give the space that it does not use back to the disk.
+
+    Stopped at any moment, it loses nothing; run it again. Other commands may read meanwhile; writers wait.
+    """
+    document = open_pipeline(config).compact_ledger(dry_run=dry_run, say=print_note).to_document()
+    title = f"{document['bytes_freed']:,} bytes {'would be' if dry_run else 'are'} given back"
+    print_rows(format_, ["#bytes_before", "#bytes_after"], [document], title, document=document)
 
 
 @app.command("gaps")
