@@ -136,8 +136,9 @@ def test_a_conversion_that_is_stopped_is_read_right_and_goes_on(
 ) -> None:
     monkeypatch.setattr(migration, "RANGE", 3)
 
-    def stop(converted: int, total: int) -> None:
+    def stop(converted: int, total: int | None) -> None:
         nonlocal transactions
+        assert total is not None
         assert converted <= total == len(PRINTED["states"])
         transactions -= 1
         if not transactions:

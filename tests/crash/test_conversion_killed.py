@@ -89,4 +89,4 @@ def test_a_conversion_that_is_killed_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 def test_a_hundred_conversions_that_are_killed_lose_nothing(tmp_path: Path) -> None:
-    _kill(tmp_path, 20_000, 100, random.Random())
+    _kill(tmp_path, 8_000, 100, random.Random())

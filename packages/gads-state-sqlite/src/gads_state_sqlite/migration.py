@@ -21,8 +21,8 @@ RANGE = 2_000
 
 _T = TypeVar("_T")
 
-Progress = Callable[[int, int], None]
-"""Called with the partitions that are converted, and with all of them."""
+Progress = Callable[[int, int | None], None]
+"""Called with the partitions that are converted and all of them; then with the former rows that are gone, and None."""
 
 _SQL = statements_of("gads_state_sqlite", "conversion.sql")
 _END = (b"", "", "", "")
@@ -42,33 +42,34 @@ def migrate(
     """
     _apply(connection, migrations[: COMPACT_VERSION - 1])
     if len(migrations) >= COMPACT_VERSION:
-        _convert(connection, progress or Reported(logging.getLogger("gads_state_sqlite").warning))
+        progress = progress or Reported(logging.getLogger("gads_state_sqlite").warning)
+        _convert(connection, progress)
         _apply(connection, migrations[:COMPACT_VERSION])
-        _empty_former_tables(connection)
+        _empty_former_tables(connection, progress)
     _apply(connection, migrations)
 
 
-def _empty_former_tables(connection: sqlite3.Connection) -> None:
+def _empty_former_tables(connection: sqlite3.Connection, progress: Progress) -> None:
     """Drop the tables whose rows were converted, a range of rows at a time; their pages are used again."""
     secure = int(connection.execute("PRAGMA secure_delete").fetchone()[0])
     connection.execute("PRAGMA secure_delete = OFF")  # overwriting what was copied would take several times as long
+    gone = 0
     for table, key in FORMER.items():
-        empty = partial(_empty, connection, table, key)
-        while has_table(connection, table) and _in_transaction(connection, empty):
-            pass
+        while has_table(connection, table) and _in_transaction(connection, partial(_empty, connection, table, key)):
+            gone += RANGE
+            progress(gone, None)
     connection.execute(f"PRAGMA secure_delete = {secure}")
 
 
 def _empty(connection: sqlite3.Connection, table: str, key: str) -> bool:
-    """Delete a range of the table's rows, or drop it without one; whether it may have more."""
+    """Delete a range of the table's rows, and the table with its last ones; whether it has more."""
     if not has_table(connection, table):
         return False  # another process has dropped it
-    rows = f"FROM {table} ORDER BY {key} LIMIT 1 OFFSET ?"
-    last = next((row for at in (RANGE, 0) for row in connection.execute(f"SELECT {key} {rows}", (at,))), None)
+    last = connection.execute(f"SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET ?", (RANGE,)).fetchone()
     if last is None:
         connection.execute(f"DROP TABLE {table}")
         return False
-    connection.execute(f"DELETE FROM {table} WHERE ({key}) <= ({', '.join('?' * len(last))})", last)
+    connection.execute(f"DELETE FROM {table} WHERE ({key}) < ({', '.join('?' * len(last))})", last)
     return True
 
 
@@ -135,11 +136,12 @@ class Reported:
         self._say = say
         self._next = time.monotonic() + _SECONDS
 
-    def __call__(self, converted: int, total: int) -> None:
+    def __call__(self, done: int, total: int | None) -> None:
         """Say it if it is time."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS
-            self._say(f"converting the ledger to smaller tables, once: {converted:,} of {total:,} partitions")
+            to_go = "former rows removed" if total is None else f"of {total:,} partitions"
+            self._say(f"converting the ledger to smaller tables, once: {done:,} {to_go}")
 
 
 def _microseconds(text: str | None) -> int | None:
