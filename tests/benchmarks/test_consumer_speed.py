@@ -23,6 +23,7 @@ from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.metadata import ColumnSpec, PartitionFacts, TableSchema
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.sink import RawSink
 from gads_domain.run import RunId
 from gads_payload.schema import arrow_schema
 from gads_payload.writer import PayloadWriter
@@ -81,18 +82,21 @@ def sealed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for number in range(partitions)
     ]
     for key in keys:
-        with sink.open_writer(key, RUN) as writer:
-            payload = PayloadWriter(writer, SCHEMA)
-            payload.write(_rows(key.logical_date, rows, dice))
-            payload.close()
-            writer.finalize(
-                PartitionFacts(RUN.started_at, "v26", "SELECT campaign.id FROM campaign", 1, SCHEMA, rows, (), "b", "0")
-            )
+        _seal(sink, key, RUN, rows, dice)
     with ledger_adapter(STATE).open_for_validator(STATE, base) as ledger:
         validator = RawPartitionValidator(sink, ledger, SystemClock())
         for start in range(0, partitions, 100):
             validator.validate(keys[start : start + 100])
     return request.param, base
+
+
+def _seal(sink: RawSink, key: PartitionKey, run_id: RunId, rows: int, dice: np.random.Generator) -> None:
+    with sink.open_writer(key, run_id) as writer:
+        payload = PayloadWriter(writer, SCHEMA)
+        payload.write(_rows(key.logical_date, rows, dice))
+        payload.close()
+        facts = PartitionFacts(RUN.started_at, "v26", "SELECT campaign.id FROM campaign", 1, SCHEMA, rows, (), "b", "0")
+        writer.finalize(facts)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -157,7 +161,8 @@ def large_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for account in range(ACCOUNTS)
         for report in REPORTS
     ]
-    later = RunId.compose(RUN.started_at + timedelta(days=1), b"abcd").value
+    later_run = RunId.compose(RUN.started_at + timedelta(days=1), b"abcd")
+    later = later_run.value
     moves: list[tuple[str | None, ...]] = [(*key, None, run, "pending") for key in keys]
     moves += [(*key, run, later, "success") for key in keys[::3]]
     with sqlite3.connect(base / "ledger.db") as connection:
@@ -176,6 +181,10 @@ def large_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     connection.close()
     ledger_adapter(STATE).open_for_validator(STATE, base).close()
+    # A consumer looks for one of the newest partitions, to see that the sink is the ledger's.
+    source, customer, report, day = keys[::3][-1]
+    newest = PartitionKey(source, customer, report, date.fromisoformat(day))
+    _seal(sink_adapter(SINK).open_sink(SINK, base), newest, later_run, 1, np.random.default_rng(1))
     return base
 
 
