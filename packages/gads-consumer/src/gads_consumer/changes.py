@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from gads_consumer.cursor import Cursor
 from gads_consumer.snapshot import Snapshot
-from gads_domain.clock import iso_utc
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.documents import members_of
 from gads_domain.errors import LedgerError
-from gads_domain.partition_key import Keyed, PartitionKey
+from gads_domain.partition_key import KEY_MEMBERS, Keyed, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.run import RunId
 from gads_domain.state import AuthorityChange, StateFilter
@@ -44,22 +44,11 @@ class Change(Keyed):
 
     def to_record(self) -> dict[str, str | int | None]:
         """The change as a flat document, as change.schema.json has it."""
-        now = self.partition
+        names, now = ("run_id", "record_count", "schema_version", "seal_sha256"), self.partition
         return {
             "change_version": "2.0",
-            "cursor": self.cursor,
-            "position": self.position,
-            "at": iso_utc(self.at),
-            "kind": self.kind.value,
-            "source": self.key.source,
-            "customer_id": self.key.customer_id,
-            "report": self.key.report,
-            "logical_date": self.key.logical_date.isoformat(),
-            "run_id": None if now is None else now.run_id.value,
-            "previous_run_id": None if self.previous_run_id is None else self.previous_run_id.value,
-            "record_count": None if now is None else now.record_count,
-            "schema_version": None if now is None else now.schema_version,
-            "seal_sha256": None if now is None else now.seal_sha256,
+            **members_of(self, ("cursor", "position", "at", "kind", *KEY_MEMBERS, "previous_run_id")),
+            **(dict.fromkeys(names) if now is None else members_of(now, names)),
         }
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from gads_consumer.atomic_file import storage_error
 from gads_consumer.errors import NewerContractError, PartitionAlteredError, PartitionGoneError
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.documents import members_of
 from gads_domain.errors import ConfigurationError, DamagedPartitionError, NotSealedError, UnsupportedContractError
 from gads_domain.metadata import PartitionMetadata, TableSchema
 from gads_domain.metadata_codec import decode_known_seal
@@ -95,16 +96,8 @@ class PayloadFile:
 
     def to_record(self) -> dict[str, Any]:
         """The file as JSON."""
-        one = self.partition
-        return {
-            "path": self.path,
-            "customer_id": one.customer_id,
-            "logical_date": one.logical_date.isoformat(),
-            "run_id": one.run_id.value,
-            "record_count": one.record_count,
-            "schema_version": one.schema_version,
-            "bytes": self.size,
-        }
+        names = ("customer_id", "logical_date", "run_id", "record_count", "schema_version")
+        return {"path": self.path, **members_of(self.partition, names), "bytes": self.size}
 
 
 class PayloadReader:

@@ -3,6 +3,7 @@
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from gads_domain.errors import ClockSkewError, InvalidValueError
@@ -81,7 +82,13 @@ def iso_utc(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise InvalidValueError(f"{moment.isoformat()} is a time without a zone")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return _utc_text(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=4096)
+def _utc_text(moment: datetime) -> str:
+    """Remembered: rows and events that come together share their times."""
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def from_iso_utc(text: str) -> datetime:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gads_domain.account import AccountStatus
 from gads_domain.account_days import usable_zone, zone_named
-from gads_domain.clock import iso_utc
+from gads_domain.documents import members_of, plain
 from gads_domain.errors import InvalidValueError
 from gads_domain.partition_key import require_customer_id
 
@@ -269,32 +269,7 @@ def expectations_document(expectations: Expectations) -> dict[str, Any]:
     """The document that contracts/expectations/v1/expectations.schema.json describes."""
     return {
         "version": 1,
-        "source": expectations.source,
-        "drawn_at": None if expectations.drawn_at is None else iso_utc(expectations.drawn_at),
-        "accounts": [
-            {
-                "customer_id": account.customer_id,
-                "name": account.name,
-                "currency": account.currency,
-                "time_zone": account.time_zone,
-                "manager_path": list(account.manager_path),
-                "status": account.status.value,
-                "selected": account.selected,
-                "skipped": account.skipped or None,
-                "first_listed_at": iso_utc(account.first_listed_at),
-                "last_listed_at": iso_utc(account.last_listed_at),
-            }
-            for account in expectations.accounts
-        ],
-        "expected": [
-            {
-                "customer_id": one.customer_id,
-                "report": one.report,
-                "first_day": one.first_day.isoformat(),
-                "last_day": None if one.last_day is None else one.last_day.isoformat(),
-                "closed": one.closed or None,
-                "inferred": one.inferred,
-            }
-            for one in expectations.expected
-        ],
+        **members_of(expectations, ("source", "drawn_at")),
+        "accounts": [{**plain(account), "skipped": account.skipped or None} for account in expectations.accounts],
+        "expected": [{**plain(one), "closed": one.closed or None} for one in expectations.expected],
     }

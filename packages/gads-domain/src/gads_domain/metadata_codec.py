@@ -10,15 +10,17 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gads_domain.clock import from_iso_utc, iso_utc
+from gads_domain.clock import from_iso_utc
+from gads_domain.documents import members_of, plain
 from gads_domain.errors import DamagedPartitionError, InvalidValueError, UnsupportedContractError
 from gads_domain.metadata import CONTRACT_VERSION, ColumnSpec, PartitionFacts, PartitionMetadata, TableSchema
-from gads_domain.partition_key import PartitionKey, parse_date
+from gads_domain.partition_key import KEY_MEMBERS, PartitionKey, parse_date
 from gads_domain.run import RunId
 
 _T = TypeVar("_T")
 _SEAL = "seal_sha256"
 _KEPT_SCHEMAS = 1024
+_FACTS = ("extracted_at", "api_version", "query", "schema_version", "record_count", "request_ids")
 
 LARGEST_SEAL = 4 * 1024 * 1024
 """Bytes of a `metadata.json` at most: its query and its columns take kilobytes."""
@@ -53,25 +55,10 @@ def _encoded(metadata: PartitionMetadata) -> bytes:
     facts = metadata.facts
     document: dict[str, Any] = {
         "contract_version": metadata.contract_version,
-        "source": metadata.key.source,
-        "customer_id": metadata.key.customer_id,
-        "report": metadata.key.report,
-        "logical_date": metadata.key.logical_date.isoformat(),
-        "run_id": metadata.run_id.value,
-        "extracted_at": iso_utc(facts.extracted_at),
-        "api_version": facts.api_version,
-        "query": facts.query,
-        "query_hash": metadata.query_hash,
-        "schema_version": facts.schema_version,
-        "schema": {
-            "fingerprint": facts.schema.fingerprint,
-            "columns": [{"name": c.name, "field": c.field, "type": c.type} for c in facts.schema.columns],
-        },
-        "record_count": facts.record_count,
-        "payload_name": metadata.payload_name,
-        "payload_bytes": metadata.payload_bytes,
-        "payload_sha256": metadata.payload_sha256,
-        "request_ids": list(facts.request_ids),
+        **members_of(metadata.key, KEY_MEMBERS),
+        **members_of(metadata, ("run_id", "query_hash", "payload_name", "payload_bytes", "payload_sha256")),
+        **members_of(facts, _FACTS),
+        "schema": {"fingerprint": facts.schema.fingerprint, **plain(facts.schema)},
         "writer": {"name": facts.writer_name, "version": facts.writer_version},
     }
     if facts.day_field is not None:

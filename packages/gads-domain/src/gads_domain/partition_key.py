@@ -10,6 +10,9 @@ from gads_domain.errors import InvalidValueError
 GOOGLE_ADS = "google_ads"
 """The source of everything that comes from the Google Ads API."""
 
+KEY_MEMBERS = ("source", "customer_id", "report", "logical_date")
+"""The members of a partition's key, in their order."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CUSTOMER_ID = re.compile(r"[1-9][0-9]{0,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -55,6 +58,11 @@ class Keyed:
     __slots__ = ()
 
     key: PartitionKey
+
+    @property
+    def source(self) -> str:
+        """Where the rows come from."""
+        return self.key.source
 
     @property
     def customer_id(self) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from gads_domain.clock import iso_utc
 from gads_domain.errors import FailureReason, InvalidValueError
 from gads_domain.metadata import TableSchema
-from gads_domain.partition_key import PartitionKey
+from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.run import RunId
 
 
@@ -100,7 +100,7 @@ class ValidationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionState:
+class PartitionState(Keyed):
     """The ledger's row of one logical partition.
 
     `current_run_id` is the authoritative run: set exactly when `status` is `success`, together with
@@ -188,7 +188,7 @@ class StateChange:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorityChange:
+class AuthorityChange(Keyed):
     """One change of status or authority, as appended to the ledger's log in the transaction that made it.
 
     `sequence` grows by commit: a reader that has read up to a number has missed nothing below it. `from_run` equals

@@ -3,11 +3,9 @@
 import re
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from enum import Enum
-from functools import lru_cache
 from typing import Any, Protocol
 
-from gads_domain.clock import iso_utc
+from gads_domain.documents import members_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +285,7 @@ def event_name(kind: type[Event]) -> str:
 def event_document(event: Event) -> dict[str, Any]:
     """The event as JSON can say it, its name under `event`."""
     name, members = _form_of(type(event))
-    document: dict[str, Any] = {"event": name}
-    for member in members:
-        document[member] = _plain(getattr(event, member))
-    return document
+    return {"event": name, **members_of(event, members)}
 
 
 _forms: dict[type[Event], tuple[str, tuple[str, ...]]] = {}
@@ -302,18 +297,3 @@ def _form_of(kind: type[Event]) -> tuple[str, tuple[str, ...]]:
     if known is None:
         known = _forms[kind] = event_name(kind), tuple(field.name for field in fields(kind))
     return known
-
-
-_utc_text = lru_cache(maxsize=16)(iso_utc)
-"""Cached: what a worker emits together has one time."""
-
-
-def _plain(value: object) -> object:
-    kind = type(value)
-    if kind is str or kind is int:
-        return value
-    if isinstance(value, datetime):
-        return _utc_text(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    return value.value if isinstance(value, Enum) else value

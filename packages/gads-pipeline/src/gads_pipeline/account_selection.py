@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gads_extractor
 from gads_domain.account import Account
+from gads_domain.documents import members_of
 from gads_domain.errors import (
     AccountRefusedError,
     AccountUnavailableError,
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from gads_domain.ports.report_source import OperationQuota
     from gads_extractor.connection import GoogleAdsConnection, SearchStreams
     from gads_pipeline.configuration import Configuration
+
+_LISTED = (
+    *("customer_id", "name", "manager", "parent_id", "other_parent_ids", "level", "status"),
+    *("currency", "time_zone", "labels", "hidden", "test_account"),
+)
+"""The members of an account in the document of the list."""
 
 _MANAGER = "a manager has no metrics of its own"
 _UNLISTED = "the accounts below {} cannot be listed"
@@ -92,12 +99,7 @@ class SelectedAccounts:
         """Each listed account as JSON."""
         return [
             {
-                **{name: getattr(account, name) for name in ("customer_id", "name", "manager", "parent_id")},
-                "other_parent_ids": list(account.other_parent_ids),
-                "level": account.level,
-                "status": account.status.value,
-                **{name: getattr(account, name) for name in ("currency", "time_zone", "labels", "hidden")},
-                "test_account": account.test_account,
+                **members_of(account, _LISTED),
                 "selected": account.customer_id in self.accounts,
                 "skipped": self.skipped.get(account.customer_id),
                 "refusal": None if (refusal := self.refusal(account)) is None else str(refusal),

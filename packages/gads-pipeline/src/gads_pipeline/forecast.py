@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.clock import iso_utc
+from gads_domain.documents import members_of, plain
 
 if TYPE_CHECKING:
     from gads_domain.quota import Rest, Spent
@@ -39,8 +39,8 @@ class Forecast:
                 "reason": planned.reason.label,
                 "customer_id": slice_.customer_id,
                 "report": slice_.report.name,
-                "since": slice_.first.isoformat(),
-                "until": slice_.last.isoformat(),
+                "since": plain(slice_.first),
+                "until": plain(slice_.last),
                 "days": len(slice_.days),
             }
 
@@ -50,15 +50,13 @@ class Forecast:
         free = None if limit is None else spent.free_from(limit)
         return {
             "version": _VERSION,
-            "operations": plan.operations,
-            "partitions": plan.partitions,
-            "up_to_date": plan.up_to_date,
+            **members_of(plan, ("operations", "partitions", "up_to_date")),
             "by_reason": {reason.label: count for reason, count in sorted(plan.by_reason.items())},
             "quota": {
                 "operations_per_day": limit,
                 "spent": spent.count,
                 "left": None if limit is None else spent.left(limit),
-                "more_from": None if free is None else iso_utc(free[0]),
+                "more_from": None if free is None else plain(free[0]),
                 "rests": [_rest(rest) for rest in self.rests],
             },
             "slices": list(self.slices()),
@@ -68,21 +66,11 @@ class Forecast:
 
 
 def _rest(rest: Rest) -> dict[str, Any]:
-    return {
-        "customer_id": rest.scope.customer_id or None,
-        "report": rest.scope.report or None,
-        "not_before": iso_utc(rest.not_before),
-        "reason": rest.reason,
-    }
+    scope = {"customer_id": rest.scope.customer_id or None, "report": rest.scope.report or None}
+    return {**scope, **members_of(rest, ("not_before", "reason"))}
 
 
 def _skipped(one: Skipped) -> dict[str, Any]:
-    return {
-        "customer_id": one.customer_id,
-        "report": one.report,
-        "since": one.first.isoformat(),
-        "until": one.last.isoformat(),
-        "code": one.why.code,
-        "reason": one.why.reason,
-        "due_at": None if one.why.until is None else iso_utc(one.why.until),
-    }
+    days = {"since": plain(one.first), "until": plain(one.last)}
+    why = {**members_of(one.why, ("code", "reason")), "due_at": plain(one.why.until)}
+    return {**members_of(one, ("customer_id", "report")), **days, **why}

@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.account_days import report_days
-from gads_domain.clock import SystemClock, iso_utc
+from gads_domain.clock import SystemClock
 from gads_domain.completeness import Completeness, completeness, expected_at
 from gads_domain.control import SchedulingState
+from gads_domain.documents import members_of, plain
 from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import UsageError
 from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_KEPT, GapRange, gap_reason
@@ -49,9 +50,9 @@ class PartitionHistory:
         return {
             "version": 4,
             "state": state_row(self.history.state),
-            "marks": sorted(mark.value for mark in self.marks),
-            "revoked": sorted(run.value for run in self.history.revoked),
-            "accepted": sorted(run.value for run in self.history.accepted),
+            "marks": plain(sorted(self.marks)),
+            "revoked": plain(sorted(self.history.revoked)),
+            "accepted": plain(sorted(self.history.accepted)),
             "results": [
                 {**_result_row(result), "authority": self._authority(result.run_id)} for result in self.history.results
             ],
@@ -81,19 +82,10 @@ def history_of(configuration: Configuration, key: PartitionKey) -> PartitionHist
 
 def _result_row(result: ValidationResult) -> dict[str, Any]:
     return {
-        "run_id": result.run_id.value,
-        "outcome": result.outcome.value,
-        "validated_at": iso_utc(result.validated_at),
-        "record_count": result.record_count,
-        "schema_version": result.schema_version,
+        **members_of(result, ("run_id", "outcome", "validated_at", "record_count", "schema_version")),
         "reason": None if result.failure is None else str(result.failure),
         "retryable": None if result.failure is None else result.failure.retryable,
-        "checks": [
-            {"name": c.name, "passed": c.passed, "detail": c.detail, "figures": dict(c.figures)} for c in result.checks
-        ],
-        "changes": None if result.changes is None else dict(result.changes),
-        "confirmed_by": None if result.confirmed_by is None else result.confirmed_by.value,
-        "confirmed_at": None if result.confirmed_at is None else iso_utc(result.confirmed_at),
+        **members_of(result, ("checks", "changes", "confirmed_by", "confirmed_at")),
     }
 
 
@@ -109,15 +101,9 @@ def changes_text(changes: Mapping[str, Any] | None) -> str:
 
 
 def _act_row(recorded: RecordedAct) -> dict[str, Any]:
-    act = recorded.act
     return {
         "kind": recorded.kind,
-        "at": iso_utc(act.at),
-        "actor": act.actor,
-        "by_policy": act.by_policy,
-        "command": act.command,
-        "filter": act.filter,
-        "reason": act.reason,
+        **plain(recorded.act),
         "before": recorded.before or recorded.status_before.value,
         "after": recorded.after or recorded.status_after.value,
     }
@@ -205,14 +191,10 @@ def gap_rows(found: Completeness) -> list[dict[str, Any]]:
     """Each range of gaps as JSON, with the name of its account."""
     return [
         {
-            "customer_id": gap.first.customer_id,
+            **members_of(gap.first, ("customer_id", "report", "status", "reason")),
             "name": found.names.get(gap.first.customer_id, ""),
-            "report": gap.first.report,
-            "since": gap.first.logical_date.isoformat(),
-            "until": gap.until.isoformat(),
-            "days": gap.days,
-            "status": gap.first.status.value,
-            "reason": gap.first.reason,
+            "since": plain(gap.first.logical_date),
+            **members_of(gap, ("until", "days")),
         }
         for gap in found.gaps
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from gads_domain.clock import iso_utc
+from gads_domain.documents import members_of, plain
 from gads_domain.errors import FailureReason, GadsError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gads_pipeline.configuration import Configuration
 
 OUTCOME_VERSION = "1.2"
+_SUMS = ("operations", "slices", "attempted", "unchanged", "recovered", "changed", "given_up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,8 @@ class Outcome:
             "ended": self.ended,
             "stopped_by": None if self.stopped_by is None else _failure(self.stopped_by),
             "stopped_accounts": {number: _failure(reason) for number, reason in sorted(accounts.items())},
-            "operations": self.operations,
-            "slices": sum(one.slices for one in self.executions),
+            **{name: sum(getattr(one, name) for one in self.executions) for name in _SUMS},
             "deferred": dict(sum((one.deferred for one in self.executions), Counter[str]())),
-            "attempted": sum(one.attempted for one in self.executions),
-            "unchanged": self.unchanged,
-            "recovered": sum(one.recovered for one in self.executions),
-            "changed": sum(one.changed for one in self.executions),
-            "given_up": sum(one.given_up for one in self.executions),
             "up_to_date": self.up_to_date,
             "notes": list(self.notes),
             "completeness": self.completeness.to_document(),
@@ -206,9 +201,9 @@ class Groups:
 def row(found: PartitionOutcome) -> dict[str, Any]:
     """One partition of an outcome as JSON."""
     why = None if found.skipped is None else found.skipped.why
-    skipped = None if why is None else {"code": why.code, "due_at": None if why.until is None else iso_utc(why.until)}
+    skipped = None if why is None else {"code": why.code, "due_at": plain(why.until)}
     return {**state_row(found.state), "reason": found.reason, "skipped": skipped}
 
 
 def _failure(reason: FailureReason) -> dict[str, str]:
-    return {"scope": reason.scope.value, "code": reason.code, "message": reason.message, "hint": reason.hint}
+    return members_of(reason, ("scope", "code", "message", "hint"))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gads_domain.documents import members_of
 from gads_domain.errors import GadsError
 from gads_domain.ports.validation import PartitionValidation
 
@@ -35,12 +36,6 @@ class ValidationTally:
 
     def to_document(self) -> dict[str, Any]:
         """The counts as JSON."""
-        error = self.error
-        return {
-            "looked_at": self.looked_at,
-            "validated_runs": self.validated_runs,
-            "rejected_runs": self.rejected_runs,
-            "not_success": self.not_success,
-            "authority_changed": self.authority_changed,
-            "error": None if error is None else {"code": error.code, "message": error.message, "hint": error.hint},
-        }
+        names = ("looked_at", "validated_runs", "rejected_runs", "not_success", "authority_changed")
+        error = None if self.error is None else members_of(self.error, ("code", "message", "hint"))
+        return {**members_of(self, names), "error": error}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from gads_domain.documents import members_of
 from gads_domain.report import ReportDefinition
 from gads_gaql import FieldCatalogue, Problem, check, day_query, parse, table_schema
 from gads_gaql.catalogue import column_name
@@ -48,14 +49,11 @@ def problems(definition: ReportDefinition, fields: FieldCatalogue) -> list[Probl
 
 def facts_of(definition: ReportDefinition) -> dict[str, Any]:
     """What a report is and how it is requested, as JSON; `describe` has its columns."""
-    same = ("schema_version", "restatement_days", "max_days_per_request", "date_field", "row_limit")
+    settings = ("schema_version", "restatement_days", "max_days_per_request", "date_field", "row_limit")
     return {
-        "name": definition.name,
-        "title": definition.title,
-        "kind": definition.kind.value,
+        **members_of(definition, ("name", "title", "kind")),
         "resource": resource(definition),
-        "grain": list(definition.grain),
-        **{name: getattr(definition, name) for name in same},
+        **members_of(definition, ("grain", *settings)),
         "history": None if definition.history is None else str(definition.history),
         "versions": versions(definition),
     }

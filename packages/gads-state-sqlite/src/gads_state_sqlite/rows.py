@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from gads_domain.clock import iso_utc
 from gads_domain.control import Lease, Mark, SchedulingState
+from gads_domain.documents import members_of
 from gads_domain.errors import FailureReason, InvalidValueError, LedgerError
 from gads_domain.metadata import ColumnSpec, KnownContent, TableSchema
 from gads_domain.partition_key import PartitionKey
@@ -47,11 +48,8 @@ def moment_text(moment: datetime | None, what: str) -> str:
     """The time as text; raises `InvalidValueError` for one that is absent or does not know its zone."""
     if moment is None or moment.tzinfo is None:
         raise InvalidValueError(f"{what} is not an aware time")
-    return _utc_text(moment) if moment.tzinfo is UTC else iso_utc(moment)
+    return iso_utc(moment)
 
-
-# Rows that are written together share their times.
-_utc_text = lru_cache(maxsize=4096)(iso_utc)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -166,7 +164,7 @@ def sum_bytes(text: str | None) -> bytes | str | None:
 def _failure_text(failure: FailureReason | None) -> str | None:
     if failure is None:
         return None
-    return _json({name: getattr(failure, name) for name in ("code", "message", "retryable", "hint")})
+    return _json(members_of(failure, ("code", "message", "retryable", "hint")))
 
 
 def _columns(text: str) -> TableSchema:

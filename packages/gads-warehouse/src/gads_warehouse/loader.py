@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
 from gads_domain.clock import Clock, SystemClock
 from gads_domain.current_partition import CurrentPartition
+from gads_domain.documents import members_of
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.warehouse import (
     FullLoad,
@@ -75,10 +76,10 @@ class LoadReport:
         return {
             "version": 2,
             "mode": self.mode.value,
-            **{name: getattr(self, name) for name in ("resumed", "dry_run", "changed")},
+            **members_of(self, ("resumed", "dry_run", "changed")),
             "position_before": None if self.before is None else self.before.position,
             "position": self.after.position,
-            **{name: getattr(self, name) for name in ("steps", "added", "replaced", "removed", "rows", "strays")},
+            **members_of(self, ("steps", "added", "replaced", "removed", "rows", "strays")),
         }
 
 

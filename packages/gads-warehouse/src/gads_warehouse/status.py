@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.completeness import Completeness
+from gads_domain.documents import members_of
 from gads_domain.ports.warehouse import FullLoad, ViewFigure, Warehouse, WarehousePosition
 from gads_warehouse.comparison import ReportComparison, compare, notes_on, state_of
 
@@ -87,10 +88,7 @@ class WarehouseStatus:
                 "days": completeness.days,
                 "unknown": completeness.unknown or None,
             },
-            "reports": [asdict(one) for one in self.reports],
-            "invalid_identity": dict(self.invalid_identity),
-            "views_current": self.views_current,
-            "views": [asdict(one) for one in self.views],
+            **members_of(self, ("reports", "invalid_identity", "views_current", "views")),
         }
 
 

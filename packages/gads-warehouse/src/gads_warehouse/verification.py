@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.current_partition import CurrentPartition
-from gads_domain.partition_key import PartitionKey
+from gads_domain.documents import members_of
+from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.ports.warehouse import PartitionContent, ViewFigure, Warehouse, WarehousePosition
 from gads_domain.run import RunId
 from gads_warehouse.comparison import ReportComparison, compare, notes_on, state_of
@@ -42,7 +43,7 @@ class DifferenceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Keyed):
     """One difference; `expected` and `found` are counts, sums or runs as text, `column` the metric of a sum."""
 
     kind: DifferenceKind
@@ -80,27 +81,13 @@ class Verification:
 
     def to_document(self) -> dict[str, Any]:
         """The verification as JSON."""
-        differences = [
-            {
-                "kind": one.kind.value,
-                "customer_id": one.key.customer_id,
-                "report": one.key.report,
-                "logical_date": one.key.logical_date.isoformat(),
-                "column": one.column,
-                "expected": one.expected,
-                "found": one.found,
-            }
-            for one in self.differences
-        ]
+        names = ("kind", "customer_id", "report", "logical_date", "column", "expected", "found")
         return {
             "version": 3,
             "position": None if self.loaded is None else self.loaded.position,
             "ledger_position": self.ledger.position,
-            "partitions": self.partitions,
-            "rows": self.rows,
-            "differences": differences,
-            "invalid_identity": dict(self.invalid_identity),
-            "views": [asdict(one) for one in self.views],
+            "differences": [members_of(one, names) for one in self.differences],
+            **members_of(self, ("partitions", "rows", "invalid_identity", "views")),
         }
 
 
