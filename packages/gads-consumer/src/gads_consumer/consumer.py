@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gads_consumer.changes import Changes, Delta, current_after
 from gads_consumer.completeness import Question, Readiness, why_not
-from gads_consumer.cursor import Cursor, confirmed, cursor_at, entry_at, is_cursor
+from gads_consumer.cursor import AsOf, Cursor, confirmed, cursor_as_of, cursor_at
 from gads_consumer.errors import (
     IncompleteError,
     LedgerAbsentError,
@@ -23,11 +23,10 @@ from gads_consumer.payloads import PayloadCopy, copied
 from gads_consumer.selection import Day, one_report, select
 from gads_consumer.snapshot import Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter
-from gads_domain.clock import Clock, SystemClock, from_iso_utc, iso_utc
+from gads_domain.clock import Clock, SystemClock, from_iso_utc
 from gads_domain.completeness import Answer, Completeness, Freshness
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.erasure import require_none_erased
-from gads_domain.errors import ClockSkewError, InvalidValueError
 from gads_domain.expectations import Expectations
 from gads_domain.gaps import Gap
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey, require_name
@@ -38,14 +37,6 @@ from gads_domain.state import PartitionStatus, StateFilter
 
 if TYPE_CHECKING:
     from gads_consumer.manifest import Manifest
-
-AsOf = datetime | int | str
-"""A moment (aware), a position of the log, or the text of a cursor or of a moment as ISO-8601 with its zone."""
-
-_MOMENT_FORM = "write a moment as 2024-06-02T04:05:06Z, or give a position of the log as a number"
-
-CLOCKS_AGREE = timedelta(minutes=5)
-"""How far the log's last entry may lie ahead of this machine's clock before a moment can no longer be answered."""
 
 
 class Consumer:
@@ -316,39 +307,7 @@ class Consumer:
         return found
 
     def _at(self, as_of: AsOf | None) -> Cursor:
-        ledger_id = self._known_ledger()
-        if isinstance(as_of, str):
-            if is_cursor(as_of):
-                return confirmed(self._ledger, ledger_id, as_of)
-            as_of = _moment(as_of)
-        if as_of is None:
-            return cursor_at(self._ledger, ledger_id, self._ledger.position())
-        if isinstance(as_of, datetime):
-            return cursor_at(self._ledger, ledger_id, self._position_at(as_of))
-        if type(as_of) is not int:
-            raise InvalidValueError(f"{as_of!r} is neither a position, a moment nor a cursor", hint=_MOMENT_FORM)
-        return cursor_at(self._ledger, ledger_id, as_of)
-
-    def _position_at(self, moment: datetime) -> int:
-        if moment.utcoffset() is None:
-            raise InvalidValueError(f"{moment.isoformat()} is a time without a zone", hint="give it one, such as UTC")
-        try:
-            moment = moment.astimezone(UTC)
-        except OverflowError:
-            raise InvalidValueError(f"{moment.isoformat()} is beyond all times", hint=_MOMENT_FORM) from None
-        now = self._clock.now()
-        last = entry_at(self._ledger, self._ledger.position())
-        if last is not None and last.at > now + CLOCKS_AGREE:
-            raise ClockSkewError(
-                f"the ledger's last change is stamped {iso_utc(last.at)} and this machine's clock shows {iso_utc(now)}",
-                hint="correct the clocks, or ask as of a position, which does not depend on a clock",
-            )
-        if moment > now and (last is None or moment > last.at):
-            raise ClockSkewError(
-                f"{iso_utc(moment)} is in the future; this machine's clock shows {iso_utc(now)}",
-                hint="ask as of a past moment, or omit as_of for now",
-            )
-        return self._ledger.position_at(moment)
+        return cursor_as_of(self._ledger, self._known_ledger(), as_of, self._clock.now())
 
     def _from(self, after: str | None) -> Cursor:
         ledger_id = self._known_ledger()
@@ -419,10 +378,3 @@ def _pinned_by(manifest: Manifest, reader: RawReader, *, integrity: bool) -> Sna
     behind = None if manifest.after is None else Cursor.parse(manifest.after)
     pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.current(), manifest.others(), behind)
     return Snapshot(pinned, reader, integrity=integrity)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidValueError(f"{text!r} is neither a moment nor a cursor", hint=_MOMENT_FORM) from None

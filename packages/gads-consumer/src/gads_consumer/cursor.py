@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from gads_consumer.errors import PastUnknownError
-from gads_domain.errors import InvalidValueError
+from gads_domain.clock import iso_utc
+from gads_domain.errors import ClockSkewError, InvalidValueError
 from gads_domain.ports.ledger import StateReader
 from gads_domain.state import AuthorityChange
 
@@ -12,6 +14,14 @@ _FORM = re.compile(r"v1:(0|[1-9][0-9]*):([0-9a-f]{12}):(.+)")
 _START = "0" * 12
 _POSITIONS = 2**63
 """No ledger numbers further than a signed 64-bit integer does."""
+
+AsOf = datetime | int | str
+"""A moment (aware), a position of the log, or the text of a cursor or of a moment as ISO-8601 with its zone."""
+
+_MOMENT_FORM = "write a moment as 2024-06-02T04:05:06Z, or give a position of the log as a number"
+
+_CLOCKS_AGREE = timedelta(minutes=5)
+"""How far the log's last entry may lie ahead of this machine's clock before a moment can no longer be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ def is_cursor(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
-def entry_at(ledger: StateReader, position: int) -> AuthorityChange | None:
+def _entry_at(ledger: StateReader, position: int) -> AuthorityChange | None:
     """The authority change with the number `position`, if the log has one."""
     if not 1 <= position < _POSITIONS:
         return None
@@ -59,7 +69,7 @@ def cursor_at(ledger: StateReader, ledger_id: str, position: int) -> Cursor:
 
     A change that the erasure of its account removed is still a place in the log.
     """
-    entry = entry_at(ledger, position)
+    entry = _entry_at(ledger, position)
     if entry is None and position != 0:
         erased = ledger.erased_change(position) if 1 <= position < _POSITIONS else None
         if erased is not None:
@@ -88,3 +98,45 @@ def confirmed(ledger: StateReader, ledger_id: str, text: str) -> Cursor:
             hint="begin anew from a snapshot; what was read since then may no longer be authoritative",
         )
     return cursor
+
+
+def cursor_as_of(ledger: StateReader, ledger_id: str, as_of: AsOf | None, now: datetime) -> Cursor:
+    """The cursor behind the last change up to `as_of`; None is the end of the log.
+
+    Raises `InvalidValueError`, `PastUnknownError`, and `ClockSkewError` for a moment of which the log cannot know yet.
+    """
+    if isinstance(as_of, str):
+        if is_cursor(as_of):
+            return confirmed(ledger, ledger_id, as_of)
+        try:
+            as_of = datetime.fromisoformat(as_of)
+        except ValueError:
+            raise InvalidValueError(f"{as_of!r} is neither a moment nor a cursor", hint=_MOMENT_FORM) from None
+    if as_of is None:
+        as_of = ledger.position()
+    elif isinstance(as_of, datetime):
+        as_of = _position_at(ledger, as_of, now)
+    elif type(as_of) is not int:
+        raise InvalidValueError(f"{as_of!r} is neither a position, a moment nor a cursor", hint=_MOMENT_FORM)
+    return cursor_at(ledger, ledger_id, as_of)
+
+
+def _position_at(ledger: StateReader, moment: datetime, now: datetime) -> int:
+    if moment.utcoffset() is None:
+        raise InvalidValueError(f"{moment.isoformat()} is a time without a zone", hint="give it one, such as UTC")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidValueError(f"{moment.isoformat()} is beyond all times", hint=_MOMENT_FORM) from None
+    last = _entry_at(ledger, ledger.position())
+    if last is not None and last.at > now + _CLOCKS_AGREE:
+        raise ClockSkewError(
+            f"the ledger's last change is stamped {iso_utc(last.at)} and this machine's clock shows {iso_utc(now)}",
+            hint="correct the clocks, or ask as of a position, which does not depend on a clock",
+        )
+    if moment > now and (last is None or moment > last.at):
+        raise ClockSkewError(
+            f"{iso_utc(moment)} is in the future; this machine's clock shows {iso_utc(now)}",
+            hint="ask as of a past moment, or omit as_of for now",
+        )
+    return ledger.position_at(moment)

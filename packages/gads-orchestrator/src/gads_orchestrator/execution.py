@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from gads_domain.clock import Clock
-from gads_domain.control import Lease, Mark, scope_of
+from gads_domain.control import Lease, scope_of
 from gads_domain.errors import (
     WORKER_LOST,
     AccountErasedError,
@@ -16,36 +16,31 @@ from gads_domain.errors import (
     LeaseLostError,
     QuotaExhaustedError,
 )
-from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.ports.ledger import ControlPlaneLedger
 from gads_domain.quota import Rest
 from gads_domain.report import ReportSlice, slices
 from gads_domain.run import RunContext
-from gads_domain.state import OperatorAct, PartitionStatus, StateFilter
 from gads_orchestrator.budget import Budget, Rests, rest_error
 from gads_orchestrator.dispatcher import Dispatcher
 from gads_orchestrator.events import (
     AccountStopped,
-    ActRecorded,
     CallsRest,
-    Event,
     NullObserver,
     Observer,
-    PartitionGivenUp,
-    PartitionRetried,
     RunEnded,
     RunPlanned,
     RunStopped,
     SliceDeferred,
     SliceEnded,
-    SliceInterrupted,
     SliceStarted,
     WorkerLost,
 )
 from gads_orchestrator.leases import LeaseManager
 from gads_orchestrator.outcome import LEASED, RESTING, Ending, RunOutcome
-from gads_orchestrator.plan import PlannedSlice, WorkPlan, choose
+from gads_orchestrator.plan import PlannedSlice, WorkPlan, still_due
 from gads_orchestrator.restatement_policy import RestatementPolicy
+from gads_orchestrator.run_record import RunRecord
 from gads_orchestrator.selection import Reason
 from gads_orchestrator.worker import Task, TaskResult
 from gads_orchestrator.worker_pool import Done, Emitted, Lost, Message, Workers
@@ -143,7 +138,8 @@ class _Execution:
         self._replan = replan
         self._dispatcher = Dispatcher(iter(plan), workers=max(1, len(workers.idle())))
         self._under_work: dict[int, _UnderWork] = {}
-        self._outcome = RunOutcome(plan, run)
+        self._record = RunRecord(run, control.ledger, control.clock, control.observer, RunOutcome(plan, run))
+        self._outcome = self._record.outcome
         self._give_up_at: float | None = None
         self._awaited: list[tuple[PlannedSlice, Lease]] = []
         self._rests = Rests(control.ledger, control.budget, control.clock, control.longest_rest)
@@ -161,8 +157,9 @@ class _Execution:
     def run_to_end(self) -> RunOutcome:
         plan, outcome = self._plan, self._outcome
         by_reason = {reason.label: count for reason, count in sorted(plan.by_reason.items())}
-        self._emit(RunPlanned(*self._begin(), plan.operations, plan.partitions, by_reason, len(plan.skipped)))
-        self._give_up()
+        begin = self._record.begin()
+        self._record.emit(RunPlanned(*begin, plan.operations, plan.partitions, by_reason, len(plan.skipped)))
+        self._record.give_up(plan.give_up)
         self._rests.read()
         while True:
             self._check_stop()
@@ -176,7 +173,7 @@ class _Execution:
                 break
             for message in self._workers.wait(0.2 if self._give_up_at else 1.0):
                 self._handle(message)
-        self._emit(RunEnded(*self._begin(), outcome.ended, outcome.operations))
+        self._record.emit(RunEnded(*self._record.begin(), outcome.ended, outcome.operations))
         return outcome
 
     def _check_stop(self) -> None:
@@ -201,13 +198,13 @@ class _Execution:
                 return
             self._under_work[worker] = ready
             self._outcome.slices += 1
-            self._emit(SliceStarted(*self._span(ready.task.slice_), ready.planned.reason.label, worker))
+            self._record.emit(SliceStarted(*self._record.span(ready.task.slice_), ready.planned.reason.label, worker))
             self._workers.give(worker, ready.task)
 
     def _next_ready(self) -> _UnderWork | None:
         while not self._rests_as_a_whole() and (planned := self._dispatcher.next()) is not None:
             if planned.account.customer_id in self._outcome.stopped_accounts:
-                self._defer(planned.slice_, FailureScope.ACCOUNT)
+                self._record.defer(planned.slice_, FailureScope.ACCOUNT)
             elif self._rests.of(planned.slice_) is not None:
                 self._rest(planned)
             elif (task := self._task_of(planned)) is not None:
@@ -225,19 +222,19 @@ class _Execution:
             lease = self.leases.take(scope)
         except AccountErasedError as error:  # since the plan was made
             self._stop_account(slice_, FailureReason.of(error))
-            self._defer(slice_, FailureScope.ACCOUNT)
+            self._record.defer(slice_, FailureScope.ACCOUNT)
             return None
         if lease is None:
             self._leave_or_await(planned, scope)
             return None
-        due, failed = self._still_due(planned)
+        due, failed = still_due(self._plan.request, planned, self._control.ledger, self._control.clock.now())
         if failed:
-            refused = self._retry(planned, failed)
+            refused = self._record.retry(failed, by_policy=planned.reason is not Reason.REQUESTED)
             due = [key for key in due if key not in refused]
         parts = slices(slice_.customer_id, slice_.report, [key.logical_date for key in due], len(slice_.days))
         if not parts:
             self.leases.done(scope)
-            self._defer(slice_, "done")
+            self._record.defer(slice_, "done")
             return None
         for part in parts[1:]:
             self._dispatcher.put_back(replace(planned, slice_=part))
@@ -259,16 +256,16 @@ class _Execution:
             self._dispatcher.put_back(planned)
         elif self._control.awaits_leases:
             self._awaited.append((planned, held))
-            self._emit(SliceDeferred(*self._span(planned.slice_), "awaited"))
+            self._record.emit(SliceDeferred(*self._record.span(planned.slice_), "awaited"))
         else:
-            self._defer(planned.slice_, LEASED)
+            self._record.defer(planned.slice_, LEASED)
 
     def _await_leases(self) -> bool:
         """Take up what has become free, leave what was renewed to its holder; False if there is nothing to wait for."""
         awaited, self._awaited = self._awaited, []
         if self._is_ending:
             for planned, _ in awaited:
-                self._defer(planned.slice_, LEASED)
+                self._record.defer(planned.slice_, LEASED)
             return False
         leases = {lease.scope: lease for lease in self._control.ledger.leases(self._control.clock.now())}
         for planned, seen in awaited:
@@ -278,7 +275,7 @@ class _Execution:
             elif held == seen:
                 self._awaited.append((planned, seen))
             else:
-                self._defer(planned.slice_, LEASED)
+                self._record.defer(planned.slice_, LEASED)
         if awaited and len(self._awaited) == len(awaited):
             time.sleep(_LOOK_AT_LEASES_SECONDS)
         return bool(awaited)
@@ -297,7 +294,7 @@ class _Execution:
             return False
         seconds = (now - since).total_seconds()
         reason = f"it was not renewed for {seconds:.0f} s: its holder died, and its clock was ahead"
-        return self._control.ledger.break_lease(held, self._act(reason, by_policy=True))
+        return self._control.ledger.break_lease(held, self._record.act(reason, by_policy=True))
 
     def _rests_as_a_whole(self) -> bool:
         """Whether no call is made now; if that lasts, the run ends here and says until when."""
@@ -313,7 +310,7 @@ class _Execution:
             self._resting.append(planned)
             return
         self._outcome.resting.append((planned.slice_, FailureReason.of(rest_error(rest))))
-        self._defer(planned.slice_, RESTING)
+        self._record.defer(planned.slice_, RESTING)
 
     def _await_rests(self) -> bool:
         """Wait for the rest that ends first and take up its slices; False if there is nothing to wait for."""
@@ -323,9 +320,8 @@ class _Execution:
         rest = whole or min(rests, key=lambda rest: rest.not_before, default=None)
         if rest is not None and not was_ending:
             self._rests.waits += 1
-            self._emit(
-                CallsRest(*self._begin(), rest.scope.customer_id, rest.scope.report, rest.not_before, rest.reason)
-            )
+            named = (rest.scope.customer_id, rest.scope.report)
+            self._record.emit(CallsRest(*self._record.begin(), *named, rest.not_before, rest.reason))
             self._wait_for(rest)
         for planned in reversed(resting):
             # What the end of the run meets here is left to the next one.
@@ -338,48 +334,10 @@ class _Execution:
             self._check_stop()
         self._rests.read()
 
-    def _still_due(self, planned: PlannedSlice) -> tuple[list[PartitionKey], list[PartitionKey]]:
-        """The days of the slice that are still to be attempted, and those of them that are failed."""
-        slice_, now = planned.slice_, self._control.clock.now()
-        look = StateFilter(GOOGLE_ADS, (slice_.customer_id,), (slice_.report.name,), slice_.first, slice_.last)
-        states = list(self._control.ledger.scheduling_states(look))
-        request = self._plan.request
-        days = replace(request.days_of(planned.account, slice_.report), first=slice_.first, last=slice_.last)
-        due: set[int] = set()
-        for chosen in choose(request.selection, days, states, now):
-            if isinstance(chosen.answer, Reason):
-                due |= set(range(chosen.first, chosen.last + 1))
-        keys = [key for key in slice_.keys if key.logical_date.toordinal() in due]
-        failed = {state.key for state in states if state.status is PartitionStatus.FAILED}
-        return keys, [key for key in keys if key in failed]
-
-    def _retry(self, planned: PlannedSlice, failed: list[PartitionKey]) -> set[PartitionKey]:
-        """Order the retries that the plan implies; the keys that another process was faster with."""
-        by_policy = planned.reason is not Reason.REQUESTED
-        act = self._act("the retry policy says that it is due" if by_policy else "a retry was requested", by_policy)
-        retried = self._control.ledger.retry(failed, act)
-        done = {key for key, was_retried in zip(failed, retried, strict=True) if was_retried}
-        self._emit(*(self._acted(PartitionRetried, key, act) for key in failed if key in done))
-        return set(failed) - done
-
-    def _give_up(self) -> None:
-        for span in self._plan.give_up:
-            act = self._act(span.why.reason, by_policy=True)
-            for key, marked in zip(span.keys, self._control.ledger.mark(span.keys, Mark.TERMINAL, act), strict=True):
-                if marked:
-                    self._outcome.given_up += 1
-                    self._emit(self._acted(PartitionGivenUp, key, act))
-
-    def _defer(self, slice_: ReportSlice, code: str) -> None:
-        self._outcome.deferred[str(code)] += 1
-        if code == LEASED:
-            self._outcome.leased.append(slice_)
-        self._emit(SliceDeferred(*self._span(slice_), str(code)))
-
     def _handle(self, message: Message) -> None:
         if isinstance(message, Emitted):
             self._outcome.count(message.events)
-            self._emit(*message.events)
+            self._record.emit(*message.events)
         elif isinstance(message, Done):
             self._done(self._under_work.pop(message.worker), message.result)
         else:
@@ -389,7 +347,7 @@ class _Execution:
         slice_, failure = under_work.task.slice_, result.stopped_by
         self._outcome.operations += result.operations
         self._free(under_work, interrupted=failure is not None)
-        self._emit(SliceEnded(*self._span(slice_), result.operations))
+        self._record.emit(SliceEnded(*self._record.span(slice_), result.operations))
         if failure is None:
             self._rests.waits = 0
         elif failure.code == QuotaExhaustedError.code:
@@ -400,32 +358,28 @@ class _Execution:
             self._stop_account(slice_, failure)
         elif failure.scope.stops_the_run:
             if result.operations == 0 or failure.code != BudgetSpentError.code:
-                self._defer(slice_, failure.scope)
+                self._record.defer(slice_, failure.scope)
             self._stop(failure)
         elif failure.code == LeaseLostError.code:
-            self._defer(slice_, LEASED)
+            self._record.defer(slice_, LEASED)
         else:
-            self._interrupt(slice_, failure)
+            self._record.interrupt(slice_, failure)
 
     def _stop_account(self, slice_: ReportSlice, failure: FailureReason) -> None:
         if slice_.customer_id not in self._outcome.stopped_accounts:
             self._outcome.stopped_accounts[slice_.customer_id] = failure
             told = (failure.code, failure.message, failure.hint)
-            self._emit(AccountStopped(*self._begin(), slice_.customer_id, *told))
+            self._record.emit(AccountStopped(*self._record.begin(), slice_.customer_id, *told))
 
     def _stop(self, failure: FailureReason) -> None:
         if self._outcome.stopped_by is None:
             told = (failure.scope.value, failure.code, failure.message, failure.hint)
-            self._emit(RunStopped(*self._begin(), *told))
+            self._record.emit(RunStopped(*self._record.begin(), *told))
         self._end(Ending.DONE, failure)
-
-    def _interrupt(self, slice_: ReportSlice, failure: FailureReason) -> None:
-        self._outcome.interrupted.append((slice_, failure))
-        self._emit(SliceInterrupted(*self._span(slice_), str(failure)))
 
     def _lost(self, message: Lost) -> None:
         """The worker died: look at what it sealed and go on from there, unless the slice itself is what kills."""
-        self._emit(WorkerLost(*self._begin(), message.worker))
+        self._record.emit(WorkerLost(*self._record.begin(), message.worker))
         under_work = self._under_work.pop(message.worker)
         losses = under_work.losses + 1
         if self._is_ending:
@@ -435,7 +389,7 @@ class _Execution:
         task = replace(under_work.task, recover=True, give_up=reason if losses > MAX_LOSSES else None)
         if losses > 2 * MAX_LOSSES:
             self._free(under_work, interrupted=True)
-            self._interrupt(task.slice_, reason)
+            self._record.interrupt(task.slice_, reason)
             return
         self._under_work[message.worker] = _UnderWork(under_work.planned, task, losses)
         self._workers.give(message.worker, task)
@@ -447,20 +401,3 @@ class _Execution:
         if interrupted:
             self.leases.leave_behind(scope)
         self.leases.done(scope)
-
-    def _act(self, reason: str, by_policy: bool) -> OperatorAct:
-        now = self._control.clock.now()
-        return OperatorAct(now, self._run.actor, self._run.command, reason, by_policy=by_policy)
-
-    def _acted(self, kind: type[ActRecorded], key: PartitionKey, act: OperatorAct) -> ActRecorded:
-        return kind(*self._begin(), key.customer_id, key.report, key.logical_date, act.actor, act.reason)
-
-    def _begin(self) -> tuple[datetime, str]:
-        return self._control.clock.now(), self._run.run_id.value
-
-    def _span(self, slice_: ReportSlice) -> tuple[datetime, str, str, str, date, date]:
-        return *self._begin(), slice_.customer_id, slice_.report.name, slice_.first, slice_.last
-
-    def _emit(self, *events: Event) -> None:
-        if events:
-            self._control.observer.on_events(*events)

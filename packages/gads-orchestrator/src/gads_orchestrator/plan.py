@@ -241,6 +241,23 @@ def _states(
     yield from ledger.scheduling_states(wanted)
 
 
+def still_due(
+    request: WorkRequest, planned: PlannedSlice, ledger: StateReader, now: datetime
+) -> tuple[list[PartitionKey], list[PartitionKey]]:
+    """The days of a planned slice that are still to be attempted, and those of them that are failed."""
+    slice_ = planned.slice_
+    look = StateFilter(GOOGLE_ADS, (slice_.customer_id,), (slice_.report.name,), slice_.first, slice_.last)
+    states = list(ledger.scheduling_states(look))
+    days = replace(request.days_of(planned.account, slice_.report), first=slice_.first, last=slice_.last)
+    due: set[int] = set()
+    for chosen in choose(request.selection, days, states, now):
+        if isinstance(chosen.answer, Reason):
+            due |= set(range(chosen.first, chosen.last + 1))
+    keys = [key for key in slice_.keys if key.logical_date.toordinal() in due]
+    failed = {state.key for state in states if state.status is PartitionStatus.FAILED}
+    return keys, [key for key in keys if key in failed]
+
+
 def choose(
     selection: SelectionPolicy, days: Days, scheduling_states: Sequence[SchedulingState], now: datetime
 ) -> Iterator[SelectedDays]:
