@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gads_domain.documents import members_of
 from gads_domain.erasure import in_force, require_none_erased
-from gads_domain.errors import SinkLostError
+from gads_domain.errors import GadsError, SinkLostError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
@@ -82,3 +83,35 @@ def _listed(reader: RawReader, wanted: StateFilter) -> Iterator[PartitionKey]:
         yield from (key for key, _ in reader.sealed())
     for customer_id in sorted(set(wanted.customer_ids)):
         yield from (key for key, _ in reader.sealed(source=GOOGLE_ADS, customer_id=customer_id))
+
+
+@dataclass(slots=True)
+class ValidationTally:
+    """What was validated so far; no result is kept."""
+
+    looked_at: int = 0
+    validated_runs: int = 0
+    rejected_runs: int = 0
+    not_success: int = 0
+    authority_changed: int = 0
+    error: GadsError | None = None
+
+    def count(self, validations: Iterator[PartitionValidation]) -> Iterator[PartitionValidation]:
+        """Hand on each of `validations`, counted, and note the error that ends them."""
+        try:
+            for validation in validations:
+                self.looked_at += 1
+                self.validated_runs += len(validation.results)
+                self.rejected_runs += len(validation.rejected)
+                self.not_success += not validation.is_success
+                self.authority_changed += validation.changed
+                yield validation
+        except GadsError as error:
+            self.error = error
+            raise
+
+    def to_document(self) -> dict[str, Any]:
+        """The counts as JSON."""
+        names = ("looked_at", "validated_runs", "rejected_runs", "not_success", "authority_changed")
+        error = None if self.error is None else members_of(self.error, ("code", "message", "hint"))
+        return {**members_of(self, names), "error": error}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gads_domain.clock import iso_utc
+from gads_domain.documents import members_of
 from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
 from gads_etl.printing import Format, counted, print_rows
@@ -21,10 +21,8 @@ def sweep(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Remove what killed writers left behind. Nothing that is sealed, or could yet be, is ever touched."""
-    found = [
-        {"path": left.path, "kind": left.kind.value, "since": iso_utc(left.since), "bytes": left.size}
-        for left in open_pipeline(config).sweep_sink(timedelta(hours=older_than_hours), dry_run=dry_run)
-    ]
+    swept = open_pipeline(config).sweep_sink(timedelta(hours=older_than_hours), dry_run=dry_run)
+    found = [{**members_of(left, ("path", "kind", "since")), "bytes": left.size} for left in swept]
     title = f"{counted(len(found), 'leftover')} {'would be removed' if dry_run else 'removed'}"
     document = {"removed": not dry_run, "leftovers": found}
     columns = ["path", "kind", "since", "#bytes"]

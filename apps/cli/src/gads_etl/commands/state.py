@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gads_domain.clock import iso_utc
+from gads_domain.documents import members_of, plain
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
@@ -198,9 +198,8 @@ def leases(
     """
     pipeline = open_pipeline(config)
     found = (pipeline.break_lease(break_, reason, dry_run=dry_run),) if break_ else pipeline.leases()
-    columns = ("lease", "owner", "number", "until")
-    values = ((one.scope, one.owner, one.number, iso_utc(one.expires_at)) for one in found)
-    rows = [dict(zip(columns, value, strict=True)) for value in values]
+    names = ("owner", "number")
+    rows = [{"lease": one.scope, **members_of(one, names), "until": plain(one.expires_at)} for one in found]
     title = f"{'would be' if dry_run else 'is'} taken from its holder" if break_ else ""
     print_rows(format_, ["lease", "owner", "#number", "until"], rows, title, empty="no lease is held")
 

@@ -14,7 +14,7 @@ from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
 from gads_etl.printing import Format, counted, print_json_of_rows, print_note, visible
 from gads_etl.standard_streams import UndeliveredError
-from gads_pipeline.validation_tally import ValidationTally
+from gads_pipeline.validation import ValidationTally
 
 _A_NOTE_EVERY = 10_000
 
