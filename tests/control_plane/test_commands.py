@@ -128,9 +128,12 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
     planned = gads_etl("plan", "-c", config, "--format", "json").json
     assert planned["quota"] == {
         "operations_per_day": 100,
+        "daily_operations": 4,
         "spent": 0,
         "left": 100,
         "more_from": None,
+        "days": 1,
+        "last_day": planned["quota"]["last_day"],
         "rests": [],
     }
     assert planned["operations"] == len(planned["slices"]) == 2

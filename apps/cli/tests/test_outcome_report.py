@@ -178,12 +178,16 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
     free = f"{spent.parts[0].free_at:%Y-%m-%dT%H:%M:%SZ}"
     assert f"quota: 3 of 10 operations spent in 24 hours, 7 left; 10 from {free} on" in printed.err
     assert f"RESOURCE_EXHAUSTED: no request for account 1 is sent until {until:%Y-%m-%dT%H:%M:%SZ}" in printed.err
+    assert "unknown" in printed.out, "no partition was seen"
     print_forecast(forecast, Format.JSON)
     assert json.loads(capsys.readouterr().out)["quota"] == {
         "operations_per_day": 10,
+        "daily_operations": 0,
         "spent": 3,
         "left": 7,
         "more_from": iso_utc(spent.parts[0].free_at),
+        "days": 1,
+        "last_day": "2024-06-10",
         "rests": [
             {"customer_id": "1", "report": None, "not_before": iso_utc(until), "reason": "RESOURCE_EXHAUSTED"},
         ],

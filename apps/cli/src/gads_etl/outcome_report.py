@@ -20,7 +20,6 @@ from gads_etl.printing import (
     print_note,
     print_table,
 )
-from gads_orchestrator.budget import rest_error, shown
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Groups, Tally, row
@@ -39,7 +38,7 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     if format_ is Format.JSON:
         print_json(forecast.to_document())
         return
-    plan, spent, limit = forecast.plan, forecast.spent, forecast.operations_per_day
+    plan = forecast.plan
     up_to_date = f"; {plan.up_to_date:,} up to date" if plan.up_to_date else ""
     print_table(
         ["reason", "customer_id", "report", "since", "until", "#days"],
@@ -51,6 +50,10 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     )
     if most is not None and most < plan.operations:
         print_note(f"… and {plan.operations - most:,} more requests; --all shows them, --format json too")
+    if plan.operations:
+        columns = ["report", "#operations", "#partitions", "#restated", "#files", "bytes", "#seen"]
+        title = "at most; bytes are the mean of as many sealed partitions as were seen"
+        print_table(columns, forecast.rows(), title)
     skipped = forecast.skipped
     for left in skipped[:_LINES]:
         due = f", due {iso_utc(left.why.until)[:16]}Z" if left.why.until else ""
@@ -59,14 +62,8 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
     if len(skipped) > _LINES:
         print_note(f"… and {len(skipped) - _LINES} more; --format json lists them all")
     _print_not_retried(sum(len(left.keys) for left in skipped if left.why.code == NOT_RETRIED))
-    if limit is not None:
-        free = spent.free_from(limit)
-        more = "" if free is None else f"; {free[1]:,} from {shown(free[0])} on"
-        print_note(
-            f"quota: {spent.count:,} of {limit:,} operations spent in 24 hours, {spent.left(limit):,} left{more}"
-        )
-    for rest in forecast.rests:
-        print_note(f"quota: {rest_error(rest).message}")
+    for line in forecast.lines():
+        print_note(line)
 
 
 def print_outcome(

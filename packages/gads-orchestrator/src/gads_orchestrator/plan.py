@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -116,6 +116,15 @@ class PlannedSlice:
 
 
 @dataclass(slots=True)
+class ReportWork:
+    """What a plan attempts of one report: operations, partitions, and how many of these are `success` already."""
+
+    operations: int = 0
+    partitions: int = 0
+    restated: int = 0
+
+
+@dataclass(slots=True)
 class WorkPlan:
     """What is to be attempted, in order, and what is skipped and why. Iterating makes the slices one by one.
 
@@ -132,6 +141,7 @@ class WorkPlan:
     up_to_date: int = 0
     """How many partitions were looked at that are `success` and are not attempted."""
     by_reason: Counter[Reason] = field(default_factory=Counter)
+    by_report: defaultdict[str, ReportWork] = field(default_factory=lambda: defaultdict(ReportWork))
     _spans: dict[Reason, dict[int, array[int]]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[PlannedSlice]:
@@ -163,9 +173,16 @@ class WorkPlan:
         kept = self._spans.setdefault(reason, {}).setdefault(account, array("q"))
         for report, first, last in spans:
             kept.extend((report, first, last))
+            work, days = self.by_report[self.request.reports[report].name], last - first + 1
             self.operations += 1
-            self.partitions += last - first + 1
-            self.by_reason[reason] += last - first + 1
+            self.partitions += days
+            self.by_reason[reason] += days
+            work.operations += 1
+            work.partitions += days
+
+    def operations_of(self, *reasons: Reason) -> int:
+        """How many of the operations are for these reasons."""
+        return sum(len(spans) // 3 for reason in reasons for spans in self._spans.get(reason, {}).values())
 
     def _turn(self, reason: Reason, account: int, spans: array[int]) -> tuple[int, int]:
         """Who has waited longest for a new day begins; otherwise the turns begin elsewhere from day to day.
@@ -214,8 +231,11 @@ def plan_work(request: WorkRequest, ledger: StateReader, stopping: Callable[[], 
                 known = [scheduling for scheduling in known if days.first <= scheduling.key.logical_date <= days.last]
             good = [s.key.logical_date.toordinal() for s in known if s.status is PartitionStatus.SUCCESS]
             for chosen in choose(request.selection, days, known, request.now):
+                done = bisect_right(good, chosen.last) - bisect_left(good, chosen.first)
                 if chosen.answer is None:
-                    plan.up_to_date += bisect_right(good, chosen.last) - bisect_left(good, chosen.first)
+                    plan.up_to_date += done
+                elif isinstance(chosen.answer, Reason):
+                    plan.by_report[report.name].restated += done
                 _note(plan, found, account, position, report, chosen, request.max_days_per_request)
         for reason, spans in found.items():
             spans.sort(key=reason.order_within)
@@ -239,6 +259,15 @@ def _states(
         before = wanted.since - timedelta(days=1)
         yield from ledger.scheduling_states(replace(wanted, since=None, until=before, statuses=unfinished))
     yield from ledger.scheduling_states(wanted)
+
+
+def daily_operations(reports: Iterable[ReportDefinition], max_days_per_request: int) -> int:
+    """What an account costs a day at most: a new day of each report, and the days before it that are restated."""
+    total = 0
+    for report in reports:
+        most = min(max_days_per_request, report.max_days_per_request or max_days_per_request)
+        total += 1 + max(-(-(report.restatement_days - 1) // most), 0)
+    return total
 
 
 def still_due(

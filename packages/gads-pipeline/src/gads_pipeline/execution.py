@@ -10,14 +10,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
-from gads_domain.errors import FailureReason, GadsError
+from gads_domain.errors import ConfigurationError, FailureReason, GadsError, StorageError
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_orchestrator.budget import listing, rest_error
 from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.events import Observer
 from gads_orchestrator.execution import Control, execute_plan
 from gads_orchestrator.outcome import Ending, joined, partitions
-from gads_orchestrator.plan import WorkPlan, WorkRequest, plan_work
+from gads_orchestrator.plan import WorkPlan, WorkRequest, daily_operations, plan_work
 from gads_orchestrator.worker_pool import WorkerProcesses
 from gads_pipeline.account_erasure import without_erased
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
@@ -31,6 +31,7 @@ from gads_pipeline.composition import (
     open_ledger_for_control_plane,
     open_ledger_reader,
     open_sink,
+    open_sink_reader,
     open_warehouse,
     require_sink,
 )
@@ -39,6 +40,7 @@ from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, Warehouse
 from gads_pipeline.forecast import Forecast
 from gads_pipeline.ledger_queries import not_erased
 from gads_pipeline.outcome import Outcome
+from gads_pipeline.seen_sizes import SeenSize, seen_sizes
 from gads_pipeline.served_accounts import ServedAccounts
 from gads_pipeline.work_request import (
     RunOptions,
@@ -299,7 +301,22 @@ class Execution:
             request, left_out = without_erased(request, ledger, named)
             found = (*changed_columns(configuration, ledger), *warnings(configuration, ledger, request.now))
             warned = tuple(f"warning: {one.subject}: {one.message}" for one in found)
-            return Forecast(plan_work(request, ledger), spent, tuple(rests), quota.limit, (*notes, *left_out, *warned))
+            plan = plan_work(request, ledger)
+            sizes, unseen = self._sizes(plan, ledger)
+            served = {account.customer_id for account in ledger.expectations(GOOGLE_ADS).selected}
+        served.update(account.customer_id for account in request.accounts)
+        daily = len(served) * daily_operations(configuration.reports(), request.max_days_per_request)
+        notes = (*notes, *left_out, *warned, *unseen)
+        seals_unchanged = configuration.restatement.seal_unchanged
+        return Forecast(plan, spent, tuple(rests), quota.limit, notes, daily, sizes, seals_unchanged)
+
+    def _sizes(self, plan: WorkPlan, ledger: StateReader) -> tuple[dict[str, SeenSize], tuple[str, ...]]:
+        """What sealed partitions take in the sink, and why that is unknown if the sink cannot be read."""
+        customers = {account.customer_id for account in plan.request.accounts}
+        try:
+            return seen_sizes(ledger, open_sink_reader(self.configuration), plan.by_report, customers), ()
+        except (StorageError, ConfigurationError) as error:
+            return {}, (f"warning: bytes are unknown, since the sink cannot be read: {error.message}",)
 
     def _require_usable(self, options: RunOptions) -> None:
         """Refuse a report that the API would refuse, and an account that is not configured."""
