@@ -24,15 +24,20 @@ from gads_consumer.consumer import Consumer
 from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
 from gads_consumer.snapshot import Snapshot
 from gads_domain.current_partition import CurrentPartition
-from gads_domain.partition_key import PartitionKey
+from gads_domain.erasure import Erasure, in_force
+from gads_domain.errors import AccountErasedError
+from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.sink import PrunableSink
 from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionStatus
 from gads_testing.local_deployment import LocalDeployment, faults_of_reading, key_of, run_of
 
 CUSTOMERS, DAYS = 2, 3
+CUSTOMER_IDS = [str(1 + number) for number in range(CUSTOMERS)]
 KEYS = [key_of(1 + customer, day) for customer in range(CUSTOMERS) for day in range(DAYS)]
 _keys = st.sampled_from(KEYS)
 _runs = st.integers(1, 40)
+_customers = st.sampled_from(CUSTOMER_IDS)
 _rows = st.integers(0, 6)
 
 Current = dict[PartitionKey, CurrentPartition]
@@ -68,7 +73,41 @@ class Stories(RuleBasedStateMachine):
 
     @rule(keys=st.lists(_keys, min_size=1, max_size=4, unique=True), recheck=st.booleans())
     def validate(self, keys: list[PartitionKey], recheck: bool) -> None:
-        self.deployment.validate(*keys, recheck=recheck)
+        if self._erased().isdisjoint(key.customer_id for key in keys):
+            self.deployment.validate(*keys, recheck=recheck)
+            return
+        before = self._authoritative_now()
+        with suppress(AccountErasedError):  # unless there was nothing to record
+            self.deployment.validate(*keys, recheck=recheck)
+        erased = self._erased()
+        assert {one for one in self._authoritative_now() if one.customer_id in erased} == set()
+        assert {key: one for key, one in self._authoritative_now().items() if key not in keys} == {
+            key: one for key, one in before.items() if key not in keys
+        }
+
+    @rule(customer=_customers)
+    def erase(self, customer: str) -> None:
+        """Order it, or else do a step of it, or else what comes after the last step."""
+        control, now = self.deployment.control_plane, self.deployment.clock.now()
+        if customer not in self._erased():
+            control.order_erasure(GOOGLE_ADS, customer, OperatorAct(now, "operator", "accounts erase", "gone"))
+            for then in self.recorded.values():
+                for key in [key for key in then if key.customer_id == customer]:
+                    del then[key]
+        elif control.erase(GOOGLE_ADS, customer, now, 1).cleared_at is not None:
+            sealed = list(self.deployment.sink.sealed(source=GOOGLE_ADS, customer_id=customer))
+            assert isinstance(self.deployment.sink, PrunableSink)
+            self.deployment.sink.remove(sealed)
+            # No run is made twice: what is gone cannot be sealed again.
+            self.damaged.update(sealed)
+            control.end_erasure(GOOGLE_ADS, customer, now)
+            assert control.account_rows(GOOGLE_ADS, customer) == {}
+
+    @rule(customer=_customers)
+    def readmit(self, customer: str) -> None:
+        act = OperatorAct(self.deployment.clock.now(), "operator", "accounts readmit", "back")
+        if any(one.ended_at and one.is_in_force for one in self._erasures() if one.customer_id == customer):
+            self.deployment.control_plane.readmit(GOOGLE_ADS, customer, act)
 
     @rule(keys=st.lists(_keys, min_size=1, max_size=4, unique=True), at=st.sampled_from(["before", "after"]))
     def validate_and_crash(self, keys: list[PartitionKey], at: str) -> None:
@@ -80,7 +119,7 @@ class Stories(RuleBasedStateMachine):
             raise Crash
 
         self.deployment.ledger.record = dies  # type: ignore[method-assign]  # the process dies in the middle of it
-        with suppress(Crash):
+        with suppress(Crash, AccountErasedError):
             self.deployment.validate(*keys)
         self.deployment.close()
         self.deployment = LocalDeployment(self.base, self.deployment.clock)
@@ -88,7 +127,8 @@ class Stories(RuleBasedStateMachine):
     @rule(key=_keys, run=_runs)
     def never_seals(self, key: PartitionKey, run: int) -> None:
         if (key, run_of(run)) not in self.sealed:
-            self.deployment.report_unsealed(key, run)
+            with suppress(AccountErasedError):
+                self.deployment.report_unsealed(key, run)
 
     @precondition(lambda self: len(self.sealed) > len(self.damaged))
     @rule(pick=st.integers(0, 1_000), how=st.sampled_from(["payload", "cut", "gone"]))
@@ -173,12 +213,20 @@ class Stories(RuleBasedStateMachine):
         assert {one.key: one for one in snapshot.partitions} == current
         assert {gap.key for gap in snapshot.missing}.isdisjoint(current)
         self.recorded[snapshot.position] = current
-        customers = [str(1 + number) for number in range(CUSTOMERS)]
+        erased = self._erased()
+        for customer in erased:
+            with pytest.raises(AccountErasedError):
+                self.consumer.ready("campaign", customers=customer, day=KEYS[0].logical_date)
+        customers = [customer for customer in CUSTOMER_IDS if customer not in erased]
+        if not customers:
+            return
         first, last = KEYS[0].logical_date, KEYS[-1].logical_date
         gaps = self.consumer.gaps("campaign", since=first, until=last, customers=customers)
         states = self.deployment.ledger.get_many(KEYS)
         assert {(gap.key, gap.status) for gap in gaps} == {
-            (state.key, state.status) for state in states if state.status is not PartitionStatus.SUCCESS
+            (state.key, state.status)
+            for state in states
+            if state.status is not PartitionStatus.SUCCESS and state.key.customer_id in customers
         }
         assert bool(self.consumer.ready("campaign", since=first, day=last, customers=customers)) == (not gaps)
 
@@ -187,6 +235,12 @@ class Stories(RuleBasedStateMachine):
             self.consumer.close()
             self.deployment.close()
             self.folder.cleanup()
+
+    def _erasures(self) -> list[Erasure]:
+        return self.deployment.ledger.erasures(GOOGLE_ADS)
+
+    def _erased(self) -> set[str]:
+        return set(in_force(self._erasures()))
 
     def _authoritative_now(self) -> Current:
         return {

@@ -397,8 +397,10 @@ class PocketReader:
         return max((change.sequence for change in self._content().changes if change.at <= moment), default=0)
 
     def reports(self, source: str) -> list[str]:
-        """The reports of `source` that have a row, sorted."""
-        return sorted({key.report for key in self._content().states if key.source == source})
+        """The reports of `source` that have a row, or a change that an erasure made, sorted."""
+        content = self._content()
+        erased = (change.key for change in content.changes if change.cause == "erase")
+        return sorted({key.report for key in (*content.states, *erased) if key.source == source})
 
     def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
         """The days that are authoritative, now or as of a `position`."""

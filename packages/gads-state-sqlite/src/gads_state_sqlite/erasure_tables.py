@@ -43,6 +43,13 @@ def erased_change_in(connection: sqlite3.Connection, sequence: int) -> str | Non
     return None if row is None else str(row[0])
 
 
+def erased_reports_in(connection: sqlite3.Connection, source: str) -> set[str]:
+    """The reports of which an erasure has withdrawn a day: who follows the log has to be able to name them."""
+    statement = f"SELECT DISTINCT report FROM authority_log WHERE {_ACCOUNT}"
+    accounts = {erasure.customer_id for erasure in erasures_in(connection, source)}
+    return {report for one in accounts for (report,) in connection.execute(statement, (source, one))}
+
+
 def account_rows_in(connection: sqlite3.Connection, source: str, customer_id: str) -> dict[str, int]:
     """How many rows each table has of an account, the leases and rests of it included."""
     scope = scope_of(source, customer_id, "")

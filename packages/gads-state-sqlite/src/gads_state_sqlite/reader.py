@@ -1,5 +1,6 @@
 """What every program may ask of the ledger; the base of the validator's and the control plane's view."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +25,7 @@ from gads_domain.state import (
     StateFilter,
 )
 from gads_state_sqlite import queries
-from gads_state_sqlite.erasure_tables import account_rows_in, erased_change_in, erasures_in
+from gads_state_sqlite.erasure_tables import account_rows_in, erased_change_in, erased_reports_in, erasures_in
 from gads_state_sqlite.expectation_tables import expectations_in
 from gads_state_sqlite.quota_tables import rests_in, spent_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
@@ -107,8 +108,12 @@ class SqliteStateReader:
         return self._source.read(lambda connection: queries.position_at(connection, moment))
 
     def reports(self, source: str) -> list[str]:
-        """The names of the reports of `source` that have a row, sorted."""
-        return self._source.read(lambda connection: queries.reports_in(connection, source))
+        """The names of the reports of `source` that have a row, or a change that an erasure made, sorted."""
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            return sorted({*queries.reports_in(connection, source), *erased_reports_in(connection, source)})
+
+        return self._source.read(work)
 
     def newest_run(self) -> RunId | None:
         """The latest run with a validation result that is not revoked, whatever its outcome; None if there is none."""

@@ -146,6 +146,7 @@ class ErasureLaws(LedgerSuite):
                 number: change.fingerprint for number, change in changes.items()
             }
             assert each.erased_change(position) is None
+            assert each.reports(GOOGLE_ADS) == ["campaign", "keyword"], "the changes of both are still read"
             assert each.position() == position
             assert [one.scope for one in each.leases(moment(1))] == ["google_ads/10/campaign"]
             assert [rest.scope.customer_id for rest in each.rests("t", moment(1))] == ["10"]

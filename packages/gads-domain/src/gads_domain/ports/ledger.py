@@ -102,7 +102,7 @@ class StateReader(Protocol):
         """The sequence number of the last authority change whose `at` is not after `moment` (aware); 0 if none."""
 
     def reports(self, source: str) -> list[str]:
-        """The names of the reports of `source` that have a row, sorted."""
+        """The names of the reports of `source` that have a row, or a change that an erasure made, sorted."""
 
     def authoritative_days(self, wanted: StateFilter, position: int | None = None) -> AuthoritativeDays:
         """The authoritative days of each account and report that match, now or as of a `position`, of one source.
