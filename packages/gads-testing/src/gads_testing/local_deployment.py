@@ -144,11 +144,14 @@ class LocalDeployment:
         assert validation.after.current_run_id == run_of(run), validation.after.last_error
         return run_of(run)
 
+    def act(self, command: str) -> OperatorAct:
+        """An operator's act, now."""
+        return OperatorAct(self.clock.now(), "tests", command, "the client said so")
+
     def erase(self, customer: int = 1) -> None:
         """Erase an account from ledger and sink."""
-        act = OperatorAct(self.clock.now(), "tests", "accounts erase", "the client left")
         account = (GOOGLE_ADS, str(customer))
-        self.control_plane.order_erasure(*account, act)
+        self.control_plane.order_erasure(*account, self.act("accounts erase"))
         while self.control_plane.erase(*account, self.clock.now(), 2).cleared_at is None:
             pass
         assert isinstance(self.sink, PrunableSink)

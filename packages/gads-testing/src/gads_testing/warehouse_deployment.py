@@ -155,3 +155,17 @@ def load_and_die(base: Path, reconcile: bool, place: str, number: int) -> None:
     setattr(StepTransaction, place, and_die)
     with Consumer.open(state=STATE, sink=SINK, base=base) as consumer:
         WarehouseLoader(consumer, DuckDbWarehouse(base / "tables.duckdb"), step_partitions=2).load(reconcile=reconcile)
+
+
+def erase_account(base: Path, customer_id: str, started: Any = None) -> Any:
+    """Erase an account of the deployment in `base` as the command does, once `started` is set; returns the receipt."""
+    from gads_pipeline import Pipeline
+
+    (base / "gads.toml").write_text(
+        f'[storage]\nsink = "{SINK}"\nstate = "{STATE}"\n[warehouse]\nurl = "duckdb:tables.duckdb"\n'
+        '[[reports]]\nname = "campaign"\n'
+    )
+    pipeline = Pipeline.open(base / "gads.toml")
+    if started is not None:
+        started.set()
+    return pipeline.erase_account(customer_id, "the client left").to_document()
