@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -154,6 +156,28 @@ def test_a_conversion_that_is_stopped_is_read_right_and_goes_on(
         assert everything(reader) == expected
     with ADAPTER.open_for_control_plane(URL, folder) as writer:
         assert everything(writer) == expected
+
+
+def test_writers_that_open_it_at_once_share_the_conversion(
+    folder: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(migration, "RANGE", 2)
+    monkeypatch.setattr(migration, "_SECONDS", 0.0)
+    gate = threading.Barrier(4)
+
+    def open_it(number: int) -> None:
+        gate.wait()
+        opener = ADAPTER.open_for_validator if number % 2 else ADAPTER.open_for_control_plane
+        with opener(URL, folder) as writer:
+            assert everything(writer) == expected
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_it, range(4)))
+    lines = [record.getMessage() for record in caplog.records if record.name == "gads_state_sqlite"]
+    steps = [line.rpartition(": ")[2] for line in lines if line.endswith("partitions")]
+    assert set(steps) == {f"{min(done, 27)} of 27 partitions" for done in range(2, 30, 2)}
+    ranges = [step for step in steps if not step.startswith("27")]  # after the last one several may find nothing left
+    assert len(set(ranges)) == len(ranges), "no range is converted twice"
 
 
 def test_compact_gives_back_what_the_conversion_left(gads_etl: Command, folder: Path, expected: dict[str, Any]) -> None:

@@ -120,6 +120,7 @@ def _convert_range(connection: sqlite3.Connection, progress: Progress) -> bool:
             count = connection.execute(_SQL[name].format(range=_SQL["range"]), (*first, *until)).rowcount
             converted += count if name == "partitions" else 0
         connection.execute(_SQL["converted"], (*until, converted))
+        is_open = until != _END
     last = connection.execute("SELECT coalesce(max(sequence), 0) FROM authority_log").fetchone()[0]
     until_sequence = min(last, sequence + 5 * RANGE)
     for name in ("log_account_reports", "log_runs", "authority_changes"):
