@@ -29,11 +29,12 @@ def _start(scene: Scene) -> subprocess.Popen[bytes]:
 
 
 def _children(pid: int) -> list[int]:
-    """The worker processes of an orchestrator."""
+    """The worker processes of an orchestrator, and the one that forks them."""
     try:
-        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+    return [*found, *(worker for child in found for worker in _children(child))]
 
 
 def _calls(scene: Scene) -> int:

@@ -135,11 +135,12 @@ def deployment(tmp_path: Path, gads_etl_script: Path, request: pytest.FixtureReq
 
 
 def _workers_of(pid: int) -> list[int]:
+    """The worker processes, and the one that forks them."""
     try:
         found = [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return [child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
     except OSError:
         return []
+    return [*found, *(worker for child in found for worker in _workers_of(child))]
 
 
 def _backfill(deployment: ServedDeployment) -> subprocess.Popen[bytes]:

@@ -42,7 +42,7 @@ def test_one_day_of_one_report_runs_the_modules_of_the_page(
     done = gads_etl("run", *one_day, cwd=tmp_path, env=environment)
     assert done.code == 0, done.err
     processes = re.findall(r"^modules: (.*)$", done.err, re.MULTILINE)
-    assert len(processes) == 2, "the command, and its worker"
+    assert len(processes) == 3, "the command, the process that forks workers, and one of these"
     entered = " ".join(processes).split()
     assert [module for _, module in WALK if module not in entered] == []
     # The values of the domain are in every step, and a package imports its modules when they are first used.

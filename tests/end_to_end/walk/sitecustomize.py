@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 entered: dict[str, None] = {}
 
@@ -35,5 +36,15 @@ def print_entered() -> None:
 
 
 atexit.register(print_entered)
+_exit = os._exit
+
+
+def _print_and_exit(status: int) -> NoReturn:
+    """A forked worker ends so, without what its parent has still to do."""
+    print_entered()
+    _exit(status)
+
+
+os._exit = _print_and_exit
 threading.setprofile(profile)
 sys.setprofile(profile)

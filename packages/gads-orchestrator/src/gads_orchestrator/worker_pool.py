@@ -1,18 +1,14 @@
 """The workers of a run: processes that live as long as the run, so that the death of one costs its slice alone."""
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Protocol
 
-from gads_orchestrator import worker_process
 from gads_orchestrator.events import Event
+from gads_orchestrator.fork_server import ForkServer
 from gads_orchestrator.worker import Task, TaskResult, WorkerContext
 
 WorkerContextFactory = Callable[[], AbstractContextManager[WorkerContext]]
@@ -70,21 +66,22 @@ class Workers(Protocol):
 
 @dataclass(slots=True)
 class _Process:
-    process: subprocess.Popen[bytes]
+    pid: int
     pipe: connection.Connection
     busy: bool = False
 
 
-@dataclass(slots=True)
 class WorkerProcesses:
     """Up to `count` processes, started when there is something for them to do, and kept over slices.
 
-    Each opens its context by `factory`.
+    Each opens its context by `factory`. The modules `preload` are imported once for all of them.
     """
 
-    count: int
-    factory: WorkerContextFactory | None = None
-    _running: dict[int, _Process] = field(default_factory=dict)
+    def __init__(self, count: int, factory: WorkerContextFactory | None = None, *, preload: Sequence[str] = ()) -> None:
+        self.count = count
+        self.factory = factory
+        self._server = ForkServer(preload)
+        self._running: dict[int, _Process] = {}
 
     def open(self, factory: WorkerContextFactory) -> None:
         """Have the first worker open its context by `factory`, and wait for it; raises what keeps it from that."""
@@ -119,14 +116,9 @@ class WorkerProcesses:
         for running in self._running.values():
             running.pipe.close()
             if running.busy:
-                running.process.kill()
-        for running in self._running.values():
-            try:
-                running.process.wait(2.0)
-            except subprocess.TimeoutExpired:
-                running.process.kill()
-                running.process.wait()
+                self._server.end(running.pid)
         self._running.clear()
+        self._server.close()
 
     def open_anew(self, factory: WorkerContextFactory) -> None:
         """Between two runs: end all workers; those that start from now on open their context by `factory`."""
@@ -135,24 +127,9 @@ class WorkerProcesses:
 
     def _start(self, worker: int) -> _Process:
         mine, theirs = connection.Pipe()
-        # Not by `multiprocessing`, whose processes import the main module of this one once more: with a script that
-        # is not written for that, each would start the whole run anew.
-        command = [sys.executable, "-P", "-m", worker_process.__name__, str(theirs.fileno())]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with theirs:
-            # None of these signals reaches a worker before it ignores them.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, worker_process.SIGNALS)
-            try:
-                started = subprocess.Popen(
-                    command,
-                    env=environment,
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                )
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        running = self._running[worker] = _Process(started, mine)
+            pid = self._server.fork(theirs.fileno())
+        running = self._running[worker] = _Process(pid, mine)
         with contextlib.suppress(OSError):
             mine.send(self.factory)
         return running
@@ -173,6 +150,5 @@ class WorkerProcesses:
     def _lost(self, worker: int) -> list[Message]:
         running = self._running.pop(worker)
         running.pipe.close()
-        running.process.kill()
-        running.process.wait()
+        self._server.end(running.pid)
         return [Lost(worker)] if running.busy else []

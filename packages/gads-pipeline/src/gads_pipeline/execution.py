@@ -52,7 +52,7 @@ from gads_pipeline.work_request import (
     planned_accounts,
     requested,
 )
-from gads_pipeline.worker_setup import WorkerSetup
+from gads_pipeline.worker_setup import WorkerSetup, worker_modules
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader
@@ -117,7 +117,10 @@ class Execution:
         """
         self._require_usable(options)
         now, selected, connection = SystemClock().now(), None, None
-        with closing(WorkerProcesses(self._count)) as pool, ExitStack() as opened:
+        with (
+            closing(WorkerProcesses(self._count, preload=worker_modules(self.configuration))) as pool,
+            ExitStack() as opened,
+        ):
             files = opened.enter_context(self._api_files())
             with open_ledger_reader(self.configuration) as reader:
                 expectations, is_first = reader.expectations(GOOGLE_ADS), reader.ledger_id() is None
@@ -194,7 +197,8 @@ class Execution:
                 lambda selected: pool.open_anew(WorkerSetup(configuration, files, selected)),
                 self._note,
             )
-            pool = WorkerProcesses(self._count, WorkerSetup(configuration, files, served.selected))
+            setup = WorkerSetup(configuration, files, served.selected)
+            pool = WorkerProcesses(self._count, setup, preload=worker_modules(configuration))
             self._note(f"accounts served: {len(served.selected.accounts)}, reports: {len(reports)}")
 
             noted: set[str] = set()

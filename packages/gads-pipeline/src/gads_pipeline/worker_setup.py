@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import SystemClock
 from gads_domain.errors import FailureReason
 from gads_domain.ports.report_source import (
@@ -37,6 +38,25 @@ if TYPE_CHECKING:
     from gads_domain.partition_key import PartitionKey
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
+
+
+_MODULES = (
+    __name__,
+    "gads_extractor.connection",
+    "gads_extractor.report_source",
+    "gads_gaql.catalogue",
+    "gads_pipeline.account_selection",
+    "gads_pipeline.configuration",
+    "gads_reports.description",
+    "gads_validator.validator",
+)
+
+
+def worker_modules(configuration: Configuration) -> tuple[str, ...]:
+    """What each worker imports, so that it is imported once for all of them."""
+    storage = configuration.storage
+    adapters = (sink_adapter(storage.sink), ledger_adapter(storage.state))
+    return (*_MODULES, *(type(adapter).__module__ for adapter in adapters))
 
 
 @dataclass(frozen=True, slots=True)

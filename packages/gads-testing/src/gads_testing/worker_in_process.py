@@ -42,7 +42,7 @@ class InThisProcess:
 class OpenedInThisProcess(InThisProcess):
     """In place of `WorkerProcesses`, for a test that changes what a worker uses."""
 
-    def __init__(self, _count: int) -> None:
+    def __init__(self, _count: int, *, preload: Sequence[str] = ()) -> None:
         super().__init__()
         self.factory: WorkerContextFactory | None = None
         self._opened = ExitStack()
