@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from gads_consumer import AccountErasedError, ChangeKind
+from gads_domain.clock import SystemClock
+from gads_domain.control import scope_of
+from gads_domain.partition_key import GOOGLE_ADS
 from gads_pipeline import Pipeline
 from gads_testing.command_line import Command
+from gads_testing.local_deployment import key_of
+from gads_testing.warehouse_deployment import WarehouseDeployment, erase_account
 
 DAYS = ("--since", "2024-03-01", "--until", "2024-03-03")
 WHY = ("--reason", "the client left")
@@ -95,3 +101,26 @@ def test_an_account_is_erased_and_may_begin_again(
     assert gads_etl("warehouse", "load", "-c", config).code == 0
     with pipeline.consumer() as consumer:
         assert {one.key.customer_id for one in consumer.snapshot("campaign").partitions} == set(customers)
+
+
+def test_what_is_sealed_of_an_erased_account_is_left_out_by_name_and_goes_when_it_is_erased_again(
+    tmp_path: Path,
+) -> None:
+    deployment, now = WarehouseDeployment(tmp_path), SystemClock().now()
+    deployment.make_days_authoritative(range(2))
+    scopes = [scope_of(GOOGLE_ADS, "1", "campaign")]
+    deployment.control_plane.take_leases(scopes, "a run", now, now + timedelta(seconds=0.5))
+    erase_account(tmp_path, "1")
+    assert SystemClock().now() - now >= timedelta(seconds=0.5), "a process was at work on it"
+    deployment.seal(key_of(1, 5), 7)
+    deployment.seal(key_of(2, 5), 7)
+    pipeline = Pipeline.open(tmp_path / "gads.toml")
+    with pytest.raises(AccountErasedError, match="account 1 was erased") as error:
+        list(pipeline.validate())
+    assert "erase it again" in error.value.hint
+    with deployment.consumer() as consumer:
+        assert [one.key for one in consumer.snapshot("campaign").partitions] == [key_of(2, 5)]
+    assert erase_account(tmp_path, "1")["erased"]["raw_partitions"] == 3
+    assert [key for key, _ in deployment.sink.sealed()] == [key_of(2, 5)]
+    assert [one.changed for one in pipeline.validate()] == [False]
+    deployment.close()
