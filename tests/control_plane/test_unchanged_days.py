@@ -1,9 +1,10 @@
-"""Whatever happens, consumers see what they would see if each extraction that found a day unchanged had sealed it."""
+"""Whatever happens, consumers see what they would if each extraction of an unchanged day had sealed, and none went."""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from gads_conformance.ledger.samples import run_of
+from gads_domain.control import RetentionPolicy
 from gads_domain.errors import FailureReason
 from gads_domain.ports.validation import UnsealedRun
 from gads_domain.run import RunId
@@ -82,10 +84,24 @@ class Story(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), who=_who)
     def revoke(self, number: int, who: int) -> None:
         deployment = self.instances[who]
-        results = deployment.control.history(KEY).results
-        if results:
-            deployment.control.revoke([(KEY, results[number % len(results)].run_id)], deployment.act())
+        history = deployment.control.history(KEY)
+        if history.results:
+            run_id = history.results[number % len(history.results)].run_id
+            left = choose(history.results, history.revoked | {run_id}, history.accepted)
+            if {one.run_id for one in (left.winner, left.held) if one} & history.pruned_runs:
+                return  # too late for a revocation to fall back: the day would be extracted again
+            deployment.control.revoke([(KEY, run_id)], deployment.act())
         deployment.validator.validate([KEY])
+
+    @rule(days=st.integers(1, 60), who=_who)
+    def prune(self, days: int, who: int) -> None:
+        """Retention, days after all that was sealed was validated; the model prunes nothing."""
+        deployment = self.instances[who]
+        deployment.validator.validate([KEY])
+        deployment.pass_time(days=days)
+        runs = [(KEY, run_id) for run_id in self.sink.runs(KEY)]
+        pruned = deployment.control.prune(runs, RetentionPolicy(timedelta(days=30)), deployment.act())
+        self.sink.remove([(KEY, one.run_id) for one in pruned if one is not None])
 
     @rule(who=_who)
     def accept(self, who: int) -> None:

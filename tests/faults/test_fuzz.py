@@ -56,7 +56,15 @@ COMMANDS = (
     *("validate --recheck", "state inspect", "state gaps", "state history google_ads/1/campaign/2024-06-01"),
     *("state history", "state retry", "state hold", "state release", "state mark-terminal", "state revoke"),
     *("state accept", "consume gaps", "consume changes", "consume preview campaign", "consume export campaign"),
-    *("consume snapshot", "sink sweep", "warehouse status", "warehouse query", "run --dry-run", "backfill --dry-run"),
+    *(
+        "consume pin",
+        "sink prune",
+        "sink sweep",
+        "warehouse status",
+        "warehouse query",
+        "run --dry-run",
+        "backfill --dry-run",
+    ),
     *(
         "accounts",
         "accounts erase 2",

@@ -35,7 +35,7 @@ def test_a_slice_takes_a_statement_a_table_and_one_moment(tmp_path: Path) -> Non
         ledger.histories(keys)
         assert [statement.split()[0] for statement in statements if not statement.startswith("PRAGMA")] == [
             "BEGIN",
-            *["SELECT"] * 4,
+            *["SELECT"] * 5,
             "COMMIT",
         ]
 

@@ -25,7 +25,8 @@ from gads_conformance import LedgerLaws
 from gads_domain.account_days import DayRange
 from gads_domain.expectations import Expectations, after_drawing
 from gads_domain.metadata import KnownContent
-from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, StateFilter
+from gads_domain.ports.pins import Pin
+from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, PrunedRun, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
 
 
@@ -201,6 +202,21 @@ class ActsByAList(Wrapped):
         return done
 
 
+class PrunesWhateverIsAsked(Wrapped):
+    def prune(self, runs, policy, act):
+        return [PrunedRun(*run, act) for run in runs]
+
+
+class NeverEndsAPrune(Wrapped):
+    def end_prunes(self, removed):
+        pass
+
+
+class PinsNothing(Wrapped):
+    def pin(self, name, runs, until, now):
+        return Pin(name, len(runs), until)
+
+
 class Adapter:
     def __init__(self, kind):
         self.kind = kind
@@ -213,6 +229,9 @@ class Adapter:
 
     def open_for_control_plane(self, url, base):
         return self.kind(ADAPTER.open_for_control_plane(url, base))
+
+    def open_pins(self, url, base):
+        return self.kind(ADAPTER.open_pins(url, base))
 
     def check(self, url, base):
         ADAPTER.check(url, base)
@@ -274,6 +293,9 @@ _CAUGHT_BY = {
     "Adapter(ForgetsWhatTheRowsShow)": "test_without_a_list_the_rows_say_what_is_expected",
     "Adapter(MixesSources)": "test_what_a_list_says_is_read_back_by_all",
     "Adapter(ActsByAList)": "test_a_list_touches_no_row",
+    "Adapter(PrunesWhateverIsAsked)": "test_superseded_runs_are_pruned_once",
+    "Adapter(NeverEndsAPrune)": "test_a_removal_ends_once",
+    "Adapter(PinsNothing)": "test_a_pinned_run_is_kept_until_the_pin_ends",
     "CreatesWhenRead(Sound)": "test_an_absent_ledger_reads_as_empty_and_is_not_created",
     "CreatesWhenChecked(Sound)": "test_a_check_of_the_adapter_leaves_no_trace",
     "OneForAll(Sound)": "test_each_port_has_its_own_methods_only",

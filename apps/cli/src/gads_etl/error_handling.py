@@ -37,6 +37,7 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
     "Pipeline.gaps": "gads-etl state gaps",
     "Pipeline.validate": "gads-etl validate",
     "Pipeline.load_warehouse": "gads-etl warehouse load",
+    "Pipeline.pins": "gads-etl consume pin",
     "Pipeline.history": "gads-etl state history KEY",
     "template.real_account": "gads-etl init --print",
 }

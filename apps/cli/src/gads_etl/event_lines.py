@@ -2,26 +2,19 @@
 
 import json
 import sys
-import time
 
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
-from gads_domain.state import ValidationOutcome
-from gads_etl.printing import counted, day_span, visible
+from gads_etl.printing import day_span, visible
 from gads_orchestrator.events import (
     Event,
-    Observer,
     PartitionEvent,
-    PartitionUnsealed,
-    PartitionValidated,
     RowsReceived,
     RunPlanned,
-    SliceEnded,
     SliceEvent,
     event_document,
     event_name,
 )
-from gads_pipeline.command_completeness import counts_line
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice
 
 _QUIET = (RowsReceived, PartitionEvent)
@@ -65,7 +58,7 @@ def _line(event: Event) -> str:
         account, days = ListedAccount(event.customer_id, event.name), day_span(event.first, event.last)
         return f"{at} not success: {account} {event.report} {days}: {event.reason}"
     if isinstance(event, CompletenessRead):
-        return f"{at} {_completeness(event)}"
+        return f"{at} {event}"
     head = f"{at} {event_name(type(event))}"
     if isinstance(event, SliceEvent):
         span = [str(document.pop(name)) for name in ("customer_id", "report", "first", "last")]
@@ -73,40 +66,3 @@ def _line(event: Event) -> str:
     if isinstance(event, RunPlanned):
         document["by_reason"] = " ".join(f"{name}:{count}" for name, count in event.by_reason.items())
     return " ".join([head, *(f"{name}={value}" for name, value in document.items() if value != "")])
-
-
-def _completeness(event: CompletenessRead) -> str:
-    counts = event.expected, event.authoritative, event.failed, event.held, event.pending, event.not_due
-    unknown = f"; unknown which accounts are expected: {event.unknown}" if event.unknown else ""
-    return counts_line(event.answer, *counts) + unknown
-
-
-class ServeTally:
-    """Hands events on to `inner` and counts them; as text, what a daemon did so far."""
-
-    def __init__(self, inner: Observer) -> None:
-        self._inner = inner
-        self._began = time.monotonic()
-        self._runs = self._validated = self._failures = self._operations = 0
-        self._completeness = ""
-
-    def on_events(self, *events: Event) -> None:
-        """Count them and hand them on."""
-        for event in events:
-            self._runs += isinstance(event, RunPlanned)
-            self._failures += isinstance(event, PartitionUnsealed)
-            if isinstance(event, PartitionValidated):
-                self._validated += 1
-                self._failures += event.outcome != ValidationOutcome.PASSED
-            elif isinstance(event, SliceEnded):
-                self._operations += event.operations
-            elif isinstance(event, CompletenessRead):
-                self._completeness = f"; {_completeness(event)}"
-        self._inner.on_events(*events)
-
-    def __str__(self) -> str:
-        return (
-            f"{counted(self._runs, 'run')} in {time.monotonic() - self._began:,.0f} s, "
-            f"{counted(self._validated, 'partition')} validated, {counted(self._operations, 'operation')} spent, "
-            f"{counted(self._failures, 'failure')}{self._completeness}"
-        )

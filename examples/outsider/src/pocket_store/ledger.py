@@ -19,16 +19,18 @@ from gads_domain.control import (
     ActKind,
     Lease,
     Mark,
+    RetentionPolicy,
     SchedulingState,
     scheduling_text,
 )
 from gads_domain.erasure import Erasure, digest_over, in_force
-from gads_domain.errors import InvalidValueError, LedgerError, UsageError
+from gads_domain.errors import InvalidValueError, LedgerError, NotSealedError, UsageError
 from gads_domain.expectations import DrawnList, Expectations, after_drawing, after_forgetting, inferred, without
 from gads_domain.gaps import AuthoritativeDays
 from gads_domain.local_path import path_of
 from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.pins import Pin, require_pin
 from gads_domain.quota import (
     BUCKET,
     WINDOW,
@@ -40,6 +42,7 @@ from gads_domain.quota import (
     SpentOperations,
     bucket_of,
 )
+from gads_domain.retention import prunable
 from gads_domain.run import RunId
 from gads_domain.state import (
     AuthorityChange,
@@ -48,6 +51,7 @@ from gads_domain.state import (
     OperatorAct,
     PartitionState,
     PartitionStatus,
+    PrunedRun,
     RecordedAct,
     SchemaPin,
     StateChange,
@@ -59,7 +63,7 @@ from gads_domain.state_machine import confirmed, retry, settle
 
 _Answer = TypeVar("_Answer")
 _ANEW = (ActKind.RETRY, ActKind.UNMARK_TERMINAL)
-_BY_KEY = ("states", "results", "revoked", "accepted", "marks", "counted_from")
+_BY_KEY = ("states", "results", "revoked", "accepted", "pruned", "pinned", "marks", "counted_from")
 
 
 @dataclass
@@ -72,6 +76,9 @@ class Content:
     """Each with the version of the row that it led to."""
     revoked: dict[PartitionKey, frozenset[RunId]] = field(default_factory=dict)
     accepted: dict[PartitionKey, frozenset[RunId]] = field(default_factory=dict)
+    pruned: dict[PartitionKey, tuple[PrunedRun, ...]] = field(default_factory=dict)
+    pinned: dict[PartitionKey, dict[tuple[RunId, str], datetime]] = field(default_factory=dict)
+    """Until when a run is kept, by the pin's name."""
     pins: dict[tuple[str, str, int], SchemaPin] = field(default_factory=dict)
     changes: list[AuthorityChange] = field(default_factory=list)
     position: int = 0
@@ -136,7 +143,51 @@ class Content:
         """The row of `key` with its results, revocations and acceptances."""
         results = tuple(result for _, result in self.results.get(key, ()))
         decided = (self.revoked.get(key, frozenset()), self.accepted.get(key, frozenset()))
-        return KeyHistory(self.state(key), results, *decided)
+        return KeyHistory(self.state(key), results, *decided, self.pruned.get(key, ()))
+
+    def prune(self, key: PartitionKey, run_id: RunId, policy: RetentionPolicy, act: OperatorAct) -> PrunedRun | None:
+        """Note that a run is to be removed, if it may go."""
+        history, changes = self.history(key), [one for one in self.changes if one.key == key]
+        pinned = {run for (run, _), until in self.pinned.get(key, {}).items() if until > act.at}
+        if run_id not in prunable(history, changes, pinned, policy, act.at):
+            return None
+        seals = [one.seal_sha256 for one in history.results if one.run_id == run_id]
+        pruned = PrunedRun(key, run_id, act, seals[-1])
+        self.pruned[key] = tuple(sorted((*history.pruned, pruned), key=lambda one: one.run_id))
+        self.states[key] = replace(history.state, version=history.state.version + 1)
+        return pruned
+
+    def pin(self, name: str, runs: Sequence[tuple[PartitionKey, RunId]], until: datetime, now: datetime) -> Pin:
+        """Keep all of `runs`, or none."""
+        require_pin(name, until, now)
+        self.require_none_erased(key for key, _ in runs)
+        for key, run_id in runs:
+            history = self.history(key)
+            for pruned in history.pruned:
+                if pruned.run_id == run_id:
+                    raise pruned.error()
+            if not any(one.run_id == run_id and one.has_seal for one in history.results):
+                raise NotSealedError(f"{key} has no validated run {run_id}")
+        self.unpin(name)
+        for key, run_id in runs:
+            self.pinned.setdefault(key, {})[run_id, name] = until
+        return Pin(name, len(set(runs)), until)
+
+    def unpin(self, name: str) -> bool:
+        """End a pin."""
+        before = self.pinned
+        kept = {key: {one: end for one, end in some.items() if one[1] != name} for key, some in before.items()}
+        self.pinned = {key: some for key, some in kept.items() if some}
+        return self.pinned != before
+
+    def pins_at(self, now: datetime) -> list[Pin]:
+        """The pins that are not over."""
+        found: dict[str, list[datetime]] = {}
+        for some in self.pinned.values():
+            for (_, name), until in some.items():
+                if until > now:
+                    found.setdefault(name, []).append(until)
+        return [Pin(name, len(ends), max(ends)) for name, ends in sorted(found.items())]
 
     def erasure(self, source: str, customer_id: str) -> Erasure | None:
         """The erasure of the account that is in force."""
@@ -453,6 +504,24 @@ class PocketReader:
         """What is expected of `source`."""
         return self._content().expectations(source)
 
+    def superseded(self, wanted: StateFilter) -> Iterator[PartitionKey]:
+        """The partitions that match and may have a run to let go."""
+        content = self._content()
+        for key, state in sorted(content.states.items()):
+            used = len(content.pruned.get(key, ())) + (state.current_run_id is not None)
+            if wanted.selects(key) and state.attempt_count > used:
+                yield key
+
+    def open_prunes(self, limit: int) -> list[PrunedRun]:
+        """The pruned runs whose removal is not on record."""
+        pruned = self._content().pruned
+        return [one for key in sorted(pruned) for one in pruned[key] if one.removed_at is None][: max(limit, 0)]
+
+    def pinned(self, now: datetime) -> frozenset[tuple[PartitionKey, RunId]]:
+        """The runs that are pinned."""
+        pinned = self._content().pinned
+        return frozenset((key, run) for key, some in pinned.items() for (run, _), until in some.items() if until > now)
+
     def erasures(self, source: str) -> list[Erasure]:
         """The erasures of accounts of `source`, oldest first."""
         return [one for one in self._content().erasures if one.source == source]
@@ -712,6 +781,24 @@ class PocketControlPlaneLedger(_Writer):
         """Take an account out of what is expected."""
         return self._change(lambda content: content.forget(source, customer_id, act))
 
+    def prune(
+        self, runs: Sequence[tuple[PartitionKey, RunId]], policy: RetentionPolicy, act: OperatorAct
+    ) -> list[PrunedRun | None]:
+        """Put on record that runs are to be removed."""
+        return self._change(lambda content: [content.prune(*run, policy, act) for run in runs])
+
+    def end_prunes(self, removed: Sequence[PrunedRun]) -> None:
+        """Put on record that runs were removed."""
+
+        def change(content: Content) -> None:
+            for one in removed:
+                content.pruned[one.key] = tuple(
+                    one if known.run_id == one.run_id and known.removed_at is None else known
+                    for known in content.pruned.get(one.key, ())
+                )
+
+        self._change(change)
+
     def order_erasure(self, source: str, customer_id: str, act: OperatorAct) -> Erasure:
         """Put the erasure of an account on record, and withdraw all its authority."""
         return self._change(lambda content: content.order_erasure(source, customer_id, act))
@@ -752,6 +839,22 @@ class PocketControlPlaneLedger(_Writer):
         return self._change(change)
 
 
+class PocketPinLedger(_Writer):
+    """Implements `gads_domain.ports.pins.PinLedger`."""
+
+    def pin(self, name: str, runs: Sequence[tuple[PartitionKey, RunId]], until: datetime, now: datetime) -> Pin:
+        """Keep `runs` until `until`."""
+        return self._change(lambda content: content.pin(name, runs, until, now))
+
+    def release(self, name: str) -> bool:
+        """End a pin; whether there was one."""
+        return self._change(lambda content: content.unpin(name))
+
+    def pins(self, now: datetime) -> list[Pin]:
+        """The pins that are not over."""
+        return self._content().pins_at(now)
+
+
 class PocketLedgerAdapter:
     """What the entry point `pocket` of `gads.ledgers` names."""
 
@@ -766,6 +869,10 @@ class PocketLedgerAdapter:
     def open_for_control_plane(self, url: str, base: Path) -> PocketControlPlaneLedger:
         """Open as the control plane."""
         return PocketControlPlaneLedger(path_of(url, base))
+
+    def open_pins(self, url: str, base: Path) -> PocketPinLedger:
+        """Open for pins alone."""
+        return PocketPinLedger(path_of(url, base))
 
     def check(self, url: str, base: Path) -> None:
         """Raise `LedgerError` unless the folder could hold the ledger."""

@@ -20,8 +20,9 @@ from gads_consumer.errors import (
     UnknownReportError,
 )
 from gads_consumer.payloads import PayloadCopy, copied
+from gads_consumer.pruned_runs import PruneAwareReader
 from gads_consumer.selection import Day, one_report, select
-from gads_consumer.snapshot import Pinned, Snapshot
+from gads_consumer.snapshot import OpenPins, Pinned, Snapshot
 from gads_domain.adapters import ledger_adapter, sink_adapter
 from gads_domain.clock import Clock, SystemClock, from_iso_utc
 from gads_domain.completeness import Answer, Completeness, Freshness
@@ -56,9 +57,11 @@ class Consumer:
         integrity: bool = True,
         clock: Clock | None = None,
         freshness: Freshness | None = None,
+        open_pins: OpenPins | None = None,
     ) -> None:
         self._ledger = ledger
-        self._reader = reader
+        self._reader = PruneAwareReader(reader, ledger)
+        self._open_pins = open_pins
         self._source = require_name(source, "source")
         self._integrity = integrity
         self._clock = clock or SystemClock()
@@ -90,7 +93,15 @@ class Consumer:
         ledger = ledger_adapter(state).open_reader(state, folder)
         try:
             require_sink_of(ledger, reader)
-            return cls(ledger, reader, source=source, integrity=integrity, clock=clock, freshness=freshness)
+            return cls(
+                ledger,
+                reader,
+                source=source,
+                integrity=integrity,
+                clock=clock,
+                freshness=freshness,
+                open_pins=lambda: ledger_adapter(state).open_pins(state, folder),
+            )
         except BaseException:
             ledger.close()
             raise
@@ -165,7 +176,7 @@ class Consumer:
                 hint="open the consumer on that ledger, or use load_snapshot with the sink alone",
             )
         self._require_not_erased({one.key.customer_id for one in manifest.current()})
-        return _pinned_by(manifest, self._reader, integrity=self._integrity)
+        return _pinned_by(manifest, self._reader, integrity=self._integrity, open_pins=self._open_pins)
 
     def changes(
         self,
@@ -202,7 +213,7 @@ class Consumer:
         kept = tuple(sorted(change.partition for change in last.values() if change.partition is not None))
         removed = tuple(sorted(key for key, change in last.items() if change.partition is None))
         pinned = Pinned(asked, end, self._clock.now(), kept, {}, start)
-        snapshot = Snapshot(pinned, self._reader, integrity=self._integrity)
+        snapshot = Snapshot(pinned, self._reader, integrity=self._integrity, open_pins=self._open_pins)
         return Delta(tuple(sorted(last)), removed, snapshot, str(end))
 
     def copy_payloads(
@@ -327,7 +338,7 @@ class Consumer:
                 partitions.append(partition)
         held = frozenset(row.key for row in self._ledger.find(replace(asked, held=True)))
         pinned = Pinned(asked, at, self._clock.now(), tuple(partitions), others, held=held, complete=complete)
-        return Snapshot(pinned, self._reader, integrity=self._integrity)
+        return Snapshot(pinned, self._reader, integrity=self._integrity, open_pins=self._open_pins)
 
     def _question(self, asked: StateFilter) -> Question:
         """What is asked, against what is on record; raises `UnknownReportError` for a report without record and row."""
@@ -372,9 +383,11 @@ def load_snapshot(path: Path | str, *, sink: str, base: Path | str | None = None
     return _pinned_by(read_manifest(Path(path)), reader, integrity=integrity)
 
 
-def _pinned_by(manifest: Manifest, reader: RawReader, *, integrity: bool) -> Snapshot:
+def _pinned_by(
+    manifest: Manifest, reader: RawReader, *, integrity: bool, open_pins: OpenPins | None = None
+) -> Snapshot:
     asked = select(manifest.source, manifest.report, manifest.since, manifest.until, manifest.customers)
     at = Cursor.parse(manifest.cursor)
     behind = None if manifest.after is None else Cursor.parse(manifest.after)
     pinned = Pinned(asked, at, from_iso_utc(manifest.resolved_at), manifest.current(), manifest.others(), behind)
-    return Snapshot(pinned, reader, integrity=integrity)
+    return Snapshot(pinned, reader, integrity=integrity, open_pins=open_pins)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,12 +18,13 @@ from gads_consumer.cursor import Cursor
 from gads_consumer.payloads import PayloadFile, located
 from gads_consumer.scan import BATCH_ROWS, Scan
 from gads_domain.account_days import DayRange
-from gads_domain.clock import iso_utc
+from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.day_ranges import without
 from gads_domain.errors import UsageError
 from gads_domain.gaps import HELD, AuthoritativeDays, Gap, find_gaps, gap_reason
 from gads_domain.partition_key import PartitionKey
+from gads_domain.ports.pins import Pin, PinLedger
 from gads_domain.ports.sink import RawReader
 from gads_domain.state import PartitionStatus, StateFilter
 
@@ -55,6 +57,10 @@ class Pinned:
         return self.asked.source
 
 
+OpenPins = Callable[[], PinLedger]
+"""Opens the ledger for pins."""
+
+
 class Snapshot:
     """The authoritative run of each partition, by account and day; `Consumer.snapshot` makes one.
 
@@ -62,7 +68,10 @@ class Snapshot:
     speaks the Arrow PyCapsule protocol with all columns; for a choice of them use `scan`.
     """
 
-    def __init__(self, pinned: Pinned, reader: RawReader, *, integrity: bool) -> None:
+    def __init__(
+        self, pinned: Pinned, reader: RawReader, *, integrity: bool, open_pins: OpenPins | None = None
+    ) -> None:
+        self._open_pins = open_pins
         self._pinned = pinned
         self._reader = reader
         self._integrity = integrity
@@ -227,6 +236,23 @@ class Snapshot:
                 for key, status in sorted(self._pinned.others.items())
             ),
         )
+
+    def pin(self, *, until: datetime, name: str | None = None) -> Pin:
+        """Keep all runs of the snapshot in the sink until `until` (aware), whatever is superseded meanwhile.
+
+        A pin is on record in the ledger under `name`, by default the report and a sum of the runs; one of the same name
+        is replaced, which is how it is made longer. Raises `PrunedRunError` if a run is gone already, and then keeps
+        none, `AccountErasedError`, `InvalidValueError` for a time that is past or more than 400 days ahead, and
+        `UsageError` for a snapshot that was loaded without its ledger.
+        """
+        if self._open_pins is None:
+            raise UsageError(
+                "this snapshot was loaded without its ledger", hint="load it by Consumer.load, and pin that one"
+            )
+        with self._open_pins() as pins:
+            runs = [(one.key, one.run_id) for one in self.partitions]
+            digest = hashlib.sha256("\n".join(f"{key} {run}" for key, run in runs).encode()).hexdigest()
+            return pins.pin(name or f"{self.report} {digest[:12]}", runs, until, SystemClock().now())
 
     def save(self, path: Path | str) -> None:
         """Write the manifest, whole or not at all; a file of that name is replaced. Raises `StorageError`."""

@@ -15,6 +15,7 @@ from gads_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+    from gads_domain.ports.pins import PinLedger
     from gads_domain.ports.sink import RawReader, RawSink
     from gads_domain.ports.warehouse import WarehouseAdapter
 
@@ -52,6 +53,9 @@ class LedgerAdapter(Protocol):
 
     def open_for_control_plane(self, url: str, base: Path) -> ControlPlaneLedger:
         """Open with the authority to order retries, and none over `success` or `failed`."""
+
+    def open_pins(self, url: str, base: Path) -> PinLedger:
+        """Open with the right to keep runs from being pruned, and no other."""
 
     def check(self, url: str, base: Path) -> None:
         """Make sure that the ledger could be written, or made where there is none; no reader can tell that it was.

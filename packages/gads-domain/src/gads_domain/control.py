@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gads_domain.errors import FailureReason
+from gads_domain.errors import FailureReason, InvalidValueError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
@@ -82,6 +82,27 @@ class Lease:
     number: int
     expires_at: datetime
     left_behind: bool = field(default=False, compare=False)
+
+
+SHORTEST_RETENTION = timedelta(days=1)
+"""No run goes sooner after it was superseded: no writer of it may be at work any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """How long superseded runs are kept, and how many of a partition in any case.
+
+    Raises `InvalidValueError` for less than `SHORTEST_RETENTION` or a negative number.
+    """
+
+    superseded: timedelta
+    keep: int = 0
+
+    def __post_init__(self) -> None:
+        if self.superseded < SHORTEST_RETENTION:
+            raise InvalidValueError(f"superseded runs are kept for {SHORTEST_RETENTION.days} day or more")
+        if self.keep < 0:
+            raise InvalidValueError(f"{self.keep} is not a number of runs to keep")
 
 
 def scope_of(source: str, customer_id: str, report: str) -> str:

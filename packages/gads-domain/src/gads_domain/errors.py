@@ -122,6 +122,19 @@ class AccountErasedError(GadsError, code="account_erased", scope=FailureScope.AC
         return (*super().__reduce__(), {"erased_at": self.erased_at})
 
 
+class PrunedRunError(GadsError, code="pruned", scope=FailureScope.PARTITION):
+    """The run was removed from the sink at `pruned_at`, when it had been superseded for long; its rows are gone."""
+
+    default_hint = "take a new snapshot, and pin it for as long as you need it"
+
+    def __init__(self, message: str, *, hint: str | None = None, pruned_at: datetime | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.pruned_at = pruned_at
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*super().__reduce__(), {"pruned_at": self.pruned_at})
+
+
 class LedgerConflictError(HeldElsewhereError, code="ledger_conflict", scope=FailureScope.PARTITION):
     """The ledger changed between the read and the write of a decision; read again and decide again."""
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from gads_domain.clock import iso_utc
-from gads_domain.errors import FailureReason, InvalidValueError
+from gads_domain.errors import FailureReason, InvalidValueError, PrunedRunError
 from gads_domain.metadata import TableSchema
 from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.run import RunId
@@ -156,13 +156,20 @@ class SchemaPin:
 class KeyHistory:
     """All that decides a partition's state: its row, its validation results as recorded, its revoked runs.
 
-    `accepted` are the runs whose loss of rows an operator has accepted.
+    `accepted` are the runs whose loss of rows an operator has accepted, `pruned` those that were removed from the sink,
+    or are to be, in run order.
     """
 
     state: PartitionState
     results: tuple[ValidationResult, ...] = ()
     revoked: frozenset[RunId] = frozenset()
     accepted: frozenset[RunId] = frozenset()
+    pruned: tuple["PrunedRun", ...] = ()
+
+    @property
+    def pruned_runs(self) -> frozenset[RunId]:
+        """The runs that were removed from the sink, or are to be."""
+        return frozenset(one.run_id for one in self.pruned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +261,27 @@ class RecordedAct:
     status_after: PartitionStatus
     before: str = ""
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedRun:
+    """A run that is removed from the sink for good: by which act, and which seal it had.
+
+    `removed_at` says when the sink had removed it, None until then; `freed` is how many bytes that freed.
+    """
+
+    key: PartitionKey
+    run_id: RunId
+    act: OperatorAct
+    seal_sha256: str | None = None
+    removed_at: datetime | None = None
+    freed: int | None = None
+
+    def error(self) -> PrunedRunError:
+        """What is raised where the run is to be read."""
+        return PrunedRunError(
+            f"run {self.run_id} of {self.key} was pruned on {self.act.at:%Y-%m-%d}", pruned_at=self.act.at
+        )
 
 
 @dataclass(frozen=True, slots=True)

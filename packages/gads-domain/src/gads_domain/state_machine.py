@@ -10,6 +10,7 @@ A partition's state follows from the set of its validation results, not from the
 - a run that lost rows against the run before it that was taken is held for a decision and not taken, until an operator
   accepts it. That run counts even if it was revoked or damaged since: what it held is not replaced by less unsaid. The
   newest run is the one that is held; a later one with rows takes its place;
+- a pruned run goes on counting as what it held, and is neither taken nor held: the newest run that is left is;
 - with a winner the status is `success`, and a failed or held newer run shows in `last_error` alone;
 - without one, a new failure makes it `failed`;
 - `failed` goes back to `pending` by `retry` alone.
@@ -61,6 +62,7 @@ def choose(
     attempts: Iterable[ValidationResult],
     revoked: frozenset[RunId] = frozenset(),
     accepted: frozenset[RunId] = frozenset(),
+    pruned: frozenset[RunId] = frozenset(),
 ) -> Choice:
     """The runs that the results of a partition make authoritative and hold, whatever their order."""
     results = tuple(attempts)
@@ -85,14 +87,21 @@ def choose(
         if one.run_id in passed:
             counted.append((passed[one.run_id], against))
             newest = event[0]
-    good = [one for one, against in counted if against is None]
-    chosen = good[-1] if good else None
-    for attempt in reversed(good[:-1]):
-        if chosen is None or chosen.content_sha256 is None or not _same_rows(attempt, chosen):
+    chosen: ValidationResult | None = None
+    for attempt in reversed([one for one, against in counted if against is None]):
+        if chosen is not None and (chosen.content_sha256 is None or not _same_rows(attempt, chosen)):
             break
-        chosen = attempt
+        if attempt.run_id not in pruned:
+            chosen = attempt
     held, against = counted[-1] if counted else (None, None)
-    return Choice(chosen, held if against else None, against, newest)
+    if against is None or held is None or held.run_id in pruned:
+        return Choice(chosen, newest=newest)
+    return Choice(chosen, held, against, newest)
+
+
+def choice_of(history: KeyHistory) -> Choice:
+    """The runs that what is on record of a partition makes authoritative and holds."""
+    return choose(history.results, history.revoked, history.accepted, history.pruned_runs)
 
 
 def _confirmations(results: Iterable[ValidationResult]) -> dict[RunId, tuple[RunId, datetime | None]]:
@@ -127,7 +136,7 @@ def is_news(history: KeyHistory, attempt: ValidationResult) -> bool:
 
 def is_confirmed(history: KeyHistory, confirmation: Confirmation) -> bool:
     """Whether `confirmation` is of the rows that are authoritative, and all that is on record leaves them so."""
-    won = choose(_with(confirmation, history.results), history.revoked, history.accepted).winner
+    won = choice_of(replace(history, results=_with(confirmation, history.results))).winner
     return (
         won is not None
         and confirmation.of == won.run_id == history.state.current_run_id
@@ -149,7 +158,7 @@ def settle(
     if confirmation is not None:
         results = _with(confirmation, results)
     effective = effective_results(results)
-    chosen = choose(results, history.revoked, history.accepted)
+    chosen = choice_of(replace(history, results=results))
     won = chosen.winner
     by, at = (None, None) if won is None else _confirmations(results).get(won.run_id, (None, None))
     if won is not None:
@@ -167,7 +176,7 @@ def settle(
         seal_sha256=won.seal_sha256 if won else None,
         attempt_count=len(effective),
         updated_at=now,
-        last_error=_last_error(effective, chosen, history.revoked),
+        last_error=_last_error(effective, chosen, history),
         version=before.version + 1,
         held_run_id=chosen.held.run_id if chosen.held else None,
         confirmed_run_id=by,
@@ -209,7 +218,7 @@ def _with(confirmation: Confirmation, results: Iterable[ValidationResult]) -> tu
     return confirmed(results, confirmation.of, confirmation.by, confirmation.at)
 
 
-def _last_error(effective: tuple[ValidationResult, ...], chosen: Choice, revoked: frozenset[RunId]) -> str | None:
+def _last_error(effective: tuple[ValidationResult, ...], chosen: Choice, history: KeyHistory) -> str | None:
     if not effective:
         return None
     newest, won = effective[-1], chosen.winner
@@ -221,6 +230,8 @@ def _last_error(effective: tuple[ValidationResult, ...], chosen: Choice, revoked
             f"{VANISHED_ROWS}: run {has.run_id} has {has.record_count} rows where run {had.run_id} has "
             f"{had.record_count}, and is held for a decision"
         )
-    if won is None and newest.run_id in revoked:
+    if won is None and newest.run_id in history.revoked:
         return f"revoked: run {newest.run_id} was revoked"
+    if won is None and newest.run_id in history.pruned_runs:
+        return f"pruned: run {newest.run_id} was pruned"
     return None

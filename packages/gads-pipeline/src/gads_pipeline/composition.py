@@ -24,6 +24,7 @@ from gads_domain.sink_presence import require_sink_of
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+    from gads_domain.ports.pins import PinLedger
     from gads_domain.ports.report_source import ReportSource
     from gads_domain.ports.sink import RawReader, RawSink
     from gads_domain.ports.validation import PartitionValidator
@@ -67,6 +68,12 @@ def compact_ledger(configuration: Configuration, dry_run: bool, say: Callable[[s
     if not isinstance(adapter, CompactableLedgerAdapter):
         raise ConfigurationError(f"{url} cannot be compacted", hint="its adapter keeps no space that it does not use")
     return adapter.compact(url, configuration.base, dry_run=dry_run, say=say)
+
+
+def open_pins(configuration: Configuration) -> PinLedger:
+    """The ledger with the right to set and release pins alone."""
+    url = configuration.storage.state
+    return ledger_adapter(url).open_pins(url, configuration.base)
 
 
 def open_sink(configuration: Configuration) -> RawSink:

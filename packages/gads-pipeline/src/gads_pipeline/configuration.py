@@ -29,6 +29,7 @@ from gads_pipeline.control_plane_configuration import (
     FreshnessSection,
     QuotaSection,
     RestatementSection,
+    RetentionSection,
     RetrySection,
     RunSection,
     ScheduleSection,
@@ -192,6 +193,7 @@ class Configuration(Section):
     quota: QuotaSection = QuotaSection()
     retry: RetrySection = RetrySection()
     restatement: RestatementSection = RestatementSection()
+    retention: RetentionSection = RetentionSection()
     freshness: FreshnessSection = FreshnessSection()
     validation: ValidationSection = ValidationSection()
     schedules: tuple[ScheduleSection, ...] = ()

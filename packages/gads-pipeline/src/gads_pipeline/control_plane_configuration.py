@@ -1,4 +1,4 @@
-"""`[run]`, `[quota]`, `[retry]` and `[[schedules]]` of `gads.toml`: the settings of the control plane."""
+"""`[run]`, `[quota]`, `[retry]`, `[retention]` and others of `gads.toml`: the settings of the control plane."""
 
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -8,6 +8,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gads_domain.completeness import Freshness
+from gads_domain.control import RetentionPolicy
 from gads_domain.errors import failure_codes
 from gads_orchestrator.budget import Budget
 from gads_orchestrator.restatement_policy import RestatementPolicy
@@ -147,6 +148,23 @@ class RestatementSection(Section):
         days = self.reseal_after_days
         share = 0.0 if trust else self.verify_share
         return RestatementPolicy(self.seal_unchanged, timedelta(days=days) if days else None, share)
+
+
+class RetentionSection(Section):
+    """`[retention]`: after how many days superseded runs are removed from the sink; without it, never.
+
+    The newest `keep_superseded` of a partition stay in any case. `serve` removes runs every `prune_hours`.
+    """
+
+    superseded_days: int | None = Field(default=None, ge=1, le=4_000)
+    keep_superseded: int = Field(default=0, ge=0, le=1_000)
+    prune_hours: float = Field(default=24, gt=0, le=8_784)
+
+    @property
+    def policy(self) -> RetentionPolicy | None:
+        """The policy that this describes; None if nothing is ever removed."""
+        days = self.superseded_days
+        return None if days is None else RetentionPolicy(timedelta(days=days), self.keep_superseded)
 
 
 class ScheduleSection(Section):

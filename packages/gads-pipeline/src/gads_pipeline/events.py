@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gads_orchestrator.events import Event
+from gads_pipeline.command_completeness import counts_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class CompletenessRead(Event):
     attempted_again: int
     unknown: str
 
+    def __str__(self) -> str:
+        counts = self.expected, self.authoritative, self.failed, self.held, self.pending, self.not_due
+        unknown = f"; unknown which accounts are expected: {self.unknown}" if self.unknown else ""
+        return counts_line(self.answer, *counts) + unknown
+
 
 @dataclass(frozen=True, slots=True)
 class WarehouseLoaded(Event):
@@ -49,3 +55,11 @@ class WarehouseLoaded(Event):
     replaced: int
     removed: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPruned(Event):
+    """Superseded runs were removed from the sink, `freed` bytes of them."""
+
+    runs: int
+    freed: int

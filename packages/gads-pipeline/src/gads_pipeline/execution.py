@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError, FailureReason, GadsError, StorageError
 from gads_domain.partition_key import GOOGLE_ADS
+from gads_domain.state import OperatorAct
 from gads_orchestrator.budget import listing, rest_error
 from gads_orchestrator.daemon import Daemon
 from gads_orchestrator.events import Observer
@@ -23,6 +24,7 @@ from gads_pipeline.account_erasure import without_erased
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
 from gads_pipeline.command_completeness import CommandCompleteness, completeness_of
 from gads_pipeline.composition import (
+    actor_name,
     api_access,
     api_files,
     check_ledger,
@@ -36,7 +38,7 @@ from gads_pipeline.composition import (
     require_sink,
 )
 from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
-from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, WarehouseLoaded
+from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, SinkPruned, WarehouseLoaded
 from gads_pipeline.forecast import Forecast
 from gads_pipeline.ledger_queries import not_erased
 from gads_pipeline.outcome import Outcome
@@ -82,6 +84,7 @@ class Execution:
     workers: int | None = None
     load_failure: GadsError | None = field(default=None, init=False)
     _loaded: bool = field(default=False, init=False)
+    _next_prune: datetime | None = field(default=None, init=False)
 
     def forecast(self, options: RunOptions, *, backfill: bool) -> Forecast:
         """What `execute` would do. Lists the accounts only if the days depend on their time zones."""
@@ -213,6 +216,8 @@ class Execution:
                 return request
 
             def idle() -> FailureReason | None:
+                if not awaits_leases:
+                    self._prune()
                 if not self._loaded:
                     self._load_tables()
                 return None if self.load_failure is None else FailureReason.of(self.load_failure)
@@ -220,6 +225,7 @@ class Execution:
             def ended(outcome: RunOutcome) -> None:
                 self._load_tables()
                 if not awaits_leases:
+                    self._prune()
                     self._report(outcome, self._completeness_due(daemon, options), ledger)
 
             try:
@@ -329,6 +335,22 @@ class Execution:
         require_sound_reports(self.configuration, options.reports)
         if self.configuration.google_ads.customer_ids:
             self.configuration.customers(options.customers)
+
+    def _prune(self) -> None:
+        """Remove superseded runs if that is due; a failure is emitted, and the next try is as far away as after it."""
+        retention, now = self.configuration.retention, SystemClock().now()
+        if retention.policy is None or self.stop.is_set() or (self._next_prune is not None and now < self._next_prune):
+            return
+        from gads_pipeline.retention import prune  # once a day
+
+        self._next_prune = now + timedelta(hours=retention.prune_hours)
+        act = OperatorAct(now, actor_name(), self.command, f"superseded for {retention.superseded_days} days")
+        try:
+            done = prune(self.configuration, act, stopping=self.stop.is_set)
+        except GadsError as error:
+            self._note(f"warning: superseded runs were not pruned; it is tried again: {error.message}")
+            return
+        self.observer.on_events(SinkPruned(SystemClock().now(), "", done.runs.total(), done.freed.total()))
 
     def _load_tables(self) -> None:
         if not self.configuration.warehouse.load_after_run or self.stop.is_set():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gads_domain.expectations import Expectations
     from gads_domain.gaps import Pair
     from gads_domain.ports.ledger import StateReader
-    from gads_domain.state import AuthorityChange, KeyHistory, RecordedAct, ValidationResult
+    from gads_domain.state import AuthorityChange, KeyHistory, PrunedRun, RecordedAct, ValidationResult
     from gads_pipeline.configuration import Configuration
 
 
@@ -48,11 +48,12 @@ class PartitionHistory:
     def to_document(self) -> dict[str, Any]:
         """The history as JSON."""
         return {
-            "version": 4,
+            "version": 5,
             "state": state_row(self.history.state),
             "marks": plain(sorted(self.marks)),
             "revoked": plain(sorted(self.history.revoked)),
             "accepted": plain(sorted(self.history.accepted)),
+            "pruned": [_pruned_row(one) for one in self.history.pruned],
             "results": [
                 {**_result_row(result), "authority": self._authority(result.run_id)} for result in self.history.results
             ],
@@ -62,6 +63,8 @@ class PartitionHistory:
 
     def _authority(self, run_id: RunId) -> str:
         state = self.history.state
+        if run_id in self.history.pruned_runs:
+            return "pruned"
         if run_id in self.history.revoked:
             return "revoked"
         return {state.current_run_id: "authoritative", state.held_run_id: "held"}.get(run_id, "")
@@ -98,6 +101,15 @@ def changes_text(changes: Mapping[str, Any] | None) -> str:
     metrics = changes.get("metrics", {})
     sums = [f"{name} {m['before']}→{m['after']}" for name, m in metrics.items() if m["before"] != m["after"]]
     return ", ".join([" ".join(rows), *sums]).strip(", ")
+
+
+def _pruned_row(pruned: PrunedRun) -> dict[str, Any]:
+    return {
+        "run_id": plain(pruned.run_id),
+        **{name: plain(getattr(pruned.act, name)) for name in ("at", "actor", "command", "reason")},
+        "removed_at": plain(pruned.removed_at),
+        "bytes": pruned.freed,
+    }
 
 
 def _act_row(recorded: RecordedAct) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from gads_domain.clock import SystemClock
+from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.erasure import in_force
-from gads_domain.errors import ConfigurationError
+from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.sink import SweepableSink
 from gads_domain.state import OperatorAct, StateFilter
@@ -25,6 +25,7 @@ from gads_pipeline.composition import (
     open_consumer,
     open_ledger_for_control_plane,
     open_ledger_reader,
+    open_pins,
     open_sink,
     open_warehouse,
 )
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gads_domain.control import Lease
     from gads_domain.erasure import Erasure
     from gads_domain.expectations import Expectation
+    from gads_domain.ports.pins import Pin
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from gads_pipeline.operator_acts import ActResult, PartitionSelection
     from gads_pipeline.outcome import Outcome
     from gads_pipeline.reports import KnownReport
+    from gads_pipeline.retention import Progress, PruneResult
     from gads_warehouse import LoadReport, Verification, WarehouseStatus
 
 _SILENT = NullObserver()
@@ -328,6 +331,42 @@ class Pipeline:
         `ConfigurationError` for a ledger that cannot be compacted.
         """
         return compact_ledger(self.configuration, dry_run, say)
+
+    def prune_sink(self, *, dry_run: bool = False, progress: Progress | None = None) -> PruneResult:
+        """Remove the superseded runs that `[retention]` lets go from the sink, on record; or say which they are.
+
+        What an earlier call has begun is ended first. `progress` gets the runs that went so far, and their bytes.
+        """
+        from gads_pipeline.retention import prune
+
+        days = self.configuration.retention.superseded_days
+        act = self._act(f"superseded for {days} days", "")
+        return prune(self.configuration, act, dry_run=dry_run, progress=progress or (lambda *_: None))
+
+    def pin(self, manifest: Path, until: date | None, name: str | None = None) -> Pin:
+        """Keep the runs of a saved snapshot in the sink up to the end of the day `until` (UTC).
+
+        `name` is by default the report and a sum of the runs. Raises `UsageError` without a day, and what
+        `Snapshot.pin` raises.
+        """
+        if until is None:
+            raise UsageError("a pin ends on a day", hint="say until when the runs are needed")
+        end = datetime.combine(until + timedelta(days=1), time(), UTC)
+        with self.consumer() as consumer:
+            snapshot = consumer.load(manifest)
+        return snapshot.pin(until=end, name=name)
+
+    def pins(self) -> list[dict[str, Any]]:
+        """What readers keep now: name, number of runs, and until when."""
+        with open_pins(self.configuration) as ledger:
+            found = ledger.pins(SystemClock().now())
+        return [{"name": one.name, "runs": one.runs, "until": iso_utc(one.until)} for one in found]
+
+    def release_pin(self, name: str) -> None:
+        """End a pin; raises `UsageError` if there is none of that name."""
+        with open_pins(self.configuration) as ledger:
+            if not ledger.release(name):
+                raise UsageError(f"there is no pin {name!r}", hint="`Pipeline.pins` lists them")
 
     def consumer(self) -> AbstractContextManager[Consumer]:
         """The read contract over authoritative partitions, open for a `with` statement."""

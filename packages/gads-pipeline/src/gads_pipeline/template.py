@@ -3,10 +3,15 @@
 import json
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from gads_domain.errors import UsageError
+from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.package_data import tables_of
+
+_SEED = 7
+_ACCOUNTS = 3
+_AGENCY_DAYS = (date(2024, 1, 1), date(2024, 12, 31))
 
 _REPORTS = '''
 # A packaged report by its name alone: `gads-etl reports list` lists them, `gads-etl reports show NAME` shows one.
@@ -88,6 +93,13 @@ reseal_after_days = 0
 # The share of such days whose seal and payload are read back before, so that damage is found; `run --trust` skips it.
 verify_share = 0.01
 
+[retention]
+# After how many days superseded runs are removed from the sink, by `gads-etl sink prune` and by `serve` every
+# prune_hours; without superseded_days never. The newest keep_superseded of each day stay in any case.
+# superseded_days = 30
+keep_superseded = 0
+prune_hours = 24
+
 [validation]
 # A restatement that loses at least this share of a day's rows is held until `gads-etl state accept` takes it, and the
 # former rows stay. 1 is all of them.
@@ -167,3 +179,18 @@ since = {days[0]}
 until = {days[1]}
 """
     return head + _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + _REPORTS
+
+
+def write_demo(path: Path, sink: str, state: str) -> None:
+    """Write the configuration of the demo's agency to `path`; raises `ConfigurationError` if that is not possible."""
+    from gads_emulator import SyntheticAgency, SyntheticSettings  # an extra
+    from gads_gaql.catalogue import latest
+
+    first, last = _AGENCY_DAYS
+    agency = SyntheticAgency(SyntheticSettings(seed=_SEED, accounts=_ACCOUNTS, first=first, last=last))
+    text = demo(sink, state, latest(), agency.client_ids, _SEED, _AGENCY_DAYS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another folder") from None

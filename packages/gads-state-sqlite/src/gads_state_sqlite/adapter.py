@@ -8,6 +8,7 @@ from gads_domain.local_path import path_of
 from gads_state_sqlite.compaction import compact
 from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
+from gads_state_sqlite.pin_ledger import SqlitePinLedger
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.reader import SqliteStateReader
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
@@ -33,6 +34,10 @@ class SqliteLedgerAdapter:
     def open_for_control_plane(self, url: str, base: Path) -> SqliteControlPlaneLedger:
         """Open with the right to retry, mark, revoke, lease and spend alone; creates an absent file and its folders."""
         return SqliteControlPlaneLedger(path_of(url, base), self._busy_seconds)
+
+    def open_pins(self, url: str, base: Path) -> SqlitePinLedger:
+        """Open with the right to set and release pins alone; creates an absent file and its folders."""
+        return SqlitePinLedger(path_of(url, base), self._busy_seconds)
 
     def check(self, url: str, base: Path) -> None:
         """Make sure that the ledger could be written, or created if it is absent, and leave nothing behind."""

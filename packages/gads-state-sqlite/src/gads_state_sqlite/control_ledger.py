@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, scheduling_text
+from gads_domain.control import MARKING, UNMARKING, ActKind, Lease, Mark, RetentionPolicy, scheduling_text
 from gads_domain.erasure import Erasure, in_force, require_none_erased
 from gads_domain.errors import InvalidValueError
 from gads_domain.expectations import DrawnList, Expectations, without
 from gads_domain.partition_key import PartitionKey
 from gads_domain.quota import CallScope, Rest, RestAsked, Spending
 from gads_domain.run import RunId
-from gads_domain.state import OperatorAct, PartitionState, PartitionStatus
+from gads_domain.state import OperatorAct, PartitionState, PartitionStatus, PrunedRun
 from gads_domain.state_machine import retry
-from gads_state_sqlite import erasure_tables
+from gads_state_sqlite import erasure_tables, prune_tables
 from gads_state_sqlite.erasure_tables import OF_ACCOUNTS, OF_PARTITIONS, erasures_in, is_erased
 from gads_state_sqlite.expectation_tables import forget, record_list
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
@@ -28,10 +28,13 @@ from gads_state_sqlite.write_connection import WriteConnection, allowing, append
 _Item = TypeVar("_Item")
 
 _MAY = allowing(
-    inserts=frozenset({"operator_acts", "authority_changes", "revocations", "acceptances"}),
+    inserts=frozenset({"operator_acts", "authority_changes", "revocations", "acceptances", "prune_acts"}),
     updates=frozenset({"status", "updated_at", "version"}),
     owned=frozenset(
-        {"marks", "leases", "spent_operations", "rests", "account_lists", "listed_accounts", "expectations"}
+        {
+            *("marks", "leases", "spent_operations", "rests", "pruned_runs"),
+            *("account_lists", "listed_accounts", "expectations"),
+        }
     ),
     deletes=frozenset({"expectations"}),
 )
@@ -184,6 +187,21 @@ class SqliteControlPlaneLedger(SqliteStateReader):
         return self._file.write_under(
             _MAY_ERASE, lambda connection: erasure_tables.readmit(connection, source, customer_id, act)
         )
+
+    def prune(
+        self, runs: Sequence[tuple[PartitionKey, RunId]], policy: RetentionPolicy, act: OperatorAct
+    ) -> list[PrunedRun | None]:
+        """Put on record that runs are to be removed from the sink; for each, in order, None if it has to stay."""
+
+        def work(connection: sqlite3.Connection) -> list[PrunedRun | None]:
+            return [prune_tables.prune(connection, key, run_id, policy, act) for key, run_id in runs]
+
+        _time_of(act)
+        return self._file.write(work) if runs else []
+
+    def end_prunes(self, removed: Sequence[PrunedRun]) -> None:
+        """Put on record when the sink had removed these runs, and how many bytes each of them freed."""
+        self._file.write(lambda connection: prune_tables.end_prunes(connection, removed))
 
     def _each(
         self, items: Sequence[_Item], act: OperatorAct, work: Callable[[sqlite3.Connection, _Item], bool]

@@ -15,7 +15,7 @@ from gads_state_sqlite.queries import SQL, histories_in, ranges_of
 from gads_state_sqlite.rows import LOG, key_of, microseconds, moment_of, moment_text
 from gads_state_sqlite.schema import ERASURES_VERSION, version_of
 
-OF_PARTITIONS = ("attempts", "revocations", "acceptances", "marks", "operator_acts")
+OF_PARTITIONS = ("attempts", "revocations", "acceptances", "pruned_runs", "pins", "marks", "operator_acts")
 """Tables with rows of partitions; a result goes before its revocation, so that it is counted as what it was."""
 
 OF_ACCOUNTS = ("partition_state", "listed_accounts", "expectations")
@@ -53,8 +53,10 @@ def erased_reports_in(connection: sqlite3.Connection, source: str) -> set[str]:
 def account_rows_in(connection: sqlite3.Connection, source: str, customer_id: str) -> dict[str, int]:
     """How many rows each table has of an account, the leases and rests of it included."""
     scope = scope_of(source, customer_id, "")
+    known = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    tables = [name for name in (*OF_ACCOUNTS, *OF_PARTITIONS) if name in known]
     counts = {
-        **{name: (f"{name} WHERE {_ACCOUNT}", (source, customer_id)) for name in (*OF_ACCOUNTS, *OF_PARTITIONS)},
+        **{name: (f"{name} WHERE {_ACCOUNT}", (source, customer_id)) for name in tables},
         "authority_log": (f"authority_log WHERE {_ACCOUNT} AND cause <> 'erase'", (source, customer_id)),
         "leases": ("leases WHERE substr(scope, 1, ?) = ?", (len(scope), scope)),
         "rests": ("rests WHERE customer_id = ?", (customer_id,)),

@@ -790,3 +790,52 @@ CREATE TRIGGER authority_log_deleted INSTEAD OF DELETE ON authority_log
 BEGIN
     DELETE FROM authority_changes WHERE sequence = OLD.sequence;
 END;
+
+-- name: version_12
+-- The acts by which runs were pruned: many runs share one.
+CREATE TABLE prune_acts (
+    number INTEGER PRIMARY KEY,
+    at TEXT NOT NULL CHECK (at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    actor TEXT NOT NULL,
+    command TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    UNIQUE (at, actor, command, reason)
+) STRICT;
+CREATE TRIGGER prune_acts_never_updated BEFORE UPDATE ON prune_acts
+BEGIN SELECT RAISE(ABORT, 'prune_acts only grows'); END;
+CREATE TRIGGER prune_acts_never_deleted BEFORE DELETE ON prune_acts
+BEGIN SELECT RAISE(ABORT, 'prune_acts only grows'); END;
+CREATE TABLE pruned_runs (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    run_id TEXT NOT NULL,
+    act INTEGER NOT NULL,
+    seal_sha256 BLOB CHECK (length(seal_sha256) = 32),
+    removed_at INTEGER,
+    freed INTEGER CHECK (freed >= 0),
+    PRIMARY KEY (source, customer_id, report, logical_date, run_id),
+    CHECK ((freed IS NULL) = (removed_at IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pruned_runs_open ON pruned_runs (source, customer_id, report, logical_date, run_id)
+WHERE removed_at IS NULL;
+CREATE TRIGGER pruned_runs_end_once BEFORE UPDATE ON pruned_runs
+WHEN OLD.removed_at IS NOT NULL OR NEW.act <> OLD.act OR NEW.seal_sha256 IS NOT OLD.seal_sha256
+BEGIN SELECT RAISE(ABORT, 'what was pruned stays pruned'); END;
+CREATE TRIGGER pruned_runs_never_deleted BEFORE DELETE ON pruned_runs
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE source = OLD.source AND customer_id = OLD.customer_id AND readmitted_at IS NULL
+)
+BEGIN SELECT RAISE(ABORT, 'pruned_runs only grows'); END;
+CREATE TABLE pins (
+    source TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    report TEXT NOT NULL,
+    logical_date TEXT NOT NULL CHECK (date(logical_date, '+0 days') IS logical_date),
+    run_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    until TEXT NOT NULL CHECK (until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    PRIMARY KEY (source, customer_id, report, logical_date, run_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pins_by_name ON pins (name);

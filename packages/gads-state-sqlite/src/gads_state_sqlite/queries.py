@@ -16,7 +16,15 @@ from gads_domain.metadata import KnownContent
 from gads_domain.package_data import statements_of
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import KeyHistory, PartitionState, PartitionStatus, StateFilter, ValidationResult
+from gads_domain.state import (
+    KeyHistory,
+    OperatorAct,
+    PartitionState,
+    PartitionStatus,
+    PrunedRun,
+    StateFilter,
+    ValidationResult,
+)
 from gads_domain.state_machine import confirmed
 from gads_state_sqlite.rows import (
     BY_KEY,
@@ -37,6 +45,7 @@ from gads_state_sqlite.schema import (
     CONFIRMED_VERSION,
     ERASURES_VERSION,
     HELD_VERSION,
+    PRUNED_VERSION,
     RANGES_VERSION,
     RUNS_VERSION,
     version_of,
@@ -68,20 +77,31 @@ def states_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -> l
 
 
 def histories_in(connection: sqlite3.Connection, keys: Sequence[PartitionKey]) -> list[KeyHistory]:
-    """The row, the validation results, the revoked and the accepted runs of each key, in order."""
+    """The row, the validation results, the revoked, accepted and pruned runs of each key, in order."""
     ranges = ranges_of(keys)
     states, results, revoked = (
         _rows_by_key(connection, as_known(connection, statement), ranges) for statement in (_STATES, _RESULTS, _REVOKED)
     )
     accepted = _rows_by_key(connection, _ACCEPTED, ranges) if _knows_held(connection) else {}
+    pruned = _rows_by_key(connection, SQL["pruned"], ranges) if version_of(connection) >= PRUNED_VERSION else {}
     return [
         KeyHistory(
             state := _state(key, states),
             _confirmed(state, map(RESULT.read, results.get(key_columns(key), ()))),
-            *(frozenset(RunId(row[4]) for row in rows.get(key_columns(key), ())) for rows in (revoked, accepted)),
+            frozenset(RunId(row[4]) for row in revoked.get(key_columns(key), ())),
+            frozenset(RunId(row[4]) for row in accepted.get(key_columns(key), ())),
+            tuple(map(pruned_of, pruned.get(key_columns(key), ()))),
         )
         for key in keys
     ]
+
+
+def pruned_of(row: Row) -> PrunedRun:
+    """From the columns of the statement `pruned`."""
+    at, *stated = row[5:9]
+    seal = None if row[9] is None else row[9].hex()
+    removed = None if row[10] is None else moment_of(row[10])
+    return PrunedRun(key_of(row), RunId(row[4]), OperatorAct(moment_of(at), *stated), seal, removed, row[11])
 
 
 def _confirmed(state: PartitionState, results: Iterable[ValidationResult]) -> tuple[ValidationResult, ...]:
@@ -198,10 +218,10 @@ def authoritative_days_in(
     first_day, last_day = wanted.since or date.min, wanted.until or date.max
     sources = [] if wanted.source is None else [wanted.source]
     if version_of(connection) < RANGES_VERSION:
-        conditions, values = _conditions(wanted, sources)
+        conditions, values = conditions_of(wanted, sources)
         rows = connection.execute(SQL["success_days"].format(where=" AND ".join(conditions)), values)
     else:
-        conditions, values = _conditions(replace(wanted, since=None, until=None), sources)
+        conditions, values = conditions_of(replace(wanted, since=None, until=None), sources)
         bounds = [first_day.isoformat(), last_day.isoformat()]
         statement = SQL["success_ranges"].format(where=" AND ".join(conditions))
         rows = connection.execute(statement, [*bounds, *reversed(bounds), *values])
@@ -217,7 +237,7 @@ def select_states(connection: sqlite3.Connection, wanted: StateFilter, limit: in
     """The statement for the rows that match, in key order."""
     # Named sources make the primary key usable when the filter names accounts alone.
     sources = [wanted.source] if wanted.source is not None else _sources(connection)
-    conditions, values = _conditions(wanted, sources)
+    conditions, values = conditions_of(wanted, sources)
     if wanted.statuses:
         conditions.append(_one_of("status", sorted({status.value for status in wanted.statuses}), values))
         if PartitionStatus.SUCCESS not in wanted.statuses:
@@ -247,14 +267,14 @@ def select_as_of(connection: sqlite3.Connection, wanted: StateFilter, position: 
 
 def known_contents_in(connection: sqlite3.Connection, wanted: StateFilter) -> dict[PartitionKey, KnownContent]:
     """What the authoritative runs that match have sealed."""
-    conditions, values = _conditions(wanted, [] if wanted.source is None else [wanted.source], "s.")
+    conditions, values = conditions_of(wanted, [] if wanted.source is None else [wanted.source], "s.")
     statement = as_known(connection, SQL["known_contents"].format(where=" AND ".join(conditions)))
     return {key_of(row): KNOWN.read(row[4:]) for row in connection.execute(statement, values)}
 
 
 def select_scheduling_states(connection: sqlite3.Connection, wanted: StateFilter) -> Statement:
     """The statement for rows, and the marks of what has no row, merged in key order."""
-    conditions, values = _conditions(wanted, [] if wanted.source is None else [wanted.source], "s.")
+    conditions, values = conditions_of(wanted, [] if wanted.source is None else [wanted.source], "s.")
     where = " AND ".join(conditions)
     statuses = [status.value for status in wanted.statuses or PartitionStatus]
     parts = {"where": where, "statuses": ", ".join("?" * len(statuses)), "tried": SQL["tried"], "base": SQL["base"]}
@@ -269,7 +289,7 @@ def select_scheduling_states(connection: sqlite3.Connection, wanted: StateFilter
     return f"{statement} ORDER BY 1, 2, 3, 4", given
 
 
-def _conditions(wanted: StateFilter, sources: list[str], table: str = "") -> tuple[list[str], list[Any]]:
+def conditions_of(wanted: StateFilter, sources: list[str], table: str = "") -> tuple[list[str], list[Any]]:
     """All of `wanted` but its statuses, over the columns of `table` (such as `s.`), and the parameters' values."""
     values: list[Any] = []
     conditions = ["1"]

@@ -228,3 +228,31 @@ WHERE source = ? AND customer_id = ? ORDER BY report, logical_date LIMIT ?
 -- name: count_erased
 UPDATE erasures SET partitions = partitions + ?, results = results + ?, changes = changes + ?, digest = ?
 WHERE source = ? AND customer_id = ? AND readmitted_at IS NULL
+
+-- name: superseded
+SELECT s.source, s.customer_id, s.report, s.logical_date FROM partition_state AS s
+WHERE {where} AND s.attempt_count > (s.current_run_id IS NOT NULL) + (
+    SELECT count(*) FROM pruned_runs AS p WHERE p.source = s.source AND p.customer_id = s.customer_id
+        AND p.report = s.report AND p.logical_date = s.logical_date
+)
+ORDER BY s.source, s.customer_id, s.report, s.logical_date
+
+-- name: open_prunes
+SELECT p.source, p.customer_id, p.report, p.logical_date, p.run_id, a.at, a.actor, a.command, a.reason, p.seal_sha256,
+    p.removed_at, p.freed
+FROM pruned_runs AS p INDEXED BY pruned_runs_open JOIN prune_acts AS a ON a.number = p.act
+WHERE p.removed_at IS NULL ORDER BY p.source, p.customer_id, p.report, p.logical_date, p.run_id LIMIT ?
+
+-- name: pruned
+SELECT p.source, p.customer_id, p.report, p.logical_date, p.run_id, a.at, a.actor, a.command, a.reason, p.seal_sha256,
+    p.removed_at, p.freed
+FROM pruned_runs AS p JOIN prune_acts AS a ON a.number = p.act
+WHERE p.source = ? AND p.customer_id = ? AND p.report = ? AND p.logical_date BETWEEN ? AND ?
+ORDER BY p.logical_date, p.run_id
+
+-- name: end_prune
+UPDATE pruned_runs SET removed_at = ?, freed = ?
+WHERE source = ? AND customer_id = ? AND report = ? AND logical_date = ? AND run_id = ? AND removed_at IS NULL
+
+-- name: pins
+SELECT name, count(*), max(until) FROM pins WHERE until > ? GROUP BY name ORDER BY name

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from gads_domain.errors import GadsError, HeldElsewhereError, LedgerError
 from gads_state_sqlite.errors import closed, primary_code, translated, unreadable
@@ -81,6 +82,13 @@ class ReadOnlyFile:
         self._lock = threading.RLock()
         self._opened: _Opened | None = None
         self._closed = False
+        _open_files.add(self)
+
+    def let_go(self, path: Path) -> None:
+        """Close the connection if it is to `path`; the next read opens another."""
+        if self._path == path:
+            with self._lock:
+                self._drop()
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run `work` in one consistent moment of the ledger; it may be run more than once."""
@@ -263,6 +271,18 @@ class ReadOnlyFile:
 
 class _ChangedError(Exception):
     """The file changed during a read without locks."""
+
+
+_open_files: WeakSet[ReadOnlyFile] = WeakSet()
+
+
+def let_go_of(path: Path) -> None:
+    """Close all connections of this process that read `path`.
+
+    SQLite opens the shared memory once a process: while it is read-only for a reader, no connection can write.
+    """
+    for file in list(_open_files):
+        file.let_go(path)
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -20,6 +20,7 @@ from gads_domain.state import (
     KeyHistory,
     PartitionState,
     PartitionStatus,
+    PrunedRun,
     RecordedAct,
     SchemaPin,
     StateFilter,
@@ -27,6 +28,7 @@ from gads_domain.state import (
 from gads_state_sqlite import queries
 from gads_state_sqlite.erasure_tables import account_rows_in, erased_change_in, erased_reports_in, erasures_in
 from gads_state_sqlite.expectation_tables import expectations_in
+from gads_state_sqlite.prune_tables import open_prunes_in, pinned_in, superseded_in
 from gads_state_sqlite.quota_tables import rests_in, spent_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.rows import (
@@ -161,6 +163,18 @@ class SqliteStateReader:
     def expectations(self, source: str) -> Expectations:
         """The account list of `source` as last drawn, and what is expected of it; inferred from rows without one."""
         return self._source.read(lambda connection: expectations_in(connection, source))
+
+    def superseded(self, wanted: StateFilter) -> Iterator[PartitionKey]:
+        """The partitions that match and may have a run that retention lets go, in key order."""
+        return iter(self._source.read(lambda connection: superseded_in(connection, wanted)))
+
+    def open_prunes(self, limit: int) -> list[PrunedRun]:
+        """Up to `limit` pruned runs whose removal from the sink is not on record, in key order."""
+        return self._source.read(lambda connection: open_prunes_in(connection, limit))
+
+    def pinned(self, now: datetime) -> frozenset[tuple[PartitionKey, RunId]]:
+        """The runs that readers have pinned."""
+        return self._source.read(lambda connection: pinned_in(connection, now))
 
     def erasures(self, source: str) -> list[Erasure]:
         """The erasures of accounts of `source`, oldest first."""

@@ -63,9 +63,11 @@ CONFIRMED_VERSION = 8
 ERASURES_VERSION = 9
 """The first version with the tables `erasures` and `erased_changes`."""
 
-
 COMPACT_VERSION = 11
 """The first version whose rows of partitions, results and authority changes are in the compact tables."""
+
+PRUNED_VERSION = 12
+"""The first version with the tables `prune_acts`, `pruned_runs` and `pins`."""
 
 
 FORMER = {

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from gads_consumer.consumer import Consumer
 from gads_domain.adapters import ledger_adapter, sink_adapter
+from gads_domain.control import RetentionPolicy
 from gads_domain.errors import FailureReason
 from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.layout import partition_prefix
@@ -157,6 +158,15 @@ class LocalDeployment:
         assert isinstance(self.sink, PrunableSink)
         self.sink.remove(list(self.sink.sealed(source=GOOGLE_ADS, customer_id=str(customer))))
         self.control_plane.end_erasure(*account, self.clock.now())
+
+    def prune(self, key: PartitionKey) -> list[RunId]:
+        """Remove what a retention of a day lets go of `key` now, by the real clock: all of it is from 2024."""
+        act = OperatorAct(datetime.now(UTC), "tests", "sink prune", "superseded")
+        runs = [(key, run_id) for run_id in self.sink.runs(key)]
+        pruned = [one for one in self.control_plane.prune(runs, RetentionPolicy(timedelta(days=1)), act) if one]
+        assert isinstance(self.sink, PrunableSink)
+        self.sink.remove([(key, one.run_id) for one in pruned])
+        return [one.run_id for one in pruned]
 
     def make_days_authoritative(self, days: Iterable[int], run: int = 1, customer: int = 1, rows: int = 3) -> None:
         for day in days:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -77,6 +77,9 @@ class SimulatedSink:
         runs = self.contents.setdefault(key, {})
         assert run_id not in runs, "sealed twice under one run"
         runs[run_id] = content
+
+    def remove(self, partitions: Sequence[tuple[PartitionKey, RunId]]) -> list[int]:
+        return [len(self.contents.get(key, {}).pop(run_id, "")) for key, run_id in partitions]
 
     def digests(self, key: PartitionKey, run_id: RunId) -> tuple[str, str]:
         return hashlib.sha256(run_id.value.encode()).hexdigest(), self.contents[key][run_id]

@@ -134,6 +134,9 @@ class RawPartitionValidator:
         history = case.history
         assert history is not None
         while case.due:
+            if case.due[0] in history.pruned_runs:  # pruned while it was validated
+                case.due.pop(0)
+                continue
             change = self._next_change(case, history, pins)
             if change is not None:
                 return change
@@ -218,6 +221,7 @@ class _Case:
         assert self.history is not None
         validated = {result.run_id for result in self.history.results if result.has_seal}
         due = set(sealed) | validated if self.recheck else set(sealed) - validated
+        due -= self.history.pruned_runs
         self.sealed = frozenset(sealed) | validated
         if self.unsealed is not None:
             due.add(self.unsealed.run_id)

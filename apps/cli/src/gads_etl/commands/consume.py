@@ -167,6 +167,24 @@ def paths(
             _note(snapshot, len(files), "file")
 
 
+@app.command("pin")
+def pin(
+    manifest: Annotated[Path | None, typer.Argument(help="As export writes it beside its file.")] = None,
+    config: ConfigOption = DEFAULT_FILE,
+    until: UntilOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="By default the report and a sum of the runs.")] = None,
+    release: Annotated[str | None, typer.Option("--release", metavar="NAME", help="End this pin.")] = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Keep the runs of a manifest from being pruned, up to the end of the day --until (UTC), and list all pins."""
+    pipeline = open_pipeline(config)
+    if release is not None:
+        pipeline.release_pin(release)
+    if manifest is not None:
+        pipeline.pin(manifest, until, name)
+    print_rows(format_, ("name", "#runs", "until"), pipeline.pins(), empty="nothing is pinned")
+
+
 @app.command("changes")
 def changes(
     config: ConfigOption = DEFAULT_FILE,

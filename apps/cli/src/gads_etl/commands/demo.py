@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from gads_domain.adapters import sink_adapter, warehouse_adapter
-from gads_domain.errors import ConfigurationError
 from gads_etl.commands.warehouse import load_tables
 from gads_etl.options import FormatOption, open_pipeline
 from gads_etl.outcome_report import print_outcome
@@ -17,10 +16,7 @@ from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline import Pipeline, template
 from gads_pipeline.work_request import RunOptions
 
-_SEED = 7
-_ACCOUNTS = 3
 _DAYS = (date(2024, 5, 1), date(2024, 5, 14))
-_AGENCY_DAYS = (date(2024, 1, 1), date(2024, 12, 31))
 
 _SAMPLE_QUERY = """SELECT campaign_name, sum(clicks) AS clicks, sum(cost) AS cost,
     round(sum(conversions), 1) AS conversions
@@ -41,7 +37,7 @@ def demo(
     """
     path = dir_ / "gads.toml"
     if not path.exists():
-        _write_configuration(path, sink, state)
+        template.write_demo(path, sink, state)
     pipeline = open_pipeline(path)
     sink_adapter(pipeline.configuration.storage.sink)  # an extra that is missing is named before anything is extracted
     warehouse_adapter(pipeline.configuration.warehouse.url)
@@ -66,20 +62,6 @@ def demo(
             print_note(f"  gads-etl {command}")
     if code:
         raise typer.Exit(int(code))
-
-
-def _write_configuration(path: Path, sink: str, state: str) -> None:
-    from gads_emulator import SyntheticAgency, SyntheticSettings  # an extra
-    from gads_gaql.catalogue import latest
-
-    first, last = _AGENCY_DAYS
-    agency = SyntheticAgency(SyntheticSettings(seed=_SEED, accounts=_ACCOUNTS, first=first, last=last))
-    text = template.demo(sink, state, latest(), agency.client_ids, _SEED, _AGENCY_DAYS)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another --dir") from None
 
 
 def _sample(pipeline: Pipeline) -> dict[str, Any]:

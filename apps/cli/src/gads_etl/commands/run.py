@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gads_etl.commands.warehouse import load_tables
-from gads_etl.event_lines import EventLines, ServeTally
+from gads_etl.event_lines import EventLines
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
@@ -31,6 +31,7 @@ from gads_etl.printing import Format, counted, print_note
 from gads_etl.progress import RunProgress
 from gads_etl.signals import stopped_by_signals
 from gads_orchestrator.outcome import Ending
+from gads_pipeline.serve_tally import ServeTally
 from gads_pipeline.stop import Stop, Stopped
 from gads_pipeline.work_request import RunOptions
 

@@ -7,8 +7,9 @@ import typer
 
 from gads_domain.documents import members_of
 from gads_etl.command_group import group_of_commands
-from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, counted, print_rows
+from gads_etl.options import DEFAULT_FILE, ConfigOption, DryRunOption, FormatOption, open_pipeline
+from gads_etl.printing import Format, counted, print_note, print_rows
+from gads_etl.signals import interrupted_by_sigterm
 
 app = group_of_commands("Maintain the storage of raw partitions.")
 
@@ -17,7 +18,7 @@ app = group_of_commands("Maintain the storage of raw partitions.")
 def sweep(
     config: ConfigOption = DEFAULT_FILE,
     older_than_hours: Annotated[float, typer.Option(help="Only what was not touched for this long.")] = 48,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed; remove nothing.")] = False,
+    dry_run: DryRunOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Remove what killed writers left behind. Nothing that is sealed, or could yet be, is ever touched."""
@@ -27,3 +28,21 @@ def sweep(
     document = {"removed": not dry_run, "leftovers": found}
     columns = ["path", "kind", "since", "#bytes"]
     print_rows(format_, columns, found, title, empty="nothing is left over", document=document)
+
+
+@app.command("prune")
+def prune(
+    config: ConfigOption = DEFAULT_FILE, dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE
+) -> None:
+    """Remove runs that were superseded for longer than retention.superseded_days. Interrupted, it may be repeated.
+
+    Never what is authoritative, held, pinned, or what a revocation of a young authority falls back to.
+    """
+    with interrupted_by_sigterm():
+        done = open_pipeline(config).prune_sink(
+            dry_run=dry_run, progress=lambda runs, size: print_note(f"removed {counted(runs, 'run')}, {size:,} bytes")
+        )
+    document = done.to_document()
+    title = f"{counted(document['runs'], 'run')} {'would go' if dry_run else 'went'}, {document['bytes']:,} bytes"
+    columns = ["report", "#runs", "#bytes"]
+    print_rows(format_, columns, document["reports"], title, empty="no run is due to go", document=document)

@@ -1,4 +1,4 @@
-"""All laws of the ledger's three ports in one class; here are those that only several processes can break."""
+"""All laws of the ledger's four ports in one class; here are those that only several processes can break."""
 
 import random
 import select
@@ -14,6 +14,7 @@ from gads_conformance.ledger.erasure_laws import ErasureLaws
 from gads_conformance.ledger.expectation_laws import ExpectationLaws
 from gads_conformance.ledger.model_laws import ModelLaws
 from gads_conformance.ledger.past_laws import PastLaws
+from gads_conformance.ledger.prune_laws import PruneOrderLaws
 from gads_conformance.ledger.quota_laws import QuotaLaws
 from gads_conformance.ledger.reader_laws import ReaderLaws
 from gads_conformance.ledger.samples import key_of, moment
@@ -134,10 +135,11 @@ class LedgerLaws(
     QuotaLaws,
     ExpectationLaws,
     ErasureLaws,
+    PruneOrderLaws,
     ModelLaws,
     ProcessLaws,
 ):
-    """Every law of `StateReader`, `ValidatorLedger` and `ControlPlaneLedger`.
+    """Every law of `StateReader`, `ValidatorLedger`, `ControlPlaneLedger` and `PinLedger`.
 
     A subclass gives `ledger_url`, the URL of a ledger that does not exist yet. The adapter has to be installed, since
     other processes open the ledger by its URL.

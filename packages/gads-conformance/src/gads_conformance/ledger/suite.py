@@ -14,6 +14,7 @@ from gads_conformance.ledger.samples import everything, record_one
 from gads_domain.adapters import LedgerAdapter, ledger_adapter
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
+from gads_domain.ports.pins import PinLedger
 from gads_domain.state import SchemaPin, StateChange, ValidationResult
 
 
@@ -51,6 +52,10 @@ class LedgerUnderTest:
 
     def open_for_control_plane(self) -> ControlPlaneLedger:
         return self.adapter.open_for_control_plane(self.url, self.base)
+
+    @cached_property
+    def pins(self) -> PinLedger:
+        return self._opened.enter_context(self.adapter.open_pins(self.url, self.base))
 
     def record(self, result: ValidationResult, pin: SchemaPin | None = None) -> StateChange:
         """Record `result` on top of what the ledger holds; it has to succeed."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
-from gads_domain.control import Lease, Mark, SchedulingState
+from gads_domain.control import Lease, Mark, RetentionPolicy, SchedulingState
 from gads_domain.erasure import Erasure
 from gads_domain.expectations import DrawnList, Expectations
 from gads_domain.gaps import AuthoritativeDays
@@ -19,6 +19,7 @@ from gads_domain.state import (
     KeyHistory,
     OperatorAct,
     PartitionState,
+    PrunedRun,
     RecordedAct,
     SchemaPin,
     StateChange,
@@ -56,6 +57,9 @@ class StateReader(Protocol):
         every position of the past, but for the changes that it made itself (`cause` is `erase`); of each change that
         went, `erased_change` returns the fingerprint.
     14. `account_rows` counts whatever is kept of an account besides its erasures and the changes that they made.
+    15. `superseded` are the matching partitions with a row that have a validation result of a run that is neither
+        authoritative nor pruned. `open_prunes` are the pruned runs that are not known to be removed; `history` has all.
+        `pinned` are the runs of all pins that end after `now`.
     """
 
     def get(self, key: PartitionKey) -> PartitionState:
@@ -139,6 +143,18 @@ class StateReader(Protocol):
 
     def expectations(self, source: str) -> Expectations:
         """The account list of `source` as last drawn, and what is expected of it, of one moment."""
+
+    def superseded(self, wanted: StateFilter) -> Iterator[PartitionKey]:
+        """The partitions that match and may have a run that retention lets go, in key order, of one moment.
+
+        `wanted.statuses` and `held` are not looked at.
+        """
+
+    def open_prunes(self, limit: int) -> list[PrunedRun]:
+        """Up to `limit` pruned runs whose removal from the sink is not on record, in key order."""
+
+    def pinned(self, now: datetime) -> frozenset[tuple[PartitionKey, RunId]]:
+        """The runs that readers have pinned."""
 
     def erasures(self, source: str) -> list[Erasure]:
         """The erasures of accounts of `source`, oldest first; those that were lifted are among them."""
@@ -236,7 +252,19 @@ class ControlPlaneLedger(StateReader, Protocol):
     16. `count_erased` adds to what went elsewhere. `end_erasure` sets `ended_at` once the account is cleared. `readmit`
         lifts an erasure that has ended, once; any other raises `UsageError`. The account then begins from nothing, and
         may be erased again.
+    17. `prune` puts exactly those of the runs on record that `prunable` lets go at the time of the act, by the pins
+        that end later; a decision that was made before it is stale, and status, authority and `updated_at` stay. It
+        leaves the act with each run, and none among `acts`. What is pruned already stays so, and is answered with None.
+    18. `end_prunes` sets `removed_at` and `freed` of a pruned run, once, and touches nothing else.
     """
+
+    def prune(
+        self, runs: Sequence[tuple[PartitionKey, RunId]], policy: RetentionPolicy, act: OperatorAct
+    ) -> list[PrunedRun | None]:
+        """Put on record that runs are to be removed from the sink; for each, in order, None if it has to stay."""
+
+    def end_prunes(self, removed: Sequence[PrunedRun]) -> None:
+        """Put on record when the sink had removed these runs, and how many bytes each of them freed."""
 
     def retry(self, keys: Sequence[PartitionKey], act: OperatorAct) -> list[bool]:
         """Move each failed key back to `pending`; for each, in order, whether it was moved."""
