@@ -17,6 +17,7 @@ import json, resource, sys, time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from gads_domain.adapters import ledger_adapter
+from gads_domain.completeness import Completeness
 from gads_domain.report import ReportDefinition
 from gads_etl.outcome_report import print_outcome
 from gads_etl.printing import Format
@@ -24,6 +25,7 @@ from gads_orchestrator.outcome import RunOutcome
 from gads_orchestrator.plan import Account, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy
 from gads_orchestrator.selection import SelectDue
+from gads_pipeline.command_completeness import CommandCompleteness
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.outcome import Outcome
 
@@ -47,7 +49,8 @@ with adapter.open_reader(url, Path(folder)) as ledger:
     walked = sum(len(planned.slice_.days) for planned in plan)
     whole, worked = time.perf_counter() - began, time.process_time() - worked
 document = {"storage": {"sink": "file:raw", "state": url}, "reports": [{"name": "campaign"}]}
-outcome = Outcome(Configuration.of(document, Path(folder) / "gads.toml"), (RunOutcome(plan),))
+complete = CommandCompleteness(Completeness((), plan.partitions), 0)
+outcome = Outcome(Configuration.of(document, Path(folder) / "gads.toml"), (RunOutcome(plan),), complete)
 real, sys.stdout, began = sys.stdout, Counter(), time.perf_counter()
 print_outcome(outcome, Format.JSON)
 told, sys.stdout, telling = sys.stdout.rows, real, time.perf_counter() - began
