@@ -15,6 +15,8 @@ _START = "0" * 12
 _POSITIONS = 2**63
 """No ledger numbers further than a signed 64-bit integer does."""
 
+_BEGIN_ANEW = "begin anew from a snapshot; what was read since then may no longer be authoritative"
+
 AsOf = datetime | int | str
 """A moment (aware), a position of the log, or the text of a cursor or of a moment as ISO-8601 with its zone."""
 
@@ -92,10 +94,15 @@ def confirmed(ledger: StateReader, ledger_id: str, text: str) -> Cursor:
             f"the cursor is of the ledger {cursor.ledger_id}; this is {ledger_id}",
             hint="check the state URL, or begin anew from a snapshot of this ledger",
         )
+    if cursor.position > (end := ledger.position()):
+        raise PastUnknownError(
+            f"the ledger's log has no position {cursor.position} any more; it ends at {end}: an older one was restored",
+            hint=_BEGIN_ANEW,
+        )
     if cursor_at(ledger, ledger_id, cursor.position) != cursor:
         raise PastUnknownError(
             f"the ledger's log was rolled back: position {cursor.position} is not the one that the cursor came from",
-            hint="begin anew from a snapshot; what was read since then may no longer be authoritative",
+            hint=_BEGIN_ANEW,
         )
     return cursor
 

@@ -18,6 +18,7 @@ from gads_domain.adapters import ledger_adapter, sink_adapter, warehouse_adapter
 from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.compaction import CompactableLedgerAdapter, Compaction
 from gads_domain.errors import ConfigurationError
+from gads_domain.ledger_copy import CopiedLedgerAdapter
 from gads_domain.run import RunContext
 from gads_domain.sink_presence import require_sink_of
 
@@ -74,6 +75,16 @@ def open_pins(configuration: Configuration) -> PinLedger:
     """The ledger with the right to set and release pins alone."""
     url = configuration.storage.state
     return ledger_adapter(url).open_pins(url, configuration.base)
+
+
+def copied_ledger_adapter(configuration: Configuration) -> CopiedLedgerAdapter:
+    """The ledger's adapter, which can copy it to a file and back; raises `ConfigurationError` for one that cannot."""
+    adapter = ledger_adapter(configuration.storage.state)
+    if not isinstance(adapter, CopiedLedgerAdapter):
+        raise ConfigurationError(
+            f"{configuration.storage.state} cannot be copied to a file", hint="back it up by its own server's means"
+        )
+    return adapter
 
 
 def open_sink(configuration: Configuration) -> RawSink:

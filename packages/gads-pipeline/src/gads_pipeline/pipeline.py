@@ -22,6 +22,7 @@ from gads_pipeline.composition import (
     actor_name,
     api_access,
     compact_ledger,
+    copied_ledger_adapter,
     open_consumer,
     open_ledger_for_control_plane,
     open_ledger_reader,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from gads_domain.control import Lease
     from gads_domain.erasure import Erasure
     from gads_domain.expectations import Expectation
+    from gads_domain.ledger_copy import LedgerCopy, Restoration
     from gads_domain.ports.pins import Pin
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
@@ -323,6 +325,23 @@ class Pipeline:
                 hint="its adapter leaves nothing behind, or cannot tell what is left",
             )
         return tuple(sink.sweep(older_than, dry_run=dry_run))
+
+    def back_up_ledger(self, file: Path) -> LedgerCopy:
+        """Write the ledger of one moment to a new `file` and read it back, while others go on writing to the ledger.
+
+        Raises `UsageError` if the file exists, and `ConfigurationError` for a ledger that is not in a file.
+        """
+        url, base = self.configuration.storage.state, self.configuration.base
+        return copied_ledger_adapter(self.configuration).back_up(url, base, file)
+
+    def restore_ledger(self, file: Path, *, dry_run: bool = False) -> Restoration:
+        """Put the ledger that `back_up_ledger` wrote to `file` in the place of the present one, which is kept.
+
+        Raises `HeldElsewhereError` if a process has the ledger open, `UsageError` for a copy of another ledger,
+        `LedgerError` for one that is damaged.
+        """
+        url, base = self.configuration.storage.state, self.configuration.base
+        return copied_ledger_adapter(self.configuration).restore(url, base, file, dry_run=dry_run)
 
     def compact_ledger(self, *, dry_run: bool = False, say: Callable[[str], None] = lambda _: None) -> Compaction:
         """Convert what earlier versions wrote in the ledger, and give its unused space back to the disk.

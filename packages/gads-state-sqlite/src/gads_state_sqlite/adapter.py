@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gads_domain.compaction import Compaction
+from gads_domain.ledger_copy import LedgerCopy, Restoration
 from gads_domain.local_path import path_of
 from gads_state_sqlite.compaction import compact
 from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
+from gads_state_sqlite.copies import back_up, restore
 from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
 from gads_state_sqlite.pin_ledger import SqlitePinLedger
 from gads_state_sqlite.read_only_file import ReadOnlyFile
@@ -46,6 +48,14 @@ class SqliteLedgerAdapter:
     def compact(self, url: str, base: Path, *, dry_run: bool, say: Callable[[str], None]) -> Compaction:
         """Convert what earlier versions wrote, and give unused space back; `say` gets a line now and then."""
         return compact(path_of(url, base), self._busy_seconds, dry_run=dry_run, say=say)
+
+    def back_up(self, url: str, base: Path, copy: Path) -> LedgerCopy:
+        """Write the ledger to a file that does not exist yet, as of one moment."""
+        return back_up(path_of(url, base), copy, self._busy_seconds)
+
+    def restore(self, url: str, base: Path, copy: Path, *, dry_run: bool) -> Restoration:
+        """Put the ledger in `copy` in its place, which nobody may have open; what was there is kept beside it."""
+        return restore(path_of(url, base), copy, self._busy_seconds, dry_run=dry_run)
 
 
 ADAPTER = SqliteLedgerAdapter()

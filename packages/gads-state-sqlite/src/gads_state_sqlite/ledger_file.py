@@ -72,7 +72,7 @@ def create(path: Path, busy_seconds: float, migrations: Sequence[Migration] = MI
             os.link(building, path)
         except FileExistsError:
             return
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def require_writable(path: Path, busy_seconds: float) -> None:
@@ -102,9 +102,7 @@ def require_writable(path: Path, busy_seconds: float) -> None:
 @contextmanager
 def _built(path: Path, busy_seconds: float, migrations: Sequence[Migration]) -> Iterator[Path]:
     """An empty ledger beside `path`, gone at the end; an `OSError` of the block means that no ledger can be created."""
-    building = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with beside(path) as building:
         with translate(path), closing(connect(uri_of(building, mode="rwc"), busy_seconds)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -113,6 +111,15 @@ def _built(path: Path, busy_seconds: float, migrations: Sequence[Migration]) -> 
                 "INSERT INTO ledger_meta (only_row, ledger_id, created_at) VALUES (1, ?, ?)",
                 (str(uuid.uuid4()), iso_utc(SystemClock().now())),
             )
+        yield building
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A hidden name beside `path`, gone at the end; an `OSError` of the block means that no ledger can be created."""
+    building = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield building
     except OSError as error:
         raise LedgerError(
@@ -145,7 +152,8 @@ def require_ledger(connection: sqlite3.Connection, path: Path, known_version: in
         raise damaged(path, "it has lost its id")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gads_consumer.errors import PartitionAlteredError, PartitionGoneError
+from gads_consumer.errors import PartitionAlteredError, PartitionGoneError, PastUnknownError
 from gads_domain.clock import Clock, SystemClock
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.documents import members_of
@@ -179,7 +179,11 @@ class WarehouseLoader:
         return dataclasses.replace(result, steps=len(batches))
 
     def _follow(self, before: WarehousePosition, *, dry_run: bool) -> LoadReport:
-        feed = self._consumer.changes(after=before.cursor)
+        try:
+            feed = self._consumer.changes(after=before.cursor)
+        except PastUnknownError as error:
+            hint = "`Pipeline.load_warehouse` `reconcile` compares the tables with the ledger and puts them right"
+            raise PastUnknownError(error.message, hint=hint) from None
         changes = list(feed)
         if dry_run:
             return _planned(before, changes, feed.cursor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +50,7 @@ KeysArgument = Annotated[
     typer.Argument(metavar="KEY…", help="Partitions: source/customer/report/YYYY-MM-DD.", show_default=False),
 ]
 
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 _MANY = 100
 """How many partitions are changed without confirmation."""
 
@@ -202,6 +204,27 @@ def leases(
     rows = [{"lease": one.scope, **members_of(one, names), "until": plain(one.expires_at)} for one in found]
     title = f"{'would be' if dry_run else 'is'} taken from its holder" if break_ else ""
     print_rows(format_, ["lease", "owner", "#number", "until"], rows, title, empty="no lease is held")
+
+
+@app.command("backup")
+def backup(file: FileArgument, config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+    """Write the ledger to a new file, as of one moment, and read it back. Other commands go on meanwhile."""
+    document = open_pipeline(config).back_up_ledger(file).to_document()
+    print_rows(format_, ["#position", "sha256"], [document], f"{file} is written", document=document)
+
+
+@app.command("restore")
+def restore(
+    file: FileArgument,
+    config: ConfigOption = DEFAULT_FILE,
+    dry_run: DryRunOption = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Put a backup in the place of the ledger, which no command may have open and which is kept beside it."""
+    document = open_pipeline(config).restore_ledger(file, dry_run=dry_run).to_document()
+    title = f"the ledger {'would be' if dry_run else 'is'} the one in {file}"
+    print_rows(format_, ["#position", "#replaced", "#lost", "kept"], [document], title, document=document)
+    print_note("Next: gads-etl validate, then gads-etl warehouse load --reconcile; docs/backup.md says why.")
 
 
 @app.command("compact")
