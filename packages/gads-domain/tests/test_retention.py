@@ -150,6 +150,19 @@ def test_the_fallback_of_a_young_authority_stays() -> None:
     assert days_of(RetentionPolicy(timedelta(days=30, hours=2))) == [0], "run 1 is what a revocation falls back to"
 
 
+def test_a_fallback_that_was_superseded_long_before_stays_too() -> None:
+    """Run 2 has the rows of run 1, and gets the authority when that is found damaged: before both there is run 0."""
+    partition = Partition()
+    for number, (rows, outcome, day) in {0: ("a", PASSED, 0), 1: ("b", PASSED, 5), 2: ("b", PASSED, 6)}.items():
+        partition.seal(number, rows, outcome, EPOCH + timedelta(days=day))
+    partition.seal(1, "b", REJECTED, EPOCH + timedelta(days=40))
+    assert partition.current == run_id(2)
+    partition.prune(EPOCH + timedelta(days=60))
+    assert partition.history.pruned_runs == frozenset()
+    partition.prune(EPOCH + timedelta(days=71))
+    assert partition.history.pruned_runs == {run_id(0), run_id(1)}
+
+
 def test_pins_and_the_newest_ones_stay() -> None:
     assert days_of(pinned=frozenset({run_id(0)})) == [1]
     assert days_of(RetentionPolicy(WINDOW, keep=1)) == [0]
