@@ -56,13 +56,15 @@ def everything(ledger: StateReader) -> dict[str, Any]:
     days = ledger.authoritative_days(StateFilter("google_ads")).days
     return {
         "histories": {
-            str(key): PartitionHistory(
-                key,
-                ledger.history(key),
-                frozenset(ledger.marks(key)),
-                tuple(ledger.authority_changes_of(key)),
-                tuple(ledger.acts(key)),
-            ).to_document()
+            str(key): _known_members(
+                PartitionHistory(
+                    key,
+                    ledger.history(key),
+                    frozenset(ledger.marks(key)),
+                    tuple(ledger.authority_changes_of(key)),
+                    tuple(ledger.acts(key)),
+                ).to_document()
+            )
             for key in keys
         },
         "states": [state_row(state) for state in ledger.find(StateFilter())],
@@ -78,12 +80,18 @@ def everything(ledger: StateReader) -> dict[str, Any]:
     }
 
 
+def _known_members(history: dict[str, Any]) -> dict[str, Any]:
+    """The members that version 3 of the document has; later ones may come."""
+    known = next(iter(PRINTED["histories"].values()))
+    return {name: value for name, value in history.items() if name in known and name != "version"}
+
+
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
     """Of checks that held, later versions keep the names alone."""
     printed: dict[str, Any] = json.loads(json.dumps(PRINTED))
     for history in printed["histories"].values():
-        history["version"] = 4
+        del history["version"]
         for check in (check for result in history["results"] for check in result["checks"] if check["passed"]):
             check["figures"] = {}
     return printed
