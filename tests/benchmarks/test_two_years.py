@@ -12,12 +12,26 @@ import pytest
 
 from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
-from gads_domain.state import Confirmation, StateFilter
+from gads_domain.state import Confirmation, OperatorAct, StateFilter
+from gads_pipeline.configuration import Configuration
+from gads_pipeline.retention import prune
 from gads_testing.local_deployment import FIRST_DAY, LocalDeployment, key_of
 
 DAYS = 730
 RESTATED = 30
 REPORTS = ("campaign", "ad_group", "keyword", "search_term", "geo")
+CONFIGURATION = f"""
+[google_ads]
+configuration = "google-ads.yaml"
+[storage]
+sink = "file:raw"
+state = "sqlite:state/ledger.db"
+[retention]
+superseded_days = {RESTATED}
+[[reports]]
+name = "campaign"
+"""
+PRUNED_EVERY = 7
 ACCOUNTS = 2
 """Of fifty: nothing of what is kept is shared between accounts."""
 
@@ -38,14 +52,15 @@ class Day:
         return self.moment
 
 
-def size_of(folder: Path) -> tuple[int, int, int]:
-    """Files below `raw`, their bytes, and the bytes of the ledger without what is free in it."""
-    files = [path.stat().st_size for path in (folder / "raw").rglob("*") if path.is_file()]
+def size_of(folder: Path) -> tuple[int, int, int, int]:
+    """Files below `raw`, their bytes, what they take in whole blocks, and the ledger's bytes without what is free."""
+    files = [path.stat() for path in (folder / "raw").rglob("*") if path.is_file()]
     with closing(sqlite3.connect(folder / "state" / "ledger.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         names = ("page_count", "freelist_count", "page_size")
         pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
-    return len(files), sum(files), (pages - free) * size
+    taken = 512 * sum(file.st_blocks for file in files)
+    return len(files), sum(file.st_size for file in files), taken, (pages - free) * size
 
 
 @pytest.mark.benchmark
@@ -55,7 +70,9 @@ def test_two_years(in_memory: Path) -> None:
     (in_memory / "whole").mkdir()
     (in_memory / "alone").mkdir()
     whole, alone = LocalDeployment(in_memory / "whole", clock), LocalDeployment(in_memory / "alone", clock)
-    runs = confirmed = 0
+    (whole.base / "gads.toml").write_text(CONFIGURATION)
+    configuration = Configuration.load(whole.base / "gads.toml")
+    runs = confirmed = pruned = 0
     for today in range(1, DAYS + 1):
         clock.moment = datetime.combine(FIRST_DAY, time(4), UTC) + timedelta(days=today)
         run_id = RunId.compose(clock.moment, b"\0\0\0\0")
@@ -75,6 +92,9 @@ def test_two_years(in_memory: Path) -> None:
         assert all(one.after.current_run_id == run_id for one in whole.validate(*sealed))
         assert all(whole.validator.confirm(found))
         runs, confirmed = runs + len(sealed), confirmed + len(found)
+        if today % PRUNED_EVERY == 0:
+            gone = prune(configuration, OperatorAct(clock.now(), "gads-etl serve", "serve", ""))
+            pruned += gone.runs.total()
     for state in whole.ledger.find(StateFilter()):
         assert state.current_run_id is not None
         alone.seal(state.key, state.current_run_id, 6)
@@ -82,11 +102,13 @@ def test_two_years(in_memory: Path) -> None:
     whole.close()
     alone.close()
     days = DAYS * len(REPORTS) * ACCOUNTS
-    print(f"\n{days:,} partitions, {runs:,} sealed runs, {confirmed:,} confirmations")
-    print(f"{'':<24}{'files':>10}{'raw bytes':>14}{'ledger bytes':>14}{'in all':>14}")
-    figures = []
+    print(f"\n{days:,} partitions, {runs:,} sealed runs, {confirmed:,} confirmations, {pruned:,} pruned runs")
+    print(f"{'':<24}{'files':>10}{'raw bytes':>14}{'on disk':>14}{'ledger':>14}")
+    by_bytes, on_disk = [], []
     for name, folder in (("after two years", "whole"), ("what counts alone", "alone")):
-        files, raw, ledger = size_of(in_memory / folder)
-        figures.append(raw + ledger)
-        print(f"{name:<24}{files:>10,}{raw:>14,}{ledger:>14,}{raw + ledger:>14,}")
-    print(f"{figures[0] / figures[1]:.2f} x")
+        files, raw, taken, ledger = size_of(in_memory / folder)
+        by_bytes.append(raw + ledger)
+        on_disk.append(taken + ledger)
+        print(f"{name:<24}{files:>10,}{raw:>14,}{taken:>14,}{ledger:>14,}")
+    print(f"with the ledger: {on_disk[0] / on_disk[1]:.2f} x on disk, {by_bytes[0] / by_bytes[1]:.2f} x in bytes")
+    assert on_disk[0] <= 1.5 * on_disk[1]
