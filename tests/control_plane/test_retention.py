@@ -96,7 +96,7 @@ def test_a_prune_that_was_cut_off_is_ended_first(deployment: LocalDeployment, mo
 def test_without_a_retention_nothing_goes(deployment: LocalDeployment) -> None:
     path = deployment.base / "gads.toml"
     path.write_text(CONFIGURATION.replace("superseded_days = 30", ""))
-    with pytest.raises(ConfigurationError, match="no run that it may go"):
+    with pytest.raises(ConfigurationError, match="sets no retention"):
         Pipeline.open(path).prune_sink()
 
 

@@ -52,7 +52,7 @@ def print_forecast(forecast: Forecast, format_: Format, most: int | None = _LINE
         print_note(f"… and {plan.operations - most:,} more requests; --all shows them, --format json too")
     if plan.operations:
         columns = ["report", "#operations", "#partitions", "#restated", "#files", "bytes", "#seen"]
-        title = "at most; bytes are the mean of as many sealed partitions as were seen"
+        title = "at most this much; bytes by the mean size of the sealed partitions seen"
         print_table(columns, forecast.rows(), title)
     skipped = forecast.skipped
     for left in skipped[:_LINES]:

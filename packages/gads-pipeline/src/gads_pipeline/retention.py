@@ -74,7 +74,7 @@ def prune(
     policy = configuration.retention.policy
     if policy is None:
         raise ConfigurationError(
-            f"{configuration.path} says of no run that it may go", hint="set retention.superseded_days"
+            f"{configuration.path} sets no retention: every run is kept", hint="set retention.superseded_days"
         )
     require_sink(configuration)
     result = PruneResult(dry_run, Counter(), Counter())

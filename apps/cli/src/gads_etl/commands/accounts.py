@@ -104,7 +104,7 @@ def erase(
     if not dry_run:
         confirm_above(0, receipt.left.count, f"all that is kept of {customer}, for good", yes)
         receipt = pipeline.erase_account(customer, reason, progress=print_note)
-    title = f"account {customer}{' (dry run)' if dry_run else ' is erased'}:"
+    title = f"account {customer} {'would be erased; nothing was changed' if dry_run else 'is erased'}:"
     print_rows(format_, ["what", "#gone", "#left"], receipt.rows(), title, document=receipt.to_document())
 
 
