@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gads_testing.s3.fault_proxy import FaultProxy
 from gads_testing.s3.servers import Server, Storage, as_user, own_place, shared_radosgw
 
 
@@ -60,3 +61,21 @@ def test_demo_runs_on_s3_and_every_command_goes_on(gads_etl: Any, storage: Stora
         printed += done.out + done.err
     for secret in (os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["AWS_ACCESS_KEY_ID"]):
         assert secret not in printed
+
+
+def test_a_day_that_did_not_change_costs_no_request(
+    gads_etl: Any, storage: Storage, agency: Path, customers: list[str], project: Callable[..., Path]
+) -> None:
+    config = project(agency, customers[:1])
+    with FaultProxy(int(storage.endpoint.rpartition(":")[2])) as proxy:
+        config.write_text(config.read_text().replace("file:raw", storage.through(proxy.endpoint)))
+        days = ("--report", "account", "--since", "2024-05-01", "--until")
+        asked = []
+        for until in ("2024-05-02", "2024-05-20"):
+            assert gads_etl("run", "-c", config, *days, until).code == 0
+            proxy.requests.clear()
+            again = gads_etl("run", "-c", config, *days, until, "--reprocess", "--trust", "--format", "json")
+            assert (again.code, again.json["unchanged"]) == (0, int(until[-2:])), again.err
+            asked.append([(one.method, one.target.split("?")[0].rpartition("/")[2]) for one in proxy.requests])
+    few, many = asked
+    assert len(few) == len(many) < 10, "more days, and no more requests"
