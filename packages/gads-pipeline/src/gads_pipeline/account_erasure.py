@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gads_domain.adapters import warehouse_adapter
 from gads_domain.clock import SystemClock, iso_utc
 from gads_domain.control import scope_of
+from gads_domain.documents import members_of
 from gads_domain.erasure import Erasure, in_force, require_none_erased
 from gads_domain.errors import ConfigurationError, HeldElsewhereError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS
@@ -19,10 +20,11 @@ from gads_domain.ports.sink import LEAST_SWEEP_AGE, PrunableSink, SweepableSink
 from gads_pipeline.composition import (
     open_ledger_for_control_plane,
     open_ledger_reader,
-    open_sink,
+    open_prunable_sink,
     open_sink_reader,
     open_warehouse,
 )
+from gads_pipeline.operator_acts import require_reason
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 RECEIPT_VERSION = "1.0"
 _PARTITIONS_A_STEP = 1_000
 _LOOK_SECONDS = 0.2
+_COUNTS = ("partitions", "results", "changes")
+_ACT = ("at", "actor", "command", "reason")
 
 Progress = Callable[[str], None]
 
@@ -91,7 +95,7 @@ class ErasureReceipt:
         """What went and what is left, a row each."""
         gone: dict[str, int] = {}
         if self.erasure is not None:
-            counts = {name: getattr(self.erasure, name) for name in ("partitions", "results", "changes")}
+            counts = members_of(self.erasure, _COUNTS)
             gone = {**{f"ledger: {name}": count for name, count in counts.items()}, **self.erasure.elsewhere}
         left = {f"ledger: {name}": count for name, count in self.left.ledger.items()}
         left |= {"raw_partitions": self.left.raw_partitions, **(self.left.warehouse or {})}
@@ -102,25 +106,20 @@ def erasure_document(erasure: Erasure | None) -> dict[str, Any]:
     """The members of a receipt that are of the tombstone."""
     if erasure is None:
         return {"ordered": None, "erased": None, "ended_at": None, "readmitted": None}
-    names = ("partitions", "results", "changes", "digest")
+    readmission = erasure.readmission
     return {
-        "ordered": _act_document(erasure.order),
-        "erased": {**{name: getattr(erasure, name) for name in names}, **erasure.elsewhere},
-        "ended_at": None if erasure.ended_at is None else iso_utc(erasure.ended_at),
-        "readmitted": None if erasure.readmission is None else _act_document(erasure.readmission),
+        "ordered": members_of(erasure.order, _ACT),
+        "erased": {**members_of(erasure, (*_COUNTS, "digest")), **erasure.elsewhere},
+        **members_of(erasure, ("ended_at",)),
+        "readmitted": None if readmission is None else members_of(readmission, _ACT),
     }
-
-
-def _act_document(act: OperatorAct) -> dict[str, str]:
-    return {"at": iso_utc(act.at), "actor": act.actor, "command": act.command, "reason": act.reason}
 
 
 def erase_account(
     configuration: Configuration, customer_id: str, record: OperatorAct, dry_run: bool, progress: Progress
 ) -> ErasureReceipt:
     """Order the erasure of an account and carry it out to its end; called again, it finishes, or looks again."""
-    if not record.reason.strip():
-        raise UsageError("erasing an account needs a reason, which goes on record", hint="say why in `reason`")
+    require_reason("erasing an account", record.reason)
     with open_ledger_reader(configuration) as reader:
         ordered = in_force(reader.erasures(GOOGLE_ADS)).get(customer_id)
         kept = _kept(configuration, reader, customer_id)
@@ -131,9 +130,7 @@ def erase_account(
         )
     if dry_run:
         return ErasureReceipt(customer_id, ordered, kept, record.at, dry_run=True)
-    sink = open_sink(configuration)
-    if not isinstance(sink, PrunableSink):
-        raise ConfigurationError(f"{configuration.storage.sink} cannot remove what is sealed; nothing was changed")
+    sink = open_prunable_sink(configuration)
     with open_ledger_for_control_plane(configuration) as ledger:
         ordered = ledger.order_erasure(GOOGLE_ADS, customer_id, record)
         _await_leases(ledger, customer_id, timedelta(seconds=configuration.run.lease_seconds), progress)
@@ -152,8 +149,7 @@ def erase_account(
 
 def readmit_account(configuration: Configuration, customer_id: str, record: OperatorAct) -> Erasure:
     """Lift the erasure of an account; returns it."""
-    if not record.reason.strip():
-        raise UsageError("readmitting an account needs a reason, which goes on record", hint="say why in `reason`")
+    require_reason("readmitting an account", record.reason)
     with open_ledger_reader(configuration) as reader:
         if customer_id not in in_force(reader.erasures(GOOGLE_ADS)):
             raise UsageError(f"account {customer_id} is not erased", hint="`Pipeline.accounts` shows which are")

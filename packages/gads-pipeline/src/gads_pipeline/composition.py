@@ -19,6 +19,7 @@ from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.compaction import CompactableLedgerAdapter, Compaction
 from gads_domain.errors import ConfigurationError
 from gads_domain.ledger_copy import CopiedLedgerAdapter
+from gads_domain.ports.sink import PrunableSink
 from gads_domain.run import RunContext
 from gads_domain.sink_presence import require_sink_of
 
@@ -69,6 +70,17 @@ def compact_ledger(configuration: Configuration, dry_run: bool, say: Callable[[s
     if not isinstance(adapter, CompactableLedgerAdapter):
         raise ConfigurationError(f"{url} cannot be compacted", hint="its adapter keeps no space that it does not use")
     return adapter.compact(url, configuration.base, dry_run=dry_run, say=say)
+
+
+def open_prunable_sink(configuration: Configuration) -> PrunableSink:
+    """The sink, for removing runs; raises `ConfigurationError` for one that cannot."""
+    sink = open_sink(configuration)
+    if not isinstance(sink, PrunableSink):
+        raise ConfigurationError(
+            f"{configuration.storage.sink} cannot remove a run; nothing was changed",
+            hint="its adapter does not say how to remove what is sealed",
+        )
+    return sink
 
 
 def open_pins(configuration: Configuration) -> PinLedger:

@@ -97,10 +97,16 @@ class ActResult:
         }
 
 
-def require_reason(operation: Operation, reason: str) -> None:
+def require_reason(what: str, reason: str) -> None:
+    """Raise `UsageError` if there is no reason for what needs one."""
+    if not reason.strip():
+        raise UsageError(f"{what} needs a reason, which goes on record", hint="say why in `reason`")
+
+
+def require_reason_of(operation: Operation, reason: str) -> None:
     """Raise `UsageError` if `operation` needs a reason and there is none."""
-    if operation in _NEED_A_REASON and not reason.strip():
-        raise UsageError(f"{operation} needs a reason, which goes on record", hint="say why in `reason`")
+    if operation in _NEED_A_REASON:
+        require_reason(operation, reason)
 
 
 def selected_keys(
@@ -200,8 +206,7 @@ def _never_attempted(configuration: Configuration, selection: PartitionSelection
 
 def break_lease(configuration: Configuration, scope: str, record: OperatorAct, dry_run: bool) -> Lease:
     """Take a lease from its holder; returns it as it was, and changes nothing in a dry run."""
-    if not record.reason.strip():
-        raise UsageError("breaking a lease needs a reason, which goes on record", hint="say why in `reason`")
+    require_reason("breaking a lease", record.reason)
     with open_ledger_reader(configuration) as reader:
         held = next((lease for lease in reader.leases(record.at) if lease.scope == scope), None)
     if held is not None and not dry_run:
@@ -216,8 +221,7 @@ def forget_account(
     configuration: Configuration, customer_id: str, record: OperatorAct, dry_run: bool
 ) -> tuple[Expectation, ...]:
     """Take an account out of what is expected; returns what was, and changes nothing in a dry run."""
-    if not record.reason.strip():
-        raise UsageError("forgetting an account needs a reason, which goes on record", hint="say why in `reason`")
+    require_reason("forgetting an account", record.reason)
     with open_ledger_reader(configuration) as reader:
         expectations = reader.expectations(GOOGLE_ADS)
     found = tuple(one for one in expectations.expected if one.customer_id == customer_id)

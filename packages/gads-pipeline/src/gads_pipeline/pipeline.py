@@ -290,7 +290,7 @@ class Pipeline:
 
         Raises `UsageError` if the operation needs a reason and there is none.
         """
-        operator_acts.require_reason(operation, reason)
+        operator_acts.require_reason_of(operation, reason)
         if dry_run:
             return operator_acts.dry_run(self.configuration, operation, keys)
         selected = f"keys={len(keys)}" if selection is None else str(selection)

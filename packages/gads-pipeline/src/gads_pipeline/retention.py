@@ -21,7 +21,7 @@ from gads_domain.state import OperatorAct, PrunedRun, StateFilter
 from gads_pipeline.composition import (
     open_ledger_for_control_plane,
     open_ledger_reader,
-    open_sink,
+    open_prunable_sink,
     open_sink_reader,
     require_sink,
 )
@@ -86,7 +86,7 @@ def prune(
                 _count(result, [(key, _size(sink, key, run_id)) for key, run_id in runs])
         return result
     with open_ledger_for_control_plane(configuration) as ledger:
-        removal = _Removal(prunable_sink(configuration), ledger, result, progress)
+        removal = _Removal(open_prunable_sink(configuration), ledger, result, progress)
         while begun := ledger.open_prunes(_BATCH):
             removal.end(begun)
         for runs in _due(ledger, policy, act.at):
@@ -94,16 +94,6 @@ def prune(
                 break
             removal.end([one for one in ledger.prune(runs, policy, act) if one is not None])
     return result
-
-
-def prunable_sink(configuration: Configuration) -> PrunableSink:
-    """The sink, for removing runs; raises `ConfigurationError` if it cannot."""
-    sink = open_sink(configuration)
-    if not isinstance(sink, PrunableSink):
-        raise ConfigurationError(
-            f"{configuration.storage.sink} cannot remove a run", hint="its adapter does not say how; nothing is pruned"
-        )
-    return sink
 
 
 @dataclass(frozen=True, slots=True)

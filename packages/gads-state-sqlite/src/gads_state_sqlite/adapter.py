@@ -54,7 +54,7 @@ class SqliteLedgerAdapter:
         return back_up(path_of(url, base), copy, self._busy_seconds)
 
     def restore(self, url: str, base: Path, copy: Path, *, dry_run: bool) -> Restoration:
-        """Put the ledger in `copy` in its place, which nobody may have open; what was there is kept beside it."""
+        """Put the ledger in `copy` in its place, which no process may have open; what was there is kept beside it."""
         return restore(path_of(url, base), copy, self._busy_seconds, dry_run=dry_run)
 
 

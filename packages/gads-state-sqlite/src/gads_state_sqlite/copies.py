@@ -35,7 +35,7 @@ def back_up(path: Path, copy: Path, busy_seconds: float) -> LedgerCopy:
 
 
 def restore(path: Path, copy: Path, busy_seconds: float, *, dry_run: bool) -> Restoration:
-    """Put the ledger in `copy` in the place of the one at `path`, which nobody may have open; that one is kept."""
+    """Put the ledger in `copy` in the place of the one at `path`, which no process may have open; that one is kept."""
     if not copy.is_file():
         raise UsageError(f"there is no file {copy}", hint="name a file that `state backup` has written")
     if path.exists() and path.samefile(copy):

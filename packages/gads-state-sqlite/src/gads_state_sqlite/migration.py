@@ -29,7 +29,7 @@ _END = (b"", "", "", "")
 """Above every key: a blob follows every text."""
 
 _SECONDS = 2.0
-"""How often a conversion that nobody watches reports."""
+"""How often a conversion without an observer reports."""
 
 
 def migrate(

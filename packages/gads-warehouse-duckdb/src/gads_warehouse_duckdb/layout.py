@@ -54,7 +54,7 @@ def is_laid_out(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the database has a warehouse; raises `NewerWarehouseError` for one of another major version."""
     # Asking the catalogue takes five times as long, at each opening of a warehouse that is there. The cursor has a
     # transaction of its own, which the error ends and not that of `connection`.
-    with suppress(duckdb.CatalogException), connection.cursor() as cursor:
+    with suppress(duckdb.CatalogException, duckdb.BinderException), connection.cursor() as cursor:
         row = cursor.execute("SELECT contract_version FROM gads.state").fetchone()
         return _is_known(row)
     if connection.execute(_SQL["find_state_table"]).fetchone() is None:

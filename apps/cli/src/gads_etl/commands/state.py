@@ -41,7 +41,7 @@ from gads_etl.printing import (
 from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
 from gads_pipeline.ledger_queries import changes_text, completeness_document
-from gads_pipeline.operator_acts import PartitionSelection, require_reason
+from gads_pipeline.operator_acts import PartitionSelection, require_reason_of
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
 
@@ -131,7 +131,7 @@ def revoke(
 def _perform(operation: Operation, options: ActOptions, reason: str, run_id: RunId | None = None) -> None:
     selection = PartitionSelection(tuple(options.keys or ()), **options.given, all=options.all_)
     pipeline, dry_run = open_pipeline(options.config), options.dry_run
-    require_reason(operation, reason)
+    require_reason_of(operation, reason)
     keys = pipeline.select(operation, selection, run_id)
     if not dry_run:
         confirm_above(_MANY, len(keys), counted(len(keys), "partition"), options.yes)
