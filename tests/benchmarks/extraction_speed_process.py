@@ -108,8 +108,8 @@ def serve(folder: Path) -> None:
 
     with EmulatorServer(agency, authority=Authority(), wrap=wrap) as server:
         server.write_client_configuration(folder)
-        accounts = {"accounts": list(rows), "login": agency.login_customer_id}
-        print(json.dumps({"row_bytes": replay.row_bytes, **accounts}), flush=True)
+        known = {"query": QUERY, "rows": rows, "first": FIRST.isoformat(), "day_rows": DAY_ROWS}
+        print(json.dumps({"row_bytes": replay.row_bytes, **known}), flush=True)
         sys.stdin.read()
 
 

@@ -185,7 +185,7 @@ def test_a_result_takes_400_bytes_and_a_confirmation_100(tmp_path: Path) -> None
         f"  recorded in compact tables: {after / count:,.0f} bytes a result, {recorded / count * 1e6:.0f} µs\n"
         f"  converted in {opened:.0f} s, compacted in {compacted:.0f} s: {compaction.bytes_after / count:,.0f} bytes\n"
         f"  a confirmation: {grown[fresh]:.0f} bytes, {confirmed[fresh] / count * 1e6:.0f} µs; the first one after a "
-        f"compaction, which leaves no room in a page: {grown[converted]:.0f} bytes"
+        f"compaction, which fills each page: {grown[converted]:.0f} bytes"
     )
     for what, seconds in asked_after.items():
         print(f"  {what}: {seconds * 1e3:,.1f} ms, before {asked_before[what] * 1e3:,.1f} ms")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from gads_domain.state import Confirmation, OperatorAct, StateFilter
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.retention import prune
 from gads_testing.local_deployment import FIRST_DAY, LocalDeployment, key_of
+from gads_testing.measures import ledger_bytes
 
 DAYS = 730
 RESTATED = 30
@@ -55,12 +54,8 @@ class Day:
 def size_of(folder: Path) -> tuple[int, int, int, int]:
     """Files below `raw`, their bytes, what they take in whole blocks, and the ledger's bytes without what is free."""
     files = [path.stat() for path in (folder / "raw").rglob("*") if path.is_file()]
-    with closing(sqlite3.connect(folder / "state" / "ledger.db")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        names = ("page_count", "freelist_count", "page_size")
-        pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
     taken = 512 * sum(file.st_blocks for file in files)
-    return len(files), sum(file.st_size for file in files), taken, (pages - free) * size
+    return len(files), sum(file.st_size for file in files), taken, ledger_bytes(folder / "state" / "ledger.db")
 
 
 @pytest.mark.benchmark

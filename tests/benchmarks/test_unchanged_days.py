@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gads_testing.measures import child_cpu_seconds, ledger_bytes
 
 _DAYS = ("--since", "2024-05-01", "--until", "2024-05-31")
 _REPORTS = "".join(
@@ -47,26 +46,17 @@ os._exit = lambda code: (tell(), leave(code))
 
 def _cpu_of(script: Path, config: Path, *words: str, env: dict[str, str] | None = None) -> tuple[float, Any]:
     """CPU seconds of a run and its workers, user and system, and the outcome."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = child_cpu_seconds()
     command = [str(script), "run", "-c", str(config), *_DAYS, *words, "--workers", "2", "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3000, env=env)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = child_cpu_seconds() - before
     assert done.returncode == 0, done.stderr[-2000:]
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, json.loads(done.stdout)
+    return used, json.loads(done.stdout)
 
 
 def _raw(folder: Path) -> tuple[int, int]:
     files = [path for path in (folder / "raw").rglob("*") if path.is_file()]
     return len(files), sum(path.stat().st_size for path in files)
-
-
-def _ledger(folder: Path) -> int:
-    """Bytes of the ledger without what is free in it."""
-    with closing(sqlite3.connect(folder / "state.db")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        names = ("page_count", "freelist_count", "page_size")
-        pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
-        return int((pages - free) * size)
 
 
 @pytest.mark.benchmark
@@ -83,12 +73,12 @@ def test_days_that_did_not_change(
     days = len(outcome["partitions"])
     idle, _ = _cpu_of(gads_etl_script, config)
     few, _ = _cpu_of(gads_etl_script, config, "--reprocess", "--report", "own_0")
-    raw, ledger = _raw(tmp_path), _ledger(tmp_path)
+    raw, ledger = _raw(tmp_path), ledger_bytes(tmp_path / "state.db")
     again, outcome = _cpu_of(gads_etl_script, config, "--reprocess")
     assert outcome["unchanged"] == days
-    raw_after, ledger_after = _raw(tmp_path), _ledger(tmp_path)
+    raw_after, ledger_after = _raw(tmp_path), ledger_bytes(tmp_path / "state.db")
     third, _ = _cpu_of(gads_etl_script, config, "--reprocess")
-    ledger_last = _ledger(tmp_path)
+    ledger_last = ledger_bytes(tmp_path / "state.db")
     counts, hook = tmp_path / "calls", tmp_path / "hook"
     counts.mkdir()
     hook.mkdir()

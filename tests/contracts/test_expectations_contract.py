@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from gads_conformance.ledger.samples import key_of, moment, record_one, result_of
 from gads_domain.account import AccountStatus
@@ -28,28 +24,7 @@ from gads_domain.expectations import (
     inferred,
 )
 from gads_domain.partition_key import GOOGLE_ADS
-
-CONTRACT = Path(__file__).parents[2] / "contracts" / "expectations" / "v1"
-EXAMPLES = sorted((CONTRACT / "examples").glob("*/*.json"))
-VALIDATOR = Draft202012Validator(json.loads((CONTRACT / "expectations.schema.json").read_bytes()))
-
-
-def faults(document: object) -> list[str]:
-    """The document passes through JSON, as it does on its way to a reader."""
-    return [error.message for error in VALIDATOR.iter_errors(json.loads(json.dumps(document)))]
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parts[-2]}/{path.stem}")
-def test_an_example_is_what_its_folder_says(path: Path) -> None:
-    found = faults(json.loads(path.read_bytes()))
-    assert (found == []) == (path.parts[-2] == "valid"), found
-
-
-def test_the_promises_are_numbered_without_a_gap() -> None:
-    text = (CONTRACT / "README.md").read_text(encoding="utf-8")
-    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE)]
-    assert numbers == list(range(1, len(numbers) + 1))
-
+from gads_testing.contract_documents import EXPECTATIONS
 
 DAY = st.integers(0, 40)
 LISTS = st.lists(
@@ -72,11 +47,11 @@ def drawn_list(day: int, accounts: dict[str, bool], reports: set[str], first: in
 @given(LISTS)
 def test_whatever_lists_are_drawn_the_document_fits_and_no_promise_is_broken(lists: list[Any]) -> None:
     found = inferred(GOOGLE_ADS, [("4", "a", date(2024, 5, 20)), ("4", "a", date(2024, 5, 22))])
-    assert faults(expectations_document(found)) == []
+    assert EXPECTATIONS.faults(expectations_document(found)) == []
     for values in lists:
         before, drawn = found, drawn_list(*values)
         found = after_drawing(before, drawn)
-        assert faults(expectations_document(found)) == []
+        assert EXPECTATIONS.faults(expectations_document(found)) == []
         if before.drawn_at is not None and drawn.drawn_at < before.drawn_at:
             assert found is before
             continue
@@ -110,7 +85,7 @@ def test_a_ledger_gives_the_document_of_its_rows_and_then_of_its_list(tmp_path: 
         assert (row["first_day"], row["last_day"], row["inferred"]) == ("2024-01-01", "2024-01-01", True)
         control.record_list(drawn_list(1, {"1": True, "2": False}, {"campaign"}, 0))
         document = expectations_document(control.expectations(GOOGLE_ADS))
-    assert faults(document) == []
+    assert EXPECTATIONS.faults(document) == []
     assert [one["skipped"] for one in document["accounts"]] == [None, "excluded"]
     assert document["expected"] == [
         {

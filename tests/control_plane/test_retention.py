@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from gads_orchestrator.events import Event
 from gads_pipeline import Pipeline
 from gads_pipeline.events import SinkPruned
 from gads_pipeline.stop import Stop
+from gads_testing.killed_process import seconds_of
 from gads_testing.local_deployment import SINK, STATE, LocalDeployment, key_of, run_of
 
 CONFIGURATION = f"""
@@ -157,19 +157,6 @@ def test_r57_serve_prunes_what_is_due(deployment: LocalDeployment) -> None:
     assert deployment.sink.runs(KEY) == [run_of(3)]
 
 
-def _prune(path: Path, seconds: float | None) -> float:
-    """Prune in a process of its own, killed after so many seconds; how long it took."""
-    with subprocess.Popen([sys.executable, "-c", _PROGRAM, str(path)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begins\n"
-        began = time.monotonic()
-        try:
-            assert process.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            process.kill()
-    return time.monotonic() - began
-
-
 def _fill(deployment: LocalDeployment, days: int, run: int) -> None:
     for day in range(days):
         for number in (run, run + 1, run + 2):
@@ -203,10 +190,10 @@ def _kill(tmp_path: Path, days: int, kills: int, chance: random.Random) -> None:
     path.write_text(CONFIGURATION)
     deployment = LocalDeployment(tmp_path)
     _fill(deployment, days, 1)
-    whole = _prune(path, None)
+    whole = seconds_of(_PROGRAM, path, None)
     for number in range(kills):
         _fill(deployment, days, 10 + 3 * number)
-        _prune(path, whole * (number + chance.random()) / kills)
+        seconds_of(_PROGRAM, path, whole * (number + chance.random()) / kills)
         _require_the_truth(deployment, days)
         Pipeline.open(path).prune_sink()
         assert deployment.ledger.open_prunes(10) == []

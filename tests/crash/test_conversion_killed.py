@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-import subprocess
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from gads_state_sqlite.adapter import ADAPTER
 from gads_state_sqlite.ledger_file import connect, uri_of
 from gads_state_sqlite.schema import FORMER, MIGRATIONS, has_table, version_of
 from gads_testing.former_ledger import write_former_ledger
+from gads_testing.killed_process import seconds_of
 
 URL = "sqlite:ledger.db"
 _PROGRAM = """
@@ -41,20 +39,6 @@ def _all_of(folder: Path) -> str:
     return hashlib.sha256(repr(whole).encode()).hexdigest()
 
 
-def _compact(folder: Path, seconds: float | None) -> float:
-    """Compact in a process of its own, killed after so many seconds; how long it took."""
-    command = [sys.executable, "-c", _PROGRAM, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begins\n"
-        began = time.monotonic()
-        try:
-            assert process.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            process.kill()
-    return time.monotonic() - began
-
-
 def _kill(tmp_path: Path, partitions: int, kills: int, chance: random.Random) -> None:
     sample, folder = tmp_path / "sample", tmp_path / "work"
     for each in (sample, folder):
@@ -62,16 +46,16 @@ def _kill(tmp_path: Path, partitions: int, kills: int, chance: random.Random) ->
     write_former_ledger(sample / "ledger.db", partitions // 50, 50)
     shutil.copy(sample / "ledger.db", folder)
     expected = _all_of(folder)
-    whole = _compact(folder, None)
+    whole = seconds_of(_PROGRAM, folder, None)
     assert _all_of(folder) == expected
     for number in range(kills):
         for left in folder.iterdir():
             left.unlink()
         shutil.copy(sample / "ledger.db", folder)
-        _compact(folder, whole * (number + chance.random()) / kills)
+        seconds_of(_PROGRAM, folder, whole * (number + chance.random()) / kills)
         assert _all_of(folder) == expected
         if number % 2:
-            _compact(folder, whole * chance.random())
+            seconds_of(_PROGRAM, folder, whole * chance.random())
             assert _all_of(folder) == expected
         ADAPTER.compact(URL, folder, dry_run=False, say=lambda _: None)
         assert _all_of(folder) == expected

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -16,7 +14,6 @@ import pytest
 
 from gads_emulator import CA_NAME, CA_VARIABLE, EmulatorServer, SyntheticAgency, SyntheticSettings
 
-GAARF = "google-ads-api-report-fetcher==1.18.3"
 QUERY = """
 SELECT
   customer.id AS account,
@@ -32,20 +29,6 @@ WHERE segments.date BETWEEN "2024-03-01" AND "2024-03-10"
 """
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def gaarf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the fetcher as its users do."""
-    uv = shutil.which("uv")
-    assert uv is not None, "uv makes the fetcher's environment"
-    folder = tmp_path_factory.mktemp("gaarf")
-    environment = folder / "venv"
-    python = environment / "bin" / "python"
-    # Away from this workspace, whose own settings for uv are not theirs.
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(environment)], cwd=folder, check=True)
-    subprocess.run([uv, "pip", "install", "-q", "--python", str(python), GAARF], cwd=folder, check=True)
-    return environment / "bin" / "gaarf"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+GAARF = "google-ads-api-report-fetcher==1.18.3"
 SCRIPT = Path(sys.executable).with_name("gads-etl")
 
 
@@ -114,6 +116,19 @@ FROM campaign
 name = "account"
 query = "SELECT customer.id, segments.date, metrics.impressions, metrics.clicks, metrics.cost_micros FROM customer"
 """
+
+
+@pytest.fixture(scope="session")
+def gaarf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Google's report fetcher as its users install it, in an environment of its own; needs the package index."""
+    uv = shutil.which("uv")
+    assert uv is not None, "uv makes the fetcher's environment"
+    folder = tmp_path_factory.mktemp("gaarf")
+    python = folder / "venv" / "bin" / "python"
+    # Away from this workspace, whose own settings for uv are not theirs.
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, "venv"], cwd=folder, check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--python", str(python), GAARF], cwd=folder, check=True)
+    return python.with_name("gaarf")
 
 
 @pytest.fixture
