@@ -19,6 +19,7 @@ PLANTS = {
     "adapters": {"gads_etl.planted_adapter": "gads_state_sqlite"},
     "application": {"gads_etl.planted_part": "gads_validator"},
     "command-line": {"gads_warehouse.planted_plan": "gads_orchestrator"},
+    "terminal": {"gads_pipeline.planted_table": "gads_terminal"},
     "consumer": {"gads_warehouse_duckdb.planted_consumer": "gads_consumer"},
     "payload": {"gads_warehouse.planted_payload": "gads_payload"},
     "queries": {"gads_consumer.planted_query": "gads_gaql"},

@@ -20,7 +20,7 @@ from gads_domain.adapters import ledger_adapter
 from gads_domain.completeness import Completeness
 from gads_domain.report import ReportDefinition
 from gads_etl.outcome_report import print_outcome
-from gads_etl.printing import Format
+from gads_terminal.output import Format
 from gads_orchestrator.outcome import RunOutcome
 from gads_orchestrator.plan import Account, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy

@@ -34,7 +34,6 @@ from gads_emulator import (
 )
 from gads_emulator.fault_plan import TOKEN
 from gads_etl.outcome_report import print_outcome
-from gads_etl.printing import Format
 from gads_extractor.call_retry import RetryPolicy
 from gads_extractor.report_source import GoogleAdsReportSource
 from gads_orchestrator.execution import Control
@@ -45,6 +44,7 @@ from gads_pipeline.composition import open_ledger_reader, open_sink_reader
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.work_request import RunOptions
+from gads_terminal.output import Format
 from gads_testing.worker_in_process import OpenedInThisProcess
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)

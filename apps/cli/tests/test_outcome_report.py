@@ -30,7 +30,6 @@ from gads_domain.report import ReportDefinition, ReportSlice
 from gads_domain.run import RunContext
 from gads_domain.state import OperatorAct, ValidationOutcome
 from gads_etl.outcome_report import print_forecast, print_outcome
-from gads_etl.printing import Format
 from gads_orchestrator.outcome import Ending, RunOutcome
 from gads_orchestrator.plan import Account, WorkPlan, WorkRequest, plan_work
 from gads_orchestrator.selection import SelectRequested
@@ -39,6 +38,7 @@ from gads_pipeline.configuration import Configuration
 from gads_pipeline.forecast import Forecast
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.work_request import days_meant
+from gads_terminal.output import Format
 
 DAY = date(2024, 6, 1)
 DAYS = DayRange(DAY, date(2024, 6, 5))

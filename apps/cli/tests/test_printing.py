@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from gads_domain.clock import SystemClock
 from gads_etl.error_handling import print_error
 from gads_etl.event_lines import EventLines
-from gads_etl.printing import print_json, print_note, print_table
 from gads_etl.progress import RunProgress
 from gads_orchestrator.events import Event
 from gads_pipeline.events import Notice
+from gads_terminal.output import print_note
+from gads_terminal.table import print_table
 
 HOSTILE = "Shoes\x1b]0;owned\x07\x9b2J\u202eesreveR"
 SHOWN = r"Shoes\u001b]0;owned\u0007\u009b2J\u202eesreveR"
@@ -31,17 +30,3 @@ def test_control_characters_are_shown_and_not_obeyed(capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert (out.count(SHOWN), err.count(SHOWN)) == (2, 5)
     assert (out + err).replace("\n", "").isprintable()
-
-
-def test_json_has_them_escaped_and_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"name": HOSTILE})
-    out = capsys.readouterr().out
-    assert out.replace("\n", "").isprintable()
-    assert json.loads(out) == {"name": HOSTILE}
-
-
-def test_a_cell_is_cut_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(["name"], [{"name": "x" * 100_000}])
-    out = capsys.readouterr().out
-    assert "…" in out
-    assert len(out) < 2_000

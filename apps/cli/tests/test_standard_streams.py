@@ -13,7 +13,7 @@ from gads_domain.state import PartitionStatus
 from gads_testing.local_deployment import SINK, STATE, LocalDeployment, key_of
 
 SPEAK = (
-    "import sys; from gads_etl.standard_streams import open_standard_streams; open_standard_streams();"
+    "import sys; from gads_terminal.standard_streams import open_standard_streams; open_standard_streams();"
     "sys.stdout.write('Zürich'); sys.stderr.write('Zürich')"
 )
 

@@ -9,8 +9,8 @@ import typer
 
 from gads_domain.errors import GadsError
 from gads_etl.exit_codes import ExitCode, exit_code_of
-from gads_etl.printing import visible
-from gads_etl.standard_streams import UndeliveredError
+from gads_terminal.output import visible
+from gads_terminal.standard_streams import UndeliveredError
 
 _HELP_WANTED = "NoArgsIsHelpError"
 """What typer raises if no command is given, with the help as its message; the class itself is not public."""

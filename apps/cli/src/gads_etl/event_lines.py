@@ -5,7 +5,6 @@ import sys
 
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
-from gads_etl.printing import day_span, visible
 from gads_orchestrator.events import (
     Event,
     PartitionEvent,
@@ -16,6 +15,7 @@ from gads_orchestrator.events import (
     event_name,
 )
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice
+from gads_terminal.output import day_span, visible
 
 _QUIET = (RowsReceived, PartitionEvent)
 """Too many for people; programs get all but the rows."""

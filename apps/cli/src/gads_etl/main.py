@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gads_etl.command_group import LazyCommand, LazyGroup
 from gads_etl.error_handling import guarded
-from gads_etl.standard_streams import open_standard_streams
+from gads_terminal.command_group import LazyCommand, LazyGroup
+from gads_terminal.standard_streams import open_standard_streams
 
 EXIT_CODES = """Exit codes: 0 nothing that is expected is missing; 1 something is, and the output names it;
 2 usage or configuration; 4 credentials; 70 a bug of gads-etl; 74 stdout did not take the output;
@@ -47,6 +47,7 @@ class Commands(LazyGroup):
     entries = MappingProxyType(
         {name: LazyCommand(f"gads_etl.commands.{module}", target, line) for name, module, target, line in COMMANDS}
     )
+    last_line = "Exit codes: gads-etl --help lists them."
 
 
 app = typer.Typer(

@@ -10,8 +10,8 @@ import typer
 
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_domain.partition_key import parse_date, require_customer_id
-from gads_etl.printing import Format
 from gads_pipeline import Pipeline
+from gads_terminal.output import Format
 
 DEFAULT_FILE = Path("gads.toml")
 

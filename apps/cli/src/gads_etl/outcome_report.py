@@ -11,18 +11,11 @@ from gads_domain.clock import iso_utc
 from gads_domain.state import PartitionStatus
 from gads_etl.error_handling import for_operators, hints_for_operators, print_error
 from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
-from gads_etl.printing import (
-    Format,
-    counted,
-    day_span,
-    print_json,
-    print_json_of_rows,
-    print_note,
-    print_table,
-)
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Groups, Tally, row
+from gads_terminal.output import Format, counted, day_span, print_json, print_json_of_rows, print_note
+from gads_terminal.table import print_table
 
 if TYPE_CHECKING:
     from gads_pipeline.forecast import Forecast

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
-from gads_etl.printing import counted, visible
 from gads_orchestrator.budget import shown
 from gads_orchestrator.events import (
     AccountStopped,
@@ -26,6 +25,7 @@ from gads_orchestrator.events import (
     WorkerLost,
 )
 from gads_pipeline.events import Notice
+from gads_terminal.output import counted, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

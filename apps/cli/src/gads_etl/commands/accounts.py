@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gads_etl.command_group import CommandGroup
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
@@ -18,7 +17,9 @@ from gads_etl.options import (
     customer_id,
     open_pipeline,
 )
-from gads_etl.printing import Format, counted, print_json, print_note, print_rich, print_rows, visible
+from gads_terminal.command_group import CommandGroup
+from gads_terminal.output import Format, counted, print_json, print_note, visible
+from gads_terminal.table import print_rich, print_rows
 
 if TYPE_CHECKING:
     from gads_pipeline.account_selection import SelectedAccounts

@@ -7,7 +7,8 @@ import typer
 from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import exit_code_of, worst
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, print_json, print_table
+from gads_terminal.output import Format, print_json
+from gads_terminal.table import print_table
 
 
 def check(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gads_etl.command_group import group_of_commands
 from gads_etl.exit_codes import ExitCode
+from gads_etl.gap_table import print_gaps
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
@@ -26,10 +26,12 @@ from gads_etl.options import (
     UntilOption,
     open_pipeline,
 )
-from gads_etl.printing import GAP_COLUMNS, Format, counted, print_json, print_note, print_rows, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
+from gads_terminal.command_group import group_of_commands
+from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.table import print_rows
 
 
 class PathFormat(StrEnum):
@@ -225,13 +227,13 @@ def gaps(
     with pipeline.consumer() as consumer:
         answer = consumer.ready(names, day=selection.until, since=selection.since, customers=customers)
     found = answer.completeness
-    document = completeness_document(found)
     watermarks = {name: day.isoformat() if day else None for name, day in answer.watermarks.items()}
-    whole = {**document, "ready": bool(answer), "watermarks": watermarks, "position": answer.position}
-    title = f"{counted(found.days, 'day')} not authoritative as of position {answer.position}"
-    empty = f"{'unknown' if found.unknown else 'no gaps'} as of position {answer.position}"
-    print_rows(format_, GAP_COLUMNS, document["gaps"], title, empty=empty, document=whole)
-    print_unsettled(found.not_due, found.unknown)
+    whole = completeness_document(found) | {
+        "ready": bool(answer),
+        "watermarks": watermarks,
+        "position": answer.position,
+    }
+    print_gaps(format_, found, "not authoritative", f" as of position {answer.position}", whole)
     for name, day in watermarks.items():
         print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
     if not found:

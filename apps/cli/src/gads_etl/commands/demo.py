@@ -10,11 +10,12 @@ from gads_domain.adapters import sink_adapter, warehouse_adapter
 from gads_etl.commands.warehouse import load_tables
 from gads_etl.options import FormatOption, open_pipeline
 from gads_etl.outcome_report import print_outcome
-from gads_etl.printing import Format, print_note, print_table
 from gads_etl.progress import RunProgress
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline import Pipeline, template
 from gads_pipeline.work_request import RunOptions
+from gads_terminal.output import Format, print_note
+from gads_terminal.table import print_table
 
 _DAYS = (date(2024, 5, 1), date(2024, 5, 14))
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from gads_domain.errors import UsageError
-from gads_etl.command_group import group_of_commands
 from gads_etl.options import SinceOption, UntilOption
-from gads_etl.printing import print_note
 from gads_pipeline.work_request import require_order
+from gads_terminal.command_group import group_of_commands
+from gads_terminal.output import print_note
 
 
 class History(StrEnum):

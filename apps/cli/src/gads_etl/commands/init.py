@@ -9,8 +9,8 @@ import typer
 
 from gads_domain.errors import ConfigurationError
 from gads_etl.options import DEFAULT_FILE
-from gads_etl.printing import print_note
 from gads_pipeline import template
+from gads_terminal.output import print_note
 
 
 def init(

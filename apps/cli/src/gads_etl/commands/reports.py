@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gads_domain.errors import UsageError
-from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, FormatOption, open_pipeline
-from gads_etl.printing import Format, print_json, print_note, print_rows, print_table
+from gads_terminal.command_group import group_of_commands
+from gads_terminal.output import Format, print_json, print_note
+from gads_terminal.table import print_rows, print_table
 
 if TYPE_CHECKING:
     from gads_pipeline.reports import KnownReport

@@ -27,13 +27,13 @@ from gads_etl.options import (
     open_pipeline,
 )
 from gads_etl.outcome_report import print_forecast, print_outcome
-from gads_etl.printing import Format, counted, print_note
 from gads_etl.progress import RunProgress
 from gads_etl.signals import stopped_by_signals
 from gads_orchestrator.outcome import Ending
 from gads_pipeline.serve_tally import ServeTally
 from gads_pipeline.stop import Stop, Stopped
 from gads_pipeline.work_request import RunOptions
+from gads_terminal.output import Format, counted, print_note
 
 if TYPE_CHECKING:
     from gads_orchestrator.plan import WorkPlan

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from gads_domain.documents import members_of
-from gads_etl.command_group import group_of_commands
 from gads_etl.options import DEFAULT_FILE, ConfigOption, DryRunOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, counted, print_note, print_rows
 from gads_etl.signals import interrupted_by_sigterm
+from gads_terminal.command_group import group_of_commands
+from gads_terminal.output import Format, counted, print_note
+from gads_terminal.table import print_rows
 
 app = group_of_commands("Maintain the storage of raw partitions.")
 

@@ -12,9 +12,9 @@ from gads_domain.partition_key import PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus
 from gads_domain.state_row import ROW_FIELDS, state_row
-from gads_etl.command_group import group_of_commands
 from gads_etl.event_lines import EventLines
 from gads_etl.exit_codes import ExitCode
+from gads_etl.gap_table import print_gaps
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
@@ -26,22 +26,13 @@ from gads_etl.options import (
     confirm_above,
     open_pipeline,
 )
-from gads_etl.printing import (
-    GAP_COLUMNS,
-    Format,
-    ListFormat,
-    counted,
-    print_csv,
-    print_json,
-    print_note,
-    print_rows,
-    print_table,
-    print_unsettled,
-)
 from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
 from gads_pipeline.ledger_queries import changes_text, completeness_document
 from gads_pipeline.operator_acts import PartitionSelection, require_reason_of
+from gads_terminal.command_group import group_of_commands
+from gads_terminal.output import Format, ListFormat, counted, print_csv, print_json, print_note
+from gads_terminal.table import print_rows, print_table
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
 
@@ -248,9 +239,6 @@ def gaps(selection: Selection, config: ConfigOption = DEFAULT_FILE, format_: For
     any, or if it is not known which accounts are expected.
     """
     found = open_pipeline(config).gaps(**selection.given)
-    document = completeness_document(found)
-    title, empty = f"{counted(found.days, 'day')} not success", "unknown" if found.unknown else "no gaps"
-    print_rows(format_, GAP_COLUMNS, document["gaps"], title, empty=empty, document=document)
-    print_unsettled(found.not_due, found.unknown)
+    print_gaps(format_, found, "not success", "", completeness_document(found))
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))

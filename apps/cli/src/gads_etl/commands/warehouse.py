@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gads_etl.command_group import group_of_commands
 from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import ExitCode
+from gads_etl.gap_table import print_unsettled
 from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_etl.printing import Format, counted, print_json, print_note, print_table, print_unsettled
 from gads_etl.signals import interrupted_by_sigterm
+from gads_terminal.command_group import group_of_commands
+from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.table import print_table
 
 if TYPE_CHECKING:
     from gads_pipeline import Pipeline
@@ -47,7 +49,7 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
         columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
         print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
         _print_notes(found.notes())
-        print_unsettled(found.completeness.not_due, found.completeness.unknown)
+        print_unsettled(found.completeness)
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 

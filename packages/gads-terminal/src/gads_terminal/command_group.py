@@ -10,8 +10,6 @@ from typing import Any, ClassVar, get_type_hints
 import typer
 from typer.core import TyperGroup, TyperOption
 
-_WHERE_EXIT_CODES_ARE = "Exit codes: gads-etl --help lists them."
-
 
 class CommandGroup(TyperGroup):
     """Flags of a group that were not given are False instead of None.
@@ -52,9 +50,10 @@ class LazyCommand:
 
 
 class LazyGroup(CommandGroup):
-    """The group whose commands are `entries`, by name, in the order of the help."""
+    """The group whose commands are `entries`, by name, in the order of the help; `last_line` ends the help of each."""
 
     entries: ClassVar[Mapping[str, LazyCommand]] = {}
+    last_line: ClassVar[str] = ""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of the help."""
@@ -63,7 +62,7 @@ class LazyGroup(CommandGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, its module being imported now."""
         if cmd_name in self.entries and cmd_name not in self.commands:
-            self.commands[cmd_name] = _loaded(cmd_name, self.entries[cmd_name])
+            self.commands[cmd_name] = _loaded(cmd_name, self.entries[cmd_name], self.last_line)
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -73,14 +72,14 @@ class LazyGroup(CommandGroup):
 
 
 @cache  # a program that runs several commands would wrap each again
-def _loaded(name: str, entry: LazyCommand) -> Any:
+def _loaded(name: str, entry: LazyCommand, last_line: str) -> Any:
     target = getattr(import_module(entry.module), entry.name)
     if not isinstance(target, typer.Typer):
         function, target = target, typer.Typer(rich_markup_mode=None, add_completion=False)
         target.command(name)(function)
-    target.info.epilog = _WHERE_EXIT_CODES_ARE
+    target.info.epilog = last_line
     for command in target.registered_commands:
-        command.epilog = _WHERE_EXIT_CODES_ARE
+        command.epilog = last_line
         if command.callback is not None:
             command.callback = flattened(command.callback)
     found = typer.main.get_command(target)
