@@ -6,7 +6,7 @@ unpacks the distribution's packages once (Debian or Ubuntu, no root needed), sta
 STATE/ready.json (endpoint, keys of the owner and of a guest without rights) and serves until no process holds a shared
 lock on STATE/users, or until SIGTERM. A process that dies releases its lock, so the server never outlives its users.
 
-Packages are kept in $GADS_TEST_CACHE, or in ~/.cache/gads-etl.
+The packages are kept: see gads_testing.debian_packages.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+from gads_testing.debian_packages import locked, unpacked
 
 PACKAGES = ["radosgw", "ceph-mon", "ceph-osd", "ceph-common", "ceph-base"]
 START_SECONDS = 90.0
@@ -43,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--megabytes", type=int, default=3072)
     given = arguments.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    ceph = Ceph(unpacked(), given.state.absolute(), given.store, given.megabytes)
+    ceph = Ceph(unpacked("ceph", PACKAGES), given.state.absolute(), given.store, given.megabytes)
     try:
         ready = ceph.start()
         part = given.state / "ready.json.part"
@@ -52,48 +53,6 @@ def main() -> None:
         until_unused(given.state / "users")
     finally:
         ceph.stop()
-
-
-def cache() -> Path:
-    chosen = os.environ.get("GADS_TEST_CACHE")
-    folder = Path(chosen) if chosen else Path.home() / ".cache" / "gads-etl"
-    (folder / "ceph").mkdir(parents=True, exist_ok=True)
-    return folder / "ceph"
-
-
-def unpacked() -> Path:
-    """The folder of the unpacked packages; one process fetches them, others wait."""
-    folder = cache()
-    root = folder / "root"
-    with locked(folder / "lock", fcntl.LOCK_EX):
-        if not (folder / "complete").exists():
-            shutil.rmtree(root, ignore_errors=True)
-            for package in fetched(folder):
-                subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
-            (folder / "complete").touch()
-    return root
-
-
-def fetched(folder: Path) -> list[Path]:
-    """The packages, and all they need that this machine lacks, as files."""
-    archives = folder / "archives"
-    (archives / "partial").mkdir(parents=True, exist_ok=True)
-    fetch = ["apt-get", "install", "-y", "--no-install-recommends", "--download-only"]
-    options = ["-o", f"Dir::Cache::archives={archives}", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User="]
-    done = subprocess.run([*fetch, *options, *PACKAGES], capture_output=True, text=True)
-    if done.returncode and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
-        done = subprocess.run([*fetch, *options, *PACKAGES], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"radosgw's packages cannot be fetched (run apt-get update first?):\n{done.stderr[-2000:]}")
-    return sorted(archives.glob("*.deb"))
-
-
-@contextmanager
-def locked(path: Path, how: int) -> Iterator[None]:
-    with path.open("a") as file:
-        fcntl.flock(file, how)
-        yield
 
 
 def until_unused(path: Path) -> None:
