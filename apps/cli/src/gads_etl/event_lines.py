@@ -6,6 +6,7 @@ import sys
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
 from gads_orchestrator.events import (
+    CallEnded,
     Event,
     PartitionEvent,
     RowsReceived,
@@ -17,7 +18,7 @@ from gads_orchestrator.events import (
 from gads_pipeline.events import CompletenessRead, DaysFailed, Notice
 from gads_terminal.output import day_span, visible
 
-_QUIET = (RowsReceived, PartitionEvent)
+_QUIET = (RowsReceived, CallEnded, PartitionEvent)
 """Too many for people; programs get all but the rows."""
 
 _PIECE = 4096

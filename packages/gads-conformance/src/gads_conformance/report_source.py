@@ -230,6 +230,28 @@ class ReportSourceLaws:
                 sink, decode_metadata(sink.metadata_bytes(key, RUN.run_id))
             )
 
+    @law("ReportSource", 9)
+    def test_each_call_is_named(self, source: ReportSource, sink: RawSink, slice_: ReportSlice, api: PlayedApi) -> None:
+        result = source.extract(slice_, RUN, sink)
+        (call,) = result.calls
+        assert (call.first, call.last, call.attempt, call.code) == (slice_.first, slice_.last, 1, "")
+        sealed = [one.metadata.facts for one in result.days if isinstance(one, Sealed)]
+        assert call.rows == sum(facts.record_count for facts in sealed)
+        assert {facts.request_ids for facts in sealed} == {(call.request_id,)} != {("",)}
+        assert call.seconds > 0
+        refused = slice_.keys[1].logical_date
+        api.refuse_day(slice_.customer_id, refused)
+        parts = source.extract(slice_, NEXT_RUN, sink)
+        assert len(parts.calls) == parts.operations
+        for call in parts.calls:
+            assert bool(call.code) == (call.first <= refused <= call.last)
+            assert call.request_id
+        api.break_off(slice_.customer_id)
+        broken = source.extract(slice_, LAST_RUN, sink)
+        assert len(broken.calls) == broken.operations
+        assert [call.attempt for call in broken.calls[:2]] == [1, 2]
+        assert all(call.code and call.rows for call in broken.calls)
+
 
 def _known(sink: RawSink, result: SliceResult, content_of: ContentOf) -> dict[PartitionKey, KnownContent]:
     """What a ledger would know of the days that were sealed."""

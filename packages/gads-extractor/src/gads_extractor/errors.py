@@ -125,11 +125,13 @@ class CallFailure:
     """Why a call failed: the domain's error, and the rest that the API asks for with a quota.
 
     `token_expired` says that the access token was too old, so that the same call with a new one may succeed.
+    `request_id` is the API's, empty if it named none.
     """
 
     error: GadsError
     rest: RestAsked | None = None
     token_expired: bool = False
+    request_id: str = ""
 
 
 class CallFailedError(Exception):
@@ -160,7 +162,8 @@ def explain(error: BaseException, api_version: str, secrets: Iterable[str] = ())
     details = error.details() or ""
     of_status = _of_status(error.code(), details, request_id, secrets)
     is_quota = isinstance(of_status, QuotaExhaustedError)
-    return CallFailure(of_status, rest_asked(of_status.message, details=details) if is_quota else None)
+    rest = rest_asked(of_status.message, details=details) if is_quota else None
+    return CallFailure(of_status, rest, request_id=request_id)
 
 
 def explain_oauth(error: auth_errors.GoogleAuthError, secrets: Iterable[str] = ()) -> GadsError:
@@ -198,7 +201,7 @@ def _of_failure(failure: Any, status: grpc.StatusCode, request_id: str, secrets:
         quotas = [one.details.quota_error_details for one in failure.errors if one.HasField("details")]
         rest = rest_asked(message, codes, quotas, " ".join(one.message for one in failure.errors))
         kind = QUOTA_ERRORS[rest.reach]
-    return CallFailure(kind(message, hint=hint), rest, _TOKEN_EXPIRED in codes)
+    return CallFailure(kind(message, hint=hint), rest, _TOKEN_EXPIRED in codes, asked)
 
 
 def _code_of(error_code: Any) -> str:

@@ -1,17 +1,21 @@
 """The Google Ads API as a source of reports."""
 
 import threading
-from collections.abc import Generator, Mapping
-from contextlib import closing
-from dataclasses import replace
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from gads_domain.clock import Clock, SystemClock
-from gads_domain.errors import FailureScope
+from gads_domain.errors import FailureReason, FailureScope
 from gads_domain.metadata import KnownContent, PartitionFacts, TableSchema
 from gads_domain.partition_key import PartitionKey
 from gads_domain.ports.report_source import (
+    ABANDONED,
     NOTHING_KNOWN,
+    ApiCall,
     DayOutcome,
     OperationQuota,
     RowProgress,
@@ -24,6 +28,7 @@ from gads_domain.run import RunContext
 from gads_extractor.call_retry import RetryPolicy, call_with_retry
 from gads_extractor.connection import IDLE_TIMEOUT, SearchStreams
 from gads_extractor.day_splitter import BUFFERED_ROWS, DaySplitter
+from gads_extractor.errors import CallFailedError
 from gads_extractor.page_decoder import Page, PageDecoder
 from gads_extractor.query_plan import query_plan_of
 from gads_extractor.slice_halves import is_about_the_day, outcomes_of
@@ -76,11 +81,11 @@ class GoogleAdsReportSource:
         known: Mapping[PartitionKey, KnownContent] = NOTHING_KNOWN,
     ) -> SliceResult:
         """Ask for `slice_` and seal its days through `sink`, as the port's laws say."""
-        counted, stopped_by = _CountedQuota(quota), None
+        calls, stopped_by = _Calls(quota, self._clock), None
         once = replace(self._retry, attempts=1)
 
         def ask(part: ReportSlice, repeats: bool) -> Generator[DayOutcome, None, None]:
-            return self._outcomes(part, run, sink, counted, progress, self._retry if repeats else once, known)
+            return self._outcomes(part, run, sink, calls, progress, self._retry if repeats else once, known)
 
         days = outcomes_of(slice_, ask)
         for outcome in days:
@@ -91,14 +96,14 @@ class GoogleAdsReportSource:
         tried = [day for day in days if not isinstance(day, Unsealed) or is_about_the_day(day.reason)]
         if stopped_by is None and len(tried) < len(days):
             stopped_by = next(day.reason for day in days if isinstance(day, Unsealed))
-        return SliceResult(tuple(tried), counted.taken, stopped_by)
+        return SliceResult(tuple(tried), len(calls.made), stopped_by, tuple(calls.made))
 
     def _outcomes(
         self,
         slice_: ReportSlice,
         run: RunContext,
         sink: RawSink,
-        quota: "_CountedQuota",
+        calls: "_Calls",
         progress: RowProgress | None,
         retry: RetryPolicy,
         known: Mapping[PartitionKey, KnownContent],
@@ -120,15 +125,15 @@ class GoogleAdsReportSource:
             )
 
         def pages_of(query: str) -> Generator[Page, None, None]:
-            return self._pages(slice_.customer_id, query, decoder, quota)
+            return self._pages(slice_, query, decoder, calls)
 
         windows = query_plan.windows
         if windows is None:
             splitter, request_ids = call_with_retry(
-                retry, lambda: _split(splitter_of(), pages_of(asked), progress), quota.inner
+                retry, lambda: _split(splitter_of(), pages_of(asked), progress), calls.quota
             )
         else:
-            pages = windows.read(lambda query: call_with_retry(retry, lambda: list(pages_of(query)), quota.inner))
+            pages = windows.read(lambda query: call_with_retry(retry, lambda: list(pages_of(query)), calls.quota))
             splitter, request_ids = _split(splitter_of(), pages, progress)
         extracted_at = self._clock.now()
 
@@ -152,25 +157,53 @@ class GoogleAdsReportSource:
             splitter.abort()
 
     def _pages(
-        self, customer_id: str, query: str, decoder: PageDecoder, quota: "_CountedQuota"
+        self, part: ReportSlice, query: str, decoder: PageDecoder, calls: "_Calls"
     ) -> Generator[Page, None, None]:
-        quota.take()
-        with closing(self._connection.search_stream(customer_id, query, idle_timeout=self._idle_timeout)) as pages:
+        with (
+            calls.granted(part, query) as answer,
+            closing(self._connection.search_stream(part.customer_id, query, idle_timeout=self._idle_timeout)) as pages,
+        ):
             for data in pages:
-                yield decoder.decode(data)
+                page = decoder.decode(data)
+                answer.rows += page.rows.num_rows
+                answer.request_id = page.request_id or answer.request_id
+                yield page
 
 
-class _CountedQuota:
-    """Counts the operations of one slice."""
+@dataclass(slots=True)
+class _Answer:
+    rows: int = 0
+    request_id: str = ""
 
-    def __init__(self, quota: OperationQuota | None) -> None:
-        self.inner = quota
-        self.taken = 0
 
-    def take(self) -> None:
-        if self.inner is not None:
-            self.inner.take()
-        self.taken += 1
+class _Calls:
+    """The calls of one slice: each takes an operation, and is kept with what came of it."""
+
+    def __init__(self, quota: OperationQuota | None, clock: Clock) -> None:
+        self.quota = quota
+        self.made: list[ApiCall] = []
+        self._clock = clock
+        self._attempts = Counter[str]()
+
+    @contextmanager
+    def granted(self, part: ReportSlice, query: str) -> Iterator[_Answer]:
+        if self.quota is not None:
+            self.quota.take()
+        self._attempts[query] += 1
+        answer, code, began = _Answer(), "", time.monotonic()
+        try:
+            yield answer
+        except BaseException as error:
+            code = ABANDONED
+            if isinstance(error, CallFailedError):
+                code, answer.request_id = error.failure.error.code, error.failure.request_id or answer.request_id
+            elif isinstance(error, Exception):
+                code = FailureReason.of(error).code
+            raise
+        finally:
+            seconds, attempt = time.monotonic() - began, self._attempts[query]
+            end = (self._clock.now(), seconds, attempt, answer.rows, answer.request_id, code)
+            self.made.append(ApiCall(part.first, part.last, *end))
 
 
 class _Decoders(threading.local):

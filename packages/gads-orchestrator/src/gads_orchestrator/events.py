@@ -69,6 +69,23 @@ class RowsReceived(SliceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CallEnded(SliceEvent):
+    """A call to the API has ended at `at`, after `seconds`; emitted when all calls of the slice have ended.
+
+    The days are those that the call asked for, all of the slice or a part. `attempt` counts calls for the same,
+    `operations` were taken from the quota, `rows` came. `code` is empty if the answer is whole, else that of the
+    failure, or `abandoned` if it was not read to its end. `request_id` is the API's, empty if it named none.
+    """
+
+    attempt: int
+    seconds: float
+    request_id: str
+    operations: int
+    rows: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class SliceDeferred(SliceEvent):
     """A slice was planned and is not asked for now.
 

@@ -9,7 +9,7 @@ from gads_domain.control import Lease
 from gads_domain.errors import FailureReason, GadsError, LedgerError, StorageError, UsageError
 from gads_domain.metadata import KnownContent
 from gads_domain.partition_key import PartitionKey
-from gads_domain.ports.report_source import NOTHING_KNOWN, ReportSource, Sealed, Unchanged, Unsealed
+from gads_domain.ports.report_source import NOTHING_KNOWN, ApiCall, ReportSource, Sealed, Unchanged, Unsealed
 from gads_domain.ports.sink import RawSink
 from gads_domain.ports.validation import PartitionValidation, PartitionValidator, UnsealedRun
 from gads_domain.report import ReportSlice, slices
@@ -18,6 +18,7 @@ from gads_domain.state import Confirmation, PartitionStatus, ValidationOutcome
 from gads_orchestrator.budget import QuotaGate
 from gads_orchestrator.events import (
     AuthorityChanged,
+    CallEnded,
     Event,
     PartitionOvertaken,
     PartitionRecovered,
@@ -130,7 +131,8 @@ class _Work:
         self.operations += result.operations
         unchanged = [outcome for outcome in result.days if isinstance(outcome, Unchanged)]
         others = [outcome for outcome in result.days if not isinstance(outcome, Unchanged)]
-        self._emit([self._extracted(outcome) for outcome in others])
+        calls = [self._called(part, call) for call in result.calls]
+        self._emit([*calls, *(self._extracted(outcome) for outcome in others)])
         refused += self._confirm(unchanged)
         unsealed = {outcome.key: outcome.reason for outcome in others if isinstance(outcome, Unsealed)}
         for validation in self.validate([outcome.key for outcome in others], unsealed):
@@ -230,6 +232,10 @@ class _Work:
         if isinstance(outcome, Sealed):
             return PartitionSealed(*self._begin_of(outcome.key), outcome.metadata.facts.record_count)
         return PartitionUnsealed(*self._begin_of(outcome.key), str(outcome.reason))
+
+    def _called(self, part: ReportSlice, call: ApiCall) -> Event:
+        begin = (call.ended_at, self._run.value, part.customer_id, part.report.name, call.first, call.last)
+        return CallEnded(*begin, call.attempt, call.seconds, call.request_id, 1, call.rows, call.code)
 
     def _received(self, part: ReportSlice, rows: int) -> Event:
         now = self._context.clock.now()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Protocol
 
@@ -50,17 +51,42 @@ NOTHING_KNOWN: Mapping[PartitionKey, KnownContent] = MappingProxyType({})
 """Of no day is it known what was sealed before."""
 
 
+ABANDONED = "abandoned"
+"""The code of a call that was ended before its stream, since nothing could be done with more rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call that was made for the days `first` to `last` of a slice, and that ended at `ended_at` (UTC).
+
+    `seconds` includes what was done with the rows while they came. `attempt` counts calls with the same query. `rows`
+    are those that came; `request_id` is the API's, empty if it named none. `code` is empty for a stream that ended
+    well, that of its failure (`FailureReason.code`), or `ABANDONED`.
+    """
+
+    first: date
+    last: date
+    ended_at: datetime
+    seconds: float
+    attempt: int
+    rows: int
+    request_id: str
+    code: str
+
+
 @dataclass(frozen=True, slots=True)
 class SliceResult:
     """What came of a slice.
 
     `days` are the outcomes of its days, in order; `operations` is how many were taken from the quota. `stopped_by` is a
-    failure that reaches further than the slice: of what it kept from being tried there is no outcome.
+    failure that reaches further than the slice: of what it kept from being tried there is no outcome. `calls` are what
+    the operations were taken for.
     """
 
     days: tuple[DayOutcome, ...] = ()
     operations: int = 0
     stopped_by: FailureReason | None = None
+    calls: tuple[ApiCall, ...] = ()
 
 
 class OperationQuota(Protocol):
@@ -102,6 +128,8 @@ class ReportSource(Protocol):
     8. A day is `Unchanged` only if its content is `known` and came again: the same rows in any order, in the same
        columns, under the same schema version. Nothing of it is opened or written in `sink`. A known day whose content
        is another is sealed as if it were not known; one that is the same may be.
+    9. `calls` has each call that was made, in order: one for each operation, whose `request_id` is that of the days
+       sealed from it, and whose `code` is empty only if its stream ended well.
     """
 
     def extract(
