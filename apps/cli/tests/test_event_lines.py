@@ -31,7 +31,7 @@ PARTITIONS: list[Event] = [
     event
     for day in DAYS
     for event in (
-        PartitionValidated(NOW, RUN, "1", "campaign", day, RUN, "passed"),
+        PartitionValidated(NOW, RUN, "1", "campaign", day, RUN, "passed", ""),
         AuthorityChanged(NOW, RUN, "1", "campaign", day, "pending", "success", "", RUN),
     )
 ]
@@ -58,7 +58,7 @@ def test_many_lines_go_in_few_writes_and_none_of_them_is_torn(writes: list[str])
 
 
 def test_a_line_that_is_longer_than_a_piece_is_written_by_itself(writes: list[str]) -> None:
-    long = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "x" * 5000)
+    long = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "x" * 5000, "")
     EventLines(as_json=True).on_events(ENDED, long, ENDED)
     assert [piece.count("\n") for piece in writes] == [1, 1, 1]
 
@@ -79,7 +79,7 @@ def test_people_get_a_line_without_partitions(writes: list[str]) -> None:
 
 def test_what_a_daemon_did_is_one_line(writes: list[str]) -> None:
     tally = ServeTally(EventLines())
-    rejected = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "rejected")
+    rejected = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "rejected", "null_values")
     unsealed = PartitionUnsealed(NOW, RUN, "1", "campaign", DAYS[1], "refused")
     tally.on_events(PLANNED, *PARTITIONS, rejected, unsealed, ENDED)
     assert str(tally) == "1 run in 0 s, 31 partitions validated, 1 operation spent, 2 failures"

@@ -144,10 +144,14 @@ class PartitionUnsealed(PartitionEvent):
 
 @dataclass(frozen=True, slots=True)
 class PartitionValidated(PartitionEvent):
-    """The validator looked at `validated_run`; it `passed`, was `rejected` or was `unsealed`."""
+    """The validator looked at `validated_run`; it `passed`, was `rejected` or was `unsealed`.
+
+    `code` is that of the failure; empty for a run that passed.
+    """
 
     validated_run: str
     outcome: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

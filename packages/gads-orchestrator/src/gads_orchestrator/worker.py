@@ -251,7 +251,14 @@ def validation_events(now: datetime, run_id: str, validations: Iterable[Partitio
     for validation in validations:
         key, before, after = _of_key(validation.after.key), validation.before, validation.after
         events += [
-            PartitionValidated(now, run_id, *key, result.run_id.value, result.outcome.value)
+            PartitionValidated(
+                now,
+                run_id,
+                *key,
+                result.run_id.value,
+                result.outcome.value,
+                "" if result.failure is None else result.failure.code,
+            )
             for result in validation.results
         ]
         if validation.changed:
