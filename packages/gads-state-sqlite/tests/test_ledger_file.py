@@ -26,7 +26,7 @@ from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.ledger_file import connect, create, open_for_writing, uri_of
 from gads_state_sqlite.migration import migrate
 from gads_state_sqlite.queries import SQL, select_states
-from gads_state_sqlite.schema import MIGRATIONS, OLDEST_READABLE, RUNS_VERSION, version_of
+from gads_state_sqlite.schema import ACTIVITY_VERSION, MIGRATIONS, OLDEST_READABLE, RUNS_VERSION, version_of
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
 
 URL = "sqlite:ledger.db"
@@ -207,6 +207,17 @@ def test_migrations_lead_from_nothing_to_now_and_on(file: Path) -> None:
     upgraded.close()
     with pytest.raises(UnsupportedContractError):
         use("open_reader", file.parent)
+
+
+def test_of_a_ledger_from_before_activity_was_recorded_nothing_is_known_until_a_writer_opens_it(tmp_path: Path) -> None:
+    create(tmp_path / "ledger.db", 1, MIGRATIONS[: ACTIVITY_VERSION - 1])
+    for is_recorded in (False, True):
+        with ADAPTER.open_activity_reader(URL, tmp_path) as reader:
+            assert reader.has_activity() is is_recorded
+            assert (reader.heartbeats(), reader.rounds(9), reader.alerts(open_only=False)) == ([], [], [])
+        with ADAPTER.open_reader(URL, tmp_path) as ledger:
+            assert ledger.account_rows("google_ads", "1") == {}
+        use("open_for_control_plane", tmp_path)
 
 
 def test_what_an_older_version_recorded_is_there_after_the_migration(tmp_path: Path) -> None:

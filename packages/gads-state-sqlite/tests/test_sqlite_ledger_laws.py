@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from gads_conformance import LedgerLaws
+from gads_conformance import ActivityLaws, LedgerLaws
 
 
 class TestSqliteLedger(LedgerLaws):
+    @pytest.fixture
+    def ledger_url(self) -> str:
+        return "sqlite:state/ledger.db"
+
+
+class TestSqliteActivity(ActivityLaws):
     @pytest.fixture
     def ledger_url(self) -> str:
         return "sqlite:state/ledger.db"

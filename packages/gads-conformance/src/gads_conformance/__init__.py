@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gads_conformance.clock import RunIdMakerLaws as RunIdMakerLaws
     from gads_conformance.law import law as law
     from gads_conformance.law import laws_of as laws_of
+    from gads_conformance.ledger.activity_laws import ActivityLaws as ActivityLaws
     from gads_conformance.ledger.laws import LedgerLaws as LedgerLaws
     from gads_conformance.report_source import ReportSourceLaws as ReportSourceLaws
     from gads_conformance.sink.laws import SinkLaws as SinkLaws
@@ -32,6 +33,7 @@ else:
             ".accounts": "AccountDirectoryLaws",
             ".clock": "ClockLaws RunIdMakerLaws",
             ".law": "law laws_of",
+            ".ledger.activity_laws": "ActivityLaws",
             ".ledger.laws": "LedgerLaws",
             ".report_source": "ReportSourceLaws",
             ".sink.laws": "SinkLaws",

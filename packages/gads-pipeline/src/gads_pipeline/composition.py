@@ -19,12 +19,14 @@ from gads_domain.clock import RandomRunIds, SystemClock
 from gads_domain.compaction import CompactableLedgerAdapter, Compaction
 from gads_domain.errors import ConfigurationError
 from gads_domain.ledger_copy import CopiedLedgerAdapter
+from gads_domain.ports.activity import ActivityLedgerAdapter
 from gads_domain.ports.sink import PrunableSink
 from gads_domain.run import RunContext
 from gads_domain.sink_presence import require_sink_of
 
 if TYPE_CHECKING:
     from gads_consumer.consumer import Consumer
+    from gads_domain.ports.activity import ActivityLedger, ActivityReader
     from gads_domain.ports.ledger import ControlPlaneLedger, StateReader, ValidatorLedger
     from gads_domain.ports.pins import PinLedger
     from gads_domain.ports.report_source import ReportSource
@@ -87,6 +89,20 @@ def open_pins(configuration: Configuration) -> PinLedger:
     """The ledger with the right to set and release pins alone."""
     url = configuration.storage.state
     return ledger_adapter(url).open_pins(url, configuration.base)
+
+
+def open_activity(configuration: Configuration) -> ActivityLedger | None:
+    """The ledger with the right to record activity alone; None if its adapter records none."""
+    url = configuration.storage.state
+    adapter = ledger_adapter(url)
+    return adapter.open_activity(url, configuration.base) if isinstance(adapter, ActivityLedgerAdapter) else None
+
+
+def open_activity_reader(configuration: Configuration) -> ActivityReader | None:
+    """The ledger's activity, read-only; None if its adapter records none."""
+    url = configuration.storage.state
+    adapter = ledger_adapter(url)
+    return adapter.open_activity_reader(url, configuration.base) if isinstance(adapter, ActivityLedgerAdapter) else None
 
 
 def copied_ledger_adapter(configuration: Configuration) -> CopiedLedgerAdapter:

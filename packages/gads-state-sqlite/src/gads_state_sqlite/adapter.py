@@ -6,6 +6,7 @@ from pathlib import Path
 from gads_domain.compaction import Compaction
 from gads_domain.ledger_copy import LedgerCopy, Restoration
 from gads_domain.local_path import path_of
+from gads_state_sqlite.activity_ledger import SqliteActivityLedger, SqliteActivityReader
 from gads_state_sqlite.compaction import compact
 from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.copies import back_up, restore
@@ -14,6 +15,9 @@ from gads_state_sqlite.pin_ledger import SqlitePinLedger
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.reader import SqliteStateReader
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
+
+_ACTIVITY_SECONDS = 1.0
+"""Nothing waits longer for what is recorded of activity."""
 
 
 class SqliteLedgerAdapter:
@@ -40,6 +44,14 @@ class SqliteLedgerAdapter:
     def open_pins(self, url: str, base: Path) -> SqlitePinLedger:
         """Open with the right to set and release pins alone; creates an absent file and its folders."""
         return SqlitePinLedger(path_of(url, base), self._busy_seconds)
+
+    def open_activity(self, url: str, base: Path) -> SqliteActivityLedger:
+        """Open with the right to record activity alone; creates an absent file and its folders."""
+        return SqliteActivityLedger(path_of(url, base), min(self._busy_seconds, _ACTIVITY_SECONDS))
+
+    def open_activity_reader(self, url: str, base: Path) -> SqliteActivityReader:
+        """Open read-only, as `open_reader` does."""
+        return SqliteActivityReader(ReadOnlyFile(path_of(url, base), self._busy_seconds))
 
     def check(self, url: str, base: Path) -> None:
         """Make sure that the ledger could be written, or created if it is absent, and leave nothing behind."""

@@ -42,9 +42,9 @@ _MAY = allowing(
 _MAY_ERASE = allowing(
     inserts=frozenset({"authority_changes", "erased_changes"}),
     updates=frozenset(),
-    owned=frozenset({"erasures"}),
+    owned=frozenset({"erasures", "heartbeats", "rounds"}),
     # Triggers see to it that an erasure of the account is in force.
-    deletes=frozenset({*OF_ACCOUNTS, *OF_PARTITIONS, "account_reports", "authority_log", "leases", "rests"}),
+    deletes=frozenset({*OF_ACCOUNTS, *OF_PARTITIONS, "account_reports", "authority_log", "leases", "rests", "alerts"}),
 )
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

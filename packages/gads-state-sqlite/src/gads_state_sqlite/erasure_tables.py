@@ -11,6 +11,7 @@ from gads_domain.erasure import Erasure, digest_over, in_force, require_none_era
 from gads_domain.errors import UsageError
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import OperatorAct
+from gads_state_sqlite.activity_tables import erase_names, named_in
 from gads_state_sqlite.queries import SQL, histories_in, ranges_of
 from gads_state_sqlite.rows import LOG, key_of, microseconds, moment_of, moment_text
 from gads_state_sqlite.schema import ERASURES_VERSION, version_of
@@ -61,7 +62,7 @@ def account_rows_in(connection: sqlite3.Connection, source: str, customer_id: st
         "leases": ("leases WHERE substr(scope, 1, ?) = ?", (len(scope), scope)),
         "rests": ("rests WHERE customer_id = ?", (customer_id,)),
     }
-    found = {}
+    found = named_in(connection, customer_id)
     for name, (rows, values) in counts.items():
         found[name] = int(connection.execute(f"SELECT count(*) FROM {rows}", values).fetchone()[0])
     return {name: count for name, count in found.items() if count}
@@ -89,6 +90,8 @@ def order_erasure(connection: sqlite3.Connection, source: str, customer_id: str,
             (source, customer_id, at, act.actor, act.command, act.reason, erasure.digest),
         )
         connection.execute(SQL["withdraw_all"], (microseconds(act.at, "the time of the act"), source, customer_id))
+        listed = connection.execute(f"SELECT name FROM listed_accounts WHERE {_ACCOUNT}", (source, customer_id))
+        erase_names(connection, customer_id, *(listed.fetchone() or ("",)))
         _delete(connection, OF_ACCOUNTS, _ACCOUNT, (source, customer_id))
     return _in_force(connection, source, customer_id)
 
@@ -118,6 +121,7 @@ def erase(connection: sqlite3.Connection, source: str, customer_id: str, now: da
         scope = scope_of(source, customer_id, "")
         connection.execute("DELETE FROM leases WHERE substr(scope, 1, ?) = ?", (len(scope), scope))
         connection.execute("DELETE FROM rests WHERE customer_id = ?", (customer_id,))
+        erase_names(connection, customer_id, "")
         _set(connection, "cleared_at", now, account)
     return _in_force(connection, source, customer_id)
 

@@ -839,3 +839,48 @@ CREATE TABLE pins (
     PRIMARY KEY (source, customer_id, report, logical_date, run_id, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pins_by_name ON pins (name);
+
+-- name: version_13
+-- What processes say of themselves: no evidence of any partition, and old rows go. Times are in microseconds, as is the
+-- interval.
+CREATE TABLE heartbeats (
+    process TEXT NOT NULL PRIMARY KEY,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    command TEXT NOT NULL,
+    version TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    beat_at INTEGER NOT NULL,
+    interval INTEGER NOT NULL,
+    doing TEXT NOT NULL,
+    active_at INTEGER,
+    ended_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rounds (
+    process TEXT NOT NULL,
+    command TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    planned INTEGER NOT NULL,
+    ended_at INTEGER,
+    ended TEXT NOT NULL,
+    succeeded INTEGER NOT NULL,
+    unchanged INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    deferred INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    operations INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    number INTEGER PRIMARY KEY
+) STRICT;
+CREATE TABLE alerts (
+    rule TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    raised_at INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    severity TEXT NOT NULL CHECK (severity IN ('warning', 'critical')),
+    claimed_at INTEGER,
+    notified_at INTEGER,
+    resolved_at INTEGER,
+    PRIMARY KEY (rule, subject)
+) STRICT, WITHOUT ROWID;

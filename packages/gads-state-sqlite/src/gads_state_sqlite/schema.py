@@ -69,6 +69,9 @@ COMPACT_VERSION = 11
 PRUNED_VERSION = 12
 """The first version with the tables `prune_acts`, `pruned_runs` and `pins`."""
 
+ACTIVITY_VERSION = 13
+"""The first version with the tables `heartbeats`, `rounds` and `alerts`."""
+
 
 FORMER = {
     "former_partition_state": "source, customer_id, report, logical_date",

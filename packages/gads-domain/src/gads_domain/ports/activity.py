@@ -31,7 +31,7 @@ LONGEST_TEXT = 2_000
 class ActivityReader(Protocol):
     """What any process may know of the others.
 
-    Its laws:
+    Laws:
 
     1. `heartbeats` are the last one of each process, `rounds` those with a number below `before`, and `alerts` the
        open ones, or all: the newest first, and at most `limit`. Each is as it was recorded.
@@ -63,7 +63,7 @@ class ActivityReader(Protocol):
 class ActivityLedger(ActivityReader, Protocol):
     """What a process may put on record of itself, and of alerts.
 
-    Its laws:
+    Laws:
 
     1. `record` keeps the heartbeat unless there is a later one of its process or its process has ended, and each round:
        a round without a number begins and gets the next one, one with a number takes the place of what was recorded of
