@@ -8,6 +8,7 @@ from gads_metrics.exposition import Exposition
 from gads_metrics.process_counters import ProcessCounters
 from gads_orchestrator.events import (
     AuthorityChanged,
+    CallEnded,
     Event,
     PartitionSealed,
     PartitionUnchanged,
@@ -52,13 +53,19 @@ def test_each_event_is_counted_and_handed_on() -> None:
         PartitionValidated(*PARTITION, RUN, "rejected", "null_values"),
         PartitionUnchanged(*PARTITION, RUN, 7),
         AuthorityChanged(*PARTITION, "pending", "success", "", RUN),
+        CallEnded(NOW, RUN, "1000000001", "campaign", DAY, DAY, 1, 4.0, "abc", 1, 0, "unavailable"),
+        CallEnded(NOW, RUN, "1000000001", "campaign", DAY, DAY, 2, 0.5, "abc", 1, 40, ""),
         SliceEnded(NOW, RUN, "1000000001", "campaign", DAY, DAY, 2),
         WorkerLost(NOW, RUN, 1),
         ServePaused(NOW, "", "storage", "storage_full", "full", "", 30.0),
     ]
     counters.on_events(*events)
     assert seen.events == events
-    assert values(counters) == {
+    found = values(counters)
+    buckets = {float(name.split()[1][3:]): found.pop(name) for name in list(found) if " le=" in name}
+    assert {bound for bound, calls in buckets.items() if calls == 1} == {0.5, 1.0, 2.5}
+    assert [calls for bound, calls in buckets.items() if bound >= 5.0] == [2] * 8
+    assert found == {
         "gads_etl_runs_total": 1,
         "gads_etl_rows_total outcome=sealed report=campaign": 40,
         "gads_etl_rows_total outcome=unchanged report=campaign": 7,
@@ -66,6 +73,10 @@ def test_each_event_is_counted_and_handed_on() -> None:
         "gads_etl_results_total code=ok outcome=unchanged": 1,
         "gads_etl_results_total code=null_values outcome=rejected": 1,
         "gads_etl_authority_changes_total to=success": 1,
+        "gads_etl_calls_total code=ok": 1,
+        "gads_etl_calls_total code=unavailable": 1,
+        "gads_etl_call_duration_seconds_count report=campaign": 2,
+        "gads_etl_call_duration_seconds_sum report=campaign": 4.5,
         "gads_etl_operations_total report=campaign": 2,
         "gads_etl_worker_deaths_total": 1,
         "gads_etl_serve_paused code=storage_full": 1,

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from prometheus_client import Counter, Gauge, Metric
+from prometheus_client import Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
     AuthorityChanged,
+    CallEnded,
     Event,
     Observer,
     PartitionSealed,
@@ -23,6 +24,9 @@ from gads_orchestrator.events import (
 
 OK = "ok"
 """The code of what did not fail."""
+
+CALL_SECONDS = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+"""Up to how many seconds a call of each bucket took."""
 
 UNCHANGED = "unchanged"
 """The outcome of a day whose rows came again."""
@@ -52,6 +56,16 @@ class ProcessCounters(Collector):
         self._operations = Counter(
             "gads_etl_operations", "Operations of the API that this process spent.", ["report"], registry=None
         )
+        self._calls = Counter(
+            "gads_etl_calls", "Calls to the API that this process made, by how they ended.", ["code"], registry=None
+        )
+        self._call_seconds = Histogram(
+            "gads_etl_call_duration_seconds",
+            "How long each call took, with what was done with its rows while they came.",
+            ["report"],
+            registry=None,
+            buckets=CALL_SECONDS,
+        )
         self._moves = Counter(
             "gads_etl_authority_changes", "Partitions whose status or authoritative run changed.", ["to"], registry=None
         )
@@ -62,6 +76,8 @@ class ProcessCounters(Collector):
             ["code"],
             registry=None,
         )
+        counters = (self._runs, self._results, self._rows, self._operations, self._calls, self._moves, self._lost)
+        self._series: tuple[Collector, ...] = (*counters, self._call_seconds, self._paused)
         for outcome in (ValidationOutcome.PASSED.value, UNCHANGED):
             self._results.labels(outcome, OK)
         self._by_type: dict[type[Event], Callable[[Any], None]] = {
@@ -70,6 +86,7 @@ class ProcessCounters(Collector):
             PartitionSealed: lambda event: self._rows.labels(event.report, "sealed").inc(event.record_count),
             PartitionUnchanged: self._found_unchanged,
             SliceEnded: lambda event: self._operations.labels(event.report).inc(event.operations),
+            CallEnded: self._called,
             AuthorityChanged: lambda event: self._moves.labels(event.status_after).inc(),
             WorkerLost: lambda _: self._lost.inc(),
             ServePaused: self._pause,
@@ -86,7 +103,7 @@ class ProcessCounters(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The counters; without the times at which each series began, which would double their number."""
-        for one in (self._runs, self._results, self._rows, self._operations, self._moves, self._lost, self._paused):
+        for one in self._series:
             for family in one.collect():
                 family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
                 yield family
@@ -97,6 +114,10 @@ class ProcessCounters(Collector):
     def _found_unchanged(self, event: PartitionUnchanged) -> None:
         self._results.labels(UNCHANGED, OK).inc()
         self._rows.labels(event.report, UNCHANGED).inc(event.record_count)
+
+    def _called(self, event: CallEnded) -> None:
+        self._calls.labels(event.code or OK).inc()
+        self._call_seconds.labels(event.report).observe(event.seconds)
 
     def _pause(self, event: ServePaused) -> None:
         self._paused.clear()
