@@ -1,12 +1,12 @@
 """Gaps: the expected partitions that are not authoritative, and the reason of each."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from gads_domain.account_days import DayRange
-from gads_domain.control import Mark
+from gads_domain.control import Mark, SchedulingState
 from gads_domain.day_ranges import DayRanges, common, each_day, of_days, without
 from gads_domain.partition_key import Keyed, PartitionKey
 from gads_domain.state import PartitionStatus
@@ -21,6 +21,9 @@ Pair = tuple[str, str]
 """A customer id and the name of a report."""
 
 _A_DAY = timedelta(days=1)
+
+_SHORTEST_HISTORY = timedelta(days=28)
+"""No rows are kept for fewer days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,28 @@ def find_gaps(
     return found
 
 
+def surely_kept(now: datetime) -> date:
+    """The first day of which the API still has rows whatever the report: of a younger gap no report has to be read."""
+    return now.date() - _SHORTEST_HISTORY + _A_DAY
+
+
+def with_history(gaps: Iterable[GapRange], now: datetime, first_kept: Callable[[Gap], date]) -> Iterator[GapRange]:
+    """`gaps`, saying of the days that were never attempted which of them the API no longer has.
+
+    `first_kept` gives the first day that it has of a gap's account and report.
+    """
+    for gap in gaps:
+        first, day = gap.first, gap.first.logical_date
+        if first.reason not in (NEVER_ATTEMPTED, NEVER_ASKED_FOR) or day >= surely_kept(now):
+            yield gap
+            continue
+        kept = min(first_kept(first), surely_kept(now))
+        if day < kept:
+            yield GapRange(replace(first, reason=NO_LONGER_KEPT), min(gap.until, kept - _A_DAY))
+        if gap.until >= kept:
+            yield GapRange(replace(first, key=replace(first.key, logical_date=max(day, kept))), gap.until)
+
+
 def _continues(last: GapRange, pair: Pair, day: date, status: PartitionStatus, reason: str) -> bool:
     before = last.first
     return day == last.until + _A_DAY and (
@@ -131,3 +156,12 @@ def gap_reason(status: PartitionStatus | None, marks: Iterable[Mark] = (), failu
     elif status is PartitionStatus.FAILED and not found:
         found.append(status.value)
     return "; ".join(found) or NEVER_ATTEMPTED
+
+
+def scheduled_reason(state: SchedulingState, *, with_tries: bool = True) -> str:
+    """Why a partition with this scheduling state is a gap; without tries it is the same for all that failed alike."""
+    tries = f" (tries: {state.tries})" if with_tries else ""
+    failure = f"{state.failure}{tries}" if state.failure else ""
+    if state.held_run is not None:
+        failure = "; ".join(filter(None, [HELD, failure]))
+    return gap_reason(state.status if state.last_tried_at else None, state.marks, failure)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.account_days import report_days
 from gads_domain.clock import SystemClock
 from gads_domain.completeness import Completeness, completeness, expected_at
-from gads_domain.control import SchedulingState
 from gads_domain.documents import members_of, plain
 from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import UsageError
-from gads_domain.gaps import HELD, NEVER_ASKED_FOR, NEVER_ATTEMPTED, NO_LONGER_KEPT, GapRange, gap_reason
+from gads_domain.gaps import scheduled_reason, with_history
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus, StateFilter
@@ -24,15 +24,10 @@ from gads_pipeline.composition import open_ledger_reader, require_sink
 if TYPE_CHECKING:
     from gads_domain.account_days import DayRange
     from gads_domain.control import Mark
-    from gads_domain.expectations import Expectations
     from gads_domain.gaps import Pair
     from gads_domain.ports.ledger import StateReader
     from gads_domain.state import AuthorityChange, KeyHistory, PrunedRun, RecordedAct, ValidationResult
     from gads_pipeline.configuration import Configuration
-
-
-_SHORTEST_HISTORY = 28
-"""No rows are kept for fewer days: of a younger gap no report has to be read, for which there is a parser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,32 +155,26 @@ def completeness_now(
     def rows(wanted: StateFilter) -> dict[PartitionKey, tuple[PartitionStatus, str]]:
         pending_or_failed = replace(wanted, statuses=(PartitionStatus.PENDING, PartitionStatus.FAILED))
         states = [*ledger.scheduling_states(pending_or_failed), *ledger.scheduling_states(replace(wanted, held=True))]
-        return {one.key: (one.status, _reason(one)) for one in states}
+        return {one.key: (one.status, scheduled_reason(one)) for one in states}
 
     wanted = StateFilter(GOOGLE_ADS, tuple(accounts), tuple(names), since, until)
     held = [row.key for row in ledger.find(replace(wanted, held=True))]
     found = completeness(expectations, expected, ledger.authoritative_days(wanted).but(held), rows)
-    return replace(found, gaps=tuple(_with_history(configuration, expectations, found.gaps, now)))
+    first_kept = first_kept_by(configuration, now)
+    kept = with_history(found.gaps, now, lambda gap: first_kept(gap.report, expectations.zone_of(gap.customer_id)))
+    return replace(found, gaps=tuple(kept))
 
 
-def _with_history(
-    configuration: Configuration, expectations: Expectations, gaps: Iterable[GapRange], now: datetime
-) -> Iterator[GapRange]:
-    """`gaps`, saying of the days that were never attempted which of them the API no longer has."""
+def first_kept_by(configuration: Configuration, now: datetime) -> Callable[[str, str], date]:
+    """Of a report and a time zone, the first day that the API still has at `now`; of a report not configured all."""
     configured = {section.name: section for section in configuration.report_sections}
-    for gap in gaps:
-        day, last = gap.first.logical_date, gap.until
-        section, is_never = configured.get(gap.first.report), gap.first.reason in (NEVER_ATTEMPTED, NEVER_ASKED_FOR)
-        if section is None or not is_never or (now.date() - day).days < _SHORTEST_HISTORY:
-            yield gap
-            continue
-        report = configuration.report(section)
-        first_kept = report_days(report, expectations.zone_of(gap.first.customer_id), now).first_kept
-        if day < first_kept:
-            yield GapRange(replace(gap.first, reason=NO_LONGER_KEPT), min(last, first_kept - timedelta(days=1)))
-        if last >= first_kept:
-            key = replace(gap.first.key, logical_date=max(day, first_kept))
-            yield GapRange(replace(gap.first, key=key), last)
+
+    @cache
+    def first_kept(report: str, zone: str) -> date:
+        section = configured.get(report)
+        return date.min if section is None else report_days(configuration.report(section), zone, now).first_kept
+
+    return first_kept
 
 
 def completeness_document(found: Completeness) -> dict[str, Any]:
@@ -210,13 +199,6 @@ def gap_rows(found: Completeness) -> list[dict[str, Any]]:
         }
         for gap in found.gaps
     ]
-
-
-def _reason(state: SchedulingState) -> str:
-    failure = f"{state.failure} (tries: {state.tries})" if state.failure else ""
-    if state.held_run is not None:
-        failure = "; ".join(filter(None, [HELD, failure]))
-    return gap_reason(state.status if state.last_tried_at else None, state.marks, failure)
 
 
 def require_known(

@@ -13,6 +13,7 @@ from gads_domain.erasure import in_force
 from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.sink import SweepableSink
+from gads_domain.standing import EVERY_ACCOUNT, LATELY, MOST_GROUPS
 from gads_domain.state import OperatorAct, StateFilter
 from gads_orchestrator.events import NullObserver, Observer
 from gads_orchestrator.operator_actions import Operation
@@ -33,6 +34,7 @@ from gads_pipeline.composition import (
 from gads_pipeline.drawn_accounts import drawn_list
 from gads_pipeline.execution import Execution
 from gads_pipeline.ledger_queries import find_completeness, history_of, require_known
+from gads_pipeline.standings import StandingQuery
 from gads_pipeline.stop import Stop
 from gads_pipeline.validation import validate
 from gads_pipeline.work_request import RunOptions, require_days, require_order
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
     from gads_domain.run import RunId
+    from gads_domain.standing import AccountFilter, AccountStanding, Drift, GapGroup, HeatMap, Standings
     from gads_domain.state import PartitionState, PartitionStatus
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline.account_erasure import ErasureReceipt
@@ -264,6 +267,53 @@ class Pipeline:
         """
         require_order(since, until)
         return find_completeness(self.configuration, since, until, customers, reports)
+
+    def standings(self, reports: Sequence[str] = ()) -> Standings:
+        """How each report stands now, in numbers: those named or else configured, of what is expected and due.
+
+        They are the counts of `gaps` without days, of a ledger of any size; whether the sink is there is not asked.
+        """
+        return StandingQuery(self.configuration, reports).standings()
+
+    def gap_groups(self, reports: Sequence[str] = ()) -> tuple[GapGroup, ...]:
+        """What is missing now, grouped by report, status and reason, the worst first, with a few examples of each."""
+        return StandingQuery(self.configuration, reports).gap_groups()
+
+    def heat_map(
+        self,
+        report: str,
+        since: date,
+        until: date,
+        accounts: AccountFilter = EVERY_ACCOUNT,
+        *,
+        groups: int = MOST_GROUPS,
+        lately: timedelta = LATELY,
+    ) -> HeatMap:
+        """A report on each day from `since` to `until`, of at most `groups` groups of the accounts selected."""
+        require_order(since, until)
+        return StandingQuery(self.configuration, [report]).heat_map(
+            since, until, accounts, groups=groups, lately=lately
+        )
+
+    def account_standing(self, customer_id: str) -> AccountStanding:
+        """How one account stands, report by report, with its gaps; raises `UsageError` for one that nothing knows."""
+        return StandingQuery(self.configuration).account(customer_id)
+
+    def restatement_drift(
+        self,
+        report: str,
+        metric: str | None = None,
+        *,
+        since: date | None = None,
+        until: date | None = None,
+        customers: Sequence[str] = (),
+    ) -> tuple[Drift, ...]:
+        """How far the sums of a report's metrics moved when days were restated, by the age of the day in days.
+
+        Of the last 90 days and of 200 accounts, spread evenly over all, unless days or accounts are given.
+        """
+        require_order(since, until)
+        return StandingQuery(self.configuration, [report]).drift(metric, since, until, customers)
 
     def history(self, key: PartitionKey) -> PartitionHistory:
         """All that is on record of one partition."""
