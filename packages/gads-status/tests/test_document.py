@@ -24,7 +24,11 @@ STATUS = Status(
     attention=(Attention(Severity.WARNING, "campaign", "1 partition failed", "gads-etl state gaps"),),
     accounts=AccountsStanding(listed=3, selected=2, drawn_at=NOW),
     reports=(ReportStanding("campaign", DAY, 2, 1, 60, 59, 1, 0, 0, 2, DAY),),
-    gaps=(GapGroup("campaign", "failed", "the API said no", "invalid", 1, 1, DAY, DAY, (GapRange(GAP, DAY),)),),
+    gaps=(
+        GapGroup(
+            "campaign", PartitionStatus.FAILED, "the API said no", "invalid", 1, 1, DAY, DAY, (GapRange(GAP, DAY),)
+        ),
+    ),
     next_due=(),
     budget=BudgetStanding(),
     api=ApiStanding("v24"),

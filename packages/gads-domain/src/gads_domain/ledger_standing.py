@@ -140,7 +140,7 @@ class LedgerStanding:
                 sum(gap.days for gap in gaps),
                 min(gap.first.logical_date for gap in gaps),
                 max(gap.until for gap in gaps),
-                tuple(sorted(gaps, key=lambda gap: (gap.first.logical_date, gap.first.customer_id))[:MOST_EXAMPLES]),
+                _examples(gaps),
             )
             for (report, status, reason), gaps in grouped.items()
         )
@@ -295,6 +295,13 @@ class LedgerStanding:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _examples(gaps: Sequence[GapRange]) -> tuple[GapRange, ...]:
+    earliest: dict[str, GapRange] = {}
+    for gap in sorted(gaps, key=lambda gap: (gap.first.logical_date, gap.first.customer_id)):
+        earliest.setdefault(gap.first.customer_id, gap)
+    return tuple(earliest.values())[:MOST_EXAMPLES]
 
 
 def _name(expectations: Expectations, customer_id: str) -> str:

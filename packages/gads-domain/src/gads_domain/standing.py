@@ -23,7 +23,7 @@ MOST_COUNTED = 500
 """Of how many accounts at most a heat map counts what was restated or unchanged lately: that reads each partition."""
 
 MOST_EXAMPLES = 3
-"""How many gaps a group of gaps names."""
+"""Of how many accounts a group of gaps names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Standings:
 class GapGroup:
     """Gaps of one report with one status and one reason.
 
-    `code` is the failure's, empty for what did not fail. `examples` are some of them, the earliest first.
+    `code` is the failure's, empty for what did not fail. `examples` are the earliest gaps of a few accounts.
     """
 
     report: str

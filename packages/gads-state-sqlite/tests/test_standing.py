@@ -1,0 +1,214 @@
+"""What the ledger counts by itself, what is counted of all its rows, and the completeness that both are counts of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gads_domain.completeness import Completeness, Freshness, completeness, expected_at
+from gads_domain.gaps import scheduled_reason
+from gads_domain.ledger_standing import LedgerStanding
+from gads_domain.ports.ledger import StateReader
+from gads_domain.standing import Scope
+from gads_domain.state import PartitionStatus, StateFilter
+from gads_state_sqlite.adapter import ADAPTER
+from gads_state_sqlite.ledger_file import create
+
+URL = "sqlite:ledger.db"
+NOW = datetime(2026, 3, 20, 10, 30, tzinfo=UTC)
+TODAY = date(2026, 3, 20)
+ACCOUNTS = ("1000000001", "1000000002", "1000000003", "1000000004")
+REPORTS = ("ads", "budgets", "campaign")
+FIRST = -12
+"""How many days before today the samples begin."""
+
+_RUN = "20260320T000000000Z-0000000{}"
+_FAILURES = tuple(
+    json.dumps({"code": code, "message": message, "retryable": True, "hint": ""})
+    for code, message in (("api_transient", "no answer"), ("validation_failed", "a row too many"))
+)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What is on record of a report of an account: periods, and the state of each day as one letter."""
+
+    periods: tuple[tuple[int, int | None], ...]
+    days: str
+
+
+def _periods(bounds: list[int], open_: bool) -> tuple[tuple[int, int | None], ...]:
+    """Ascending days as periods that do not overlap; the last one is open if it may be."""
+    found: list[tuple[int, int | None]] = [
+        (first, last - 1) for first, last in zip(bounds[::2], bounds[1::2], strict=False)
+    ]
+    if open_ and len(bounds) % 2:
+        found.append((bounds[-1], None))
+    return tuple(found)
+
+
+_pairs = st.builds(
+    _Pair,
+    st.builds(_periods, st.lists(st.integers(FIRST - 2, 4), max_size=5).map(sorted), st.booleans()),
+    # . no row, S success, H held, F failed, R failed otherwise, P pending, M marked, U unchanged, T restated
+    st.one_of(
+        st.just("S" * 11),
+        st.text("SSSSSS.HFRPMUT", max_size=16),
+    ),
+)
+_zones = st.sampled_from(["Europe/Berlin", "America/Los_Angeles", "Pacific/Auckland", "", "No/Where"])
+
+
+@st.composite
+def _scopes(draw: st.DrawFn) -> Scope:
+    reports = tuple(draw(st.lists(st.sampled_from(REPORTS), min_size=1, max_size=3, unique=True)))
+    due = draw(st.sampled_from([0, 6, 15]))
+    own = {"budgets": timedelta(hours=draw(st.sampled_from([0, 30])))}
+    freshness = Freshness(timedelta(hours=due), timedelta(hours=36), own)
+    customers = tuple(draw(st.lists(st.sampled_from((*ACCOUNTS, "9999999999")), max_size=2, unique=True)))
+    kept = TODAY + timedelta(days=draw(st.integers(-40, -26)))
+    return Scope("google_ads", reports, NOW, freshness, customers, lambda _report, zone: kept if zone else date.min)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    drawn: timedelta | None
+    accounts: dict[str, tuple[str, bool]]
+    pairs: dict[tuple[str, str], _Pair]
+    first: int
+
+    def write(self, path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
+            for number in range(4):
+                connection.execute("INSERT INTO runs (run_id) VALUES (?)", (_RUN.format(number),))
+            if self.drawn is not None:
+                at = f"{NOW - self.drawn:%Y-%m-%dT%H:%M:%S}.000000Z"
+                connection.execute("INSERT INTO account_lists VALUES ('google_ads', ?)", (at,))
+                for customer_id, (zone, selected) in self.accounts.items():
+                    left = "" if selected else "left"
+                    connection.execute(
+                        "INSERT INTO listed_accounts VALUES ('google_ads', ?, ?, '', ?, ?, 'ENABLED', ?, ?, ?, ?)",
+                        (
+                            customer_id,
+                            f"Shop {customer_id[-1]}",
+                            zone,
+                            json.dumps(["77", customer_id[-1]]),
+                            selected,
+                            left,
+                            at,
+                            at,
+                        ),
+                    )
+            for (customer_id, report), pair in self.pairs.items():
+                for period, (first, last) in enumerate(pair.periods if self.drawn is not None else (), 1):
+                    end = (None, "") if last is None else (self._day(last), "left")
+                    connection.execute(
+                        "INSERT INTO expectations VALUES ('google_ads', ?, ?, ?, ?, ?, ?)",
+                        (customer_id, report, period, self._day(first), *end),
+                    )
+                key = ("google_ads", customer_id, report)
+                connection.execute("INSERT INTO account_reports (source, customer_id, report) VALUES (?, ?, ?)", key)
+                number = connection.execute("SELECT last_insert_rowid()").fetchone()[0]
+                for offset, letter in enumerate(pair.days, FIRST):
+                    self._put(connection, key, number, self._day(offset), letter)
+            connection.execute("COMMIT")
+
+    def _day(self, offset: int) -> str:
+        return (TODAY + timedelta(days=offset + self.first)).isoformat()
+
+    def _put(self, connection: sqlite3.Connection, key: tuple[str, ...], pair: int, day: str, letter: str) -> None:
+        if letter == "M":
+            connection.execute("INSERT INTO marks VALUES (?, ?, ?, ?, 1, 0)", (*key, day))
+        status = {"F": "failed", "R": "failed", "P": "pending"}.get(letter, "success")
+        if letter in ".M":
+            return
+        recent = int((NOW - timedelta(hours=3)).timestamp() * 1_000_000)
+        current = (3, 1, 5, bytes(32)) if status == "success" else (None,) * 4
+        confirmed = (4, recent) if letter == "U" else (None, None)
+        connection.execute(
+            "INSERT INTO partitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (pair, day, status, *current, 2, recent, None, 3, 4 if letter == "H" else None, *confirmed),
+        )
+        failure = _FAILURES[letter == "R"] if letter in "FR" else None
+        outcome = "passed" if failure is None else "rejected"
+        changes = json.dumps({"metrics": {"clicks": {"before": 5, "after": 7}}}) if letter == "T" else None
+        for version, run in ((1, 2), (2, 3)):
+            connection.execute(
+                "INSERT INTO results (account_report, logical_date, version, run, outcome, validated_at, checks, "
+                "failure, changes) VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?)",
+                (pair, day, version, run, outcome, recent, failure, changes),
+            )
+        if letter == "T":
+            connection.execute(
+                "INSERT INTO authority_changes (account_report, logical_date, from_run, to_run, status_before, "
+                "status_after, at, cause) VALUES (?, ?, 2, 3, 'success', 'success', ?, 'validate')",
+                (pair, day, recent),
+            )
+
+
+_samples = st.builds(
+    _Sample,
+    st.sampled_from([None, timedelta(hours=1), timedelta(hours=1), timedelta(hours=50)]),
+    st.dictionaries(st.sampled_from(ACCOUNTS), st.tuples(_zones, st.booleans())),
+    st.dictionaries(st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(REPORTS)), _pairs),
+    st.sampled_from([0, 0, -25]),
+)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger without rows, which each example fills a copy of."""
+    path = tmp_path_factory.mktemp("ledgers") / "empty.db"
+    create(path, 1)
+    return path
+
+
+def _found(reader: StateReader, scope: Scope) -> Completeness:
+    """What `gads_domain.completeness` finds."""
+    expectations = reader.expectations(scope.source)
+    expected = expected_at(expectations, scope.reports, scope.now, scope.freshness, customers=scope.customers)
+    wanted = StateFilter(scope.source, scope.customers, scope.reports)
+
+    def rows(wanted: StateFilter) -> dict[Any, tuple[PartitionStatus, str]]:
+        states = [*reader.scheduling_states(wanted)]
+        return {
+            one.key: (one.status, scheduled_reason(one))
+            for one in states
+            if one.status is not PartitionStatus.SUCCESS or one.held_run
+        }
+
+    held = [row.key for row in reader.find(replace(wanted, held=True))]
+    return completeness(expectations, expected, reader.authoritative_days(wanted).but(held), rows)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sample=_samples, scope=_scopes())
+def test_counts_are_those_of_completeness(sample: _Sample, scope: Scope, empty: Path) -> None:
+    folder = empty.parent
+    shutil.copy(empty, folder / "ledger.db")
+    sample.write(folder / "ledger.db")
+    with ADAPTER.open_reader(URL, folder) as reader:
+        found, counted = _found(reader, scope), LedgerStanding(reader)
+        standings = counted.standings(scope)
+        total = standings.total
+        assert (standings.answer, standings.unknown) == (found.answer, found.unknown)
+        assert (total.expected, total.missing, total.not_due) == (found.expected, found.days, found.not_due)
+        assert (total.failed, total.held) == (found.failed, found.held)
+        groups = counted.gap_groups(scope)
+        assert sum(group.partitions for group in groups) == found.days
+        since, until = TODAY - timedelta(days=45), TODAY + timedelta(days=10)
+        for one in standings.reports:
+            days = counted.heat_map(scope, one.report, since, until).total
+            for name in ("expected", "authoritative", "failed", "held", "pending"):
+                assert sum(getattr(day, name) for day in days) == getattr(one, name), name
