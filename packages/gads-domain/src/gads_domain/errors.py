@@ -1,5 +1,6 @@
 """The errors that every package raises: each says how far it reaches, whether it passes, and what to do next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -244,13 +245,22 @@ FAILURE_CODES = "gads.failure_codes"
 
 def failure_codes() -> frozenset[str]:
     """Every code that a failed partition can have on record, those of the installed adapters included."""
-    found, kinds = {CHECK_FAILED, WORKER_LOST}, [GadsError]
+    found = {CHECK_FAILED, WORKER_LOST, *(kind.code for kind in _own_kinds())}
+    return frozenset(found | {point.name for point in entry_points(group=FAILURE_CODES)})
+
+
+def passing_codes() -> frozenset[str]:
+    """The codes of failures that may pass by themselves."""
+    return frozenset({WORKER_LOST, *(kind.code for kind in _own_kinds() if kind.retryable)})
+
+
+def _own_kinds() -> Iterator[type[GadsError]]:
+    kinds = [GadsError]
     while kinds:
         kind = kinds.pop()
         if kind.__module__ == __name__:
-            found.add(kind.code)
+            yield kind
             kinds += kind.__subclasses__()
-    return frozenset(found | {point.name for point in entry_points(group=FAILURE_CODES)})
 
 
 @dataclass(frozen=True, slots=True)
