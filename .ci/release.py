@@ -39,7 +39,7 @@ def _is_private(file: Path) -> bool:
 def with_version(text: str, version: str) -> str:
     """A pyproject.toml with another version of its own and of what it pins of the same workspace."""
     text = re.sub(r'^version = ".*"$', f'version = "{version}"', text, count=1, flags=re.MULTILINE)
-    return re.sub(r'"(gads-[a-z0-9-]+)~=[^",;]+', rf'"\1~={version}', text)
+    return re.sub(r'"(gads-[a-z0-9-]+(?:\[[a-z0-9,-]+\])?)~=[^",;]+', rf'"\1~={version}', text)
 
 
 def constraints() -> str:
