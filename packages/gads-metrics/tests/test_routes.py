@@ -9,9 +9,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from gads_domain.bounded_call import BoundedCall, NoAnswerError
 from gads_domain.errors import StorageError
 from gads_metrics import routes as routes_module
-from gads_metrics.bounded_call import BoundedCall, NoAnswerError
 from gads_metrics.exposition import Exposition
 from gads_metrics.process_counters import ProcessCounters
 from gads_metrics.routes import routes

@@ -84,7 +84,7 @@ def _today_and_last(zone: str, moment: datetime) -> tuple[date, date]:
         raise InvalidValueError(f"{moment.isoformat()} is a time without a zone")
     found = zone_named(zone)
     today = last = moment.astimezone(found).date()
-    while _end_of(last, found) > moment:
+    while end_of(last, found) > moment:
         last -= _A_DAY
     return today, last
 
@@ -124,8 +124,8 @@ def askable_days(report: ReportDefinition, zone: str, moment: datetime, wanted: 
     return DayRange(first, last) if first <= last else None
 
 
-def _end_of(day: date, zone: ZoneInfo) -> datetime:
-    """The moment from which on no clock in `zone` shows `day`: the last of the midnights after it.
+def end_of(day: date, zone: ZoneInfo) -> datetime:
+    """The moment, in UTC, from which on no clock in `zone` shows `day`: the last of the midnights after it.
 
     Where that midnight comes twice, the second; where it is skipped, the moment of the skip. PEP 495's fold names both.
     """

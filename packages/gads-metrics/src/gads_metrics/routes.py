@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from gads_domain.bounded_call import BoundedCall
 from gads_domain.errors import GadsError
-from gads_metrics.bounded_call import BoundedCall
 from gads_metrics.exposition import Exposition
 
 READY_SECONDS = 5.0

@@ -7,8 +7,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from gads_domain.bounded_call import BoundedCall
 from gads_domain.errors import GadsError
-from gads_metrics.bounded_call import BoundedCall
 from gads_metrics.series import PREFIX, families, label
 from gads_metrics.status_samples import status_samples
 from gads_status.status import Status

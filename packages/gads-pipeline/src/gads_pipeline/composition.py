@@ -151,12 +151,14 @@ def open_consumer(configuration: Configuration) -> Iterator[Consumer]:
 @contextmanager
 def open_warehouse(configuration: Configuration) -> Iterator[tuple[Warehouse, Consumer]]:
     """The warehouse as configured, and the consumer that feeds it."""
-    url = configuration.warehouse.url
-    with (
-        warehouse_adapter(url).open_warehouse(url, configuration.base) as warehouse,
-        open_consumer(configuration) as consumer,
-    ):
+    with warehouse_of(configuration) as warehouse, open_consumer(configuration) as consumer:
         yield warehouse, consumer
+
+
+def warehouse_of(configuration: Configuration) -> Warehouse:
+    """The warehouse as configured, without what feeds it."""
+    url = configuration.warehouse.url
+    return warehouse_adapter(url).open_warehouse(url, configuration.base)
 
 
 def new_run(command: str, ledger: StateReader) -> RunContext:

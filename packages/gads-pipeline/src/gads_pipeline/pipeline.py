@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from gads_pipeline.outcome import Outcome
     from gads_pipeline.reports import KnownReport
     from gads_pipeline.retention import Progress, PruneResult
+    from gads_status.status import Status
     from gads_warehouse import LoadReport, Verification, WarehouseStatus
 
 _SILENT = NullObserver()
@@ -314,6 +315,16 @@ class Pipeline:
         """
         require_order(since, until)
         return StandingQuery(self.configuration, [report]).drift(metric, since, until, customers)
+
+    def status(self) -> Status:
+        """Where the ledger stands: what is complete, missing, due, spent, at work and behind, and what to do about it.
+
+        Read-only, and without a call to the API. What cannot be read is unknown in it, and says why; a ledger that is
+        there and cannot be read raises.
+        """
+        from gads_pipeline.status import read_status
+
+        return read_status(self.configuration)
 
     def history(self, key: PartitionKey) -> PartitionHistory:
         """All that is on record of one partition."""

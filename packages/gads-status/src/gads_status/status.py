@@ -12,12 +12,16 @@ from gads_domain.standing import GapGroup, ReportStanding
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something that a person has to act on; `command` is what to run next, empty if no command helps."""
+    """Something that a person has to act on; `command` is what to run next, empty if no command helps.
+
+    `code` is of a few, for programs; `subject` is what it is about, and `text` what happened.
+    """
 
     severity: Severity
     subject: str
     text: str
     command: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class AccountsStanding:
 
 @dataclass(frozen=True, slots=True)
 class NextDue:
-    """At `at` the first accounts have `day` of `report` due, which is of `partitions` accounts in all."""
+    """At `at` the next `partitions` of `report` are due, all of them of `day`."""
 
     report: str
     day: date
@@ -49,9 +53,9 @@ class NextDue:
 class BudgetStanding:
     """The operations of a budget: a `limit` of None is none, and `left` is None with it.
 
-    - `spent` count now, and `more` more than `left` may be spent from `more_at` on.
-    - `forecast` is what all that is due now costs at most, `daily` what new days and restatements cost a day at most;
-      None if it is not known, for the reason `unknown`.
+    - `spent` count now, and `more` are free from `more_at` on.
+    - `forecast` is what all that is due and missing costs at least, `daily` what new days and restatements cost a day
+      at most; None if it is not known, for the reason `unknown`.
     - `rests` are the calls that the API asked not to make before a time.
     """
 
@@ -95,6 +99,7 @@ class DiskStanding:
     """Bytes that the ledger takes, that are free where it is, and that are free at the sink.
 
     None where it is not known, for the reason `ledger_unknown` or `sink_unknown`, such as a ledger that is no file.
+    `sink_fault` is why the sink does not show what the ledger says is authoritative; empty if it does.
     """
 
     ledger_bytes: int | None = None
@@ -102,6 +107,7 @@ class DiskStanding:
     ledger_unknown: str = ""
     sink_free: int | None = None
     sink_unknown: str = ""
+    sink_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,9 @@ class Status:
 
     @property
     def is_well(self) -> bool:
-        """Whether all that is expected is authoritative, and nothing critical asks for attention."""
-        return self.answer is Answer.COMPLETE and not any(one.severity is Severity.CRITICAL for one in self.attention)
+        """Whether all that is expected is authoritative, and neither attention nor an open alert is critical."""
+        severities = {*(one.severity for one in self.attention), *(one.severity for one in self.alerts)}
+        return self.answer is Answer.COMPLETE and Severity.CRITICAL not in severities
 
     @property
     def lost_processes(self) -> tuple[Heartbeat, ...]:

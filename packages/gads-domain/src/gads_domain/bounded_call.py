@@ -11,11 +11,8 @@ from gads_domain.errors import GadsError
 T = TypeVar("T")
 
 
-class NoAnswerError(GadsError):
+class NoAnswerError(GadsError, code="no_answer", retryable=True):
     """What was asked has not answered within the time that it has."""
-
-    code = "no_answer"
-    retryable = True
 
 
 class BoundedCall(Generic[T]):
@@ -33,15 +30,18 @@ class BoundedCall(Generic[T]):
         self._latest: Future[T] | None = None
         self._good_until = 0.0
 
-    def __call__(self) -> T:
-        """The answer; raises what the call raises, or `NoAnswerError`."""
+    def begin(self) -> Future[T]:
+        """Make the call, unless one is under way or its answer is fresh, and do not wait for the answer."""
         with self._lock:
             if self._latest is None or (self._latest.done() and time.monotonic() >= self._good_until):
                 self._latest = Future()
                 threading.Thread(target=self._make, args=(self._latest,), daemon=True).start()
-            latest = self._latest
+            return self._latest
+
+    def __call__(self) -> T:
+        """The answer; raises what the call raises, or `NoAnswerError`."""
         try:
-            return latest.result(self._seconds)
+            return self.begin().result(self._seconds)
         except TimeoutError:
             raise NoAnswerError(f"no answer within {self._seconds:g} seconds") from None
 
