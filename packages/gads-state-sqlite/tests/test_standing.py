@@ -23,6 +23,7 @@ from gads_domain.standing import Scope
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
 from gads_state_sqlite.ledger_file import create
+from gads_testing.large_ledger import LargeLedger
 
 URL = "sqlite:ledger.db"
 NOW = datetime(2026, 3, 20, 10, 30, tzinfo=UTC)
@@ -212,3 +213,22 @@ def test_counts_are_those_of_completeness(sample: _Sample, scope: Scope, empty: 
             days = counted.heat_map(scope, one.report, since, until).total
             for name in ("expected", "authoritative", "failed", "held", "pending"):
                 assert sum(getattr(day, name) for day in days) == getattr(one, name), name
+
+
+def test_a_large_ledger_is_one_that_could_have_been_recorded(tmp_path: Path) -> None:
+    large = LargeLedger(accounts=60, reports=3, days=40, now=NOW, detailed=5)
+    large.write(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        kept = connection.execute(
+            "SELECT count(*), sum(julianday(last_day) - julianday(first_day) + 1) FROM success_days"
+        )
+        ranges, days = kept.fetchone()
+        rows = connection.execute("SELECT count(*) FROM partitions WHERE status = 'success'").fetchone()[0]
+        counted = connection.execute("SELECT count(*) FROM results GROUP BY run HAVING count(*) <> 0").fetchall()
+        numbers = connection.execute("SELECT results FROM runs WHERE results > 0").fetchall()
+    assert days == rows
+    assert ranges > 180
+    assert sorted(counted) == sorted(numbers)
+    with ADAPTER.open_reader(URL, tmp_path) as reader:
+        total = LedgerStanding(reader).standings(Scope("google_ads", large.report_names, NOW)).total
+    assert (total.expected > 6_000, total.failed > 0, total.held > 0, total.pending > 0) == (True,) * 4
