@@ -14,6 +14,7 @@ from gads_domain.completeness import Answer
 from gads_domain.errors import LedgerError
 from gads_domain.quota import CallScope, Rest
 from gads_domain.standing import GapGroup, ReportStanding
+from gads_domain.state import PartitionStatus
 from gads_metrics import status_collector
 from gads_metrics.exposition import Exposition
 from gads_metrics.process_counters import ProcessCounters
@@ -85,8 +86,8 @@ def test_what_a_status_says() -> None:
         Round("p", "gads-etl serve", "", NOW, 3, NOW - timedelta(hours=1), "ledger", 2, 1, 1, number=8),
         Round("p", "gads-etl serve", "", NOW, 3, NOW - timedelta(hours=2), "done", number=7),
     )
-    gap = GapGroup("campaign", "success", "rows vanished", "", 1, 2, DAY, DAY)
-    refused = GapGroup("campaign", "failed", "refused", "account_access", 1, 1, DAY, DAY)
+    gap = GapGroup("campaign", PartitionStatus.SUCCESS, "rows vanished", "", 1, 2, DAY, DAY)
+    refused = GapGroup("campaign", PartitionStatus.FAILED, "refused", "account_access", 1, 1, DAY, DAY)
     shown = found(
         lambda: status(
             report(missing=3),
@@ -231,7 +232,7 @@ def test_the_number_of_series_is_bounded_by_that_of_reports() -> None:
     gaps = [
         GapGroup(name, state, HOSTILE, f"code_{code}", 1, code + 1, DAY, DAY)
         for name in names
-        for state in ("failed", "pending", "success")
+        for state in PartitionStatus
         for code in range(60)
     ]
     everything = status(
@@ -271,7 +272,7 @@ def test_every_series_is_exposed_at_some_time() -> None:
     everything = status(
         report(missing=1),
         replace(report("ad_group"), complete_up_to=DAY),
-        gaps=(GapGroup("campaign", "failed", "", "x", 1, 1, DAY, DAY),),
+        gaps=(GapGroup("campaign", PartitionStatus.FAILED, "", "x", 1, 1, DAY, DAY),),
         next_due=(NextDue("campaign", DAY, NOW, 1),),
         budget=BudgetStanding("b", 1, 1, 0, None, 0, 1, 1, "", (Rest(CallScope("b", "", ""), NOW, ""),)),
         warehouse=WarehouseStanding("duckdb:w", 4, 6, NOW),
