@@ -19,7 +19,7 @@ from gads_orchestrator.events import Event, SliceStarted
 from gads_orchestrator.operator_actions import Operation
 from gads_pipeline import Pipeline
 from gads_pipeline import validation as validation_module
-from gads_pipeline.composition import open_sink_reader
+from gads_pipeline.composition import open_activity_reader, open_sink_reader
 from gads_pipeline.configuration import Configuration
 from gads_pipeline.events import Notice, WarehouseLoaded
 from gads_pipeline.operator_acts import PartitionSelection
@@ -139,6 +139,12 @@ def test_a_daemon_with_nothing_due_loads_what_an_earlier_one_did_not(config: Pat
 def test_an_error_in_a_late_batch_keeps_the_results_before_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = Pipeline.open(config)
     assert pipeline.run(DAYS).is_whole
+    activity = open_activity_reader(pipeline.configuration)
+    assert activity is not None
+    with activity:
+        (beat,), (one,) = activity.heartbeats(), activity.rounds(9)
+    assert (one.command, one.ended, one.planned, one.succeeded, one.operations) == ("gads_pipeline", "done", 6, 6, 1)
+    assert (one.process, beat.ended_at is not None, one.rows > 0) == (beat.process, True, True)
     monkeypatch.setattr(validation_module, "_KEYS_A_BATCH", 2)
     opened = open_sink_reader
 

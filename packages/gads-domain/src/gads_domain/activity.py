@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-SLACK = timedelta(seconds=2)
-"""How much later than its interval a heartbeat may come: a write waits for its turn."""
+BEATS_AN_INTERVAL = 2
+"""How often a process says within its interval that it lives, since a write may have to wait for its turn."""
 
 
 class Liveness(StrEnum):
@@ -24,7 +24,7 @@ class Heartbeat:
     """A process that executes plans, as it last said.
 
     - `process` is unique: `host:pid:nonce`. `command` is the command line, `version` that of gads-etl.
-    - `beat_at` is when it last said so, and `interval` after how long it says so again.
+    - `beat_at` is when it last said so, and `interval` after how long without another one it is silent.
     - `doing` is in plain words; `active_at` is when its work last advanced, which tells a process that hangs, and
       still beats, from one that works or waits.
     """
@@ -45,7 +45,7 @@ class Heartbeat:
         """Whether it is alive at `now`."""
         if self.ended_at is not None:
             return Liveness.ENDED
-        return Liveness.SILENT if now > self.beat_at + self.interval + SLACK else Liveness.ALIVE
+        return Liveness.SILENT if now > self.beat_at + self.interval else Liveness.ALIVE
 
     def is_silent(self, now: datetime) -> bool:
         """Whether its next heartbeat is overdue."""
@@ -62,23 +62,23 @@ def lost(heartbeats: Iterable[Heartbeat], now: datetime) -> list[Heartbeat]:
     """The silent processes whose place no later one has taken, newest first.
 
     A process takes the place of at most one that had ended or was silent when it started: of the same subcommand, on
-    the same host if there is one, and the one with the latest heartbeat.
+    the same host and by the same command if there is one, and else the one with the latest heartbeat.
     """
     beats = sorted(heartbeats, key=lambda beat: beat.started_at)
-    replaced: set[str] = set()
+    gone = {one.process: one for one in beats if one.liveness(now) is not Liveness.ALIVE}
+    kinds = {one.process: one.subcommand for one in beats}
     for later in beats:
-        gone = [
+        left = [
             one
-            for one in beats
-            if one.process not in replaced
-            and one.process != later.process
-            and one.subcommand == later.subcommand
-            and one.liveness(now) is not Liveness.ALIVE
+            for one in gone.values()
+            if one is not later
+            and kinds[one.process] == kinds[later.process]
             and (one.ended_at or one.beat_at) <= later.started_at
         ]
-        if gone:
-            replaced.add(max(gone, key=lambda one: (one.host == later.host, one.beat_at)).process)
-    return [one for one in reversed(beats) if one.is_silent(now) and one.process not in replaced]
+        if left:
+            nearest = max(left, key=lambda one: (one.host == later.host, one.command == later.command, one.beat_at))
+            del gone[nearest.process]
+    return [one for one in reversed(beats) if one.process in gone and one.ended_at is None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Round:
 
     - `number` is given by the ledger, and grows; 0 before it is on record.
     - `ended` is `done`, `stopped` on request, `replan` (there was more to do, in another order), or the scope of the
-      failure that ended it; empty while it goes on. `message` is why it ended early, for people.
+      failure that ended it (`error` for a bug); empty while it goes on. `message` is why it ended early, for people.
     - `planned`, `succeeded`, `unchanged`, `failed` count partitions: `unchanged` are among those that succeeded, and a
       run that is held for a decision is among those that failed. `deferred` counts requests that were put off.
     - `rows` were received, `operations` of the quota spent.

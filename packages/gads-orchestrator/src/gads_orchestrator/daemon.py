@@ -56,7 +56,8 @@ class Daemon:
 
     Several daemons on one ledger share the work by leases. Each may be killed at any moment; none has anything to
     remember. `ended` is called after each execution, `idle` after a look that finds nothing to do; what it returns is
-    waited for like a failure of the look.
+    waited for like a failure of the look. `waiting` is called before each wait, with its seconds and what it is for,
+    which is empty if there is nothing to do.
     """
 
     request_at: Callable[[datetime], WorkRequest]
@@ -68,6 +69,7 @@ class Daemon:
     replan_seconds: float = 120.0
     ended: Callable[[RunOutcome], None] = lambda _outcome: None
     idle: Callable[[], FailureReason | None] = lambda: None
+    waiting: Callable[[float, str], None] = lambda _seconds, _why: None
     _failures: int = field(default=0, init=False)
     _paused_by: str = field(default="", init=False)
     _planning_seconds: float = field(default=0.0, init=False)
@@ -86,7 +88,10 @@ class Daemon:
                         raise
                     failure = FailureReason.of(error)
                 if outcome is None or outcome.ended != Ending.REPLAN:
-                    self.stop.wait(self._pause(failure))
+                    seconds = self._pause(failure)
+                    why = outcome.stopped_by if failure is None and outcome is not None else failure
+                    self.waiting(seconds, "" if why is None else why.message)
+                    self.stop.wait(seconds)
         finally:
             self.workers.close()
 

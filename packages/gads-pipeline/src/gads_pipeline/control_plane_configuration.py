@@ -22,12 +22,16 @@ class Section(BaseModel):
 
 
 class RunSection(Section):
-    """`[run]`: workers, how far back `plan` and `serve` go, how long a lease outlives a crash, how often to look."""
+    """`[run]`: workers, how far back `plan` and `serve` go, how long a lease outlives a crash, how often to look.
+
+    A process that says nothing for `heartbeat_seconds` is silent.
+    """
 
     workers: int = Field(default=1, ge=1, le=64)
     backfill_since: date | None = None
     lease_seconds: float = Field(default=60, ge=5, le=3600)
     look_seconds: float = Field(default=30, gt=0, le=3600)
+    heartbeat_seconds: float = Field(default=30, ge=0.2, le=3600)
 
 
 ACCESS_LEVELS = {"explorer": 2_880, "basic": 15_000, "standard": None}

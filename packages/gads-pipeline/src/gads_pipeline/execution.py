@@ -22,6 +22,7 @@ from gads_orchestrator.plan import WorkPlan, WorkRequest, daily_operations, plan
 from gads_orchestrator.worker_pool import WorkerProcesses
 from gads_pipeline.account_erasure import without_erased
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
+from gads_pipeline.activity import Activity
 from gads_pipeline.command_completeness import CommandCompleteness, completeness_of
 from gads_pipeline.composition import (
     actor_name,
@@ -85,6 +86,10 @@ class Execution:
     load_failure: GadsError | None = field(default=None, init=False)
     _loaded: bool = field(default=False, init=False)
     _next_prune: datetime | None = field(default=None, init=False)
+    _activity: Activity = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.observer = self._activity = Activity(self.configuration, self.command, self.observer)
 
     def forecast(self, options: RunOptions, *, backfill: bool) -> Forecast:
         """What `execute` would do. Lists the accounts only if the days depend on their time zones."""
@@ -134,6 +139,7 @@ class Execution:
                 elif is_first:
                     pool.open(WorkerSetup(self.configuration, files))
             ledger = opened.enter_context(open_ledger_for_control_plane(self.configuration))
+            opened.enter_context(self._activity.recorded())
             if connection is not None:
                 with self.stop.interrupting():
                     selected = self._selected(ledger, connection, options)
@@ -183,9 +189,15 @@ class Execution:
     @contextmanager
     def _daemon(self, options: RunOptions, *, awaits_leases: bool) -> Iterator[Daemon]:
         configuration, reports = self.configuration, self.configuration.reports(options.reports)
-        with self._api_files() as files, open_ledger_for_control_plane(configuration) as ledger:
+        doing = self._activity.doing
+        with (
+            self._api_files() as files,
+            open_ledger_for_control_plane(configuration) as ledger,
+            self._activity.recorded(),
+        ):
 
             def list_accounts() -> SelectedAccounts:
+                doing("listing the accounts")
                 with self.stop.interrupting(), connected(configuration, files) as connection:
                     selected = self._selected(ledger, connection, options)
                 drawn = drawn_list(configuration, selected, options.customers, SystemClock().now())
@@ -207,6 +219,7 @@ class Execution:
             noted: set[str] = set()
 
             def request_at(now: datetime) -> WorkRequest:
+                doing("looking for what is due")
                 since = configuration.run.backfill_since
                 request = due_request(configuration, served.planned_at(now), options.reports, now, since)
                 request, left_out = without_erased(request, ledger, options.customers)
@@ -238,6 +251,7 @@ class Execution:
                     look_seconds=configuration.run.look_seconds,
                     ended=ended,
                     idle=idle,
+                    waiting=self._activity.waiting,
                 )
                 yield daemon
             finally:
@@ -343,6 +357,7 @@ class Execution:
             return
         from gads_pipeline.retention import prune  # once a day
 
+        self._activity.doing("removing superseded runs")
         self._next_prune = now + timedelta(hours=retention.prune_hours)
         act = OperatorAct(now, actor_name(), self.command, f"superseded for {retention.superseded_days} days")
         try:
@@ -357,6 +372,7 @@ class Execution:
             return
         from gads_warehouse import WarehouseLoader  # Arrow, which a daemon without a warehouse does without
 
+        self._activity.doing("loading the warehouse")
         try:
             with self.stop.interrupting(), open_warehouse(self.configuration) as (warehouse, consumer):
                 report = WarehouseLoader(consumer, warehouse).load()

@@ -67,6 +67,8 @@ load_after_run = false
 workers = 1
 lease_seconds = 60
 look_seconds = 30
+# After how many seconds without a heartbeat a process counts as silent; it says twice as often that it lives.
+heartbeat_seconds = 30
 # How far back `plan` and `serve` fill gaps; without it, as far as each report's restatement window.
 # backfill_since = 2024-01-01
 
