@@ -14,6 +14,11 @@ LONGEST_LABEL = 80
 """Characters."""
 
 SERIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "build_info": (("version",), "The version of gads-etl that exposes this."),
+    "ledger_up": ((), "1 if the ledger could be read; if not, nothing is known of what it holds."),
+    "ledger_failure": (("code",), "1 for why it could not be read; absent if it could."),
+    "status_timestamp_seconds": ((), "When the ledger was read: a few seconds ago, or when the file was written."),
+    "status_duration_seconds": ((), "How long reading it took."),
     "answer": (("answer",), "1 for whether all that is expected and due is authoritative."),
     "expectation_known": ((), "1 if it is known what is expected."),
     "attention": (("severity",), "What a person has to act on."),

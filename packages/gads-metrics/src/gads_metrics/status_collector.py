@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
 from gads_domain.bounded_call import BoundedCall
 from gads_domain.errors import GadsError
-from gads_metrics.series import PREFIX, families, label
+from gads_metrics.series import Sample, families
 from gads_metrics.status_samples import status_samples
 from gads_status.status import Status
 
@@ -18,6 +17,9 @@ FRESH_SECONDS = 5.0
 
 ANSWER_SECONDS = 8.0
 """How long the ledger has to answer: less than the ten seconds that Prometheus waits for a scrape."""
+
+NO_LEDGER = "no_ledger"
+"""The code where no failure keeps the ledger from being read, and it is not there."""
 
 
 class StatusCollector(Collector):
@@ -33,35 +35,25 @@ class StatusCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The families of the status, and of how it was read."""
-        yield InfoMetricFamily(
-            f"{PREFIX}build", "The version of gads-etl that exposes this.", {"version": self._version}
-        )
+        return families(self._samples())
+
+    def _samples(self) -> Iterator[Sample]:
+        yield "build_info", 1, self._version
         try:
             status, seconds = self._read()
         except GadsError as error:
-            yield from _down(error.code)
+            failure = error.code
+        else:
+            failure = NO_LEDGER if status.ledger_id is None else ""
+        yield "ledger_up", not failure
+        if failure:
+            yield "ledger_failure", 1, failure
             return
-        if status.ledger_id is None:
-            yield from _down("no_ledger")
-            return
-        yield _gauge("ledger_up", "1 if the ledger could be read; if not, nothing is known of what it holds.", 1)
-        read_at = status.at.timestamp()
-        yield _gauge("status_timestamp_seconds", f"When it was read: at most {FRESH_SECONDS:g} seconds ago.", read_at)
-        yield _gauge("status_duration_seconds", "How long reading it took.", seconds)
-        yield from families(status_samples(status))
+        yield "status_timestamp_seconds", status.at
+        yield "status_duration_seconds", seconds
+        yield from status_samples(status)
 
 
 def _timed(source: Callable[[], Status]) -> tuple[Status, float]:
     began = time.monotonic()
     return source(), time.monotonic() - began
-
-
-def _down(code: str) -> Iterator[Metric]:
-    yield _gauge("ledger_up", "1 if the ledger could be read; if not, nothing is known of what it holds.", 0)
-    why = GaugeMetricFamily(f"{PREFIX}ledger_failure", "Why it could not be read.", labels=["code"])
-    why.add_metric([label(code)], 1)
-    yield why
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, meaning, value)
