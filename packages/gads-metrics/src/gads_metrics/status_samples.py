@@ -47,8 +47,7 @@ def status_samples(status: Status) -> Iterator[Sample]:
 
 def _reports(status: Status) -> Iterator[Sample]:
     for one in status.reports:
-        missing = one.expected - one.authoritative
-        yield "missing_partitions", UNKNOWN if status.unknown and not missing else missing, one.report
+        yield "missing_partitions", UNKNOWN if status.unknown and not one.missing else one.missing, one.report
         for state in ("authoritative", "failed", "held", "pending", "not_due"):
             yield "partitions", getattr(one, state), one.report, state
         yield "complete_up_to_timestamp_seconds", one.complete_up_to, one.report
@@ -66,7 +65,7 @@ def _reports(status: Status) -> Iterator[Sample]:
 def _gaps(status: Status) -> Iterator[Sample]:
     partitions: Counter[tuple[str, str, str]] = Counter()
     for group in status.gaps:
-        state = "held" if group.status == PartitionStatus.SUCCESS else group.status
+        state = "held" if group.status is PartitionStatus.SUCCESS else group.status.value
         partitions[group.report, state, group.code or "none"] += group.partitions
     shown = partitions.most_common(MOST_GAPS)
     for of, count in shown:
