@@ -18,7 +18,7 @@ from gads_domain.state import PartitionStatus
 from gads_metrics import status_collector
 from gads_metrics.exposition import Exposition
 from gads_metrics.process_counters import ProcessCounters
-from gads_metrics.series import LONGEST_LABEL, SERIES, label
+from gads_metrics.series import LONGEST_LABEL, SERIES
 from gads_metrics.status_collector import StatusCollector
 from gads_orchestrator.events import CallEnded, NullObserver, PartitionSealed, PartitionUnchanged, SliceEnded
 from gads_status.status import (
@@ -258,13 +258,11 @@ def test_the_number_of_series_is_bounded_by_that_of_reports() -> None:
     assert len({line.rpartition(" ")[0] for line in series}) == len(series)
     assert len(series) <= FIXED + PER_REPORT * len(names)
     assert len(text) < 200_000
+    rules = [line for line in series if line.startswith("gads_etl_alerts_open")]
+    assert max(map(len, rules)) < len('gads_etl_alerts_open{rule="",severity="critical"} 1.0') + 2 * LONGEST_LABEL
+    assert {char for char in text if not char.isprintable()} == {"\n"}
     shown = sum(float(line.split()[-1]) for line in series if line.startswith("gads_etl_gap_partitions"))
     assert shown == sum(gap.partitions for gap in gaps)
-
-
-def test_a_label_is_on_one_line_and_short() -> None:
-    assert label("Acme\u202e\n\x00 GmbH\u200b ") == "Acme GmbH"
-    assert len(label(HOSTILE)) == LONGEST_LABEL
 
 
 def test_every_series_is_exposed_at_some_time() -> None:

@@ -1,17 +1,18 @@
 """The series that a status has: their names, labels and meaning, and how values become text that a scraper reads."""
 
 import math
-import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from gads_domain.visible_text import one_line
+
 PREFIX = "gads_etl_"
 
 LONGEST_LABEL = 80
-"""Characters."""
+"""How many characters of a text from outside are the value of a label."""
 
 SERIES: dict[str, tuple[tuple[str, ...], str]] = {
     "build_info": (("version",), "The version of gads-etl that exposes this."),
@@ -90,7 +91,7 @@ def families(samples: Iterable[Sample]) -> Iterator[Metric]:
     found: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
     taken: set[tuple[str, ...]] = set()
     for name, value, *texts in samples:
-        of = [label(text) for text in texts]
+        of = [one_line(text, LONGEST_LABEL) for text in texts]
         if value is None or (name, *of) in taken:
             continue
         taken.add((name, *of))
@@ -100,12 +101,6 @@ def families(samples: Iterable[Sample]) -> Iterator[Metric]:
             found[name] = kind(PREFIX + name, meaning, labels=labels)
         found[name].add_metric(of, _number(value))
     yield from found.values()
-
-
-def label(text: str) -> str:
-    """`text` from outside as the value of a label: on one line, nothing that is not seen, no longer than a bound."""
-    seen = "".join(char if char.isprintable() and unicodedata.category(char) != "Cf" else " " for char in text)
-    return " ".join(seen.split())[:LONGEST_LABEL]
 
 
 def _number(value: float | date | datetime) -> float:
