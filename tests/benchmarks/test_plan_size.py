@@ -21,6 +21,7 @@ from gads_domain.completeness import Completeness
 from gads_domain.report import ReportDefinition
 from gads_etl.outcome_report import print_outcome
 from gads_terminal.output import Format
+from gads_terminal.table_options import TableOptions
 from gads_orchestrator.outcome import RunOutcome
 from gads_orchestrator.plan import Account, WorkRequest, plan_work
 from gads_orchestrator.retry_policy import RetryPolicy
@@ -52,7 +53,7 @@ document = {"storage": {"sink": "file:raw", "state": url}, "reports": [{"name": 
 complete = CommandCompleteness(Completeness((), plan.partitions), 0)
 outcome = Outcome(Configuration.of(document, Path(folder) / "gads.toml"), (RunOutcome(plan),), complete)
 real, sys.stdout, began = sys.stdout, Counter(), time.perf_counter()
-print_outcome(outcome, Format.JSON)
+print_outcome(outcome, TableOptions(format_=Format.JSON))
 told, sys.stdout, telling = sys.stdout.rows, real, time.perf_counter() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({

@@ -45,6 +45,7 @@ from gads_pipeline.configuration import Configuration
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.work_request import RunOptions
 from gads_terminal.output import Format
+from gads_terminal.table_options import TableOptions
 from gads_testing.worker_in_process import OpenedInThisProcess
 
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 3)
@@ -101,7 +102,7 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        return int(print_outcome(self.outcome, Format.JSON))
+        return int(print_outcome(self.outcome, TableOptions(format_=Format.JSON)))
 
     @property
     def states(self) -> dict[PartitionKey, PartitionState]:

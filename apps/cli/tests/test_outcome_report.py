@@ -39,7 +39,9 @@ from gads_pipeline.forecast import Forecast
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.work_request import days_meant
 from gads_terminal.output import Format
+from gads_terminal.table_options import TableOptions
 
+TABLE, JSON = TableOptions(), TableOptions(format_=Format.JSON)
 DAY = date(2024, 6, 1)
 DAYS = DayRange(DAY, date(2024, 6, 5))
 NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
@@ -92,7 +94,7 @@ def test_what_is_not_success_is_printed_by_range_with_its_reason_and_the_exit_co
     for day in (3, 4):
         deployment.record(day, ValidationOutcome.REJECTED)
     run.unsuccessful = {key(3), key(4)}
-    assert print_outcome(deployment.outcome(run), Format.TABLE) == 1
+    assert print_outcome(deployment.outcome(run), TABLE) == 1
     printed = capsys.readouterr()
     assert "3 of 5 partitions are success (3 requests)" in printed.out
     (line,) = [line for line in printed.err.splitlines() if line.startswith("not success")]
@@ -103,11 +105,11 @@ def test_an_outcome_without_a_failure_is_0(deployment: Deployment, capsys: pytes
     run = RunOutcome(deployment.plan(), RunContext(run_of(1)))
     for day in range(5):
         deployment.record(day, ValidationOutcome.PASSED)
-    assert print_outcome(deployment.outcome(run), Format.JSON) == 0
+    assert print_outcome(deployment.outcome(run), JSON) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["summary"] == {"pending": 0, "success": 5, "failed": 0}
     assert document == {**deployment.outcome(run).to_document()}
-    assert print_outcome(deployment.outcome(), Format.JSON) == 0, "nothing was due"
+    assert print_outcome(deployment.outcome(), JSON) == 0, "nothing was due"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_what_stopped_it_is_the_last_word_and_decides_the_exit_code(
     error: CredentialsError, code: int, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = RunOutcome(deployment.plan(), RunContext(run_of(1)), stopped_by=FailureReason.of(error))
-    assert print_outcome(deployment.outcome(run), Format.TABLE) == code
+    assert print_outcome(deployment.outcome(run), TABLE) == code
     lines = capsys.readouterr().err.splitlines()
     assert f"error: {error.message}" in lines
     assert "not success: 1 campaign 2024-06-01..2024-06-05: pending: not asked for; " in "\n".join(lines)
@@ -136,10 +138,10 @@ def test_what_stopped_it_is_the_last_word_and_decides_the_exit_code(
 def test_what_was_planned_and_not_attempted_is_75(
     ending: Ending, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert print_outcome(deployment.outcome(RunOutcome(deployment.plan(), ending=ending)), Format.TABLE) == 75
+    assert print_outcome(deployment.outcome(RunOutcome(deployment.plan(), ending=ending)), TABLE) == 75
     assert "ended early: stopped" in capsys.readouterr().err
     leased = RunOutcome(deployment.plan(), leased=[ReportSlice("1", REPORT, DAY, DAY)])
-    assert print_outcome(deployment.outcome(leased), Format.TABLE) == 75
+    assert print_outcome(deployment.outcome(leased), TABLE) == 75
 
 
 def test_of_several_executions_each_partition_is_told_once_by_the_last(deployment: Deployment) -> None:
@@ -161,7 +163,7 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
         deployment.record(day, ValidationOutcome.REJECTED)
     deployment.control.mark([key(2)], Mark.HELD, OperatorAct(NOW, "operator", "hold", "odd"))
     run = RunOutcome(deployment.plan(), RunContext(run_of(1)))
-    print_outcome(deployment.outcome(run), Format.JSON)
+    print_outcome(deployment.outcome(run), JSON)
     rows = json.loads(capsys.readouterr().out)["partitions"]
     skipped = {row["logical_date"]: row["skipped"]["code"] for row in rows if row["skipped"]}
     assert skipped == {"2024-06-01": "failed", "2024-06-02": "failed", "2024-06-03": "held"}
@@ -170,7 +172,7 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
     rest = deployment.control.rest(scope, RestAsked(RestReach.ACCOUNT, until - NOW, "RESOURCE_EXHAUSTED"), NOW)
     spent = deployment.control.spent("default", NOW)
     forecast = Forecast(deployment.plan(), spent, (rest,), 10)
-    print_forecast(forecast, Format.TABLE)
+    print_forecast(forecast, TABLE, {})
     printed = capsys.readouterr()
     assert "2 partitions in 1 request\n" in printed.out
     assert "2 partitions failed earlier and were skipped; run --retry-failed attempts them again" in printed.err
@@ -179,7 +181,7 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
     assert f"quota: 3 of 10 operations spent in 24 hours, 7 left; 10 from {free} on" in printed.err
     assert f"RESOURCE_EXHAUSTED: no request for account 1 is sent until {until:%Y-%m-%dT%H:%M:%SZ}" in printed.err
     assert "unknown" in printed.out, "no partition was seen"
-    print_forecast(forecast, Format.JSON)
+    print_forecast(forecast, JSON, {})
     assert json.loads(capsys.readouterr().out)["quota"] == {
         "operations_per_day": 10,
         "daily_operations": 0,
@@ -197,5 +199,5 @@ def test_what_is_skipped_is_named_and_an_option_is_offered_where_it_helps(
 def test_a_plan_without_requests_is_said_in_words(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     for day in range(5):
         deployment.record(day, ValidationOutcome.PASSED)
-    print_forecast(Forecast(deployment.plan(), Spent(), (), None), Format.TABLE)
+    print_forecast(Forecast(deployment.plan(), Spent(), (), None), TABLE, {})
     assert capsys.readouterr().out == "nothing to do; 5 up to date\n"

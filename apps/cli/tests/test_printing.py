@@ -12,6 +12,7 @@ from gads_orchestrator.events import Event
 from gads_pipeline.events import Notice
 from gads_terminal.output import print_note
 from gads_terminal.table import print_table
+from gads_terminal.table_options import Table
 
 HOSTILE = "Shoes\x1b]0;owned\x07\x9b2J\u202eesreveR"
 SHOWN = r"Shoes\u001b]0;owned\u0007\u009b2J\u202eesreveR"
@@ -22,7 +23,7 @@ def notice() -> Event:
 
 
 def test_control_characters_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(["name"], [{"name": HOSTILE}], HOSTILE)
+    print_table(Table("name"), [{"name": HOSTILE}], title=HOSTILE)
     print_note(HOSTILE)
     print_error(HOSTILE, HOSTILE)
     EventLines().on_events(notice())

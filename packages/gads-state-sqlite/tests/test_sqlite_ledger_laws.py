@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from gads_conformance import ActivityLaws, LedgerLaws
+from gads_conformance import AccountNameLaws, ActivityLaws, LedgerLaws
 
 
-class TestSqliteLedger(LedgerLaws):
+class TestSqliteLedger(LedgerLaws, AccountNameLaws):
     @pytest.fixture
     def ledger_url(self) -> str:
         return "sqlite:state/ledger.db"

@@ -1,17 +1,17 @@
 """The options that several commands share, so that they mean the same everywhere."""
 
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import typer
 
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_domain.partition_key import parse_date, require_customer_id
 from gads_pipeline import Pipeline
-from gads_terminal.output import Format
 
 DEFAULT_FILE = Path("gads.toml")
 
@@ -60,7 +60,6 @@ CustomerOption = Annotated[
     typer.Option("--customer", metavar="ID", callback=_customers, help="Account; may be repeated."),
 ]
 ReportOption = Annotated[list[str] | None, typer.Option("--report", metavar="NAME", help="Report; may be repeated.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 EventsOption = Annotated[bool, typer.Option("--json-events", help="Print events on stderr as JSON lines.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many worker processes.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
@@ -98,6 +97,13 @@ def open_pipeline(config: Path) -> Pipeline:
         hint = "gads-etl init writes one; --config names another; gads-etl demo needs none"
         raise ConfigurationError(f"there is no {config}", hint=hint)
     return Pipeline.open(config, command=" ".join(["gads-etl", *sys.argv[1:]]))
+
+
+def named(rows: Iterable[Mapping[str, Any]], pipeline: Pipeline) -> Iterator[dict[str, Any]]:
+    """The rows with the name of their account, as the last list that had it gives it."""
+    names = pipeline.account_names()
+    for row in rows:
+        yield {**row, "name": names.get(row["customer_id"], "")}
 
 
 def confirm_above(many: int, count: int, what: str, yes: bool) -> None:

@@ -16,6 +16,7 @@ from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import UsageError
 from gads_domain.gaps import scheduled_reason, with_history
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.ledger import NamesAccounts
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
@@ -199,6 +200,13 @@ def gap_rows(found: Completeness) -> list[dict[str, Any]]:
         }
         for gap in found.gaps
     ]
+
+
+def names_of_accounts(ledger: StateReader) -> Mapping[str, str]:
+    """The name of each account by its id, as the last list that had it gives it."""
+    if isinstance(ledger, NamesAccounts):
+        return ledger.account_names(GOOGLE_ADS)
+    return {one.customer_id: one.name for one in ledger.expectations(GOOGLE_ADS).accounts if one.name}
 
 
 def require_known(

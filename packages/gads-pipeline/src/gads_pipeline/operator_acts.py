@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ from gads_domain.clock import SystemClock
 from gads_domain.control import Lease
 from gads_domain.errors import GadsError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.run import RunId
 from gads_domain.state import OperatorAct, PartitionState, StateFilter
 from gads_domain.state_row import state_row
 from gads_orchestrator.events import Observer
@@ -29,8 +31,10 @@ from gads_pipeline.work_request import require_order
 if TYPE_CHECKING:
     from gads_domain.expectations import Expectation
     from gads_domain.ports.ledger import StateReader
-    from gads_domain.run import RunId
     from gads_pipeline.configuration import Configuration
+
+_LAST_PART = re.compile("[0-9a-f]{8}")
+"""What a run id ends in, and a table on a terminal shows of it."""
 
 _NEED_A_REASON = (Operation.HOLD, Operation.MARK_TERMINAL, Operation.REVOKE, Operation.ACCEPT)
 """They keep days or rows from readers, who can look up why."""
@@ -125,6 +129,26 @@ def selected_keys(
         return _filtered_keys(configuration, operation, selection, ledger, run_id)
 
 
+def run_named(configuration: Configuration, text: str, selection: PartitionSelection) -> RunId:
+    """The run whose id is `text`, or ends in it if no other run of the partitions that `selection` means does."""
+    if not _LAST_PART.fullmatch(text):
+        return RunId(text)
+    with open_ledger_reader(configuration) as ledger:
+        keys = [PartitionKey.parse(key) for key in selection.keys]
+        if not keys:
+            keys = [state.key for state in ledger.scheduling_states(_filter_of(selection))]
+        results = (result for key in keys for result in ledger.history(key).results)
+        found = sorted({result.run_id for result in results if str(result.run_id).endswith(f"-{text}")})
+    if not found:
+        raise UsageError(
+            f"none of these partitions has a validation result of a run that ends in {text}",
+            hint="`Pipeline.history` lists the runs of a partition",
+        )
+    if len(found) > 1:
+        raise UsageError(f"several runs end in {text}: {', '.join(map(str, found))}", hint="write the one meant whole")
+    return found[0]
+
+
 def act(
     configuration: Configuration,
     operation: Operation,
@@ -173,8 +197,7 @@ def _filtered_keys(
     ledger: StateReader,
     run_id: RunId | None,
 ) -> tuple[PartitionKey, ...]:
-    wanted = StateFilter(GOOGLE_ADS, selection.customers, selection.reports, selection.since, selection.until)
-    states = list(ledger.scheduling_states(wanted))
+    states = list(ledger.scheduling_states(_filter_of(selection)))
     if operation is Operation.REVOKE:
         found = tuple(s.key for s in states if any(r.run_id == run_id for r in ledger.history(s.key).results))
         if not found:
@@ -187,6 +210,10 @@ def _filtered_keys(
     if operation is Operation.HOLD and selection.since is not None and selection.until is not None:
         keys |= _never_attempted(configuration, selection) - {state.key for state in states}
     return tuple(sorted(keys))
+
+
+def _filter_of(selection: PartitionSelection) -> StateFilter:
+    return StateFilter(GOOGLE_ADS, selection.customers, selection.reports, selection.since, selection.until)
 
 
 def _never_attempted(configuration: Configuration, selection: PartitionSelection) -> set[PartitionKey]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ from gads_pipeline.composition import (
 )
 from gads_pipeline.drawn_accounts import drawn_list
 from gads_pipeline.execution import Execution
-from gads_pipeline.ledger_queries import find_completeness, history_of, require_known
+from gads_pipeline.ledger_queries import find_completeness, history_of, names_of_accounts, require_known
 from gads_pipeline.standings import StandingQuery
 from gads_pipeline.stop import Stop
 from gads_pipeline.validation import validate
@@ -253,6 +253,11 @@ class Pipeline:
             wanted = StateFilter(GOOGLE_ADS, tuple(customers), tuple(reports), since, until, tuple(statuses))
             yield from ledger.find(wanted, limit=limit)
 
+    def account_names(self) -> Mapping[str, str]:
+        """The name of each account by its id, as the last list that had it gives it."""
+        with open_ledger_reader(self.configuration) as ledger:
+            return names_of_accounts(ledger)
+
     def gaps(
         self,
         since: date | None = None,
@@ -335,6 +340,13 @@ class Pipeline:
     ) -> tuple[PartitionKey, ...]:
         """The partitions that `selection` means for `operation`; a revocation needs the `run_id` to revoke."""
         return operator_acts.selected_keys(self.configuration, operation, selection, run_id)
+
+    def run_named(self, text: str, selection: PartitionSelection) -> RunId:
+        """The run of this id; the last part of an id is enough if one run alone of these partitions ends in it.
+
+        Raises `UsageError` if none does, or several, and `InvalidValueError` for what is neither.
+        """
+        return operator_acts.run_named(self.configuration, text, selection)
 
     def act(
         self,

@@ -54,6 +54,16 @@ def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations
     )
 
 
+def account_names_in(connection: sqlite3.Connection, source: str) -> dict[str, str]:
+    """The names of accounts by id; none before a writer has migrated the tables."""
+    if version_of(connection) < EXPECTATIONS_VERSION:
+        return {}
+    rows = connection.execute(
+        "SELECT customer_id, name FROM listed_accounts WHERE source = ? AND name <> ''", (source,)
+    )
+    return dict(rows.fetchall())
+
+
 def record_list(connection: sqlite3.Connection, drawn: DrawnList) -> Expectations:
     """Write what changes by `drawn`; returns what is expected from then on."""
     before = expectations_in(connection, drawn.source)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, wraps
 from importlib import import_module
 from inspect import Parameter, Signature, signature
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import typer
 from typer.core import TyperGroup, TyperOption
@@ -88,13 +88,16 @@ def _loaded(name: str, entry: LazyCommand, last_line: str) -> Any:
 
 
 def flattened(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` as typer takes it: a parameter that is a dataclass of options is replaced by the options."""
+    """`command` as typer takes it: a parameter that is a dataclass of options is replaced by the options.
+
+    What such a parameter is annotated with checks the options that were given, before the command is called.
+    """
     parameters: list[Parameter] = []
-    groups: dict[str, Any] = {}
+    groups: dict[str, tuple[Any, tuple[Callable[[Any], None], ...]]] = {}
     for name, parameter in signature(command, eval_str=True).parameters.items():
-        kind = parameter.annotation
+        kind, *checks = get_args(parameter.annotation) or [parameter.annotation]
         if is_dataclass(kind):
-            groups[name], hints = kind, get_type_hints(kind, include_extras=True)
+            groups[name], hints = (kind, tuple(checks)), get_type_hints(kind, include_extras=True)
             for field in fields(kind):
                 of_field = Parameter(field.name, Parameter.KEYWORD_ONLY, annotation=hints[field.name])
                 parameters.append(of_field.replace(default=field.default))
@@ -103,8 +106,10 @@ def flattened(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def called(**given: Any) -> None:
-        for name, group in groups.items():
+        for name, (group, checks) in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for check in checks:
+                check(given[name])
         command(**given)
 
     called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # read by `inspect.signature`

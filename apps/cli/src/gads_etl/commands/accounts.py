@@ -11,7 +11,6 @@ from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
     DryRunOption,
-    FormatOption,
     YesOption,
     confirm_above,
     customer_id,
@@ -20,6 +19,7 @@ from gads_etl.options import (
 from gads_terminal.command_group import CommandGroup
 from gads_terminal.output import Format, counted, print_json, print_note, visible
 from gads_terminal.table import print_rich, print_rows
+from gads_terminal.table_options import FormatOption, Table, TableOptions, columns_of
 
 if TYPE_CHECKING:
     from gads_pipeline.account_selection import SelectedAccounts
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(cls=CommandGroup, invoke_without_command=True, rich_markup_mode=None, add_completion=False)
 
+_EXPECTED = Table("customer_id report since until was")
+_ERASED = Table("what #gone #left")
 _MANY = 100
 """How many partitions are forgotten without confirmation."""
 
@@ -64,10 +66,10 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Goes on record.")]
 def forget(
     customer: AccountArgument,
     reason: ReasonOption,
+    options: Annotated[TableOptions, columns_of(_EXPECTED)],
     config: ConfigOption = DEFAULT_FILE,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Expect nothing any more of an account that no list has, such as a mistaken number.
 
@@ -79,21 +81,21 @@ def forget(
     if not dry_run:
         confirm_above(_MANY, days, f"{counted(days, 'expected day')} of {customer}", yes)
         pipeline.forget_account(customer, reason)
-    names = ("customer_id", "report", "since", "until", "was")
     rows = [
-        dict(zip(names, (customer, one.report, one.first_day, one.last_day, one.closed), strict=True)) for one in found
+        dict(zip(_EXPECTED.names, (customer, one.report, one.first_day, one.last_day, one.closed), strict=True))
+        for one in found
     ]
-    print_rows(format_, names, rows, f"expected no more{' (dry run)' if dry_run else ''}:")
+    print_rows(_EXPECTED, rows, options, f"expected no more{' (dry run)' if dry_run else ''}:")
 
 
 @app.command("erase")
 def erase(
     customer: AccountArgument,
     reason: ReasonOption,
+    options: Annotated[TableOptions, columns_of(_ERASED)],
     config: ConfigOption = DEFAULT_FILE,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Erase all that is kept of an account, for good: raw partitions, rows of the ledger and of the warehouse.
 
@@ -106,7 +108,7 @@ def erase(
         confirm_above(0, receipt.left.count, f"all that is kept of {customer}, for good", yes)
         receipt = pipeline.erase_account(customer, reason, progress=print_note)
     title = f"account {customer} {'would be erased; nothing was changed' if dry_run else 'is erased'}:"
-    print_rows(format_, ["what", "#gone", "#left"], receipt.rows(), title, document=receipt.to_document())
+    print_rows(_ERASED, receipt.rows(), options, title, document=receipt.to_document())
 
 
 @app.command("readmit")

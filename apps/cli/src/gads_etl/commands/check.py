@@ -1,17 +1,21 @@
 """`gads-etl check`: whether everything is there that a run needs."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import exit_code_of, worst
-from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
-from gads_terminal.output import Format, print_json
-from gads_terminal.table import print_table
+from gads_etl.options import DEFAULT_FILE, ConfigOption, open_pipeline
+from gads_terminal.table import print_rows
+from gads_terminal.table_options import Table, TableOptions, columns_of
+
+_FINDINGS = Table("subject ok message hint")
 
 
 def check(
+    *,
     config: ConfigOption = DEFAULT_FILE,
     offline: Annotated[bool, typer.Option("--offline", help="Do not check the API and its credentials.")] = False,
     accounts: Annotated[
@@ -21,7 +25,7 @@ def check(
         list[str] | None,
         typer.Option(metavar="vNN", help="Compare: what a change between the versions given would break, by column."),
     ] = None,
-    format_: FormatOption = Format.TABLE,
+    options: Annotated[TableOptions, columns_of(_FINDINGS)],
 ) -> None:
     """Check configuration, reports, sink, ledger and API, and list every fault.
 
@@ -47,11 +51,9 @@ def check(
         }
         for f in found
     ]
-    if format_ is Format.JSON:
-        print_json(rows)
-    else:
-        columns = ["subject", "ok", "message", *(["hint"] if any(row["hint"] for row in rows) else [])]
-        words = ["WARNING" if f.warning else "ok" if f.ok else "FAULT" for f in found]
-        print_table(columns, ({**row, "ok": word} for row, word in zip(rows, words, strict=True)))
+    words = ["WARNING" if f.warning else "ok" if f.ok else "FAULT" for f in found]
+    shown = [{**row, "ok": word} for row, word in zip(rows, words, strict=True)]
+    table = _FINDINGS if any(row["hint"] for row in rows) else replace(_FINDINGS, columns="subject ok message")
+    print_rows(table, shown, options, document=rows)
     if code := worst(exit_code_of(finding.error) for finding in found if finding.error is not None):
         raise typer.Exit(int(code))

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gads_etl.exit_codes import ExitCode
-from gads_etl.gap_table import print_gaps
+from gads_etl.gap_table import GapOptions, print_gaps
 from gads_etl.options import (
     DEFAULT_FILE,
     ConfigOption,
     CustomerOption,
-    FormatOption,
     ReportOption,
     Selection,
     SinceOption,
     UntilOption,
+    named,
     open_pipeline,
 )
 from gads_etl.signals import interrupted_by_sigterm
@@ -32,6 +32,7 @@ from gads_pipeline.work_request import require_order
 from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, counted, print_json, print_note
 from gads_terminal.table import print_rows
+from gads_terminal.table_options import ColumnsOption, FormatOption, Table, TableOptions, WideOption, columns_of
 
 
 class PathFormat(StrEnum):
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from gads_consumer.snapshot import Snapshot
 
 ReportArgument = Annotated[str, typer.Argument(help="The report.")]
-ColumnsOption = Annotated[
-    str | None, typer.Option("--columns", metavar="NAME,...", help="Only these columns, in this order.")
-]
 ExcludeOption = Annotated[str | None, typer.Option("--exclude", metavar="NAME,...", help="All columns but these.")]
 
 
@@ -90,10 +88,10 @@ class Reading:
             )
 
 
-_CHANGE_COLUMNS = (
-    *("#position", "at", "kind", "customer_id", "report", "logical_date"),
-    *("run_id", "previous_run_id", "#record_count"),
+_CHANGES = Table(
+    "position -~at kind customer_id name report logical_date @run_id -@previous_run_id -#record_count", "no changes"
 )
+_PINS = Table("name #runs ~until", "nothing is pinned")
 
 
 @app.command("preview")
@@ -103,6 +101,7 @@ def preview(
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
     columns: ColumnsOption = None,
     exclude: ExcludeOption = None,
+    wide: WideOption = False,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show the first rows of a report with the account, day and run that each is from."""
@@ -111,7 +110,8 @@ def preview(
     with reading.snapshot(report) as snapshot:
         chosen = snapshot.columns(_names(columns), _names(exclude), unify=reading.unify)
         table = first_rows(snapshot, rows, columns=chosen, unify=reading.unify)
-        print_rows(format_, table.column_names, table.to_pylist(), empty="these partitions hold no rows")
+        described = Table(" ".join(f"-{name}" for name in table.column_names), "these partitions hold no rows")
+        print_rows(described, table.to_pylist(), TableOptions(wide, format_=format_))
         _note(snapshot, len(snapshot.partitions), "partition")
 
 
@@ -171,12 +171,13 @@ def paths(
 
 @app.command("pin")
 def pin(
+    *,
     manifest: Annotated[Path | None, typer.Argument(help="As export writes it beside its file.")] = None,
     config: ConfigOption = DEFAULT_FILE,
     until: UntilOption = None,
     name: Annotated[str | None, typer.Option("--name", help="By default the report and a sum of the runs.")] = None,
     release: Annotated[str | None, typer.Option("--release", metavar="NAME", help="End this pin.")] = None,
-    format_: FormatOption = Format.TABLE,
+    options: Annotated[TableOptions, columns_of(_PINS)],
 ) -> None:
     """Keep the runs of a manifest from being pruned, up to the end of the day --until (UTC), and list all pins."""
     pipeline = open_pipeline(config)
@@ -184,11 +185,12 @@ def pin(
         pipeline.release_pin(release)
     if manifest is not None:
         pipeline.pin(manifest, until, name)
-    print_rows(format_, ("name", "#runs", "until"), pipeline.pins(), empty="nothing is pinned")
+    print_rows(_PINS, pipeline.pins(), options)
 
 
 @app.command("changes")
 def changes(
+    *,
     config: ConfigOption = DEFAULT_FILE,
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Where the last reading ended; by default the beginning.")
@@ -196,23 +198,23 @@ def changes(
     report: ReportOption = None,
     customer: CustomerOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many changes.")] = None,
-    format_: FormatOption = Format.TABLE,
+    options: Annotated[TableOptions, columns_of(_CHANGES)],
 ) -> None:
     """List the changes of authority in order. The last cursor is where the next reading continues."""
-    with open_pipeline(config).consumer() as consumer:
+    with (pipeline := open_pipeline(config)).consumer() as consumer:
         feed = consumer.changes(after=after, reports=report or None, customers=customer or None)
         records = [change.to_record() for change in islice(feed, limit)]
         cursor = feed.cursor
     document = {"changes": records, "cursor": cursor}
-    print_rows(format_, _CHANGE_COLUMNS, records, empty="no changes", document=document)
+    print_rows(_CHANGES, named(records, pipeline), options, document=document)
     print_note(f"continue with --after {cursor}")
 
 
 @app.command("gaps")
 def gaps(
     selection: Selection,
+    options: GapOptions,
     config: ConfigOption = DEFAULT_FILE,
-    format_: FormatOption = Format.TABLE,
 ) -> None:
     """List the days from --since to --until that are expected and not authoritative; without days, all of them.
 
@@ -233,7 +235,7 @@ def gaps(
         "watermarks": watermarks,
         "position": answer.position,
     }
-    print_gaps(format_, found, "not authoritative", f" as of position {answer.position}", whole)
+    print_gaps(options, found, "not authoritative", f" as of position {answer.position}", whole)
     for name, day in watermarks.items():
         print_note(f"{name}: complete up to {day}" if day else f"{name}: complete up to no day")
     if not found:

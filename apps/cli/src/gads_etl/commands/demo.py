@@ -8,17 +8,19 @@ import typer
 
 from gads_domain.adapters import sink_adapter, warehouse_adapter
 from gads_etl.commands.warehouse import load_tables
-from gads_etl.options import FormatOption, open_pipeline
-from gads_etl.outcome_report import print_outcome
+from gads_etl.options import open_pipeline
+from gads_etl.outcome_report import OutcomeOptions, print_outcome
 from gads_etl.progress import RunProgress
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline import Pipeline, template
 from gads_pipeline.work_request import RunOptions
 from gads_terminal.output import Format, print_note
 from gads_terminal.table import print_table
+from gads_terminal.table_options import Table
 
 _DAYS = (date(2024, 5, 1), date(2024, 5, 14))
 
+_SAMPLE = Table("campaign_name #clicks #cost #conversions")
 _SAMPLE_QUERY = """SELECT campaign_name, sum(clicks) AS clicks, sum(cost) AS cost,
     round(sum(conversions), 1) AS conversions
 FROM reporting.campaign_daily
@@ -26,10 +28,11 @@ GROUP BY campaign_name ORDER BY cost DESC LIMIT 5"""
 
 
 def demo(
+    *,
     dir_: Annotated[Path, typer.Option("--dir", help="Folder of the demo; gets a gads.toml.")] = Path("gads-demo"),
     sink: Annotated[str, typer.Option(help="URL of the raw partitions.")] = "file:raw",
     state: Annotated[str, typer.Option(help="URL of the ledger.")] = "sqlite:state.db",
-    format_: FormatOption = Format.TABLE,
+    table: OutcomeOptions,
 ) -> None:
     """Run the whole pipeline on a synthetic agency, without credentials.
 
@@ -47,8 +50,8 @@ def demo(
         outcome = pipeline.run(RunOptions(*_DAYS), observer=progress)
     sample = _sample(pipeline) if outcome.is_whole else None
     places = {"folder": str(dir_.absolute()), "configuration": str(path), "warehouse": sample}
-    code = print_outcome(outcome, format_, more=lambda: places)
-    if format_ is Format.TABLE:
+    code = print_outcome(outcome, table, more=lambda: places)
+    if table.format_ is Format.TABLE:
         if sample is not None:
             _print_sample(sample)
         print_note(f"\n{dir_.absolute()} holds the sealed partitions, the ledger, the tables, and {path.name}. Next:")
@@ -78,4 +81,4 @@ def _print_sample(document: dict[str, Any]) -> None:
     """The query on stderr, its rows on stdout."""
     print_note(f"\n{document['url']} holds the tables, equal to the ledger. A query and its result:")
     print_note(f"\n{document['query']}\n")
-    print_table(["campaign_name", "#clicks", "#cost", "#conversions"], document["rows"])
+    print_table(_SAMPLE, document["rows"])

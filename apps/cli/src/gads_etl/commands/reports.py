@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gads_domain.errors import UsageError
-from gads_etl.options import DEFAULT_FILE, FormatOption, open_pipeline
+from gads_etl.options import DEFAULT_FILE, open_pipeline
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import Format, print_json, print_note
-from gads_terminal.table import print_rows, print_table
+from gads_terminal.output import Format, print_note
+from gads_terminal.table import print_rows
+from gads_terminal.table_options import Table, TableOptions, columns_of
 
 if TYPE_CHECKING:
     from gads_pipeline.reports import KnownReport
 
 app = group_of_commands("The packaged reports, and your own.")
 
+_REPORTS = Table("name kind title -resource -#restatement_days -versions -origin")
+_COLUMNS = Table("name type -field is_metric in_grain")
 _NO_BACKFILL = "a snapshot report holds how things are when it is extracted: a day that was missed cannot be backfilled"
 
 ConfigOption = Annotated[
@@ -29,21 +32,20 @@ ConfigOption = Annotated[
 
 
 @app.command("list")
-def list_(config: ConfigOption = None, format_: FormatOption = Format.TABLE) -> None:
+def list_(*, config: ConfigOption = None, options: Annotated[TableOptions, columns_of(_REPORTS)]) -> None:
     """List every report that gads.toml can name; your own take the place of packaged ones of the same name."""
-    rows = [known.to_row() for known in _known(config)]
-    print_rows(format_, ["name", "kind", "title", "resource", "#restatement_days", "versions", "origin"], rows)
+    print_rows(_REPORTS, [known.to_row() for known in _known(config)], options)
 
 
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="The report.")],
+    options: Annotated[TableOptions, columns_of(_COLUMNS)],
     config: ConfigOption = None,
     api_version: Annotated[
         str | None, typer.Option(metavar="vNN", help="The version whose types are shown; by default the newest.")
     ] = None,
     gaql: Annotated[bool, typer.Option("--gaql", help="Print its text, to start your own from.")] = False,
-    format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show a report's grain, windows and columns."""
     from gads_gaql.catalogue import latest, load
@@ -59,14 +61,10 @@ def show(
         raise UsageError(f"report {name} does not exist in {version}", hint=f"it exists in {versions(report)}")
     columns = list(map(asdict, describe(report, load(version))))
     facts = facts_of(report)
-    if format_ is Format.JSON:
-        print_json({**facts, "columns": columns})
+    title = f"{report.name}: {report.title or facts['resource']} ({version})"
+    print_rows(_COLUMNS, columns, options, title, document={**facts, "columns": columns})
+    if options.format_ is Format.JSON:
         return
-    print_table(
-        ["name", "type", "field", "is_metric", "in_grain"],
-        columns,
-        f"{report.name}: {report.title or facts['resource']} ({version})",
-    )
     for fact, value in facts.items():
         if fact not in ("name", "title") and value not in (None, []):
             print_note(f"{fact}: {', '.join(value) if isinstance(value, list) else value}")

@@ -18,7 +18,6 @@ from gads_etl.options import (
     CustomerOption,
     DryRunOption,
     EventsOption,
-    FormatOption,
     ReportOption,
     Selection,
     WorkersOption,
@@ -26,14 +25,21 @@ from gads_etl.options import (
     confirm_above,
     open_pipeline,
 )
-from gads_etl.outcome_report import print_forecast, print_outcome
+from gads_etl.outcome_report import (
+    OutcomeOptions,
+    OutcomeOrPlanOptions,
+    PlanOptions,
+    print_forecast,
+    print_outcome,
+)
 from gads_etl.progress import RunProgress
 from gads_etl.signals import stopped_by_signals
 from gads_orchestrator.outcome import Ending
 from gads_pipeline.serve_tally import ServeTally
 from gads_pipeline.stop import Stop, Stopped
 from gads_pipeline.work_request import RunOptions
-from gads_terminal.output import Format, counted, print_note
+from gads_terminal.output import counted, print_note
+from gads_terminal.table_options import TableOptions
 
 if TYPE_CHECKING:
     from gads_orchestrator.plan import WorkPlan
@@ -49,6 +55,7 @@ _MANY = 1000
 
 
 def run(
+    *,
     selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
     reprocess: Annotated[
@@ -64,7 +71,7 @@ def run(
     ] = False,
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
-    format_: FormatOption = Format.TABLE,
+    table: OutcomeOrPlanOptions,
 ) -> None:
     """Extract and validate every account, report and day that is not success yet.
 
@@ -76,36 +83,40 @@ def run(
     pipeline = open_pipeline(config)
     options = RunOptions(**selection.given, reprocess=reprocess, retry_failed=retry_failed, force=force, trust=trust)
     if dry_run:
-        print_forecast(pipeline.plan_run(options), format_)
+        print_forecast(pipeline.plan_run(options), table, pipeline.account_names())
         return
     with RunProgress() as progress, _interruptible() as stop:
         outcome = pipeline.run(options, workers=workers, observer=progress, stop=stop)
-    _end(pipeline, outcome, format_)
+    _end(pipeline, outcome, table)
 
 
 def plan(
+    *,
     selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many requests.")] = 50,
     all_: Annotated[bool, typer.Option("--all", help="Show every request.")] = False,
-    format_: FormatOption = Format.TABLE,
+    table: PlanOptions,
 ) -> None:
     """Show what serve would do now, in order, what it costs, and what it skips.
 
     Changes nothing. The API lists the accounts, since a day is a day of the account's time zone; no report is
     requested. Without --since it goes back to run.backfill_since of the configuration, or to what is still restated.
     """
-    print_forecast(open_pipeline(config).plan(RunOptions(**selection.given)), format_, None if all_ else limit)
+    pipeline = open_pipeline(config)
+    forecast = pipeline.plan(RunOptions(**selection.given))
+    print_forecast(forecast, table, pipeline.account_names(), None if all_ else limit)
 
 
 def backfill(
+    *,
     selection: Selection,
     config: ConfigOption = DEFAULT_FILE,
     force: ForceOption = False,
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
-    format_: FormatOption = Format.TABLE,
+    table: OutcomeOrPlanOptions,
     events: EventsOption = False,
 ) -> None:
     """Extract every day of a range that is not success, newest first.
@@ -117,7 +128,7 @@ def backfill(
     pipeline = open_pipeline(config)
     options = RunOptions(**selection.given, force=force)
     if dry_run:
-        print_forecast(pipeline.plan_backfill(options), format_)
+        print_forecast(pipeline.plan_backfill(options), table, pipeline.account_names())
         return
 
     def confirm(plan: WorkPlan) -> None:
@@ -132,16 +143,17 @@ def backfill(
         outcome = pipeline.backfill(
             options, workers=workers, observer=EventLines(as_json=events), stop=stop, confirm=confirm
         )
-    _end(pipeline, outcome, format_)
+    _end(pipeline, outcome, table)
 
 
 def serve(
+    *,
     config: ConfigOption = DEFAULT_FILE,
     customer: CustomerOption = None,
     report: ReportOption = None,
     workers: WorkersOption = None,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end; for a scheduler.")] = False,
-    format_: FormatOption = Format.TABLE,
+    table: OutcomeOptions,
     events: EventsOption = False,
 ) -> None:
     """Do whatever is due, for as long as it runs.
@@ -164,7 +176,7 @@ def serve(
         if once:
             raise typer.Exit(int(ExitCode.LATER)) from None
         return
-    code = print_outcome(outcome, format_, skipped=False)
+    code = print_outcome(outcome, table, skipped=False)
     if outcome.load_failure is not None:
         raise outcome.load_failure
     if code:
@@ -180,10 +192,10 @@ def _interruptible() -> Iterator[Stop]:
         raise KeyboardInterrupt from None
 
 
-def _end(pipeline: Pipeline, outcome: Outcome, format_: Format) -> None:
+def _end(pipeline: Pipeline, outcome: Outcome, table: TableOptions) -> None:
     """Print the outcome, load the warehouse if that is configured, and exit with the outcome's code."""
     try:
-        code = print_outcome(outcome, format_)
+        code = print_outcome(outcome, table)
         sys.stdout.flush()
         if outcome.ended == Ending.STOPPED:
             raise KeyboardInterrupt

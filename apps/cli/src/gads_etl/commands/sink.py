@@ -6,34 +6,41 @@ from typing import Annotated
 import typer
 
 from gads_domain.documents import members_of
-from gads_etl.options import DEFAULT_FILE, ConfigOption, DryRunOption, FormatOption, open_pipeline
+from gads_etl.options import DEFAULT_FILE, ConfigOption, DryRunOption, open_pipeline
 from gads_etl.signals import interrupted_by_sigterm
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import Format, counted, print_note
+from gads_terminal.output import counted, print_note
 from gads_terminal.table import print_rows
+from gads_terminal.table_options import Table, TableOptions, columns_of
 
 app = group_of_commands("Maintain the storage of raw partitions.")
+
+_LEFTOVERS = Table("path kind ~since #bytes", "nothing is left over")
+_PRUNED = Table("report #runs #bytes", "no run is due to go")
 
 
 @app.command("sweep")
 def sweep(
+    *,
     config: ConfigOption = DEFAULT_FILE,
     older_than_hours: Annotated[float, typer.Option(help="Only what was not touched for this long.")] = 48,
     dry_run: DryRunOption = False,
-    format_: FormatOption = Format.TABLE,
+    options: Annotated[TableOptions, columns_of(_LEFTOVERS)],
 ) -> None:
     """Remove what killed writers left behind. Nothing that is sealed, or could yet be, is ever touched."""
     swept = open_pipeline(config).sweep_sink(timedelta(hours=older_than_hours), dry_run=dry_run)
     found = [{**members_of(left, ("path", "kind", "since")), "bytes": left.size} for left in swept]
     title = f"{counted(len(found), 'leftover')} {'would be removed' if dry_run else 'removed'}"
     document = {"removed": not dry_run, "leftovers": found}
-    columns = ["path", "kind", "since", "#bytes"]
-    print_rows(format_, columns, found, title, empty="nothing is left over", document=document)
+    print_rows(_LEFTOVERS, found, options, title, document=document)
 
 
 @app.command("prune")
 def prune(
-    config: ConfigOption = DEFAULT_FILE, dry_run: DryRunOption = False, format_: FormatOption = Format.TABLE
+    *,
+    config: ConfigOption = DEFAULT_FILE,
+    dry_run: DryRunOption = False,
+    options: Annotated[TableOptions, columns_of(_PRUNED)],
 ) -> None:
     """Remove runs that were superseded for longer than retention.superseded_days. Interrupted, it may be repeated.
 
@@ -45,5 +52,4 @@ def prune(
         )
     document = done.to_document()
     title = f"{counted(document['runs'], 'run')} {'would go' if dry_run else 'went'}, {document['bytes']:,} bytes"
-    columns = ["report", "#runs", "#bytes"]
-    print_rows(format_, columns, document["reports"], title, empty="no run is due to go", document=document)
+    print_rows(_PRUNED, document["reports"], options, title, document=document)

@@ -11,10 +11,11 @@ import typer
 from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state_row import validation_row
 from gads_etl.exit_codes import ExitCode
-from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, Selection, open_pipeline
+from gads_etl.options import DEFAULT_FILE, ConfigOption, Selection, open_pipeline
 from gads_pipeline.validation import ValidationTally
 from gads_terminal.output import Format, counted, print_json_of_rows, print_note, visible
 from gads_terminal.standard_streams import UndeliveredError
+from gads_terminal.table_options import FormatOption
 
 _A_NOTE_EVERY = 10_000
 

@@ -11,17 +11,24 @@ import typer
 from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import ExitCode
 from gads_etl.gap_table import print_unsettled
-from gads_etl.options import DEFAULT_FILE, ConfigOption, FormatOption, open_pipeline
+from gads_etl.options import DEFAULT_FILE, ConfigOption, named, open_pipeline
 from gads_etl.signals import interrupted_by_sigterm
 from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, counted, print_json, print_note
-from gads_terminal.table import print_table
+from gads_terminal.table import print_rows
+from gads_terminal.table_options import FormatOption, Table, TableOptions, columns_of
 
 if TYPE_CHECKING:
     from gads_pipeline import Pipeline
     from gads_warehouse import LoadReport
 
 app = group_of_commands("Load authoritative partitions into tables.")
+
+_STATUS = Table(
+    "report -#partitions -#rows -first_day last_day #behind #orphaned #mismatched",
+    "no report is loaded, and none is authoritative",
+)
+_DIFFERENCES = Table("kind customer_id name report logical_date column expected found", "")
 
 
 @app.command("load")
@@ -39,15 +46,12 @@ def load(
 
 
 @app.command("status")
-def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+def status(*, config: ConfigOption = DEFAULT_FILE, options: Annotated[TableOptions, columns_of(_STATUS)]) -> None:
     """Show what is loaded, behind and orphaned, by report. Exits with 1 if tables or views differ from the ledger."""
     with interrupted_by_sigterm():
         found = open_pipeline(config).warehouse_status()
-    if format_ is Format.JSON:
-        print_json(found.to_document())
-    else:
-        columns = ["report", "#partitions", "#rows", "first_day", "last_day", "#behind", "#orphaned", "#mismatched"]
-        print_table(columns, map(asdict, found.reports), empty="no report is loaded, and none is authoritative")
+    print_rows(_STATUS, list(map(asdict, found.reports)), options, document=found.to_document())
+    if options.format_ is Format.TABLE:
         _print_notes(found.notes())
         print_unsettled(found.completeness)
     if not found:
@@ -55,17 +59,14 @@ def status(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.T
 
 
 @app.command("verify")
-def verify(config: ConfigOption = DEFAULT_FILE, format_: FormatOption = Format.TABLE) -> None:
+def verify(*, config: ConfigOption = DEFAULT_FILE, options: Annotated[TableOptions, columns_of(_DIFFERENCES)]) -> None:
     """Compare rows, sums and views with the sealed payloads, and name every difference. Changes nothing."""
     with interrupted_by_sigterm():
-        found = open_pipeline(config).verify_warehouse()
+        found = (pipeline := open_pipeline(config)).verify_warehouse()
     document = found.to_document()
-    if format_ is Format.JSON:
-        print_json(document)
-    else:
-        if found.differences:
-            columns = ["kind", "customer_id", "report", "logical_date", "column", "expected", "found"]
-            print_table(columns, document["differences"])
+    rows = named(document["differences"], pipeline)
+    print_rows(_DIFFERENCES, rows, options, document=document)
+    if options.format_ is Format.TABLE:
         _print_notes(found.notes())
     if not found:
         raise typer.Exit(int(ExitCode.INCOMPLETE))

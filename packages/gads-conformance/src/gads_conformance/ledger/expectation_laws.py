@@ -19,6 +19,7 @@ from gads_domain.expectations import (
     after_forgetting,
 )
 from gads_domain.partition_key import GOOGLE_ADS
+from gads_domain.ports.ledger import NamesAccounts
 
 _LISTED = ListedAccount("1", "Acme “Süd” \u2028", "EUR", "Europe/Berlin", ("90", "9"), AccountStatus.ENABLED)
 _SKIPPED = ListedAccount("2", "Beta", selected=False, skipped="accounts.exclude has Beta")
@@ -137,3 +138,18 @@ class ExpectationLaws(LedgerSuite):
         assert kept == after.account("3"), "who forgot it, and why, stays on record"
         again = ledger.control.record_list(_drawn(270_000, _LISTED, stranger, day=9))
         assert [one.first_day for one in again.expected if one.customer_id == "3"] == [FIRST_DAY + timedelta(days=9)]
+
+
+class AccountNameLaws(LedgerSuite):
+    """The law of `NamesAccounts`. A subclass gives the fixtures of `LedgerLaws`."""
+
+    @law("NamesAccounts", 1)
+    def test_names_are_those_of_the_accounts_that_are_listed(self, ledger: LedgerUnderTest) -> None:
+        nameless = ListedAccount("3")
+        assert isinstance(ledger.reader, NamesAccounts)
+        assert ledger.reader.account_names(GOOGLE_ADS) == {}
+        ledger.control.record_list(_drawn(1, _LISTED, _SKIPPED, nameless))
+        for one in ledger.all:
+            assert isinstance(one, NamesAccounts)
+            assert one.account_names(GOOGLE_ADS) == {"1": _LISTED.name, "2": _SKIPPED.name}
+            assert one.account_names("another") == {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from gads_domain.control import Lease, Mark, RetentionPolicy, SchedulingState
 from gads_domain.erasure import Erasure
@@ -176,6 +176,20 @@ class StateReader(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class NamesAccounts(Protocol):
+    """A reader that gives the names of accounts without reading what is expected of each report of them.
+
+    Laws:
+
+    1. `account_names` has the name of each account of `expectations(source)` that has one, by its id, and no other.
+    """
+
+    def account_names(self, source: str) -> Mapping[str, str]:
+        """The names by id."""
+        ...
 
 
 class ValidatorLedger(StateReader, Protocol):
