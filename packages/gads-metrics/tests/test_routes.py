@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -75,11 +74,3 @@ def test_an_answer_is_kept_for_as_long_as_it_is_fresh() -> None:
     with pytest.raises(NoAnswerError):
         BoundedCall(never.wait, 0.01)()
     never.set()
-
-
-def test_a_file_is_replaced_whole_and_others_may_read_it(tmp_path: Path) -> None:
-    file = tmp_path / "gads_etl.prom"
-    file.write_text("former")
-    Exposition([ProcessCounters(NullObserver())]).write(file)
-    assert file.read_text().startswith("# HELP gads_etl_runs_total ")
-    assert (file.stat().st_mode & 0o777, list(tmp_path.iterdir())) == (0o644, [file])
