@@ -155,7 +155,9 @@ def test_a_plan_says_what_it_costs_and_serve_once_does_it(config: Path, gads_etl
 
 
 def test_sigterm_ends_the_daemon_within_ten_seconds(config: Path, gads_etl_script: Path) -> None:
-    process = subprocess.Popen([str(gads_etl_script), "serve", "-c", str(config)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [str(gads_etl_script), "serve", "-c", str(config), "--log-level", "debug"], stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     try:
         for line in process.stderr:

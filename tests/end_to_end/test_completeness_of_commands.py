@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from gads_emulator import (
     SyntheticSettings,
     trust_process_authority,
 )
-from gads_etl.event_lines import EventLines
 from gads_etl.main import run
 from gads_orchestrator.events import Event
 from gads_pipeline import Pipeline
 from gads_pipeline.events import CompletenessRead
 from gads_pipeline.stop import Stop
+from gads_telemetry.event_log import EventLog
+from gads_telemetry.log_format import start_logging
 
 REPORTS = "".join(f'[[reports]]\nname = "{name}"\n' for name in ("ad_group", "campaign", "keyword"))
 WINDOW = 30
@@ -201,7 +203,8 @@ def test_the_log_of_serve_names_what_failed_and_says_how_things_stand(
 ) -> None:
     hit = next(iter(accounts))
     server.faults.plan = denied(hit)
-    stop, lines = Stop(), EventLines()
+    stop, lines = Stop(), EventLog()
+    start_logging()
 
     class Log:
         def on_events(self, *events: Event) -> None:
@@ -211,8 +214,8 @@ def test_the_log_of_serve_names_what_failed_and_says_how_things_stand(
 
     Pipeline.open(tmp_path / "gads.toml").serve(observer=Log(), stop=stop)
     text = ask("state", "inspect")[2]  # stderr since the last command
-    failed = [line for line in text.splitlines() if f" not success: {hit} ({accounts[hit]}) " in line]
-    assert len(failed) == 3, "one report of which it was refused, and two that were not requested any more"
-    (stands,) = [line for line in text.splitlines() if "Z incomplete: " in line]
+    (failed,) = [line for line in text.splitlines() if f" warning {hit} ({accounts[hit]}) " in line]
+    assert "USER_PERMISSION_DENIED" in failed, "the one report that was requested"
+    assert re.search(rf" warning {hit}: refused \(\w+\); nothing more is requested of it in this run \(run ", text)
+    (stands,) = [line for line in text.splitlines() if " incomplete: " in line]
     assert f"90 of 180 expected partitions authoritative, {WINDOW} failed, {2 * WINDOW} pending" in stands
-    assert all("USER_PERMISSION_DENIED" in line for line in failed)

@@ -7,7 +7,6 @@ import pytest
 from gads_domain.clock import SystemClock
 from gads_etl.error_handling import print_error
 from gads_etl.event_lines import EventLines
-from gads_etl.progress import RunProgress
 from gads_orchestrator.events import Event
 from gads_pipeline.events import Notice
 from gads_terminal.output import print_note
@@ -27,7 +26,6 @@ def test_control_characters_are_shown_and_not_obeyed(capsys: pytest.CaptureFixtu
     print_note(HOSTILE)
     print_error(HOSTILE, HOSTILE)
     EventLines().on_events(notice())
-    RunProgress().on_events(notice())
     out, err = capsys.readouterr()
-    assert (out.count(SHOWN), err.count(SHOWN)) == (2, 5)
+    assert (out.count(SHOWN), err.count(SHOWN)) == (2, 4)
     assert (out + err).replace("\n", "").isprintable()

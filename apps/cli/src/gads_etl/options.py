@@ -2,16 +2,23 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_domain.partition_key import parse_date, require_customer_id
+from gads_etl.error_handling import for_operators
+from gads_etl.event_lines import EventLines
 from gads_pipeline import Pipeline
+from gads_telemetry.log_format import LogFormat, LogLevel, start_logging
+
+if TYPE_CHECKING:
+    from gads_orchestrator.events import Observer
 
 DEFAULT_FILE = Path("gads.toml")
 
@@ -60,6 +67,8 @@ CustomerOption = Annotated[
     typer.Option("--customer", metavar="ID", callback=_customers, help="Account; may be repeated."),
 ]
 ReportOption = Annotated[list[str] | None, typer.Option("--report", metavar="NAME", help="Report; may be repeated.")]
+LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="How log lines on stderr are written.")]
+LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="The least level that is logged.")]
 EventsOption = Annotated[bool, typer.Option("--json-events", help="Print events on stderr as JSON lines.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, max=64, help="How many worker processes.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
@@ -89,6 +98,33 @@ class Selection:
         """The accounts, reports and days."""
         customers, reports = tuple(self.customer or ()), tuple(self.report or ())
         return {"customers": customers, "reports": reports, "since": self.since, "until": self.until}
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """How what happens meanwhile is logged, each an option of its own."""
+
+    log_format: LogFormatOption = LogFormat.PEOPLE
+    log_level: LogLevelOption = LogLevel.INFO
+
+    @property
+    def for_people(self) -> bool:
+        """Whether stderr is read by people, so that it may have what a command prints there at its end."""
+        return self.log_format is LogFormat.PEOPLE
+
+    @contextmanager
+    def observing(
+        self, pipeline: Pipeline, *others: "Observer", events: bool = False, outcome_is_printed: bool = False
+    ) -> Iterator["Observer"]:
+        """`others`, a log or with `events` JSON lines, and what the environment configures, as one observer."""
+        from gads_telemetry.event_log import EventLog
+        from gads_telemetry.observers import observing
+
+        if not events:
+            start_logging(self.log_format, self.log_level, for_operators)
+        own = EventLines() if events else EventLog(outcome_is_printed=outcome_is_printed and self.for_people)
+        with observing(pipeline, own, *others) as observer:
+            yield observer
 
 
 def open_pipeline(config: Path) -> Pipeline:

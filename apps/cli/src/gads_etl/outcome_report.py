@@ -71,11 +71,17 @@ def print_forecast(
 
 
 def print_outcome(
-    outcome: Outcome, options: TableOptions, *, skipped: bool = True, more: Callable[[], dict[str, Any]] = dict
+    outcome: Outcome,
+    options: TableOptions,
+    *,
+    skipped: bool = True,
+    names_failures: bool = True,
+    more: Callable[[], dict[str, Any]] = dict,
 ) -> ExitCode:
     """Print the outcome, its partitions as they are read from the ledger; returns the command's exit code.
 
-    With `skipped` also the partitions that were skipped and are not success. `more` makes further members of the JSON
+    With `skipped` also the partitions that were skipped and are not success. Without `names_failures` a table is
+    followed by no line for each of them: the log has these. `more` makes further members of the JSON
     document.
     """
     tally = Tally()
@@ -86,13 +92,15 @@ def print_outcome(
             head, "partitions", map(row, found), lambda: {**hints_for_operators(outcome.tail(tally)), **more()}
         )
     else:
-        _print_table(outcome, found, tally, options)
+        _print_table(outcome, found, tally, options, _LINES if names_failures else 0)
     if outcome.stopped_by is not None:
         print_error(outcome.stopped_by.message, outcome.stopped_by.hint)
     return exit_code_of_outcome(outcome, tally)
 
 
-def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tally, options: TableOptions) -> None:
+def _print_table(
+    outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tally, options: TableOptions, lines: int
+) -> None:
     groups = Groups()
     unwell = list(joined((one.state.key, one.reason) for one in groups.count(found) if one.reason is not None))
     unwell = sorted([*unwell, *outcome.completeness.gaps_beside(unwell)])
@@ -115,12 +123,12 @@ def _print_table(outcome: Outcome, found: Iterator[PartitionOutcome], tally: Tal
         empty=f"there was nothing to do{up_to_date}",
     )
     sys.stdout.write(f"{for_operators(str(outcome.completeness))}\n")
-    for one in unwell[:_LINES]:
+    for one in unwell[:lines]:
         account = outcome.completeness.answer.described(one.first.customer_id)
         span = day_span(one.days.first, one.days.last)
         print_note(f"not success: {account} {one.first.report} {span}: {one.reason}")
-    if len(unwell) > _LINES:
-        print_note(f"… and {len(unwell) - _LINES:,} more; --format json lists them all")
+    if len(unwell) > lines > 0:
+        print_note(f"… and {len(unwell) - lines:,} more; --format json lists them all")
     told = "" if outcome.stopped_by is None else outcome.stopped_by.hint
     for hint in outcome.hints(tally.failures):
         if hint != told:

@@ -8,23 +8,16 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
-from gads_orchestrator.budget import shown
 from gads_orchestrator.events import (
-    AccountStopped,
-    CallsRest,
     Event,
     PartitionUnchanged,
     PartitionValidated,
     RowsReceived,
     RunPlanned,
-    SliceDeferred,
     SliceEnded,
     SliceEvent,
-    SliceInterrupted,
     SliceStarted,
-    WorkerLost,
 )
-from gads_pipeline.events import Notice
 from gads_terminal.output import counted, visible
 
 if TYPE_CHECKING:
@@ -62,7 +55,7 @@ class RunProgress:
             self._bar.stop()
 
     def on_events(self, *events: Event) -> None:
-        """Show how far the run is, and what an operator should know."""
+        """Show how far the run is; what happens meanwhile is in the log."""
         for event in events:
             self._show(event)
 
@@ -75,14 +68,6 @@ class RunProgress:
             self._passed.add((event.customer_id, event.report, event.logical_date))
         elif isinstance(event, RunPlanned):
             self._planned(event)
-        elif isinstance(event, WorkerLost):
-            self._print(f"worker {event.worker} died; another continues from what it sealed")
-        elif isinstance(event, AccountStopped):
-            self._print(f"{event.customer_id}: refused, nothing more is requested of it: {event.message}")
-        elif isinstance(event, CallsRest):
-            self._print(f"waiting until {shown(event.not_before)}: {event.reason}")
-        elif isinstance(event, Notice):
-            self._print(event.message)
 
     def _planned(self, event: RunPlanned) -> None:
         if self._bar is not None:
@@ -98,12 +83,6 @@ class RunProgress:
             self._describe(name)
         elif isinstance(event, SliceEnded):
             self._ended(event, name)
-        elif isinstance(event, SliceInterrupted):
-            self._print(f"{name}: not validated: {event.reason}")
-        elif isinstance(event, SliceDeferred) and event.code == "awaited":
-            self._print(f"{name} {event.first}..{event.last}: another process has it; waiting for its lease to end")
-        elif isinstance(event, SliceDeferred) and event.code == "leased":
-            self._print(f"{name} {event.first}..{event.last}: left to the process that holds its lease")
 
     def _describe(self, name: str) -> None:
         if self._bar is not None and self._task is not None:

@@ -86,6 +86,14 @@ class CallEnded(SliceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class SliceValidated(SliceEvent):
+    """The validator has decided on `partitions` days from `first` to `last`, which took `seconds` up to `at`."""
+
+    partitions: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class SliceDeferred(SliceEvent):
     """A slice was planned and is not asked for now.
 

@@ -1,5 +1,6 @@
 """What is done with one slice, in whatever process: recover, extract, validate."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -28,6 +29,7 @@ from gads_orchestrator.events import (
     PartitionValidated,
     RowsReceived,
     RowsVanished,
+    SliceValidated,
 )
 
 
@@ -152,16 +154,19 @@ class _Work:
         """Confirm the runs whose rows came again; the keys of those that are not authoritative any more."""
         if not unchanged:
             return []
-        now = self._context.clock.now()
+        now, began = self._context.clock.now(), time.monotonic()
         confirmed = self._context.validator.confirm(
             [Confirmation(one.key, one.of_run, self._run, one.content_sha256, now) for one in unchanged]
         )
         found = list(zip(unchanged, confirmed, strict=True))
         self._emit(
             [
-                PartitionUnchanged(*self._begin_of(one.key), one.of_run.value, one.record_count)
-                for one, is_confirmed in found
-                if is_confirmed
+                *(
+                    PartitionUnchanged(*self._begin_of(one.key), one.of_run.value, one.record_count)
+                    for one, is_confirmed in found
+                    if is_confirmed
+                ),
+                self._validated([one.key for one in unchanged], began),
             ]
         )
         return [one.key for one, is_confirmed in found if not is_confirmed]
@@ -208,8 +213,10 @@ class _Work:
         if not keys:
             return []
         reasons = {key: UnsealedRun(self._run, reason) for key, reason in (unsealed or {}).items()}
+        began = time.monotonic()
         validations = self._context.validator.validate(keys, unsealed=reasons, recheck=recheck)
-        self._emit(validation_events(self._context.clock.now(), self._run.value, validations))
+        events = validation_events(self._context.clock.now(), self._run.value, validations)
+        self._emit([*events, self._validated(keys, began)])
         # A run whose clock is ahead may have sealed the same day meanwhile: its rows are older and its id is later.
         self._emit(
             [
@@ -236,6 +243,11 @@ class _Work:
     def _called(self, part: ReportSlice, call: ApiCall) -> Event:
         begin = (call.ended_at, self._run.value, part.customer_id, part.report.name, call.first, call.last)
         return CallEnded(*begin, call.attempt, call.seconds, call.request_id, 1, call.rows, call.code)
+
+    def _validated(self, keys: Sequence[PartitionKey], began: float) -> Event:
+        first, last = min(keys), max(keys)  # of one account and report
+        begin = self._begin_of(first)
+        return SliceValidated(*begin, last.logical_date, len(keys), time.monotonic() - began)
 
     def _received(self, part: ReportSlice, rows: int) -> Event:
         now = self._context.clock.now()

@@ -47,14 +47,51 @@ class CompletenessRead(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ValidationEnded(Event):
+    """What is sealed was validated, which took `seconds` up to `at`; the counts are those of `ValidationTally`.
+
+    `by_report` has the partitions that were looked at, by report. `code` and `reason` are of the error that ended it
+    early, empty if none did.
+    """
+
+    seconds: float
+    looked_at: int
+    validated_runs: int
+    rejected_runs: int
+    not_success: int
+    authority_changed: int
+    by_report: dict[str, int]
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WarehouseLoaded(Event):
-    """The warehouse was brought to `position` of the ledger's change feed."""
+    """The warehouse was brought to `position` of the ledger's change feed, which took `seconds` up to `at`.
+
+    `rows_by_report` has the rows that were added or replaced of each report.
+    """
 
     position: int
     added: int
     replaced: int
     removed: int
     rows: int
+    seconds: float
+    rows_by_report: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseLoadFailed(Event):
+    """A load of the warehouse failed after `seconds`; its tables are those of the last step that was committed.
+
+    A daemon tries again, and emits it once for each kind of failure.
+    """
+
+    code: str
+    message: str
+    hint: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

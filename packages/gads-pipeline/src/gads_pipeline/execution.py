@@ -35,16 +35,16 @@ from gads_pipeline.composition import (
     open_ledger_reader,
     open_sink,
     open_sink_reader,
-    open_warehouse,
     require_sink,
 )
 from gads_pipeline.drawn_accounts import drawn_list, record_on_existing_ledger
-from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, SinkPruned, WarehouseLoaded
+from gads_pipeline.events import CompletenessRead, DaysFailed, Notice, SinkPruned
 from gads_pipeline.forecast import Forecast
 from gads_pipeline.ledger_queries import not_erased
 from gads_pipeline.outcome import Outcome
 from gads_pipeline.seen_sizes import SeenSize, seen_sizes
 from gads_pipeline.served_accounts import ServedAccounts
+from gads_pipeline.warehouse_load import load_warehouse
 from gads_pipeline.work_request import (
     RunOptions,
     backfill_request,
@@ -160,6 +160,7 @@ class Execution:
             customers = {account.customer_id for account in request.accounts}
             days = days_meant(request, options.days)
             completeness = completeness_of(self.configuration, ledger, request, days, customers)
+            self._report(outcome, completeness, ledger)
             return Outcome(self.configuration, (outcome,), completeness, notes)
 
     def execute_due(self, options: RunOptions) -> Outcome:
@@ -236,10 +237,10 @@ class Execution:
                 return None if self.load_failure is None else FailureReason.of(self.load_failure)
 
             def ended(outcome: RunOutcome) -> None:
-                self._load_tables()
+                self._load_tables(_run_of(outcome))
                 if not awaits_leases:
                     self._prune()
-                    self._report(outcome, self._completeness_due(daemon, options), ledger)
+                self._report(outcome, self._completeness_due(daemon, options), ledger)
 
             try:
                 daemon = Daemon(
@@ -258,9 +259,10 @@ class Execution:
                 pool.close()
 
     def _report(self, outcome: RunOutcome, completeness: CommandCompleteness, ledger: StateReader) -> None:
-        """Emit what a round of the daemon attempted in vain, and how things stand after it."""
-        now, run = SystemClock().now(), "" if outcome.run is None else outcome.run.run_id.value
-        unwell = ((found.state.key, found.reason) for found in partitions(outcome, ledger) if found.reason is not None)
+        """Emit what an execution attempted in vain, and how things stand after it."""
+        now, run = SystemClock().now(), _run_of(outcome)
+        attempted = () if outcome.is_whole else partitions(outcome, ledger)
+        unwell = ((found.state.key, found.reason) for found in attempted if found.reason is not None)
         for days in islice(joined(unwell), _MOST_LINES):
             key, last = days.first, days.last.logical_date
             name = completeness.answer.names.get(key.customer_id, "")
@@ -367,20 +369,19 @@ class Execution:
             return
         self.observer.on_events(SinkPruned(SystemClock().now(), "", done.runs.total(), done.freed.total()))
 
-    def _load_tables(self) -> None:
+    def _load_tables(self, run_id: str = "") -> None:
         if not self.configuration.warehouse.load_after_run or self.stop.is_set():
             return
-        from gads_warehouse import WarehouseLoader  # Arrow, which a daemon without a warehouse does without
-
         self._activity.doing("loading the warehouse")
+        emitted = "" if self.load_failure is None else self.load_failure.code
         try:
-            with self.stop.interrupting(), open_warehouse(self.configuration) as (warehouse, consumer):
-                report = WarehouseLoader(consumer, warehouse).load()
+            within = self.stop.interrupting()
+            load_warehouse(self.configuration, self.observer, run_id, emitted_failure=emitted, within=within)
         except GadsError as error:
-            if self.load_failure is None or self.load_failure.code != error.code:
-                self._note(f"warning: the warehouse was not loaded; it is tried again: {error.message}")
             self.load_failure, self._loaded = error, False
             return
         self.load_failure, self._loaded = None, True
-        counts = (report.added, report.replaced, report.removed, report.rows)
-        self.observer.on_events(WarehouseLoaded(SystemClock().now(), "", report.after.position, *counts))
+
+
+def _run_of(outcome: RunOutcome) -> str:
+    return "" if outcome.run is None else outcome.run.run_id.value

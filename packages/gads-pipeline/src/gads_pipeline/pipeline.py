@@ -36,7 +36,8 @@ from gads_pipeline.execution import Execution
 from gads_pipeline.ledger_queries import find_completeness, history_of, names_of_accounts, require_known
 from gads_pipeline.standings import StandingQuery
 from gads_pipeline.stop import Stop
-from gads_pipeline.validation import validate
+from gads_pipeline.validation import observed, validate
+from gads_pipeline.warehouse_load import load_warehouse
 from gads_pipeline.work_request import RunOptions, require_days, require_order
 
 if TYPE_CHECKING:
@@ -226,6 +227,7 @@ class Pipeline:
         since: date | None = None,
         until: date | None = None,
         recheck: bool = False,
+        observer: Observer = _SILENT,
     ) -> Iterator[PartitionValidation]:
         """Validate every sealed partition that has no validation result yet; with `recheck` the others too.
 
@@ -234,7 +236,7 @@ class Pipeline:
         require_order(since, until)
         names = tuple(section.name for section in self.configuration.sections(reports)) if reports else ()
         wanted = StateFilter(customer_ids=tuple(customers), reports=names, since=since, until=until)
-        return validate(self.configuration, wanted, recheck=recheck)
+        return observed(validate(self.configuration, wanted, recheck=recheck), observer)
 
     def states(
         self,
@@ -465,17 +467,22 @@ class Pipeline:
         return open_consumer(self.configuration)
 
     def load_warehouse(
-        self, *, reconcile: bool = False, dry_run: bool = False, progress: Callable[[int], None] | None = None
+        self,
+        *,
+        reconcile: bool = False,
+        dry_run: bool = False,
+        progress: Callable[[int], None] | None = None,
+        observer: Observer = _SILENT,
+        run_id: str = "",
     ) -> LoadReport:
         """Bring the warehouse's tables to where the ledger is; `progress` gets the number of partitions loaded so far.
 
-        `reconcile` compares every partition with the ledger instead of following its change feed.
+        `reconcile` compares every partition with the ledger instead of following its change feed. `run_id` is for the
+        event: the run for which it is loaded, if there was one.
         """
-        from gads_warehouse import WarehouseLoader
-
-        with open_warehouse(self.configuration) as (warehouse, consumer):
-            loader = WarehouseLoader(consumer, warehouse, progress=progress)
-            return loader.load(reconcile=reconcile, dry_run=dry_run)
+        return load_warehouse(
+            self.configuration, observer, run_id, reconcile=reconcile, dry_run=dry_run, progress=progress
+        )
 
     def warehouse_status(self) -> WarehouseStatus:
         """What is loaded, behind and orphaned, by report."""

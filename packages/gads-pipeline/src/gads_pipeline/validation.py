@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from gads_domain.clock import SystemClock
 from gads_domain.documents import members_of
 from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import GadsError, SinkLostError
@@ -16,7 +19,9 @@ from gads_domain.ports.ledger import StateReader
 from gads_domain.ports.sink import RawReader
 from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state import PartitionStatus, StateFilter
+from gads_orchestrator.events import Observer
 from gads_pipeline.composition import open_ledger_for_validator, open_sink_reader, validator_of
+from gads_pipeline.events import DaysFailed, ValidationEnded
 
 if TYPE_CHECKING:
     from gads_pipeline.configuration import Configuration
@@ -44,6 +49,30 @@ def validate(configuration: Configuration, wanted: StateFilter, *, recheck: bool
             error = erased[customer_id].refusal()
             error.hint = "raw partitions of it came after that, and were not validated: erase it again to remove them"
             raise error
+
+
+def observed(validations: Iterator[PartitionValidation], observer: Observer) -> Iterator[PartitionValidation]:
+    """`validations`, with an event for each partition that is not success, and one at the end."""
+    tally, began, by_report = ValidationTally(), time.monotonic(), Counter[str]()
+    try:
+        for validation in tally.count(validations):
+            key, error = validation.after.key, validation.after.last_error or "pending"
+            by_report[key.report] += 1
+            if not validation.is_success:
+                days = (key.report, key.logical_date, key.logical_date)
+                observer.on_events(DaysFailed(SystemClock().now(), "", key.customer_id, "", *days, error))
+            yield validation
+    finally:
+        counts = (
+            tally.looked_at,
+            tally.validated_runs,
+            tally.rejected_runs,
+            tally.not_success,
+            tally.authority_changed,
+        )
+        ended = ("", "") if tally.error is None else (tally.error.code, tally.error.message)
+        seconds = time.monotonic() - began
+        observer.on_events(ValidationEnded(SystemClock().now(), "", seconds, *counts, dict(by_report), *ended))
 
 
 def sealed_keys(reader: RawReader, wanted: StateFilter) -> Iterator[PartitionKey]:

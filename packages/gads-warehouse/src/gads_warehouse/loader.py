@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ class LoadReport:
     """The result of a load, or with `dry_run` of one that would be done.
 
     `before` is None for a warehouse that was empty, or in the middle of a full load, which this one `resumed`.
-    `strays` are rows and pointers that belonged to no partition, which a comparison removed.
+    `strays` are rows and pointers that belonged to no partition, which a comparison removed. `rows_by_report` has the
+    rows that went into the tables, by report.
     """
 
     mode: LoadMode
@@ -57,6 +59,7 @@ class LoadReport:
     strays: int = 0
     resumed: bool = False
     dry_run: bool = False
+    rows_by_report: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -110,6 +113,7 @@ class WarehouseLoader:
         self._step_partitions = step_partitions
         self._progress = progress or (lambda _: None)
         self._loaded = 0
+        self._rows = Counter[str]()
         self._expected: LoadedExpectations | None = None
 
     def load(self, *, reconcile: bool = False, dry_run: bool = False) -> LoadReport:
@@ -124,9 +128,12 @@ class WarehouseLoader:
             self._consumer.expectations(), self._consumer.freshness, tuple(self._consumer.held())
         )
         self._expected = None if self._warehouse.expected() == expected else expected
+        self._rows = Counter()
         if isinstance(before, WarehousePosition) and not reconcile:
-            return self._follow(before, dry_run=dry_run)
-        return self._load_fully(before, dry_run=dry_run)
+            report = self._follow(before, dry_run=dry_run)
+        else:
+            report = self._load_fully(before, dry_run=dry_run)
+        return dataclasses.replace(report, rows_by_report=dict(self._rows))
 
     def erase(self, customer_id: str) -> None:
         """Load, and then remove what the tables still hold of an account that was erased, load records included.
@@ -239,6 +246,8 @@ class WarehouseLoader:
         )
         done = self._warehouse.apply(step)
         self._expected = None
+        for one in replacements:
+            self._rows[one.partition.key.report] += one.partition.record_count
         if replacements:
             self._loaded += len(replacements)
             self._progress(self._loaded)

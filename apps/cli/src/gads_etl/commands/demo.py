@@ -12,6 +12,7 @@ from gads_etl.options import open_pipeline
 from gads_etl.outcome_report import OutcomeOptions, print_outcome
 from gads_etl.progress import RunProgress
 from gads_etl.signals import interrupted_by_sigterm
+from gads_orchestrator.events import NullObserver
 from gads_pipeline import Pipeline, template
 from gads_pipeline.work_request import RunOptions
 from gads_terminal.output import Format, print_note
@@ -70,7 +71,7 @@ def demo(
 
 def _sample(pipeline: Pipeline) -> dict[str, Any]:
     """Load the warehouse; its load, a query and the query's rows as a document."""
-    report = load_tables(pipeline)
+    report = load_tables(pipeline, NullObserver())
     found = pipeline.query_warehouse(_SAMPLE_QUERY)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     url = pipeline.configuration.warehouse.url

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gads_etl.commands.warehouse import load_tables
-from gads_etl.event_lines import EventLines
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
     DEFAULT_FILE,
@@ -18,6 +17,7 @@ from gads_etl.options import (
     CustomerOption,
     DryRunOption,
     EventsOption,
+    Logs,
     ReportOption,
     Selection,
     WorkersOption,
@@ -42,6 +42,7 @@ from gads_terminal.output import counted, print_note
 from gads_terminal.table_options import TableOptions
 
 if TYPE_CHECKING:
+    from gads_orchestrator.events import Observer
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline import Pipeline
     from gads_pipeline.outcome import Outcome
@@ -72,6 +73,7 @@ def run(
     workers: WorkersOption = None,
     dry_run: DryRunOption = False,
     table: OutcomeOrPlanOptions,
+    logs: Logs,
 ) -> None:
     """Extract and validate every account, report and day that is not success yet.
 
@@ -85,9 +87,10 @@ def run(
     if dry_run:
         print_forecast(pipeline.plan_run(options), table, pipeline.account_names())
         return
-    with RunProgress() as progress, _interruptible() as stop:
-        outcome = pipeline.run(options, workers=workers, observer=progress, stop=stop)
-    _end(pipeline, outcome, table)
+    with logs.observing(pipeline, progress := RunProgress(), outcome_is_printed=True) as observer:
+        with progress, _interruptible() as stop:
+            outcome = pipeline.run(options, workers=workers, observer=observer, stop=stop)
+        _end(pipeline, outcome, table, logs, observer)
 
 
 def plan(
@@ -117,6 +120,7 @@ def backfill(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     table: OutcomeOrPlanOptions,
+    logs: Logs,
     events: EventsOption = False,
 ) -> None:
     """Extract every day of a range that is not success, newest first.
@@ -139,11 +143,10 @@ def backfill(
             yes,
         )
 
-    with _interruptible() as stop:
-        outcome = pipeline.backfill(
-            options, workers=workers, observer=EventLines(as_json=events), stop=stop, confirm=confirm
-        )
-    _end(pipeline, outcome, table)
+    with logs.observing(pipeline, events=events, outcome_is_printed=True) as observer:
+        with _interruptible() as stop:
+            outcome = pipeline.backfill(options, workers=workers, observer=observer, stop=stop, confirm=confirm)
+        _end(pipeline, outcome, table, logs, observer)
 
 
 def serve(
@@ -154,6 +157,7 @@ def serve(
     workers: WorkersOption = None,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end; for a scheduler.")] = False,
     table: OutcomeOptions,
+    logs: Logs,
     events: EventsOption = False,
 ) -> None:
     """Do whatever is due, for as long as it runs.
@@ -162,21 +166,22 @@ def serve(
     Several may serve one ledger; they share the work. With --once it prints the outcome, and the exit code is 1 if
     something that is expected is missing, due now or not, and 75 if a later call attempts all that is missing.
     """
-    pipeline, tally = open_pipeline(config), ServeTally(EventLines(as_json=events))
+    pipeline = open_pipeline(config)
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
-    try:
-        with stopped_by_signals() as stop:
+    with logs.observing(pipeline, events=events, outcome_is_printed=once) as observer, stopped_by_signals() as stop:
+        tally = ServeTally(observer)
+        try:
             if not once:
                 pipeline.serve(options, workers=workers, observer=tally, stop=stop)
                 print_note(f"ended: {tally}")
                 return
             outcome = pipeline.serve_once(options, workers=workers, observer=tally, stop=stop)
-    except Stopped:
-        print_note(f"ended while the API or the warehouse was waited for: {tally}")
-        if once:
-            raise typer.Exit(int(ExitCode.LATER)) from None
-        return
-    code = print_outcome(outcome, table, skipped=False)
+        except Stopped:
+            print_note(f"ended while the API or the warehouse was waited for: {tally}")
+            if once:
+                raise typer.Exit(int(ExitCode.LATER)) from None
+            return
+    code = print_outcome(outcome, table, skipped=False, names_failures=logs.for_people)
     if outcome.load_failure is not None:
         raise outcome.load_failure
     if code:
@@ -192,15 +197,15 @@ def _interruptible() -> Iterator[Stop]:
         raise KeyboardInterrupt from None
 
 
-def _end(pipeline: Pipeline, outcome: Outcome, table: TableOptions) -> None:
+def _end(pipeline: Pipeline, outcome: Outcome, table: TableOptions, logs: Logs, observer: Observer) -> None:
     """Print the outcome, load the warehouse if that is configured, and exit with the outcome's code."""
     try:
-        code = print_outcome(outcome, table)
+        code = print_outcome(outcome, table, names_failures=logs.for_people)
         sys.stdout.flush()
         if outcome.ended == Ending.STOPPED:
             raise KeyboardInterrupt
     finally:
         if outcome.ended != Ending.STOPPED and pipeline.configuration.warehouse.load_after_run:
-            print_note(str(load_tables(pipeline)))
+            print_note(str(load_tables(pipeline, observer, run_id="".join(outcome.run_ids[-1:]))))
     if code:
         raise typer.Exit(int(code))

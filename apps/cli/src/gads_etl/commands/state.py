@@ -155,7 +155,7 @@ def _perform(operation: Operation, options: ActOptions, table: TableOptions, rea
     keys = pipeline.select(operation, selection, run_id)
     if not dry_run:
         confirm_above(_MANY, len(keys), counted(len(keys), "partition"), options.yes)
-    observer = EventLines(as_json=True) if options.events else NullObserver()
+    observer = EventLines() if options.events else NullObserver()
     result = pipeline.act(
         operation, keys, reason, selection=selection, run_id=run_id, dry_run=dry_run, observer=observer
     )

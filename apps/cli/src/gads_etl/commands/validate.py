@@ -11,7 +11,7 @@ import typer
 from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state_row import validation_row
 from gads_etl.exit_codes import ExitCode
-from gads_etl.options import DEFAULT_FILE, ConfigOption, Selection, open_pipeline
+from gads_etl.options import DEFAULT_FILE, ConfigOption, Logs, Selection, open_pipeline
 from gads_pipeline.validation import ValidationTally
 from gads_terminal.output import Format, counted, print_json_of_rows, print_note, visible
 from gads_terminal.standard_streams import UndeliveredError
@@ -27,6 +27,8 @@ def validate(
         bool, typer.Option("--recheck", help="Also validate again what has a result, to find later damage and loss.")
     ] = False,
     format_: FormatOption = Format.TABLE,
+    *,
+    logs: Logs,
 ) -> None:
     """Validate every sealed partition that has no result yet.
 
@@ -34,19 +36,20 @@ def validate(
     the counts at the end. Exit code 1 if any partition that was validated is not success, or its newest run was
     rejected.
     """
-    validations = open_pipeline(config).validate(**selection.given, recheck=recheck)
-    tally = ValidationTally()
-    first = next(validations, None)  # what cannot begin at all prints an error alone
-    rest = tally.count(chain([] if first is None else [first], validations))
-    try:
-        if format_ is Format.JSON:
-            rows = (row for validation in rest if (row := validation_row(validation)) is not None)
-            print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
-        else:
-            _print(rest, tally)
-    except UndeliveredError:
-        deque(rest, maxlen=0)  # what is not printed is validated all the same
-        raise
+    pipeline, tally = open_pipeline(config), ValidationTally()
+    with logs.observing(pipeline, outcome_is_printed=True) as observer:
+        validations = pipeline.validate(**selection.given, recheck=recheck, observer=observer)
+        first = next(validations, None)  # what cannot begin at all prints an error alone
+        rest = tally.count(chain([] if first is None else [first], validations))
+        try:
+            if format_ is Format.JSON:
+                rows = (row for validation in rest if (row := validation_row(validation)) is not None)
+                print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
+            else:
+                _print(rest, tally)
+        except UndeliveredError:
+            deque(rest, maxlen=0)  # what is not printed is validated all the same
+            raise
     if tally.not_success:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 

@@ -11,7 +11,7 @@ import typer
 from gads_etl.error_handling import for_operators
 from gads_etl.exit_codes import ExitCode
 from gads_etl.gap_table import print_unsettled
-from gads_etl.options import DEFAULT_FILE, ConfigOption, named, open_pipeline
+from gads_etl.options import DEFAULT_FILE, ConfigOption, Logs, named, open_pipeline
 from gads_etl.signals import interrupted_by_sigterm
 from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, counted, print_json, print_note
@@ -19,6 +19,7 @@ from gads_terminal.table import print_rows
 from gads_terminal.table_options import FormatOption, Table, TableOptions, columns_of
 
 if TYPE_CHECKING:
+    from gads_orchestrator.events import Observer
     from gads_pipeline import Pipeline
     from gads_warehouse import LoadReport
 
@@ -39,9 +40,13 @@ def load(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done; do nothing.")] = False,
     format_: FormatOption = Format.TABLE,
+    *,
+    logs: Logs,
 ) -> None:
     """Bring the tables to where the ledger is. Run twice, the second changes nothing."""
-    report = load_tables(open_pipeline(config), reconcile=reconcile, dry_run=dry_run)
+    pipeline = open_pipeline(config)
+    with logs.observing(pipeline, outcome_is_printed=True) as observer:
+        report = load_tables(pipeline, observer, reconcile=reconcile, dry_run=dry_run)
     print_json(report.to_document()) if format_ is Format.JSON else print_note(str(report))
 
 
@@ -72,12 +77,16 @@ def verify(*, config: ConfigOption = DEFAULT_FILE, options: Annotated[TableOptio
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
-def load_tables(pipeline: Pipeline, *, reconcile: bool = False, dry_run: bool = False) -> LoadReport:
+def load_tables(
+    pipeline: Pipeline, observer: Observer, *, reconcile: bool = False, dry_run: bool = False, run_id: str = ""
+) -> LoadReport:
     """Load with progress on stderr; SIGTERM ends it like Ctrl-C."""
     with interrupted_by_sigterm():
         return pipeline.load_warehouse(
             reconcile=reconcile,
             dry_run=dry_run,
+            observer=observer,
+            run_id=run_id,
             progress=lambda count: print_note(f"{counted(count, 'partition')} loaded"),
         )
 
