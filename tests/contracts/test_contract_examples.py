@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gads_testing.contract_documents import ERASURE, EXPECTATIONS, OUTCOME, Contract
+from gads_testing.contract_documents import ERASURE, EXPECTATIONS, OUTCOME, STATUS, Contract
 
-CONTRACTS = (ERASURE, EXPECTATIONS, OUTCOME)
+CONTRACTS = (ERASURE, EXPECTATIONS, OUTCOME, STATUS)
 EXAMPLES = [(contract, path) for contract in CONTRACTS for path in contract.examples]
 
 

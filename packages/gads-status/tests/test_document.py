@@ -40,6 +40,6 @@ STATUS = Status(
 def test_a_status_is_json_with_the_names_of_accounts_beside_their_gaps() -> None:
     document = status_document(STATUS)
     assert json.loads(json.dumps(document)) == document
-    assert (document["version"], document["gads_etl"], document["is_well"]) == (1, "0.1.0", False)
+    assert (document["status_version"], document["gads_etl"], document["is_well"]) == ("1.0", "0.1.0", False)
     example = {"customer_id": "1000000001", "name": "Shoes", "since": "2024-06-01", "until": "2024-06-01"}
     assert document["gaps"][0]["examples"] == [example]

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from gads_domain.errors import GadsError
+from gads_domain.visible_text import visible
 from gads_etl.exit_codes import ExitCode, exit_code_of
-from gads_terminal.output import visible
 from gads_terminal.standard_streams import UndeliveredError
 
 _HELP_WANTED = "NoArgsIsHelpError"
@@ -43,7 +43,7 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
 }
 """What is typed for each name that hints of the library have in backquotes, where a program passes it."""
 
-_EXTRAS = {"gads_emulator": "emulator", "gads_ui": "ui", "gads_warehouse_duckdb": "duckdb"}
+_EXTRAS = {"gads_emulator": "emulator", "gads_warehouse_duckdb": "duckdb"}
 """The extra that installs a package which the command line imports only where it is needed."""
 
 

@@ -3,8 +3,8 @@
 import json
 import sys
 
+from gads_domain.visible_text import visible
 from gads_orchestrator.events import Event, RowsReceived, event_document
-from gads_terminal.output import visible
 
 _PIECE = 4096
 """How many characters are written at once: a pipe takes that many whole when several processes write to it."""

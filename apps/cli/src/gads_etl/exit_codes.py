@@ -31,7 +31,10 @@ class ExitCode(IntEnum):
     OK = 0
     """All that the command is about is authoritative, or not due yet."""
     INCOMPLETE = 1
-    """Something that the command is about is missing, or is not known to be there; the output names it."""
+    """Something that the command is about is missing, or is not known to be there; the output names it.
+
+    Of `status` also: something critical asks for attention, such as a daemon that fell silent.
+    """
     USAGE = 2
     """The command line, the configuration or the clock has to be corrected, or the sink is not the ledger's."""
     REFUSED = 4

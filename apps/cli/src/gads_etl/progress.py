@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Self
 
 from gads_domain.state import ValidationOutcome
+from gads_domain.visible_text import visible
 from gads_orchestrator.events import (
     Event,
     PartitionUnchanged,
@@ -18,7 +19,7 @@ from gads_orchestrator.events import (
     SliceEvent,
     SliceStarted,
 )
-from gads_terminal.output import counted, visible
+from gads_terminal.output import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -267,8 +267,9 @@ def _warehouse(configuration: Configuration) -> WarehouseStanding | None:
 def _answer_of(ask: BoundedCall[WarehouseStanding | None], configuration: Configuration) -> WarehouseStanding | None:
     try:
         return ask()
-    except GadsError as error:
-        return WarehouseStanding(without_secrets(configuration.warehouse.url), unknown=error.message)
+    except Exception as error:  # whatever an engine has to say, the rest of a status is known
+        text = error.message if isinstance(error, GadsError) else f"{type(error).__name__}: {error}"
+        return WarehouseStanding(without_secrets(configuration.warehouse.url), unknown=text)
 
 
 def _fault_of(ask: BoundedCall[None]) -> str:

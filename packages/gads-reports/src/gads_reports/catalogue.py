@@ -10,17 +10,25 @@ from gads_domain.errors import ConfigurationError
 from gads_domain.report import ReportDefinition
 from gads_reports.definition_file import SUFFIX, read_definition
 
+_FOLDER = resources.files("gads_reports") / "reports"
+
 
 @cache
 def builtin() -> Mapping[str, ReportDefinition]:
     """The packaged reports by name, in the order of their names."""
-    folder = resources.files("gads_reports") / "reports"
-    entries = sorted((entry for entry in folder.iterdir() if entry.name.endswith(SUFFIX)), key=lambda entry: entry.name)
-    found = (
-        read_definition(entry.name.removesuffix(SUFFIX), entry.read_text("utf-8"), f"gads_reports/reports/{entry.name}")
-        for entry in entries
-    )
-    return MappingProxyType({definition.name: definition for definition in found})
+    return MappingProxyType({name: _read(name) for name in _names()})
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    entries = (entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(SUFFIX))
+    return tuple(sorted(name.removesuffix(SUFFIX) for name in entries))
+
+
+@cache
+def _read(name: str) -> ReportDefinition:
+    file = f"{name}{SUFFIX}"
+    return read_definition(name, (_FOLDER / file).read_text("utf-8"), f"gads_reports/reports/{file}")
 
 
 def resolve(names: Iterable[str], own: Iterable[ReportDefinition] = ()) -> tuple[ReportDefinition, ...]:
@@ -33,16 +41,14 @@ def resolve(names: Iterable[str], own: Iterable[ReportDefinition] = ()) -> tuple
         if definition.name in mine:
             raise ConfigurationError(f"two reports are named {definition.name}", hint="rename one of them")
         mine[definition.name] = definition
-    known = {**builtin(), **mine}
-    return tuple(_known(name, known) for name in dict.fromkeys(names))
+    return tuple(mine.get(name) or _packaged(name, mine) for name in dict.fromkeys(names))
 
 
-def _known(name: str, known: Mapping[str, ReportDefinition]) -> ReportDefinition:
-    found = known.get(name)
-    if found is None:
-        near = get_close_matches(name, known, n=1)
+def _packaged(name: str, mine: Iterable[str]) -> ReportDefinition:
+    if name not in _names():
+        near = get_close_matches(name, [*_names(), *mine], n=1)
         raise ConfigurationError(
             f"no report is named {name!r}",
             hint=f"did you mean {near[0]}?" if near else "name a packaged report, or one of your own",
         )
-    return found
+    return _read(name)

@@ -95,7 +95,7 @@ class _Findings:
             yield self._of(Severity.WARNING, "no_ledger", "ledger", text, "check")
         elif status.unknown and status.unknown != status.disk.sink_fault:
             text = f"it is not known what is expected: {status.unknown}"
-            yield self._of(Severity.WARNING, "unknown", "accounts", text, "accounts list")
+            yield self._of(Severity.WARNING, "unknown", "accounts", text, "accounts")
 
     def gaps(self) -> Iterator[Attention]:
         found = [one for one in summed_up(self._status.gaps) if self._needs_a_person(one)]
@@ -132,7 +132,7 @@ class _Findings:
             severity = Severity.CRITICAL if api.days_left <= LAST_DAYS else Severity.WARNING
             when = f"in {counted(api.days_left, 'day')}" if api.days_left > 0 else "already, or any day now"
             text = f"version {api.version} of the API ends about {api.ends_on}, {when}: raise google_ads.api_version"
-            yield self._of(severity, "api_version", "API", text, "check --api-version " + api.version)
+            yield self._of(severity, "api_version", "API", text, "check")
 
     @property
     def _is_stale(self) -> bool:
@@ -141,13 +141,13 @@ class _Findings:
 
 
 def described(beat: Heartbeat) -> str:
-    """A process in a few words: `serve on etl-1, process 4711`."""
-    return f"{beat.subcommand} on {beat.host}, process {beat.pid}"
+    """A process in a few words: `serve on etl-1 (4711)`."""
+    return one_line(f"{beat.subcommand} on {beat.host} ({beat.pid})", 60)
 
 
 def silence(beat: Heartbeat, status: Status) -> str:
     """Since when no heartbeat came, and what the process did then."""
-    doing = f"; it was at: {beat.doing}" if beat.doing else ""
+    doing = f"; it was at: {one_line(beat.doing, 100)}" if beat.doing else ""
     return f"no heartbeat since {clock(beat.beat_at, status.at)} UTC, {ago(beat.beat_at, status.at)}{doing}"
 
 

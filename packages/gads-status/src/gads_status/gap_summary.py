@@ -12,7 +12,7 @@ from gads_domain.state import PartitionStatus
 from gads_domain.visible_text import one_line
 
 _CUSTOMER_ID = re.compile(r"\b\d{10}\b")
-_LONGEST_REASON = 300
+_LONGEST_REASON = 200
 _NAMED_AT_MOST = 2
 
 

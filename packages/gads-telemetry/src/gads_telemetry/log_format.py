@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 from gads_domain.clock import iso_utc
-from gads_terminal.output import visible
+from gads_domain.visible_text import visible
 
 LOGGER = "gads_etl"
 """The logger above all of ours."""

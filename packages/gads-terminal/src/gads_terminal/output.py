@@ -2,12 +2,13 @@
 
 import csv
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any
+
+from gads_domain.visible_text import visible
 
 
 class Format(StrEnum):
@@ -23,15 +24,6 @@ class ListFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
-
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What a terminal obeys, changes of the writing direction among it; not the tab and the end of a line."""
-
-
-def visible(text: str) -> str:
-    """`text` with each control character as `\\u001b`, so that names from the API steer no terminal."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_json(document: object) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
+from gads_domain.visible_text import visible
 from gads_terminal.cells import chopped, long_part, long_word, width_of
-from gads_terminal.output import Format, print_json, print_note, visible
+from gads_terminal.output import Format, print_json, print_note
 from gads_terminal.table_options import ColumnOptions, Table, TableOptions
 
 _LONGEST_CELL = 300

@@ -35,3 +35,4 @@ class Contract:
 ERASURE = Contract("erasure", "receipt")
 EXPECTATIONS = Contract("expectations", "expectations")
 OUTCOME = Contract("outcome", "outcome")
+STATUS = Contract("status", "status")

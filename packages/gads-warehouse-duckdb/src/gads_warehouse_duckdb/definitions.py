@@ -9,7 +9,6 @@ from importlib import resources
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from gads_warehouse_duckdb.errors import TableTakenError
 from gads_warehouse_duckdb.layout import IDENTITY, column_type, literal, quoted
@@ -65,6 +64,8 @@ class Definitions:
             connection.execute(f"CREATE OR REPLACE VIEW {place} AS {view.query}")
             connection.execute(f"COMMENT ON VIEW {place} IS {literal(view.meaning)}")
             connection.execute("INSERT INTO gads.views VALUES (?, ?, ?)", [view.schema, view.name, view.meaning])
+        import pyarrow as pa  # where the tables are is asked without it
+
         connection.execute("DELETE FROM gads.catalogue")
         columns = connection.sql("FROM gads.catalogue").to_arrow_table().schema
         connection.register("catalogue_rows", pa.Table.from_pylist(self.catalogue, columns))

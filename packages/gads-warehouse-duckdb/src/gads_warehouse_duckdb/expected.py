@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from gads_domain.account import AccountStatus
 from gads_domain.completeness import Freshness
@@ -44,6 +43,8 @@ def find_expected(connection: duckdb.DuckDBPyConnection, source: str) -> LoadedE
 
 def write_expected(connection: duckdb.DuckDBPyConnection, expected: LoadedExpectations) -> None:
     """Put `expected` in place of what is there."""
+    import pyarrow as pa  # where the tables are is asked without it
+
     found, freshness = expected.expectations, expected.freshness
     drawn_at = None if found.drawn_at is None else naive_utc(found.drawn_at)
     times = [drawn_at, freshness.due.total_seconds(), freshness.accounts_max_age.total_seconds()]

@@ -1,32 +1,35 @@
 """Payload files as rows of a table: with the columns of their identity, and nothing cast on the way."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from gads_domain.errors import DamagedPartitionError
 from gads_domain.ports.warehouse import Replacement
 from gads_warehouse_duckdb.layout import CUSTOMER_ID, LOGICAL_DATE, RUN_ID, column_type, literal
 from gads_warehouse_duckdb.report_tables import ReportTable
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _FILE = "_file"
 _ORIGINS = "payload_origins"
-_ORIGIN_COLUMNS: dict[str, pa.DataType] = {
-    "file": pa.string(),
-    "customer": pa.string(),
-    "day": pa.date32(),
-    "run": pa.string(),
-}
+_ORIGIN_COLUMNS = {"file": "string", "customer": "string", "day": "date32", "run": "string"}
 
 
-def table_of(columns: Mapping[str, pa.DataType], rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    """The rows, of which there is at least one, as an Arrow table."""
+def table_of(columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    """The rows, of which there is at least one, as an Arrow table with columns of these types."""
+    import pyarrow as pa  # where the tables are is asked without it
+
     values = zip(*rows, strict=True)
-    return pa.table({name: pa.array(one, kind) for (name, kind), one in zip(columns.items(), values, strict=True)})
+    return pa.table(
+        {name: pa.array(one, getattr(pa, kind)()) for (name, kind), one in zip(columns.items(), values, strict=True)}
+    )
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from operator import attrgetter
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from gads_domain.current_partition import CurrentPartition
 from gads_domain.errors import LedgerConflictError
@@ -26,14 +25,14 @@ from gads_warehouse_duckdb.state import WarehouseState, find_state, naive_utc, w
 _CHANGED = "changed_partitions"
 _SQL = statements_of("gads_warehouse_duckdb", "step.sql")
 _REPORT = attrgetter("report")
-_POINTER_COLUMNS: dict[str, pa.DataType] = {
-    "customer_id": pa.string(),
-    "report": pa.string(),
-    "logical_date": pa.date32(),
-    "run_id": pa.string(),
-    "schema_version": pa.int32(),
-    "record_count": pa.int64(),
-    "seal_sha256": pa.string(),
+_POINTER_COLUMNS: dict[str, str] = {
+    "customer_id": "string",
+    "report": "string",
+    "logical_date": "date32",
+    "run_id": "string",
+    "schema_version": "int32",
+    "record_count": "int64",
+    "seal_sha256": "string",
 }
 
 

@@ -1,1 +1,0 @@
-"""The operator's page: what is complete, what is not and why, read-only, over HTTP."""
