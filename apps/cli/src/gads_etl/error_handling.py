@@ -43,7 +43,7 @@ IN_WORDS_OF_THE_COMMAND_LINE = {
 }
 """What is typed for each name that hints of the library have in backquotes, where a program passes it."""
 
-_EXTRAS = {"gads_emulator": "emulator", "gads_warehouse_duckdb": "duckdb"}
+_EXTRAS = {"gads_emulator": "emulator", "gads_ui": "ui", "gads_warehouse_duckdb": "duckdb"}
 """The extra that installs a package which the command line imports only where it is needed."""
 
 

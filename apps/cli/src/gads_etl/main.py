@@ -32,6 +32,7 @@ COMMANDS = (
     ("plan", "run", "plan", "Show what serve would do now, in order, what it costs, and what it skips."),
     ("backfill", "run", "backfill", "Extract every day of a range that is not success, newest first."),
     ("serve", "run", "serve", "Do whatever is due, for as long as it runs."),
+    ("ui", "ui", "ui", "Show in a browser what is complete, what is not and why, and what to do about it."),
     ("validate", "validate", "validate", "Validate every sealed partition that has no result yet."),
     ("reports", "reports", "app", "The packaged reports, and your own."),
     ("consume", "consume", "app", "Read authoritative partitions."),

@@ -51,13 +51,15 @@ class PartitionHistory:
             "accepted": plain(sorted(self.history.accepted)),
             "pruned": [_pruned_row(one) for one in self.history.pruned],
             "results": [
-                {**_result_row(result), "authority": self._authority(result.run_id)} for result in self.history.results
+                {**_result_row(result), "authority": self.authority_of(result.run_id)}
+                for result in self.history.results
             ],
             "authority_changes": [authority_change_row(change) for change in self.authority_changes],
             "acts": [_act_row(act) for act in self.acts],
         }
 
-    def _authority(self, run_id: RunId) -> str:
+    def authority_of(self, run_id: RunId) -> str:
+        """What the run is now: `authoritative`, `held`, `revoked` or `pruned`; empty if none of these."""
         state = self.history.state
         if run_id in self.history.pruned_runs:
             return "pruned"

@@ -24,6 +24,7 @@ from gads_pipeline.composition import (
     api_access,
     compact_ledger,
     copied_ledger_adapter,
+    open_activity_reader,
     open_consumer,
     open_ledger_for_control_plane,
     open_ledger_reader,
@@ -48,10 +49,13 @@ if TYPE_CHECKING:
     from gads_domain.erasure import Erasure
     from gads_domain.expectations import Expectation
     from gads_domain.ledger_copy import LedgerCopy, Restoration
+    from gads_domain.metadata import PartitionMetadata
+    from gads_domain.ports.activity import ActivityReader
     from gads_domain.ports.pins import Pin
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
+    from gads_domain.quota import Spent
     from gads_domain.run import RunId
     from gads_domain.standing import AccountFilter, AccountStanding, Drift, GapGroup, HeatMap, Standings
     from gads_domain.state import PartitionState, PartitionStatus
@@ -337,6 +341,12 @@ class Pipeline:
         """All that is on record of one partition."""
         return history_of(self.configuration, key)
 
+    def seals(self, key: PartitionKey, runs: Iterable[RunId]) -> tuple[dict[RunId, PartitionMetadata], str]:
+        """The seals of these runs as far as the sink has them, and why one could not be read; empty if all could."""
+        from gads_pipeline.seals import seals_of
+
+        return seals_of(self.configuration, key, runs)
+
     def select(
         self, operation: Operation, selection: PartitionSelection, run_id: RunId | None = None
     ) -> tuple[PartitionKey, ...]:
@@ -371,6 +381,24 @@ class Pipeline:
         selected = f"keys={len(keys)}" if selection is None else str(selection)
         record = self._act(reason, selected)
         return operator_acts.act(self.configuration, operation, keys, record, observer, run_id)
+
+    def activity(self) -> ActivityReader:
+        """The processes, rounds and alerts on record, read-only, to be closed.
+
+        Raises `ConfigurationError` for a ledger that records none.
+        """
+        reader = open_activity_reader(self.configuration)
+        if reader is None:
+            raise ConfigurationError(
+                f"{self.configuration.storage.state} records no processes, rounds and alerts",
+                hint="its adapter does not; a ledger in a file does",
+            )
+        return reader
+
+    def spent(self) -> Spent:
+        """What was spent of the budget and still counts now."""
+        with open_ledger_reader(self.configuration) as ledger:
+            return ledger.spent(self.configuration.quota.name, SystemClock().now())
 
     def leases(self) -> tuple[Lease, ...]:
         """Who holds which account and report now."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_etl.commands.ui import HttpOption, page_at
 from gads_etl.commands.warehouse import load_tables
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
@@ -156,6 +157,7 @@ def serve(
     report: ReportOption = None,
     workers: WorkersOption = None,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end; for a scheduler.")] = False,
+    http: HttpOption = None,
     table: OutcomeOptions,
     logs: Logs,
     events: EventsOption = False,
@@ -168,7 +170,11 @@ def serve(
     """
     pipeline = open_pipeline(config)
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
-    with logs.observing(pipeline, events=events, outcome_is_printed=once) as observer, stopped_by_signals() as stop:
+    with (
+        logs.observing(pipeline, events=events, outcome_is_printed=once) as observer,
+        stopped_by_signals() as stop,
+        page_at(http, pipeline),
+    ):
         tally = ServeTally(observer)
         try:
             if not once:

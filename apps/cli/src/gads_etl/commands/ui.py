@@ -1,0 +1,46 @@
+"""`gads-etl ui`: the operator's page, by itself; `serve --http` has it beside the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gads_etl.options import DEFAULT_FILE, ConfigOption, open_pipeline
+from gads_etl.signals import stopped_by_signals
+from gads_terminal.output import print_note
+
+if TYPE_CHECKING:
+    from gads_pipeline import Pipeline
+
+HttpOption = Annotated[
+    str | None,
+    typer.Option("--http", metavar="ADDRESS", help="Where to answer; off this machine with GADS_HTTP_TOKEN alone."),
+]
+
+
+def ui(config: ConfigOption = DEFAULT_FILE, http: HttpOption = "127.0.0.1:8080") -> None:
+    """Show in a browser what is complete, what is not and why, and what to do about it.
+
+    It reads the ledger and changes nothing. An address that others can reach needs a token in the environment variable
+    GADS_HTTP_TOKEN. SIGTERM and Ctrl-C end it.
+    """
+    with stopped_by_signals() as stop, page_at(http, open_pipeline(config)):
+        stop.wait()
+
+
+@contextmanager
+def page_at(http: str | None, pipeline: Pipeline) -> Iterator[None]:
+    """Answer at `http` meanwhile, if it is given."""
+    if http is None:
+        yield
+        return
+    from gads_ui.application import create_app  # an extra
+    from gads_ui.server import Address, HttpServer, token_for
+
+    address = Address.parse(http)
+    with HttpServer(create_app(pipeline, token=token_for(address)), address) as server:
+        print_note(f"Serving {server.url}/ until Ctrl-C.")
+        yield
