@@ -35,6 +35,7 @@ def configured(folder: Path) -> Configuration:
         (f"{HERE}:b", timedelta(hours=-1), 95, False),  # one with this number that was killed before
         (f"{HERE}0:b", timedelta(0), 95, False),
     ],
+    ids=["overdue", "in time", "of a process before it", "of another process"],
 )
 def test_a_process_is_silent_by_its_own_heartbeat(
     tmp_path: Path, process: str, started: timedelta, age: int, is_silent: bool

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_domain.errors import UsageError
 from gads_etl.commands.ui import HttpOption, page_at
 from gads_etl.commands.warehouse import load_tables
 from gads_etl.exit_codes import ExitCode
@@ -52,6 +55,11 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Request a --customer that the account list does not select.")
 ]
 
+MetricsOption = Annotated[
+    Path | None,
+    typer.Option("--metrics-file", metavar="FILE", help="When it ends, write metrics for node_exporter to FILE."),
+]
+
 _MANY = 1000
 """How many partitions are backfilled without confirmation."""
 
@@ -75,6 +83,7 @@ def run(
     dry_run: DryRunOption = False,
     table: OutcomeOrPlanOptions,
     logs: Logs,
+    metrics: MetricsOption = None,
 ) -> None:
     """Extract and validate every account, report and day that is not success yet.
 
@@ -88,7 +97,10 @@ def run(
     if dry_run:
         print_forecast(pipeline.plan_run(options), table, pipeline.account_names())
         return
-    with logs.observing(pipeline, progress := RunProgress(), outcome_is_printed=True) as observer:
+    with (
+        logs.observing(pipeline, progress := RunProgress(), outcome_is_printed=True) as logged,
+        _measured(metrics, pipeline, logged) as observer,
+    ):
         with progress, _interruptible() as stop:
             outcome = pipeline.run(options, workers=workers, observer=observer, stop=stop)
         _end(pipeline, outcome, table, logs, observer)
@@ -123,6 +135,7 @@ def backfill(
     table: OutcomeOrPlanOptions,
     logs: Logs,
     events: EventsOption = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Extract every day of a range that is not success, newest first.
 
@@ -144,7 +157,10 @@ def backfill(
             yes,
         )
 
-    with logs.observing(pipeline, events=events, outcome_is_printed=True) as observer:
+    with (
+        logs.observing(pipeline, events=events, outcome_is_printed=True) as logged,
+        _measured(metrics, pipeline, logged) as observer,
+    ):
         with _interruptible() as stop:
             outcome = pipeline.backfill(options, workers=workers, observer=observer, stop=stop, confirm=confirm)
         _end(pipeline, outcome, table, logs, observer)
@@ -161,6 +177,7 @@ def serve(
     table: OutcomeOptions,
     logs: Logs,
     events: EventsOption = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Do whatever is due, for as long as it runs.
 
@@ -168,10 +185,13 @@ def serve(
     Several may serve one ledger; they share the work. With --once it prints the outcome, and the exit code is 1 if
     something that is expected is missing, due now or not, and 75 if a later call attempts all that is missing.
     """
+    if metrics is not None and not once:
+        raise UsageError("--metrics-file is for what ends by itself", hint="add --once")
     pipeline = open_pipeline(config)
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
     with (
-        logs.observing(pipeline, events=events, outcome_is_printed=once) as observer,
+        logs.observing(pipeline, events=events, outcome_is_printed=once) as logged,
+        _measured(metrics, pipeline, logged) as observer,
         stopped_by_signals() as stop,
         page_at(http, pipeline),
     ):
@@ -201,6 +221,15 @@ def _interruptible() -> Iterator[Stop]:
             yield stop
     except Stopped:
         raise KeyboardInterrupt from None
+
+
+def _measured(file: Path | None, pipeline: Pipeline, observer: Observer) -> AbstractContextManager[Observer]:
+    """What `observer` gets is counted, and written to `file` in the end, if there is one."""
+    if file is None:
+        return nullcontext(observer)
+    from gads_metrics.text_file import written_metrics  # and prometheus_client
+
+    return written_metrics(file, pipeline.status, version("gads-etl"), observer)
 
 
 def _end(pipeline: Pipeline, outcome: Outcome, table: TableOptions, logs: Logs, observer: Observer) -> None:
