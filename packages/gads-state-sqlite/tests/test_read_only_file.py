@@ -6,6 +6,8 @@ import hashlib
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,3 +188,34 @@ def test_readers_are_right_while_writers_open_and_close(tmp_path: Path) -> None:
                 last = max(versions, default=0)
     assert writer.returncode == 0
     assert last == 30
+
+
+def test_a_writer_opens_whatever_threads_of_its_process_read(tmp_path: Path) -> None:
+    """As in a daemon with a page; another process holds the log open, so that readers use the shared memory."""
+    fill(tmp_path)
+    is_over = threading.Event()
+
+    def look() -> int:
+        looks = 0
+        with ADAPTER.open_reader(URL, tmp_path) as reader:
+            while not is_over.is_set():
+                looks += reader.get(key_of(1)).version > 0
+        return looks
+
+    hold = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM ledger_meta').fetchall()"
+    command = [sys.executable, "-c", f"{hold}; print(); sys.stdin.read()", str(tmp_path / "ledger.db")]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        assert other.stdout is not None
+        other.stdout.readline()
+        looks = [pool.submit(look) for _ in range(3)]
+        try:
+            for number in range(2, 12):
+                with ADAPTER.open_for_validator(URL, tmp_path) as ledger:
+                    record_one(ledger, result_of(key_of(1), number))
+        finally:
+            is_over.set()
+            other.kill()
+        assert all(one.result() for one in looks)

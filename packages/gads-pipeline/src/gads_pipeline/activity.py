@@ -140,6 +140,7 @@ class Activity:
         self._command = command
         self._interval = configuration.run.heartbeat_seconds
         self._process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._version = ""
         self._started_at = self._active_at = SystemClock().now()
         self._doing = ""
         self._round: _Count | None = None
@@ -235,6 +236,7 @@ class Activity:
                 self._changed.clear()
                 is_over, pause = self._ended_at is not None, self._interval / BEATS_AN_INTERVAL
                 try:
+                    self._version = self._version or version("gads-pipeline")
                     ledger = ledger or open_activity(self._configuration)
                     if ledger is None:
                         return
@@ -268,7 +270,7 @@ class Activity:
             host,
             int(pid),
             self._command,
-            version("gads-pipeline"),
+            self._version,
             self._started_at,
             now,
             timedelta(seconds=self._interval),

@@ -10,7 +10,7 @@ from gads_domain.activity import AlertState, Heartbeat, Round
 from gads_domain.ports.activity import KEPT_PROCESSES, KEPT_RESOLVED
 from gads_state_sqlite import activity_tables
 from gads_state_sqlite.activity_tables import ACTIVITY
-from gads_state_sqlite.read_only_file import ReadOnlyFile, let_go_of
+from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.write_connection import WriteConnection, allowing
 
 _MAY = allowing(inserts=frozenset(), updates=frozenset(), owned=ACTIVITY, deletes=ACTIVITY)
@@ -52,13 +52,9 @@ class SqliteActivityReader:
 
 
 class SqliteActivityLedger(SqliteActivityReader):
-    """Implements `gads_domain.ports.activity.ActivityLedger`, whose laws bind it.
-
-    Readers of this process let go of the file before; no stream of them may be open.
-    """
+    """Implements `gads_domain.ports.activity.ActivityLedger`, whose laws bind it."""
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
-        let_go_of(path)
         self._file = WriteConnection(path, busy_seconds, _MAY)
         super().__init__(self._file)
 

@@ -11,20 +11,15 @@ from gads_domain.ports.pins import Pin
 from gads_domain.run import RunId
 from gads_state_sqlite import prune_tables
 from gads_state_sqlite.ledger_file import BUSY_SECONDS
-from gads_state_sqlite.read_only_file import let_go_of
 from gads_state_sqlite.write_connection import WriteConnection, allowing
 
 _MAY = allowing(inserts=frozenset({"pins"}), updates=frozenset(), deletes=frozenset({"pins"}))
 
 
 class SqlitePinLedger:
-    """Implements `gads_domain.ports.pins.PinLedger`, whose laws bind it.
-
-    Readers of this process let go of the file before; no stream of them may be open.
-    """
+    """Implements `gads_domain.ports.pins.PinLedger`, whose laws bind it."""
 
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        let_go_of(path)
         self._file = WriteConnection(path, busy_seconds, _MAY)
 
     def pin(self, name: str, runs: Sequence[tuple[PartitionKey, RunId]], until: datetime, now: datetime) -> Pin:

@@ -11,8 +11,9 @@ import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,12 +84,6 @@ class ReadOnlyFile:
         self._opened: _Opened | None = None
         self._closed = False
         _open_files.add(self)
-
-    def let_go(self, path: Path) -> None:
-        """Close the connection if it is to `path`; the next read opens another."""
-        if self._path == path:
-            with self._lock:
-                self._drop()
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run `work` in one consistent moment of the ledger; it may be run more than once."""
@@ -205,7 +200,7 @@ class ReadOnlyFile:
         if seen.mode is _Mode.IMMUTABLE:
             seen = self._settled(seen)
             uri = uri_of(self._path, mode="ro", immutable="1")
-        elif seen.has_shared_memory:
+        elif seen.has_shared_memory and not _writers[self._path]:
             uri = uri_of(self._path, mode="ro", readonly_shm="1")
         else:
             uri = uri_of(self._path, mode="ro")
@@ -275,14 +270,58 @@ class _ChangedError(Exception):
 
 _open_files: WeakSet[ReadOnlyFile] = WeakSet()
 
+_writers: Counter[Path] = Counter()
+"""How many connections of this process have a file open for writing, or are about to."""
 
-def let_go_of(path: Path) -> None:
-    """Close all connections of this process that read `path`.
 
-    SQLite opens the shared memory once a process: while it is read-only for a reader, no connection can write.
+def make_way_for_a_writer(path: Path, open_it: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """Open `path` for writing, where connections of this process may read it.
+
+    SQLite opens the shared memory once a process: while it is read-only for a reader, no connection can write. So
+    readers are closed before, and open it as a writer does until `writer_left`. A stream is waited for.
     """
-    for file in list(_open_files):
-        file.let_go(path)
+    _writers[path] += 1
+    deadline = time.monotonic() + _OPENING_SECONDS
+    try:
+        while True:
+            readers = _closed_at_once(path)
+            connection = open_it()
+            if not readers or _may_write(connection) or time.monotonic() >= deadline:
+                return connection
+            connection.close()
+            time.sleep(_PAUSE_SECONDS)
+    except BaseException:
+        writer_left(path)
+        raise
+
+
+def _closed_at_once(path: Path) -> list[ReadOnlyFile]:
+    """Close the readers of `path` at one moment: one that opens while another is open shares its shared memory."""
+    readers = sorted((file for file in list(_open_files) if file._path == path), key=id)
+    with ExitStack() as held:
+        for file in readers:
+            held.enter_context(file._lock)
+        for file in readers:
+            file._drop()
+    return readers
+
+
+def _may_write(connection: sqlite3.Connection) -> bool:
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        return primary_code(error) != sqlite3.SQLITE_READONLY
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience}")
+    return True
+
+
+def writer_left(path: Path) -> None:
+    """The writer that way was made for has closed the file, or could not open it."""
+    _writers[path] -= 1
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -11,7 +11,7 @@ from gads_domain.state import PartitionState
 from gads_state_sqlite.errors import closed, translate
 from gads_state_sqlite.ledger_file import Authorizer, open_for_writing
 from gads_state_sqlite.queries import SQL, Statement
-from gads_state_sqlite.read_only_file import ReadOnlyFile
+from gads_state_sqlite.read_only_file import ReadOnlyFile, make_way_for_a_writer, writer_left
 from gads_state_sqlite.rows import key_columns, microseconds, sum_bytes
 from gads_state_sqlite.schema import TRIGGERS
 
@@ -62,7 +62,9 @@ class WriteConnection:
         self._path = path
         self._authorizer = authorizer
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = open_for_writing(path, busy_seconds, authorizer)
+        self._connection: sqlite3.Connection | None = make_way_for_a_writer(
+            path, lambda: open_for_writing(path, busy_seconds, authorizer)
+        )
         self._streams = ReadOnlyFile(path, busy_seconds)
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -103,6 +105,7 @@ class WriteConnection:
                 self._connection.close()
                 self._connection = None
                 self._streams.close()
+                writer_left(self._path)
 
     def _transaction(self, begin: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with self._lock, translate(self._path):
