@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any
 
 from gads_domain.errors import CredentialsError, LedgerConflictError, StorageFullError
-from gads_domain.ports.report_source import SliceResult
+from gads_domain.ports.report_source import ApiCall, SliceResult
 from gads_domain.report import ReportSlice
 from gads_domain.run import RunContext, RunId
 from gads_orchestrator import events
@@ -46,7 +47,8 @@ def _runs_of_every_kind(deployment: SimulatedDeployment) -> None:
         slice_: ReportSlice, run: RunContext, sink: Any, quota: Any, progress: Any, known: Any
     ) -> SliceResult:
         progress(7)
-        return extract(slice_, run, sink, quota, progress, known)
+        call = ApiCall(slice_.first, slice_.last, NOON, 0.5, 1, 7, "request", "")
+        return replace(extract(slice_, run, sink, quota, progress, known), calls=(call,))
 
     deployment.api.extract = tells_rows  # type: ignore[method-assign, assignment]  # a source that counts
     deployment.sink.seal(KEY, deployment.run_ids.new_run_id(), "of a run that was killed")
