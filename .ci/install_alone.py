@@ -26,7 +26,13 @@ for name in names:
 print(f"{sys.argv[1]}: {len(names)} modules")
 """
 
-FOR_AN_EXTRA = {"gads_emulator.pytest_plugin": "pytest"}
+FOR_AN_EXTRA = {
+    "gads_emulator.pytest_plugin": "pytest",
+    "gads_telemetry.lineage": "openlineage",
+    "gads_telemetry.lineage_datasets": "openlineage",
+    "gads_telemetry.otel_providers": "otel",
+    "gads_telemetry.traces": "otel",
+}
 """Modules that only an extra's requirements make importable."""
 
 

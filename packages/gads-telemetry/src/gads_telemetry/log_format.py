@@ -28,7 +28,8 @@ _SECRET = re.compile(r"(?i)(secret|token|password|passwd|api_?key|headers|creden
 _SHORTEST_SECRET = 6
 _USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _HIDDEN = "***"
-_RAISES_IT = "google.ads.googleads"
+_RAISES_IT = ("google.ads.googleads", "urllib3.connectionpool")
+"""Loggers that warn of what is tried again, or raised and named by us."""
 
 
 class LogFormat(StrEnum):
@@ -128,7 +129,7 @@ class _Handler(logging.Handler):
     """Writes to what stderr is at the moment, a line at once, so that a progress bar can stay below."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Without what is raised as well, and named there."""
+        """Without what libraries warn of that is tried again or raised."""
         return record.levelno > logging.WARNING or not record.name.startswith(_RAISES_IT)
 
     def emit(self, record: logging.LogRecord) -> None:

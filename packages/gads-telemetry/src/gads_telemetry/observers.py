@@ -54,6 +54,10 @@ _EXPORTERS: Mapping[str, tuple[str, Wants]] = MappingProxyType(
 """By extra: the module whose `exporter_of` makes the observer from a pipeline, and when it is wanted."""
 
 
+_LIBRARIES = MappingProxyType({"otel": "opentelemetry", "openlineage": "openlineage"})
+"""By extra: the logger of what it brings."""
+
+
 class Observers:
     """Hands events to each of `observers`; what an exporter raises is logged once, and it gets nothing more."""
 
@@ -81,6 +85,27 @@ class Observers:
                 _LOG.warning("what gads-etl[%s] had not sent is lost", extra, exc_info=True)
 
 
+class _Once(logging.Handler):
+    """What a library logs while it sends: each kind of message is a warning once, and without its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._logged = set[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = f"{record.name}: {record.msg}"
+        if kind not in self._logged:
+            self._logged.add(kind)
+            _LOG.warning("%s: %s", record.name, record.getMessage())
+
+
+def _quieten(library: str) -> None:
+    logger = logging.getLogger(library)
+    if not any(isinstance(handler, _Once) for handler in logger.handlers):
+        logger.addHandler(_Once())
+    logger.propagate = False
+
+
 @contextmanager
 def observing(pipeline: Pipeline, *observers: Observer) -> Iterator[Observer]:
     """`observers` and the exporters that the environment configures as one observer, for the time of one command.
@@ -91,6 +116,7 @@ def observing(pipeline: Pipeline, *observers: Observer) -> Iterator[Observer]:
     for extra, (module, wants) in _EXPORTERS.items():
         if not wants(os.environ):
             continue
+        _quieten(_LIBRARIES[extra])
         try:
             exporters[extra] = import_module(module).exporter_of(pipeline)
         except ModuleNotFoundError as error:
