@@ -91,7 +91,9 @@ def test_between_the_steps_there_is_no_position(
         return done
 
     monkeypatch.setattr(DuckDbWarehouse, "apply", and_look)
-    report = deployment.load(step_partitions=2)
+    told: list[tuple[int, int]] = []
+    report = deployment.load(step_partitions=2, progress=lambda *counts: told.append(counts))
+    assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
     assert seen == [(None, 2, [(2, 3)]), (None, 4, [(4, 1)]), (5, 5, [])]
     assert (report.steps, report.added, report.rows, report.resumed) == (3, 5, 15, False)
     assert deployment.query("SELECT position_before, position, added FROM gads.loads ORDER BY load_id") == [
@@ -100,6 +102,10 @@ def test_between_the_steps_there_is_no_position(
         (None, 5, 1),
     ]
     deployment.require_equal()
+    deployment.make_days_authoritative(range(5, 8))
+    told.clear()
+    deployment.load(step_partitions=2, progress=lambda *counts: told.append(counts))
+    assert (told[0], told[-1]) == ((0, 3), (3, 3)), "the feed is counted by its changes"
 
 
 def test_reconciling_much_proceeds_in_steps(loaded: WarehouseDeployment, monkeypatch: pytest.MonkeyPatch) -> None:

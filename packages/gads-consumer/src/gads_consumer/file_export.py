@@ -60,6 +60,7 @@ def export(
     format: ExportFormat | None = None,  # noqa: A002 -- it is what the option is called
     overwrite: bool = False,
     safe_csv: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Manifest:
     """Write the rows of `snapshot` to `path`, and its manifest to `manifest_path(path)`; return the manifest.
 
@@ -67,6 +68,8 @@ def export(
     streamed. The file appears whole or not at all. Its manifest appears just before it with its sha256, which tells the
     file from an older one if a crash came between the two. Where the file cannot take its name, as on a mount point,
     the manifest is as it was before. While another process exports to `path`, `StorageError` says so.
+
+    `progress` gets the number of rows written so far.
 
     With `safe_csv` an apostrophe stands before each text of a CSV file that a spreadsheet would take for a formula;
     such texts are then changed. Without `overwrite` raises `InvalidValueError` if either file is there. Raises what
@@ -86,6 +89,7 @@ def export(
             for batch in chosen.to_batches():
                 writer.write_batch(_flat(batch, schema, safe_csv) if kind is ExportFormat.CSV else batch)
                 rows += batch.num_rows
+                progress(rows)
         written.append(
             ExportedFile(
                 file=path.name,

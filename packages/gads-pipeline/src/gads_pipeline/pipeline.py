@@ -499,11 +499,11 @@ class Pipeline:
         *,
         reconcile: bool = False,
         dry_run: bool = False,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
         observer: Observer = _SILENT,
         run_id: str = "",
     ) -> LoadReport:
-        """Bring the warehouse's tables to where the ledger is; `progress` gets the number of partitions loaded so far.
+        """Bring the warehouse's tables to where the ledger is; `progress` gets how much is loaded, and of how much.
 
         `reconcile` compares every partition with the ledger instead of following its change feed. `run_id` is for the
         event: the run for which it is loaded, if there was one.

@@ -25,7 +25,7 @@ def load_warehouse(
     *,
     reconcile: bool = False,
     dry_run: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     emitted_failure: str = "",
     within: AbstractContextManager[None] | None = None,
 ) -> LoadReport:

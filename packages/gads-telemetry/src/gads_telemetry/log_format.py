@@ -157,6 +157,10 @@ class JsonLines:
             self._handler.handle(logging.LogRecord(f"{LOGGER}.stderr", level, "", 0, message, None, None))
         return len(text)
 
+    def isatty(self) -> bool:
+        """Never: nothing is drawn between log lines."""
+        return False
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 

@@ -35,8 +35,8 @@ STEP_PARTITIONS = 5_000
 STEP_ROWS = 5_000_000
 """The partitions and rows after which a step ends: its payloads are on disk at once, and a crash undoes no more."""
 
-Progress = Callable[[int], None]
-"""Called with the number of partitions that were loaded so far."""
+Progress = Callable[[int, int], None]
+"""Called with how much is loaded, and of how much: partitions, or changes where the feed is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ class WarehouseLoader:
         self._clock = clock or SystemClock()
         self._folder = folder
         self._step_partitions = step_partitions
-        self._progress = progress or (lambda _: None)
-        self._loaded = 0
+        self._progress = progress or (lambda _done, _total: None)
         self._rows = Counter[str]()
         self._expected: LoadedExpectations | None = None
 
@@ -176,12 +175,16 @@ class WarehouseLoader:
         at, remove, discard_invalid = before, [*orphaned, *strays], bool(found.invalid_identity)
         done = before.done if isinstance(before, FullLoad) else 0
         remaining = len(absent) + len(changed) + len(remove)
+        loaded, wanted = 0, len(absent) + len(changed)
+        self._progress(loaded, wanted)
         with payload_copies(self._consumer, batches, self._folder) as copies:
             for number, replacements in enumerate(copies, start=1):
                 done += len(replacements) + len(remove)
                 remaining -= len(replacements) + len(remove)
                 to = found.position if number == len(batches) else FullLoad(found.position, done, remaining)
                 self._apply(LoadMode.RECONCILE, at, to, replacements, remove, discard_invalid)
+                loaded += len(replacements)
+                self._progress(loaded, wanted)
                 at, remove, discard_invalid = to, [], False
         return dataclasses.replace(result, steps=len(batches))
 
@@ -199,6 +202,7 @@ class WarehouseLoader:
         at, start, scale = before, 0, 1
         steps: list[LoadedStep] = []
         while start < len(changes):
+            self._progress(start, len(changes))
             rest = map(changes.__getitem__, range(start, len(changes)))
             end = start + self._step_length(map(_size, rest), scale)
             to = position_of(feed.cursor if end == len(changes) else changes[end - 1].cursor)
@@ -214,6 +218,7 @@ class WarehouseLoader:
                 scale *= 2
             else:
                 at, start, scale = to, end, 1
+                self._progress(start, len(changes))
         return LoadReport(
             LoadMode.FEED,
             before,
@@ -248,9 +253,6 @@ class WarehouseLoader:
         self._expected = None
         for one in replacements:
             self._rows[one.partition.key.report] += one.partition.record_count
-        if replacements:
-            self._loaded += len(replacements)
-            self._progress(self._loaded)
         return done
 
     def _is_current(self) -> bool:

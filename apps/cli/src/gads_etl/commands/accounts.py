@@ -19,6 +19,7 @@ from gads_etl.options import (
 )
 from gads_terminal.command_group import CommandGroup
 from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.progress import waiting
 from gads_terminal.table import print_rich, print_rows
 from gads_terminal.table_options import FormatOption, Table, TableOptions, columns_of
 
@@ -107,7 +108,8 @@ def erase(
     receipt = pipeline.erase_account(customer, reason, dry_run=True)
     if not dry_run:
         confirm_above(0, receipt.left.count, f"all that is kept of {customer}, for good", yes)
-        receipt = pipeline.erase_account(customer, reason, progress=print_note)
+        with waiting(f"erasing {customer}"):
+            receipt = pipeline.erase_account(customer, reason, progress=print_note)
     title = f"account {customer} {'would be erased; nothing was changed' if dry_run else 'is erased'}:"
     print_rows(_ERASED, receipt.rows(), options, title, document=receipt.to_document())
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +32,7 @@ from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
 from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.progress import Progress
 from gads_terminal.table import print_rows
 from gads_terminal.table_options import ColumnsOption, FormatOption, Table, TableOptions, WideOption, columns_of
 
@@ -138,7 +140,9 @@ def export(
     with interrupted_by_sigterm(), reading.snapshot(report) as snapshot:
         chosen = snapshot.columns(_names(columns), _names(exclude), unify=reading.unify)
         scan = snapshot.scan(chosen, identity=identity, unify=reading.unify)
-        manifest = write_file(snapshot, path, scan=scan, overwrite=overwrite, safe_csv=safe_csv)
+        with Progress("writing", "row") as progress:
+            written = partial(progress.at, total=snapshot.record_count)
+            manifest = write_file(snapshot, path, scan=scan, overwrite=overwrite, safe_csv=safe_csv, progress=written)
         done: dict[str, Any] = {"file": str(path), "manifest": str(manifest_path(path))}
         done |= {name: getattr(manifest.export, name) for name in ("rows", "bytes", "sha256")}
         done |= {"partitions": len(snapshot.partitions), "missing": len(snapshot.missing), "cursor": snapshot.cursor}

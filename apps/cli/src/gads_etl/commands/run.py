@@ -149,6 +149,8 @@ def backfill(
         print_forecast(pipeline.plan_backfill(options), table, pipeline.account_names())
         return
 
+    progress = RunProgress()
+
     def confirm(plan: WorkPlan) -> None:
         confirm_above(
             _MANY,
@@ -157,11 +159,12 @@ def backfill(
             yes,
         )
 
+    others = () if events else (progress,)
     with (
-        logs.observing(pipeline, events=events, outcome_is_printed=True) as logged,
+        logs.observing(pipeline, *others, events=events, outcome_is_printed=True) as logged,
         _measured(metrics, pipeline, logged) as observer,
     ):
-        with _interruptible() as stop:
+        with progress, _interruptible() as stop:
             outcome = pipeline.backfill(options, workers=workers, observer=observer, stop=stop, confirm=confirm)
         _end(pipeline, outcome, table, logs, observer)
 
@@ -189,9 +192,12 @@ def serve(
         raise UsageError("--metrics-file is for what ends by itself", hint="add --once")
     pipeline = open_pipeline(config)
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
+    progress = RunProgress("waiting for what is due next")
+    others = (progress,) if sys.stderr.isatty() and not events else ()
     with (
-        logs.observing(pipeline, events=events, outcome_is_printed=once) as logged,
+        logs.observing(pipeline, *others, events=events, outcome_is_printed=once) as logged,
         _measured(metrics, pipeline, logged) as observer,
+        progress,
         stopped_by_signals() as stop,
         page_at(http, pipeline),
     ):

@@ -9,7 +9,8 @@ from gads_domain.documents import members_of
 from gads_etl.options import DEFAULT_FILE, ConfigOption, DryRunOption, open_pipeline
 from gads_etl.signals import interrupted_by_sigterm
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import counted, print_note
+from gads_terminal.output import counted
+from gads_terminal.progress import Progress, waiting
 from gads_terminal.table import print_rows
 from gads_terminal.table_options import Table, TableOptions, columns_of
 
@@ -28,7 +29,8 @@ def sweep(
     options: Annotated[TableOptions, columns_of(_LEFTOVERS)],
 ) -> None:
     """Remove what killed writers left behind. Nothing that is sealed, or could yet be, is ever touched."""
-    swept = open_pipeline(config).sweep_sink(timedelta(hours=older_than_hours), dry_run=dry_run)
+    with waiting("looking for what is left over"):
+        swept = open_pipeline(config).sweep_sink(timedelta(hours=older_than_hours), dry_run=dry_run)
     found = [{**members_of(left, ("path", "kind", "since")), "bytes": left.size} for left in swept]
     title = f"{counted(len(found), 'leftover')} {'would be removed' if dry_run else 'removed'}"
     document = {"removed": not dry_run, "leftovers": found}
@@ -46,9 +48,9 @@ def prune(
 
     Never what is authoritative, held, pinned, or what a revocation of a young authority falls back to.
     """
-    with interrupted_by_sigterm():
+    with interrupted_by_sigterm(), Progress("removing", "run") as progress:
         done = open_pipeline(config).prune_sink(
-            dry_run=dry_run, progress=lambda runs, size: print_note(f"removed {counted(runs, 'run')}, {size:,} bytes")
+            dry_run=dry_run, progress=lambda runs, size: progress.at(runs, more=f"{size:,} bytes")
         )
     document = done.to_document()
     title = f"{counted(document['runs'], 'run')} {'would go' if dry_run else 'went'}, {document['bytes']:,} bytes"

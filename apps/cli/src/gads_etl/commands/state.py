@@ -31,6 +31,7 @@ from gads_pipeline.ledger_queries import changes_text, completeness_document
 from gads_pipeline.operator_acts import PartitionSelection, require_reason_of
 from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, ListFormat, counted, print_csv, print_json, print_note
+from gads_terminal.progress import waiting
 from gads_terminal.table import print_rows, print_table
 from gads_terminal.table_options import ColumnOptions, Table, TableOptions, columns_of
 
@@ -221,7 +222,8 @@ def backup(
     file: FileArgument, options: Annotated[TableOptions, columns_of(_BACKUP)], config: ConfigOption = DEFAULT_FILE
 ) -> None:
     """Write the ledger to a new file, as of one moment, and read it back. Other commands go on meanwhile."""
-    document = open_pipeline(config).back_up_ledger(file).to_document()
+    with waiting("writing the backup"):
+        document = open_pipeline(config).back_up_ledger(file).to_document()
     print_rows(_BACKUP, [document], options, f"{file} is written", document=document)
 
 
@@ -233,7 +235,8 @@ def restore(
     dry_run: DryRunOption = False,
 ) -> None:
     """Put a backup in the place of the ledger, which no command may have open and which is kept beside it."""
-    document = open_pipeline(config).restore_ledger(file, dry_run=dry_run).to_document()
+    with waiting("reading the backup"):
+        document = open_pipeline(config).restore_ledger(file, dry_run=dry_run).to_document()
     title = f"the ledger {'would be' if dry_run else 'is'} the one in {file}"
     print_rows(_RESTORATION, [document], options, title, document=document)
     print_note("Next: gads-etl validate, then gads-etl warehouse load --reconcile; docs/backup.md says why.")
@@ -250,7 +253,8 @@ def compact(
 
     Stopped at any moment, it loses nothing; run it again. Other commands may read meanwhile; writers wait.
     """
-    document = open_pipeline(config).compact_ledger(dry_run=dry_run, say=print_note).to_document()
+    with waiting("compacting the ledger"):
+        document = open_pipeline(config).compact_ledger(dry_run=dry_run, say=print_note).to_document()
     title = f"{document['bytes_freed']:,} bytes {'would be' if dry_run else 'are'} given back"
     print_rows(_COMPACTION, [document], options, title, document=document)
 

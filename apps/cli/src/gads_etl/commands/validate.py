@@ -15,10 +15,9 @@ from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, Logs, Selection, open_pipeline
 from gads_pipeline.validation import ValidationTally
 from gads_terminal.output import Format, counted, print_json_of_rows, print_note
+from gads_terminal.progress import Progress
 from gads_terminal.standard_streams import UndeliveredError
 from gads_terminal.table_options import FormatOption
-
-_A_NOTE_EVERY = 10_000
 
 
 def validate(
@@ -42,17 +41,31 @@ def validate(
         validations = pipeline.validate(**selection.given, recheck=recheck, observer=observer)
         first = next(validations, None)  # what cannot begin at all prints an error alone
         rest = tally.count(chain([] if first is None else [first], validations))
-        try:
-            if format_ is Format.JSON:
-                rows = (row for validation in rest if (row := validation_row(validation)) is not None)
-                print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
-            else:
-                _print(rest, tally)
-        except UndeliveredError:
-            deque(rest, maxlen=0)  # what is not printed is validated all the same
-            raise
+        with Progress("validating") as progress:
+            _print_all(_shown(rest, tally, progress), tally, format_)
     if tally.not_success:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
+
+
+def _shown(
+    validations: Iterator[PartitionValidation], tally: ValidationTally, progress: Progress
+) -> Iterator[PartitionValidation]:
+    for validation in validations:
+        failed = f"{tally.not_success:,} not success" if tally.not_success else ""
+        progress.at(tally.looked_at, doing=str(validation.after.key), more=failed)
+        yield validation
+
+
+def _print_all(rest: Iterator[PartitionValidation], tally: ValidationTally, format_: Format) -> None:
+    try:
+        if format_ is Format.JSON:
+            rows = (row for validation in rest if (row := validation_row(validation)) is not None)
+            print_json_of_rows({"version": 2}, "partitions", rows, tally.to_document)
+        else:
+            _print(rest, tally)
+    except UndeliveredError:
+        deque(rest, maxlen=0)  # what is not printed is validated all the same
+        raise
 
 
 def _print(validations: Iterator[PartitionValidation], tally: ValidationTally) -> None:
@@ -63,8 +76,6 @@ def _print(validations: Iterator[PartitionValidation], tally: ValidationTally) -
                 run = f", authoritative run {after.current_run_id}" if after.current_run_id else ""
                 error = visible(after.last_error or "pending")
                 sys.stdout.write(f"not success: {after.key}: {after.status}{run}: {error}\n")
-            if tally.looked_at % _A_NOTE_EVERY == 0:
-                print_note(f"{tally.looked_at:,} partitions checked so far")
     finally:
         sys.stdout.write(
             f"{counted(tally.looked_at, 'partition')} checked, {counted(tally.validated_runs, 'run')} validated, "

@@ -14,7 +14,8 @@ from gads_etl.gap_table import print_unsettled
 from gads_etl.options import DEFAULT_FILE, ConfigOption, Logs, named, open_pipeline
 from gads_etl.signals import interrupted_by_sigterm
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.output import Format, print_json, print_note
+from gads_terminal.progress import Progress, waiting
 from gads_terminal.table import print_rows
 from gads_terminal.table_options import FormatOption, Table, TableOptions, columns_of
 
@@ -53,7 +54,7 @@ def load(
 @app.command("status")
 def status(*, config: ConfigOption = DEFAULT_FILE, options: Annotated[TableOptions, columns_of(_STATUS)]) -> None:
     """Show what is loaded, behind and orphaned, by report. Exits with 1 if tables or views differ from the ledger."""
-    with interrupted_by_sigterm():
+    with interrupted_by_sigterm(), waiting("comparing the tables with the ledger"):
         found = open_pipeline(config).warehouse_status()
     print_rows(_STATUS, list(map(asdict, found.reports)), options, document=found.to_document())
     if options.format_ is Format.TABLE:
@@ -66,7 +67,7 @@ def status(*, config: ConfigOption = DEFAULT_FILE, options: Annotated[TableOptio
 @app.command("verify")
 def verify(*, config: ConfigOption = DEFAULT_FILE, options: Annotated[TableOptions, columns_of(_DIFFERENCES)]) -> None:
     """Compare rows, sums and views with the sealed payloads, and name every difference. Changes nothing."""
-    with interrupted_by_sigterm():
+    with interrupted_by_sigterm(), waiting("reading the payloads"):
         found = (pipeline := open_pipeline(config)).verify_warehouse()
     document = found.to_document()
     rows = named(document["differences"], pipeline)
@@ -81,13 +82,9 @@ def load_tables(
     pipeline: Pipeline, observer: Observer, *, reconcile: bool = False, dry_run: bool = False, run_id: str = ""
 ) -> LoadReport:
     """Load with progress on stderr; SIGTERM ends it like Ctrl-C."""
-    with interrupted_by_sigterm():
+    with interrupted_by_sigterm(), Progress("loading") as progress:
         return pipeline.load_warehouse(
-            reconcile=reconcile,
-            dry_run=dry_run,
-            observer=observer,
-            run_id=run_id,
-            progress=lambda count: print_note(f"{counted(count, 'partition')} loaded"),
+            reconcile=reconcile, dry_run=dry_run, observer=observer, run_id=run_id, progress=progress.at
         )
 
 
