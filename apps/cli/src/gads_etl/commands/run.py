@@ -196,10 +196,10 @@ def serve(
     others = (progress,) if sys.stderr.isatty() and not events else ()
     with (
         logs.observing(pipeline, *others, events=events, outcome_is_printed=once) as logged,
-        _measured(metrics, pipeline, logged) as observer,
+        _measured(metrics, pipeline, logged) as measured,
         progress,
         stopped_by_signals() as stop,
-        page_at(http, pipeline),
+        page_at(http, pipeline, measured) as observer,
     ):
         tally = ServeTally(observer)
         try:

@@ -10,9 +10,11 @@ import typer
 
 from gads_etl.options import DEFAULT_FILE, ConfigOption, open_pipeline
 from gads_etl.signals import stopped_by_signals
+from gads_orchestrator.events import NullObserver
 from gads_terminal.output import print_note
 
 if TYPE_CHECKING:
+    from gads_orchestrator.events import Observer
     from gads_pipeline import Pipeline
 
 HttpOption = Annotated[
@@ -32,15 +34,19 @@ def ui(config: ConfigOption = DEFAULT_FILE, http: HttpOption = "127.0.0.1:8080")
 
 
 @contextmanager
-def page_at(http: str | None, pipeline: Pipeline) -> Iterator[None]:
-    """Answer at `http` meanwhile, if it is given."""
+def page_at(http: str | None, pipeline: Pipeline, observer: Observer | None = None) -> Iterator[Observer]:
+    """Answer at `http` meanwhile, if it is given; yields what is to observe in place of `observer`, for metrics."""
     if http is None:
-        yield
+        yield observer or NullObserver()
         return
+    from gads_metrics.process_counters import ProcessCounters
     from gads_ui.application import create_app  # an extra
+    from gads_ui.monitoring import monitoring_routes
     from gads_ui.server import Address, HttpServer, token_for
 
     address = Address.parse(http)
-    with HttpServer(create_app(pipeline, token=token_for(address)), address) as server:
+    counters = None if observer is None else ProcessCounters(observer)
+    app = create_app(pipeline, token=token_for(address), extra_routes=monitoring_routes(pipeline, counters))
+    with HttpServer(app, address) as server:
         print_note(f"Serving {server.url}/ until Ctrl-C.")
-        yield
+        yield counters or NullObserver()
