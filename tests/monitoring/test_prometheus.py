@@ -80,8 +80,8 @@ def test_a_real_prometheus_scrapes_serve_and_its_rules_fire(
         when(lambda: value("min(up) == 1 and count(up) == 2"), "both are scraped")
         when(lambda: value('sum(gads_etl_calls_total{code="ok"}) > 0'), "calls were made")
         when(lambda: value('gads_etl_processes{command="serve", state="alive"} == 1'), "the daemon is alive")
-        assert (value("sum(gads_etl_rows_total)") or 0) > 0
-        assert value('count(gads_etl_rows_total{instance="' + page_at + '"})') is None, "the page does no work"
+        when(lambda: value('sum(gads_etl_results_total{outcome="passed"}) > 0'), "partitions were validated")
+        assert value(f'count(gads_etl_runs_total{{instance="{page_at}"}})') is None, "the page does no work"
         assert "GadsEtlDaemonSilent" not in server.firing()
 
         process.kill()
