@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from gads_conformance import AccountNameLaws, ActivityLaws, LedgerLaws
+from gads_conformance import AccountListLaws, ActivityLaws, LedgerLaws
 
 
-class TestSqliteLedger(LedgerLaws, AccountNameLaws):
+class TestSqliteLedger(LedgerLaws, AccountListLaws):
     @pytest.fixture
     def ledger_url(self) -> str:
         return "sqlite:state/ledger.db"

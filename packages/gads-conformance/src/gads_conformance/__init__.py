@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gads_conformance.law import law as law
     from gads_conformance.law import laws_of as laws_of
     from gads_conformance.ledger.activity_laws import ActivityLaws as ActivityLaws
-    from gads_conformance.ledger.expectation_laws import AccountNameLaws as AccountNameLaws
+    from gads_conformance.ledger.expectation_laws import AccountListLaws as AccountListLaws
     from gads_conformance.ledger.laws import LedgerLaws as LedgerLaws
     from gads_conformance.report_source import ReportSourceLaws as ReportSourceLaws
     from gads_conformance.sink.laws import SinkLaws as SinkLaws
@@ -35,7 +35,7 @@ else:
             ".clock": "ClockLaws RunIdMakerLaws",
             ".law": "law laws_of",
             ".ledger.activity_laws": "ActivityLaws",
-            ".ledger.expectation_laws": "AccountNameLaws",
+            ".ledger.expectation_laws": "AccountListLaws",
             ".ledger.laws": "LedgerLaws",
             ".report_source": "ReportSourceLaws",
             ".sink.laws": "SinkLaws",

@@ -16,7 +16,7 @@ from gads_domain.erasure import in_force, require_none_erased
 from gads_domain.errors import UsageError
 from gads_domain.gaps import scheduled_reason, with_history
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
-from gads_domain.ports.ledger import NamesAccounts
+from gads_domain.ports.ledger import ListsAccounts
 from gads_domain.run import RunId
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_domain.state_row import authority_change_row, state_row
@@ -25,6 +25,7 @@ from gads_pipeline.composition import open_ledger_reader, require_sink
 if TYPE_CHECKING:
     from gads_domain.account_days import DayRange
     from gads_domain.control import Mark
+    from gads_domain.expectations import Expectations
     from gads_domain.gaps import Pair
     from gads_domain.ports.ledger import StateReader
     from gads_domain.state import AuthorityChange, KeyHistory, PrunedRun, RecordedAct, ValidationResult
@@ -204,11 +205,14 @@ def gap_rows(found: Completeness) -> list[dict[str, Any]]:
     ]
 
 
+def account_list(ledger: StateReader) -> Expectations:
+    """The account list as last drawn, of which nothing else is looked at."""
+    return ledger.account_list(GOOGLE_ADS) if isinstance(ledger, ListsAccounts) else ledger.expectations(GOOGLE_ADS)
+
+
 def names_of_accounts(ledger: StateReader) -> Mapping[str, str]:
     """The name of each account by its id, as the last list that had it gives it."""
-    if isinstance(ledger, NamesAccounts):
-        return ledger.account_names(GOOGLE_ADS)
-    return {one.customer_id: one.name for one in ledger.expectations(GOOGLE_ADS).accounts if one.name}
+    return {one.customer_id: one.name for one in account_list(ledger).accounts if one.name}
 
 
 def require_known(

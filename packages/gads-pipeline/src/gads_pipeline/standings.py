@@ -45,6 +45,11 @@ class StandingQuery:
         with self._opened() as (reader, scope):
             return reader.gap_groups(scope)
 
+    def standings_and_gaps(self) -> tuple[Standings, tuple[GapGroup, ...]]:
+        """Both, for which a ledger counts once."""
+        with self._opened() as (reader, scope):
+            return reader.standings(scope), reader.gap_groups(scope)
+
     def heat_map(
         self, since: date, until: date, accounts: AccountFilter = EVERY_ACCOUNT, *, groups: int, lately: timedelta
     ) -> HeatMap:

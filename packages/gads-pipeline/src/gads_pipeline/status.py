@@ -31,6 +31,7 @@ from gads_pipeline.composition import (
     require_sink,
     warehouse_of,
 )
+from gads_pipeline.ledger_queries import account_list
 from gads_pipeline.standings import StandingQuery
 from gads_status.attention import attention_of
 from gads_status.status import (
@@ -74,10 +75,10 @@ def read_status(configuration: Configuration) -> Status:
     warehouse = BoundedCall(lambda: _warehouse(configuration), _SECONDS)
     sink.begin()
     warehouse.begin()
-    query = StandingQuery(configuration)
-    standings, gaps = query.standings(), query.gap_groups()[:MOST_GAPS]
+    standings, groups = StandingQuery(configuration).standings_and_gaps()
+    gaps = groups[:MOST_GAPS]
     with open_ledger_reader(configuration) as ledger:
-        listed, ledger_id, erased = ledger.expectations(GOOGLE_ADS), ledger.ledger_id(), ledger.erasures(GOOGLE_ADS)
+        listed, ledger_id, erased = account_list(ledger), ledger.ledger_id(), ledger.erasures(GOOGLE_ADS)
         definitions, why_not = _definitions(configuration)
         budget = _budget(configuration, ledger, now)
     if why_not or standings.unknown:

@@ -54,14 +54,17 @@ def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations
     )
 
 
-def account_names_in(connection: sqlite3.Connection, source: str) -> dict[str, str]:
-    """The names of accounts by id; none before a writer has migrated the tables."""
+def account_list_in(connection: sqlite3.Connection, source: str) -> Expectations:
+    """The account list as last drawn, with nothing expected; an empty one before a writer has migrated the tables."""
     if version_of(connection) < EXPECTATIONS_VERSION:
-        return {}
-    rows = connection.execute(
-        "SELECT customer_id, name FROM listed_accounts WHERE source = ? AND name <> ''", (source,)
+        return Expectations(source)
+    drawn = connection.execute("SELECT drawn_at FROM account_lists WHERE source = ?", (source,)).fetchone()
+    if drawn is None:
+        return Expectations(source)
+    accounts = connection.execute(
+        f"SELECT {_ACCOUNT.columns} FROM listed_accounts WHERE source = ? ORDER BY customer_id", (source,)
     )
-    return dict(rows.fetchall())
+    return Expectations(source, from_iso_utc(drawn[0]), tuple(map(_ACCOUNT.read, accounts)))
 
 
 def record_list(connection: sqlite3.Connection, drawn: DrawnList) -> Expectations:

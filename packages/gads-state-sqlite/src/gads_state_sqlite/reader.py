@@ -27,7 +27,7 @@ from gads_domain.state import (
 )
 from gads_state_sqlite import queries
 from gads_state_sqlite.erasure_tables import account_rows_in, erased_change_in, erased_reports_in, erasures_in
-from gads_state_sqlite.expectation_tables import account_names_in, expectations_in
+from gads_state_sqlite.expectation_tables import account_list_in, expectations_in
 from gads_state_sqlite.prune_tables import open_prunes_in, pinned_in, superseded_in
 from gads_state_sqlite.quota_tables import rests_in, spent_in
 from gads_state_sqlite.read_only_file import ReadOnlyFile
@@ -164,9 +164,9 @@ class SqliteStateReader:
         """The account list of `source` as last drawn, and what is expected of it; inferred from rows without one."""
         return self._source.read(lambda connection: expectations_in(connection, source))
 
-    def account_names(self, source: str) -> Mapping[str, str]:
-        """The name of each account of `source` that a list has given one."""
-        return self._source.read(lambda connection: account_names_in(connection, source))
+    def account_list(self, source: str) -> Expectations:
+        """The account list of `source` as last drawn, with nothing expected."""
+        return self._source.read(lambda connection: account_list_in(connection, source))
 
     def superseded(self, wanted: StateFilter) -> Iterator[PartitionKey]:
         """The partitions that match and may have a run that retention lets go, in key order."""

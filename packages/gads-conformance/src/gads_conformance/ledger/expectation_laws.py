@@ -1,6 +1,7 @@
 """The laws of what is expected: account lists on record, and what is inferred without one."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 
 from gads_conformance.law import law
@@ -19,7 +20,7 @@ from gads_domain.expectations import (
     after_forgetting,
 )
 from gads_domain.partition_key import GOOGLE_ADS
-from gads_domain.ports.ledger import NamesAccounts
+from gads_domain.ports.ledger import ListsAccounts
 
 _LISTED = ListedAccount("1", "Acme “Süd” \u2028", "EUR", "Europe/Berlin", ("90", "9"), AccountStatus.ENABLED)
 _SKIPPED = ListedAccount("2", "Beta", selected=False, skipped="accounts.exclude has Beta")
@@ -140,16 +141,18 @@ class ExpectationLaws(LedgerSuite):
         assert [one.first_day for one in again.expected if one.customer_id == "3"] == [FIRST_DAY + timedelta(days=9)]
 
 
-class AccountNameLaws(LedgerSuite):
-    """The law of `NamesAccounts`. A subclass gives the fixtures of `LedgerLaws`."""
+class AccountListLaws(LedgerSuite):
+    """The law of `ListsAccounts`. A subclass gives the fixtures of `LedgerLaws`."""
 
-    @law("NamesAccounts", 1)
-    def test_names_are_those_of_the_accounts_that_are_listed(self, ledger: LedgerUnderTest) -> None:
+    @law("ListsAccounts", 1)
+    def test_the_list_is_that_of_the_expectations(self, ledger: LedgerUnderTest) -> None:
         nameless = ListedAccount("3")
-        assert isinstance(ledger.reader, NamesAccounts)
-        assert ledger.reader.account_names(GOOGLE_ADS) == {}
+        assert isinstance(ledger.reader, ListsAccounts)
+        assert ledger.reader.account_list(GOOGLE_ADS) == Expectations(GOOGLE_ADS)
         ledger.control.record_list(_drawn(1, _LISTED, _SKIPPED, nameless))
         for one in ledger.all:
-            assert isinstance(one, NamesAccounts)
-            assert one.account_names(GOOGLE_ADS) == {"1": _LISTED.name, "2": _SKIPPED.name}
-            assert one.account_names("another") == {}
+            assert isinstance(one, ListsAccounts)
+            found = one.expectations(GOOGLE_ADS)
+            assert len(found.accounts) == 3
+            assert one.account_list(GOOGLE_ADS) == replace(found, expected=())
+            assert one.account_list("another") == Expectations("another")

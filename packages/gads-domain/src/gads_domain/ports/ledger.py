@@ -179,16 +179,16 @@ class StateReader(Protocol):
 
 
 @runtime_checkable
-class NamesAccounts(Protocol):
-    """A reader that gives the names of accounts without reading what is expected of each report of them.
+class ListsAccounts(Protocol):
+    """A reader that gives the list of accounts without reading what is expected of each report of them.
 
     Laws:
 
-    1. `account_names` has the name of each account of `expectations(source)` that has one, by its id, and no other.
+    1. `account_list` is `expectations(source)` with nothing expected.
     """
 
-    def account_names(self, source: str) -> Mapping[str, str]:
-        """The names by id."""
+    def account_list(self, source: str) -> Expectations:
+        """The account list as last drawn."""
         ...
 
 
