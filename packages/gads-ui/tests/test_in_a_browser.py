@@ -101,7 +101,7 @@ def test_two_clicks_lead_from_the_overview_to_why_an_account_is_missing_yesterda
         page.screenshot(path=pictures / "walk-1-one-click.png")
         # Or by the calendar, cell by cell.
         page.goto(url)
-        page.get_by_role("table").nth(1).get_by_role("link", name="campaign").click()
+        page.get_by_role("table").nth(1).get_by_role("link", name="campaign", exact=True).click()
         page.screenshot(path=pictures / "walk-2-first-click.png")
         page.get_by_role("row", name="Dörfler").get_by_role("link", name=f"{yesterday}: failed").click()
         assert "UNAVAILABLE: the service is not available" in page.inner_text("main")
@@ -147,7 +147,7 @@ def test_hostile_names_and_errors_neither_run_nor_break_the_layout(
             assert sideways(page) == 0, name
             # The frame stands: what was opened in a name closed nothing around it.
             assert page.locator("body > footer").count() == 1, name
-            assert page.locator("script:not([src]), main script, main img, b, i").count() == 0, name
+            assert page.locator("script:not([src]), main script, main img:not(.strip), b, i").count() == 0, name
             assert "alert(1)" in page.inner_text("main") or name in ("story-held", "account"), name
             assert "49" not in page.inner_text("h1"), name
             assert page.evaluate("document.body.innerText.includes('\\u202e')") is False, name

@@ -1,5 +1,8 @@
-"""A deployment with something of everything that a page shows: good days, restated and unchanged ones, failed, held and
-pending ones, an operator's act, an account that came later; by the real sink, validator and ledger, up to yesterday."""
+"""A deployment with something of everything that a page shows, up to yesterday, by the real sink, validator and ledger:
+
+good days, restated and unchanged ones, failed, held and pending ones, an act, an account that came later, processes,
+rounds, alerts, and what was spent.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from gads_domain.activity import AlertState, Heartbeat, Round, Severity
+from gads_domain.adapters import ledger_adapter
 from gads_domain.errors import FailureReason
 from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
+from gads_domain.ports.activity import ActivityLedgerAdapter
 from gads_domain.ports.validation import UnsealedRun
+from gads_domain.quota import CallScope, RestAsked, RestReach
 from gads_domain.run import RunId
 from gads_domain.state import Confirmation, OperatorAct
 from gads_pipeline import Pipeline
@@ -27,6 +34,7 @@ NAMES = {
 }
 REPORTS = ("campaign", "ad_group")
 DAYS = 30
+LIMIT = 15_000
 
 FAILED, HELD, PENDING, RESTATED = 1004, 1003, 1006, 1001
 """The accounts with a day of such a state; the failed and the pending one lack yesterday."""
@@ -66,7 +74,7 @@ def shown_agency(
     reports = tuple(reports)
     path = base / "gads.toml"
     wanted = "\n".join(f'[[reports]]\nname = "{name}"' for name in reports)
-    path.write_text(f'[storage]\nsink = "{SINK}"\nstate = "{STATE}"\n[quota]\noperations_per_day = 15000\n{wanted}\n')
+    path.write_text(f'[storage]\nsink = "{SINK}"\nstate = "{STATE}"\n[quota]\noperations_per_day = {LIMIT}\n{wanted}\n')
     before, clock = _Now(days_ago=2), _Now()
     deployment = LocalDeployment(base, before)
     today = datetime.now(UTC).date()
@@ -92,10 +100,11 @@ def shown_agency(
     # What follows happened this morning.
     deployment.validator._clock = deployment.clock = clock
     later = RunId.compose(clock.now(), b"\x00\x00\x00\x02")
-    for number in range(2, 6):
-        deployment.seal(agency.key(RESTATED, number), later, 12 + number)
+    restated = [agency.key(RESTATED, number) for number in range(2, 6)]
+    for number, key in enumerate(restated):
+        deployment.seal(key, later, 16 - number)
     deployment.seal(agency.key(HELD, 3), later, 0)
-    deployment.validate(*(agency.key(RESTATED, number) for number in range(2, 6)), agency.key(HELD, 3))
+    deployment.validate(*restated, agency.key(HELD, 3))
     same = [agency.key(1002, number) for number in range(1, 12)]
     contents = deployment.ledger.histories(same)
     deployment.ledger.confirm(
@@ -117,5 +126,62 @@ def shown_agency(
     deployment.validator.validate(
         [agency.key(FAILED, 1)], unsealed={agency.key(FAILED, 1): UnsealedRun(failed, reason)}
     )
+    _spend(deployment, clock.now())
     deployment.close()
+    _be_active(base, clock.now())
     return agency
+
+
+def _spend(deployment: LocalDeployment, now: datetime) -> None:
+    """What a day of rounds spends, and a rest that the API asked for."""
+    call = CallScope("default", str(FAILED), "campaign")
+    for hour in range(23, -1, -1):
+        spent = 600 if hour in (8, 9) else 60 + 7 * (hour % 5)
+        deployment.control_plane.spend(call, spent, LIMIT, None, now - timedelta(hours=hour))
+    asked = RestAsked(RestReach.REPORT, timedelta(hours=1), "RESOURCE_EXHAUSTED: too many requests for this query")
+    deployment.control_plane.rest(CallScope("default", str(FAILED), "ad_group"), asked, now)
+
+
+def _be_active(base: Path, now: datetime) -> None:
+    """One process serves, another one went silent; a round has failures, one was stopped early; an alert is open."""
+
+    def beat(host: str, pid: int, ago: timedelta, doing: str) -> Heartbeat:
+        at = now - ago
+        started = now - timedelta(days=2)
+        name = f"{host}:{pid}:0"
+        return Heartbeat(name, host, pid, "gads-etl serve", "0.1.0", started, at, timedelta(seconds=30), doing, at)
+
+    alive = beat("etl-1", 4211, timedelta(seconds=4), "idle until 12:00 UTC")
+    silent = beat("etl-2", 882, timedelta(minutes=4), "a round: 120 of 300 partitions")
+    rounds = [
+        Round(
+            alive.process,
+            alive.command,
+            RunId.compose(now - timedelta(hours=hour), bytes([0, 0, 3, hour])).value,
+            now - timedelta(hours=hour),
+            planned=300,
+            ended_at=now - timedelta(hours=hour) + timedelta(minutes=4, seconds=hour),
+            ended="source" if hour == 5 else "done",
+            succeeded=180 if hour == 5 else 300 - 2 * (hour == 1),
+            unchanged=170 if hour == 5 else 284,
+            failed=2 * (hour == 1),
+            deferred=120 if hour == 5 else 0,
+            rows=48_000 + 311 * hour,
+            operations=60 + hour,
+            message="the API could not be reached within 600 s" if hour == 5 else "",
+        )
+        for hour in range(12, 0, -1)
+    ]
+    adapter = ledger_adapter(STATE)
+    assert isinstance(adapter, ActivityLedgerAdapter)
+    with adapter.open_activity(STATE, base) as activity:
+        activity.record(silent, [Round(silent.process, silent.command, "", now - timedelta(minutes=6), planned=300)])
+        activity.record(alive, rounds)
+        text = "campaign of yesterday is not complete: 2 of 6 accounts miss it"
+        raised = now - timedelta(minutes=40)
+        activity.claim_alert(AlertState("deadline", "campaign", raised, text, Severity.CRITICAL))
+        activity.alert_delivered("deadline", "campaign", raised + timedelta(seconds=2))
+        gone = AlertState("failures", "ad_group", now - timedelta(days=1), "ad_group failed 3 times", Severity.WARNING)
+        activity.claim_alert(gone)
+        activity.alert_delivered("failures", "ad_group", now - timedelta(days=1))
+        activity.resolve_alert("failures", "ad_group", now - timedelta(hours=20))

@@ -18,7 +18,7 @@ from gads_pipeline import Pipeline
 from gads_ui.guard import Guard
 from gads_ui.rendering import render
 from gads_ui.site import Site
-from gads_ui.views import account, alerts, calendar, drift, overview, partition, quota, reports, rounds
+from gads_ui.views import account, alerts, calendar, drift, overview, partition, quota, reports, rounds, strips
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,6 +36,7 @@ VIEWS: tuple[tuple[str, View], ...] = (
     ("/accounts/{customer}", account.show),
     ("/calendar", calendar.show),
     ("/rounds", rounds.show),
+    ("/strips/{report}", strips.show),
     ("/drift", drift.show),
     ("/quota", quota.show),
     ("/alerts", alerts.show),

@@ -9,6 +9,17 @@ from datetime import date
 from markupsafe import Markup
 
 _BAR, _GAP, _HEIGHT, _TICK = 5, 1, 26, 6
+_STRIP = Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" preserveAspectRatio="none">')
+_PART = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>')
+_COLOURS = {
+    "authoritative": "#4a9d6e",
+    "failed": "#cf3a2d",
+    "held": "#8259be",
+    "pending": "#e3ac16",
+    "not_due": "#8a949e66",
+    "not_expected": "#8a949e22",
+}
+"""Of what is an image by itself, which the style sheet does not reach: on light and dark ground alike."""
 _LEFT, _TOP, _WIDTH, _HIGH = 64, 24, 640, 220
 _PLOT = Markup('<svg class=plot viewBox="0 0 {} {}" role=img aria-label="{}">')
 _GRID = Markup('<path class=grid d="M{0} {1}h{2}"/><text class=axis x="{3}" y="{1}" text-anchor=end dy=4>{4}</text>')
@@ -28,34 +39,22 @@ class Bar:
         return sum(number for _, number in self.parts)
 
 
-def strip(bars: Sequence[Bar], says: str) -> Markup:
-    """A bar a day, its parts by state, with a tick under each day that lacks something."""
+def strip(bars: Sequence[Bar]) -> Markup:
+    """A bar a day, its parts by state, with a tick under each day that lacks something; an image by itself."""
     width = len(bars) * (_BAR + _GAP)
-    drawn = [
-        Markup('<svg class=strip viewBox="0 0 {} {}" role=img preserveAspectRatio="none" aria-label="{}">').format(
-            width, _HEIGHT + _TICK, says
-        )
-    ]
+    drawn = [_STRIP.format(width, _HEIGHT + _TICK)]
     for number, bar in enumerate(bars):
         x, y = number * (_BAR + _GAP), float(_HEIGHT)
-        said = ", ".join(f"{count:,} {state}" for state, count in bar.parts if count) or "nothing expected"
-        drawn.append(Markup("<g><title>{}: {}</title>").format(bar.day.isoformat(), said))
-        drawn.append(Markup('<rect class=none x="{}" y="0" width="{}" height="{}"/>').format(x, _BAR, _HEIGHT))
+        drawn.append(_PART.format(x, 0, _BAR, _HEIGHT, _COLOURS["not_expected"]))
         for state, part in bar.parts:
-            if not part:
-                continue
-            # A single partition of thousands is still seen.
-            height = max(_HEIGHT * part / bar.total, 3.0 if _is_missing(state) else 0.0)
-            y = max(y - height, 0.0)
-            drawn.append(
-                Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
-                    state, x, f"{y:.1f}", _BAR, f"{height:.1f}"
-                )
-            )
+            if part:
+                # A single partition of thousands is still seen, over what is there.
+                height = max(_HEIGHT * part / bar.total, 3.0 if _is_missing(state) else 0.0)
+                y = max(y - height, 0.0)
+                drawn.append(_PART.format(x, f"{y:.1f}", _BAR, f"{height:.1f}", _COLOURS[state]))
         if any(part and _is_missing(state) for state, part in bar.parts):
-            tick = '<path class=tick d="M{} {}l2.5 4h-5z"/>'
-            drawn.append(Markup(tick).format(x + _BAR / 2, _HEIGHT + 1.5))
-        drawn.append(Markup("</g>"))
+            tick = '<path fill="{}" d="M{} {}l2.5 4h-5z"/>'
+            drawn.append(Markup(tick).format(_COLOURS["failed"], x + _BAR / 2, _HEIGHT + 1.5))
     return Markup("").join([*drawn, Markup("</svg>")])
 
 

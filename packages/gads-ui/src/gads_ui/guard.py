@@ -66,7 +66,7 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 if not request.url.path.startswith(_OPEN_FOLDER):
-                    headers["Cache-Control"] = "no-store"
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         answer = await self._refusal(request)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse
@@ -13,12 +13,15 @@ from gads_domain.clock import SystemClock
 from gads_domain.errors import UsageError
 from gads_domain.partition_key import parse_date
 from gads_ui.commands import Command, Commands
+from gads_ui.recent import Recent
 from gads_ui.rendering import render
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from gads_domain.standing import DayStanding
     from gads_pipeline import Pipeline
+    from gads_status.status import Status
 
 NAVIGATION = (
     ("/", "Overview"),
@@ -43,6 +46,9 @@ GLYPHS = {
 }
 """What stands in a cell beside its colour."""
 
+_KEPT = 60.0
+"""Seconds: what is older is not shown."""
+
 STATE_NAMES = {
     "authoritative": "authoritative",
     "restated": "restated lately",
@@ -56,11 +62,26 @@ STATE_NAMES = {
 """What a state is called."""
 
 
-@dataclass(frozen=True, slots=True)
 class Site:
-    """The pages of one pipeline."""
+    """The pages of one pipeline. `status` is as of a minute ago at most where it takes long to read."""
 
-    pipeline: Pipeline
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.status: Recent[Status] = Recent(pipeline.status, _KEPT)
+        self._days: dict[tuple[str, int], Recent[Sequence[DayStanding]]] = {}
+        self._one_at_a_time = Lock()
+
+    def days(self, report: str, number: int) -> Sequence[DayStanding]:
+        """The last days of a report, of all accounts; of many reports one after the other is computed."""
+        self.pipeline.configuration.sections([report])
+
+        def totals() -> Sequence[DayStanding]:
+            today = SystemClock().now().date()
+            since = today - timedelta(days=number - 1)
+            with self._one_at_a_time:
+                return self.pipeline.heat_map(report, since, today, groups=1).total
+
+        return self._days.setdefault((report, number), Recent(totals, _KEPT))()
 
     @property
     def commands(self) -> Commands:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse
 
-from gads_domain.clock import SystemClock
 from gads_domain.completeness import Answer
 from gads_domain.state import PartitionStatus
 from gads_ui.drawing import meter
 from gads_ui.rendering import count, plural
-from gads_ui.strips import STRIP_DAYS, strip_of
+from gads_ui.views.strips import STRIP_DAYS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -32,7 +30,7 @@ _GAPS = 12
 
 def show(site: Site, _request: Request) -> Response:
     """The overview."""
-    status = site.pipeline.status()
+    status = site.status()
     gaps = [(group, _STATE[group.status], _command(site, group)) for group in status.gaps[:_GAPS]]
     values = {
         "status": status,
@@ -40,7 +38,6 @@ def show(site: Site, _request: Request) -> Response:
         "then": then(status),
         "gaps": gaps,
         "more_gaps": len(status.gaps) - len(gaps),
-        "strips": {one.report: _strip(site, one.report) for one in status.reports},
         "rounds": status.rounds[:_ROUNDS],
         "meter": budget_meter(status.budget),
         "days": STRIP_DAYS,
@@ -87,12 +84,6 @@ def then(status: Status) -> str:
     if accounts.drawn_at is not None:
         said.append(f"{plural(accounts.selected, 'account')} selected of {count(accounts.listed)} listed")
     return "; ".join(said) + "." if said else ""
-
-
-def _strip(site: Site, report: str) -> Markup:
-    today = SystemClock().now().date()
-    since = today - timedelta(days=STRIP_DAYS - 1)
-    return strip_of(report, site.pipeline.heat_map(report, since, today, groups=1).total, since)
 
 
 def budget_meter(budget: BudgetStanding) -> Markup | None:

@@ -25,7 +25,7 @@ _HOURS = 24
 
 def show(site: Site, _request: Request) -> Response:
     """The quota."""
-    status = site.pipeline.status()
+    status = site.status()
     spent = site.pipeline.spent()
     hours = by_hour(spent, status.at)
     columns = [
