@@ -17,6 +17,7 @@ from gads_domain.standing import DayStanding
 from gads_testing.shown_agency import FAILED, HELD, PENDING, RESTATED, ShownAgency
 from gads_ui.application import create_app
 from gads_ui.server import Address, HttpServer
+from gads_ui.views import calendar
 from gads_ui.views.calendar import account_cell, group_cell
 
 
@@ -84,6 +85,20 @@ def test_the_calendar_narrows_by_name_id_and_what_is_missing(url: str) -> None:
     assert "1 account; 2 of 29 partitions" in read(f"{url}/calendar?report=campaign&q=1004&days=30")[1]
     assert "3 accounts;" in read(f"{url}/calendar?report=campaign&behind=1")[1]
     assert "No account is like that." in read(f"{url}/calendar?report=campaign&q=nothing-like-it")[1]
+
+
+def test_more_accounts_than_fit_are_grouped_and_each_group_opens(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calendar, "_MOST_ROWS", 2)
+    with urllib.request.urlopen(f"{url}/calendar?report=campaign", timeout=30) as answer:
+        page = answer.read().decode()
+    groups = [html.unescape(one) for one in re.findall(r'href="(/calendar\?[^"]*first=[^"]*)"', page)]
+    assert len(groups) == 3
+    assert 'class=failed><span role=img aria-label="' in page
+    opened = read(url + groups[1])[1]
+    assert "2 accounts; 3 of 60 partitions are missing" in opened
+    assert "Café Lumière 1003" in opened
+    assert "Dörfler Maschinenbau 1004" in opened
+    assert "all accounts again" in opened
 
 
 def test_an_account_is_found_by_id_and_by_name(url: str) -> None:
@@ -165,7 +180,7 @@ def test_what_is_missing_is_never_hidden_behind_what_is_there() -> None:
     day = date(2026, 1, 2)
 
     def cell(**counts: int) -> tuple[str, str]:
-        found = group_cell(DayStanding(day, **counts), "/")
+        found = group_cell(DayStanding(day, **counts))
         return found.state, found.shown
 
     assert cell(expected=10_000, authoritative=9_999, pending=1) == ("pending", "1")

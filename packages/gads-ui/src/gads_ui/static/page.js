@@ -31,7 +31,21 @@ for (const calendar of document.querySelectorAll("table.calendar")) {
     }
   });
 }
-// The newest days are the ones that are asked about.
+const STATES = {
+  authoritative: "authoritative", unchanged: "unchanged lately", not_due: "not due yet", not_expected: "not expected",
+};
 for (const calendar of document.querySelectorAll("table.calendar")) {
+  // The newest days are the ones that are asked about.
   calendar.parentElement.scrollLeft = calendar.parentElement.scrollWidth;
+  const days = calendar.tHead.rows[1].cells;
+  calendar.addEventListener("mouseover", (event) => {
+    const cell = event.target.closest("tbody td");
+    if (!cell || cell.title) return;
+    const said = cell.firstElementChild && cell.firstElementChild.getAttribute("aria-label");
+    cell.title = said || days[cell.cellIndex].lastElementChild.textContent + ": " + STATES[cell.className];
+  });
+  calendar.addEventListener("click", (event) => {
+    const cell = event.target.closest("tbody td"), link = cell && !cell.querySelector("a") && cell.parentElement.querySelector("th a");
+    if (link && calendar.classList.contains("groups")) link.click();
+  });
 }

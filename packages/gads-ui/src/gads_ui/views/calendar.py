@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from gads_domain.account import AccountStatus
 from gads_domain.clock import SystemClock
 from gads_domain.errors import UsageError
-from gads_domain.standing import AccountFilter
+from gads_domain.standing import EVERY_ACCOUNT, MOST_GROUPS, AccountFilter
 from gads_ui.rendering import count
 from gads_ui.site import GLYPHS, STATE_NAMES, asked_day, asked_number
 
@@ -25,20 +25,29 @@ if TYPE_CHECKING:
 
 _DEFAULT_DAYS = 30
 _MOST_DAYS = 92
-_GROUPS = 40
-"""Into so many groups accounts are put, until so few are left that each has a row."""
+_CELLS = 6_500
+"""Of accounts one by one at most; it keeps a page well under a megabyte."""
+_MOST_ROWS = 100
 
 _SPANS = (14, 30, 60, 90)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell shows: its state, a glyph or a number, what is said of it, and where it leads; empty if nowhere."""
+    """What a cell shows: its state, a glyph or a number, what is said of it, and where it leads.
+
+    Thousands of cells are as they should be: of those nothing is said but the glyph.
+    """
 
     state: str
     shown: str
     says: str
     leads_to: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a place to stop at for who goes through the cells by keyboard."""
+        return self.state in ("failed", "held", "pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def show(site: Site, request: Request) -> Response:
     report = asked.get("report", "") or names[0]
     since, until = _days(request)
     accounts = _filter(request)
-    found = site.pipeline.heat_map(report, since, until, accounts, groups=_GROUPS)
+    found = _heat_map(site, report, since, until, accounts)
     is_grouped = any(group.accounts > 1 for group in found.groups)
     kept = {name: asked[name] for name in ("q", "manager", "status", "behind") if asked.get(name)}
     days = {"since": since.isoformat(), "until": until.isoformat()}
@@ -89,6 +98,21 @@ def show(site: Site, request: Request) -> Response:
         site.commands.of("List what is missing here", "state", "gaps", report=report, since=since, until=until),
     ]
     return site.page("calendar.html", f"Calendar of {report}", "/calendar", values, commands)
+
+
+def _heat_map(site: Site, report: str, since: date, until: date, accounts: AccountFilter) -> HeatMap:
+    """The accounts one by one if they fit on a page, or else in groups, each of which opens to a page of accounts."""
+    rows = min(_MOST_ROWS, max(_CELLS // ((until - since).days + 1), 1))
+    number = site.status().accounts.selected if accounts == EVERY_ACCOUNT else 0
+    found = site.pipeline.heat_map(report, since, until, accounts, groups=_groups_of(number, rows))
+    if _groups_of(found.accounts, rows) == _groups_of(number, rows):
+        return found
+    return site.pipeline.heat_map(report, since, until, accounts, groups=_groups_of(found.accounts, rows))
+
+
+def _groups_of(number: int, rows: int) -> int:
+    """Into how many groups so many accounts are put where so many rows fit on a page."""
+    return rows if number <= rows else min(-(-number // rows), MOST_GROUPS)
 
 
 def _days(request: Request) -> tuple[date, date]:
@@ -124,13 +148,12 @@ def _row(report: str, group: AccountGroup, kept: dict[str, Any]) -> Row:
         title = group.name or group.first
         return Row(title, group.first if group.name else "", f"/accounts/{group.first}", cells)
     inside = urlencode({**kept, "first": group.first, "last": group.last})
-    leads = f"/calendar?{inside}"
-    cells = [group_cell(one, leads) for one in group.days]
-    return Row(f"{count(group.accounts)} accounts", f"{group.first} – {group.last}", leads, cells)
+    cells = [group_cell(one) for one in group.days]
+    return Row(f"{count(group.accounts)} accounts", f"{group.first} – {group.last}", f"/calendar?{inside}", cells)
 
 
 def _total_row(found: HeatMap) -> Row:
-    return Row("all of them", f"{count(found.accounts)} accounts", "", [group_cell(one, "") for one in found.total])
+    return Row("all of them", f"{count(found.accounts)} accounts", "", [group_cell(one) for one in found.total])
 
 
 def state_of(one: DayStanding) -> str:
@@ -150,11 +173,12 @@ def account_cell(one: DayStanding, leads_to: str, lacking: int = 0) -> Cell:
     state = state_of(one)
     if state == "not_expected":
         says = f"{one.day}: {'it is not known whether it is expected' if lacking else STATE_NAMES[state]}"
-        return Cell(state, "?" if lacking else "", says)
-    return Cell(state, GLYPHS[state], f"{one.day}: {STATE_NAMES[state]}", leads_to)
+        return Cell(state, "?" if lacking else "", says if lacking else "")
+    is_said = state not in ("authoritative", "unchanged", "not_due")
+    return Cell(state, GLYPHS[state], f"{one.day}: {STATE_NAMES[state]}" if is_said else "", leads_to)
 
 
-def group_cell(one: DayStanding, leads_to: str) -> Cell:
+def group_cell(one: DayStanding) -> Cell:
     """The cell of several accounts and a day: how many are missing, or that none is."""
     state = state_of(one)
     if state in ("restated", "unchanged"):
@@ -163,9 +187,8 @@ def group_cell(one: DayStanding, leads_to: str) -> Cell:
     missing = one.expected - one.authoritative
     parts = ("authoritative", "failed", "held", "pending", "not_due", "restated", "unchanged")
     said = [f"{count(number)} {STATE_NAMES[name]}" for name in parts if (number := getattr(one, name))]
-    says = f"{one.day}: {', '.join(said) or STATE_NAMES['not_expected']}"
-    shown = _short(missing) if missing else GLYPHS[state].strip()
-    return Cell(state, shown, says, leads_to if state != "not_expected" else "")
+    says = f"{one.day}: {', '.join(said)}" if missing else ""
+    return Cell(state, _short(missing) if missing else GLYPHS[state].strip(), says)
 
 
 def _short(number: int) -> str:
