@@ -95,7 +95,7 @@ def test_more_accounts_than_fit_are_grouped_and_each_group_opens(url: str, monke
     assert len(groups) == 3
     assert 'class=failed><span role=img aria-label="' in page
     opened = read(url + groups[1])[1]
-    assert "2 accounts; 3 of 60 partitions are missing" in opened
+    assert "2 accounts; 3 of 58 partitions are missing" in opened
     assert "Café Lumière 1003" in opened
     assert "Dörfler Maschinenbau 1004" in opened
     assert "all accounts again" in opened
