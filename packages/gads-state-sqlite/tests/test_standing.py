@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gads_domain.account import AccountStatus
 from gads_domain.completeness import Completeness, Freshness, completeness, expected_at
 from gads_domain.gaps import scheduled_reason
 from gads_domain.ledger_standing import LedgerStanding
 from gads_domain.ports.ledger import StateReader
-from gads_domain.standing import Scope
+from gads_domain.standing import AccountFilter, GapGroup, Scope
 from gads_domain.state import PartitionStatus, StateFilter
 from gads_state_sqlite.adapter import ADAPTER
 from gads_state_sqlite.ledger_file import create
@@ -167,6 +168,17 @@ _samples = st.builds(
 )
 
 
+_filters = st.builds(
+    AccountFilter,
+    search=st.sampled_from(["", "", "shop 1", "0002"]),
+    manager=st.sampled_from(["", "", "77", "3"]),
+    status=st.sampled_from([None, None, AccountStatus.ENABLED]),
+    first=st.sampled_from(["", "1000000002"]),
+    last=st.sampled_from(["", "1000000003"]),
+    behind=st.booleans(),
+)
+
+
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger without rows, which each example fills a copy of."""
@@ -194,25 +206,45 @@ def _found(reader: StateReader, scope: Scope) -> Completeness:
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sample=_samples, scope=_scopes())
-def test_counts_are_those_of_completeness(sample: _Sample, scope: Scope, empty: Path) -> None:
+@given(sample=_samples, scope=_scopes(), shown=_filters)
+def test_counts_are_those_of_completeness(sample: _Sample, scope: Scope, shown: AccountFilter, empty: Path) -> None:
     folder = empty.parent
     shutil.copy(empty, folder / "ledger.db")
     sample.write(folder / "ledger.db")
-    with ADAPTER.open_reader(URL, folder) as reader:
+    with ADAPTER.open_reader(URL, folder) as reader, ADAPTER.open_standing(URL, folder) as fast:
         found, counted = _found(reader, scope), LedgerStanding(reader)
         standings = counted.standings(scope)
         total = standings.total
         assert (standings.answer, standings.unknown) == (found.answer, found.unknown)
         assert (total.expected, total.missing, total.not_due) == (found.expected, found.days, found.not_due)
         assert (total.failed, total.held) == (found.failed, found.held)
+        assert fast.standings(scope) == standings
         groups = counted.gap_groups(scope)
         assert sum(group.partitions for group in groups) == found.days
+        _require_same_groups(fast.gap_groups(scope), groups, found)
         since, until = TODAY - timedelta(days=45), TODAY + timedelta(days=10)
         for one in standings.reports:
             days = counted.heat_map(scope, one.report, since, until).total
             for name in ("expected", "authoritative", "failed", "held", "pending"):
                 assert sum(getattr(day, name) for day in days) == getattr(one, name), name
+            asked = one.report, since, until, shown
+            assert fast.heat_map(scope, *asked, groups=2) == counted.heat_map(scope, *asked, groups=2)
+        customer_id = ACCOUNTS[0]
+        assert fast.account_standing(scope, customer_id) == counted.account_standing(scope, customer_id)
+        drift = (scope, scope.reports[0], since, until, ACCOUNTS)
+        assert fast.restatement_drift(*drift) == counted.restatement_drift(*drift)
+        assert fast.sample(scope, 2) == counted.sample(scope, 2)
+
+
+def _require_same_groups(some: tuple[GapGroup, ...], others: tuple[GapGroup, ...], found: Completeness) -> None:
+    """The same groups, each with examples that are gaps of as many accounts."""
+    assert [replace(one, examples=()) for one in some] == [replace(one, examples=()) for one in others]
+    missing = {gap.key: gap.status for gaps in found.gaps for gap in gaps}
+    for one, other in zip(some, others, strict=True):
+        customers = {gap.first.customer_id for gap in one.examples}
+        assert len(one.examples) == len(customers) == len(other.examples)
+        for gaps in one.examples:
+            assert all(missing[gap.key] is one.status and gap.report == one.report for gap in gaps)
 
 
 def test_a_large_ledger_is_one_that_could_have_been_recorded(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Completeness: what is expected at a moment, minus what is authoritative; complete, incomplete or unknown."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -257,9 +257,12 @@ def _bounds(since: date | None, until: date | None) -> DayRanges:
     return (DayRange(first, last),) if first <= last else ()
 
 
-def _without_record(expectations: Expectations, lacking: Iterable[Pair]) -> str:
+def _without_record(expectations: Expectations, lacking: Collection[Pair]) -> str:
     names = [f"{report} of {expectations.described(customer_id)}" for customer_id, report in sorted(lacking)]
-    if not names:
-        return ""
-    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    return nothing_on_record(names, len(names)) if names else ""
+
+
+def nothing_on_record(names: Sequence[str], number: int) -> str:
+    """Why it is not known what is expected: nothing is on record of `number` accounts' reports, such as `names`."""
+    more = f" and {number - _NAMED_AT_MOST} more" if number > _NAMED_AT_MOST else ""
     return f"nothing is on record as expected of {', '.join(names[:_NAMED_AT_MOST])}{more}"

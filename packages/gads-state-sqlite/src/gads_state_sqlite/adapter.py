@@ -14,6 +14,7 @@ from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
 from gads_state_sqlite.pin_ledger import SqlitePinLedger
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.reader import SqliteStateReader
+from gads_state_sqlite.standing_reader import SqliteStandingReader
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
 
 _ACTIVITY_SECONDS = 1.0
@@ -52,6 +53,10 @@ class SqliteLedgerAdapter:
     def open_activity_reader(self, url: str, base: Path) -> SqliteActivityReader:
         """Open read-only, as `open_reader` does."""
         return SqliteActivityReader(ReadOnlyFile(path_of(url, base), self._busy_seconds))
+
+    def open_standing(self, url: str, base: Path) -> SqliteStandingReader:
+        """Open read-only, to count how the ledger stands; an absent file reads as an empty ledger."""
+        return SqliteStandingReader(ReadOnlyFile(path_of(url, base), self._busy_seconds))
 
     def check(self, url: str, base: Path) -> None:
         """Make sure that the ledger could be written, or created if it is absent, and leave nothing behind."""

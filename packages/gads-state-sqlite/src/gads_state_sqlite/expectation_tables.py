@@ -31,23 +31,29 @@ _SPAN = Record(
 _EXPECTED = Record(Expectation, "customer_id, report, first_day, last_day, closed")
 
 
-def expectations_in(connection: sqlite3.Connection, source: str) -> Expectations:
-    """What is on record; what the rows show while no list was drawn, or no writer has migrated the tables yet."""
+def expectations_in(connection: sqlite3.Connection, source: str, customer_id: str | None = None) -> Expectations:
+    """What is on record; what the rows show while no list was drawn, or no writer has migrated the tables yet.
+
+    With a `customer_id` of that account alone.
+    """
+    whose, values = "source = ?", [source]
+    if customer_id is not None:
+        whose, values = f"{whose} AND customer_id = ?", [source, customer_id]
     drawn = None
     if version_of(connection) >= EXPECTATIONS_VERSION:
         drawn = connection.execute("SELECT drawn_at FROM account_lists WHERE source = ?", (source,)).fetchone()
     if drawn is None:
         rows = connection.execute(
             "SELECT customer_id, report, min(logical_date), max(logical_date) FROM partition_state "
-            "WHERE source = ? GROUP BY customer_id, report",
-            (source,),
+            f"WHERE {whose} GROUP BY customer_id, report",
+            values,
         )
         return inferred(source, [pair_and_day for row in rows for pair_and_day in _SPAN.read(row)])
     accounts = connection.execute(
-        f"SELECT {_ACCOUNT.columns} FROM listed_accounts WHERE source = ? ORDER BY customer_id", (source,)
+        f"SELECT {_ACCOUNT.columns} FROM listed_accounts WHERE {whose} ORDER BY customer_id", values
     )
     expected = connection.execute(
-        f"SELECT {_EXPECTED.columns} FROM expectations WHERE source = ? ORDER BY customer_id, report, period", (source,)
+        f"SELECT {_EXPECTED.columns} FROM expectations WHERE {whose} ORDER BY customer_id, report, period", values
     )
     return Expectations(
         source, from_iso_utc(drawn[0]), tuple(map(_ACCOUNT.read, accounts)), tuple(map(_EXPECTED.read, expected))
