@@ -130,7 +130,10 @@ class Census:
     @cached_property
     def lacking(self) -> Counter[str]:
         """Of how many selected accounts nothing is on record of a report, by report."""
-        scope, counted, more = self.scope, *self._counted
+        scope = self.scope
+        if len(scope.reports) == 1:
+            return Counter({name: len(self.lacking_accounts(name)) for name in scope.reports})
+        counted, more = self._counted
         on_record: Counter[str] = Counter()
         for row in counted:
             if scope.customers or row[4]:
@@ -149,6 +152,13 @@ class Census:
         gone = frozenset() if scope.customers else ever - still
         whole = len(self._whole)
         return Counter({name: whole - on_record[name] for name in scope.reports if name not in gone})
+
+    def lacking_accounts(self, report: str) -> frozenset[str]:
+        """The selected accounts of which nothing is on record of a report."""
+        rows = self.rows("on_record", report=report)
+        if rows and not self.scope.customers and not any(row[1] for row in rows):
+            return frozenset()  # the report is not configured any more
+        return frozenset(self._whole) - {row[0] for row in rows}
 
     @cached_property
     def _whole(self) -> Sequence[str]:

@@ -75,29 +75,27 @@ ORDER BY c.value, r.value LIMIT 3
 SELECT customer_id, name, time_zone, manager_path, status, selected FROM listed_accounts WHERE source = :source
 
 -- name: heat_periods
-SELECT e.customer_id, e.first_day, e.last_day
-FROM ({accounts}) AS a
-CROSS JOIN expectations AS e ON e.source = :source AND e.customer_id = a.customer_id AND e.report = :report
-ORDER BY e.customer_id
+SELECT e.customer_id, e.first_day, e.last_day FROM expectations AS e
+WHERE e.source = :source AND e.report = :report AND {customers} AND e.first_day <= :until
 
 -- name: heat_ranges
-SELECT k.customer_id, s.first_day, s.last_day
-FROM ({accounts}) AS a
-CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = a.customer_id AND k.report = :report
+SELECT a.value, s.first_day, s.last_day
+FROM json_each(:some) AS a
+CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = a.value AND k.report = :report
 CROSS JOIN success_days AS s ON s.account_report = k.id AND s.first_day <= :until AND s.last_day >= :since
 
 -- name: heat_failed
-SELECT k.customer_id, p.logical_date
-FROM ({accounts}) AS a
-CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = a.customer_id AND k.report = :report
+SELECT a.value, p.logical_date
+FROM json_each(:some) AS a
+CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = a.value AND k.report = :report
 CROSS JOIN partitions AS p INDEXED BY partitions_not_success ON p.account_report = k.id
     AND p.logical_date BETWEEN :since AND :until
 WHERE p.status <> 'success' AND p.status = 'failed'
 
 -- name: heat_held
-SELECT k.customer_id, p.logical_date
-FROM ({accounts}) AS a
-CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = a.customer_id AND k.report = :report
+SELECT a.value, p.logical_date
+FROM json_each(:some) AS a
+CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = a.value AND k.report = :report
 CROSS JOIN partitions AS p INDEXED BY partitions_held ON p.account_report = k.id
     AND p.logical_date BETWEEN :since AND :until
 WHERE p.held_run IS NOT NULL
@@ -133,3 +131,6 @@ GROUP BY 1, 2 ORDER BY 1, 2
 SELECT DISTINCT e.customer_id FROM expectations AS e
 WHERE e.source = :source AND {customers} AND {reports} AND (e.last_day IS NULL OR e.first_day <= e.last_day)
 ORDER BY e.customer_id
+
+-- name: on_record
+SELECT customer_id, last_day IS NULL FROM expectations WHERE source = :source AND report = :report

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -26,6 +27,7 @@ from gads_domain.standing import (
 from gads_state_sqlite import report_counts
 from gads_state_sqlite.census import STANDING, Census, drawn_at_in
 from gads_state_sqlite.expectation_tables import expectations_in
+from gads_state_sqlite.heat_map import heat_map
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.reader import SqliteStateReader
 from gads_state_sqlite.schema import COMPACT_VERSION, version_of
@@ -66,6 +68,13 @@ class SqliteStandingReader:
         lately: timedelta = LATELY,
     ) -> HeatMap:
         """One report on each day from `since` to `until`, of the accounts that `accounts` selects."""
+
+        def work(census: Census) -> HeatMap:
+            return heat_map(census, report, since, until, accounts, groups, counted, lately)
+
+        found = self._counted(replace(scope, reports=(report,)), work)
+        if found is not None:
+            return found
         return self._general.heat_map(
             scope, report, since, until, accounts, groups=groups, counted=counted, lately=lately
         )
