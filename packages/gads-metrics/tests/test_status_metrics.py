@@ -12,6 +12,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from gads_domain.activity import AlertState, Heartbeat, Liveness, Round, Severity
 from gads_domain.completeness import Answer
 from gads_domain.errors import LedgerError
+from gads_domain.gaps import Gap, GapRange
+from gads_domain.partition_key import PartitionKey
 from gads_domain.quota import CallScope, Rest
 from gads_domain.standing import GapGroup, ReportStanding
 from gads_domain.state import PartitionStatus
@@ -35,7 +37,7 @@ from gads_status.status import (
 
 NOW = datetime(2024, 6, 2, 7, tzinfo=UTC)
 DAY = date(2024, 6, 1)
-FIXED = 250
+FIXED = 400
 PER_REPORT = 29
 
 
@@ -86,7 +88,10 @@ def test_what_a_status_says() -> None:
         Round("p", "gads-etl serve", "", NOW, 3, NOW - timedelta(hours=1), "ledger", 2, 1, 1, number=8),
         Round("p", "gads-etl serve", "", NOW, 3, NOW - timedelta(hours=2), "done", number=7),
     )
-    gap = GapGroup("campaign", PartitionStatus.SUCCESS, "rows vanished", "", 1, 2, DAY, DAY)
+    example = GapRange(
+        Gap(PartitionKey("google_ads", "1001", "campaign", DAY), PartitionStatus.SUCCESS, "x"), DAY + timedelta(days=1)
+    )
+    gap = GapGroup("campaign", PartitionStatus.SUCCESS, "rows vanished", "", 1, 2, DAY, DAY, (example,))
     refused = GapGroup("campaign", PartitionStatus.FAILED, "refused", "account_access", 1, 1, DAY, DAY)
     shown = found(
         lambda: status(
@@ -94,6 +99,7 @@ def test_what_a_status_says() -> None:
             answer=Answer.INCOMPLETE,
             attention=(Attention(Severity.CRITICAL, "campaign", "3 partitions are missing"),),
             gaps=(gap, refused, refused),
+            names={"1001": "Acme"},
             next_due=(NextDue("campaign", DAY, NOW, 1), NextDue("campaign", DAY, NOW - timedelta(hours=1), 2)),
             warehouse=WarehouseStanding("duckdb:w", 4, 6, NOW),
             processes=(process(1), process(2, lost=True), replace(process(3), state=Liveness.SILENT)),
@@ -122,6 +128,8 @@ def test_what_a_status_says() -> None:
         "next_due_timestamp_seconds campaign": at - 3600,
         "accounts_behind campaign": 3,
         "gap_partitions none campaign held": 2,
+        "gap_accounts none campaign held": 1,
+        "gap_example_partitions Acme none 1001 campaign held": 2,
         "gap_partitions account_access campaign failed": 2,
         "gap_partitions_omitted": 0,
         "accounts selected": 3,
@@ -229,8 +237,10 @@ HOSTILE = '<script>\n"\\\u202e\x00' + "x" * 70_000
 
 def test_the_number_of_series_is_bounded_by_that_of_reports() -> None:
     names = [f"report_{number:02}" for number in range(40)]
+    keys = [PartitionKey("google_ads", str(1001 + number), "report", DAY) for number in range(3)]
+    examples = tuple(GapRange(Gap(key, PartitionStatus.PENDING, HOSTILE), DAY + timedelta(days=1)) for key in keys)
     gaps = [
-        GapGroup(name, state, HOSTILE, f"code_{code}", 1, code + 1, DAY, DAY)
+        GapGroup(name, state, HOSTILE, f"code_{code}", 1, code + 1, DAY, DAY, examples)
         for name in names
         for state in PartitionStatus
         for code in range(60)
@@ -238,6 +248,7 @@ def test_the_number_of_series_is_bounded_by_that_of_reports() -> None:
     everything = status(
         *[replace(report(name), first_gap=DAY) for name in names],
         gaps=tuple(gaps),
+        names={key.customer_id: HOSTILE for key in keys},
         next_due=tuple(NextDue(name, DAY, NOW, 1) for name in names for _ in range(30)),
         warehouse=WarehouseStanding("duckdb:w", 4, 6, NOW),
         processes=tuple(process(number) for number in range(200)),
@@ -267,10 +278,13 @@ def test_the_number_of_series_is_bounded_by_that_of_reports() -> None:
 
 def test_every_series_is_exposed_at_some_time() -> None:
     """What is in the table and never exposed would be documented in vain."""
+    example = GapRange(
+        Gap(PartitionKey("google_ads", "1001", "campaign", DAY), PartitionStatus.FAILED, "x"), DAY + timedelta(days=1)
+    )
     everything = status(
         report(missing=1),
         replace(report("ad_group"), complete_up_to=DAY),
-        gaps=(GapGroup("campaign", PartitionStatus.FAILED, "", "x", 1, 1, DAY, DAY),),
+        gaps=(GapGroup("campaign", PartitionStatus.FAILED, "", "x", 1, 1, DAY, DAY, (example,)),),
         next_due=(NextDue("campaign", DAY, NOW, 1),),
         budget=BudgetStanding("b", 1, 1, 0, None, 0, 1, 1, "", (Rest(CallScope("b", "", ""), NOW, ""),)),
         warehouse=WarehouseStanding("duckdb:w", 4, 6, NOW),

@@ -44,6 +44,14 @@ SERIES: dict[str, tuple[tuple[str, ...], str]] = {
         ("report", "status", "code"),
         "Partitions that are due and missing, by the code of the failure; the largest numbers.",
     ),
+    "gap_accounts": (
+        ("report", "status", "code"),
+        "Accounts that miss them; one that misses days for several reasons counts for each.",
+    ),
+    "gap_example_partitions": (
+        ("report", "status", "code", "customer_id", "account"),
+        "Adjacent days that an account misses: a few examples of each reason, the worst reasons first.",
+    ),
     "gap_partitions_omitted": ((), "Partitions that are due and missing and in no series of gap_partitions."),
     "accounts": (("state",), "Accounts of the list that was last drawn."),
     "account_list_timestamp_seconds": ((), "When the list of accounts was last drawn."),

@@ -13,6 +13,9 @@ from gads_status.status import Status
 MOST_GAPS = 100
 """How many series say what is missing by report, status and code of failure."""
 
+MOST_EXAMPLES = 50
+"""How many series name an account."""
+
 MOST_PROCESSES = 20
 """Of how many processes there is a heartbeat."""
 
@@ -64,13 +67,22 @@ def _reports(status: Status) -> Iterator[Sample]:
 
 def _gaps(status: Status) -> Iterator[Sample]:
     partitions: Counter[tuple[str, str, str]] = Counter()
+    accounts: Counter[tuple[str, str, str]] = Counter()
+    examples: list[Sample] = []
     for group in status.gaps:
         state = "held" if group.status is PartitionStatus.SUCCESS else group.status.value
-        partitions[group.report, state, group.code or "none"] += group.partitions
+        of = group.report, state, group.code or "none"
+        partitions[of] += group.partitions
+        accounts[of] += group.accounts
+        for gap in group.examples:
+            number = gap.first.customer_id
+            examples.append(("gap_example_partitions", gap.days, *of, number, status.names.get(number, "")))
     shown = partitions.most_common(MOST_GAPS)
     for of, count in shown:
         yield "gap_partitions", count, *of
+        yield "gap_accounts", accounts[of], *of
     yield "gap_partitions_omitted", partitions.total() - sum(count for _, count in shown)
+    yield from examples[:MOST_EXAMPLES]
 
 
 def _budget_and_what_follows(status: Status) -> Iterator[Sample]:

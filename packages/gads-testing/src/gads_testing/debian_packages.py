@@ -19,12 +19,13 @@ def program(name: str, package: str) -> Path:
 
 
 def unpacked(name: str, packages: Sequence[str]) -> Path:
-    """The folder of the unpacked packages, kept as `name`; one process fetches them, others wait."""
+    """The folder of the unpacked packages, kept as `name`; one process fetches any, others wait: apt has one list."""
     chosen = os.environ.get("GADS_TEST_CACHE")
-    folder = (Path(chosen) if chosen else Path.home() / ".cache" / "gads-etl") / name
+    cache = Path(chosen) if chosen else Path.home() / ".cache" / "gads-etl"
+    folder = cache / name
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / "root"
-    with locked(folder / "lock", fcntl.LOCK_EX):
+    with locked(cache / "lock", fcntl.LOCK_EX):
         if not (folder / "complete").exists():
             shutil.rmtree(root, ignore_errors=True)
             for package in _fetched(folder, packages):
