@@ -29,13 +29,6 @@ def test_nothing_that_a_command_makes_is_for_others(folder: Path) -> None:
     assert [path for path in made if path.stat().st_mode & 0o007] == []
 
 
-def test_demo_prints_a_query_and_its_answer(gads_etl: Any, folder: Path) -> None:
-    done = gads_etl("demo", "--dir", folder)
-    assert done.code == 0
-    assert "FROM reporting.campaign_daily" in done.err
-    assert "campaign_name" in done.out
-
-
 def test_a_load_after_a_load_changes_nothing(
     gads_etl: Any, folder: Path, digest_of: Callable[[Path], dict[str, bytes]]
 ) -> None:

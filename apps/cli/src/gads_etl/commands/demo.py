@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from gads_etl.signals import interrupted_by_sigterm
 from gads_orchestrator.events import NullObserver
 from gads_pipeline import Pipeline, template
 from gads_pipeline.work_request import RunOptions
+from gads_terminal.invocation import typed_for
 from gads_terminal.output import Format, print_note
 from gads_terminal.table import print_table
 from gads_terminal.table_options import Table
@@ -56,15 +58,19 @@ def demo(
         if sample is not None:
             _print_sample(sample)
         print_note(f"\n{dir_.absolute()} holds the sealed partitions, the ledger, the tables, and {path.name}. Next:")
+        typed, config = typed_for("gads-etl"), f"--config {quote(str(path))}"
         for command in (
-            f"state inspect --config {path} --limit 5",
-            f"run --config {path} --since 2024-05-01 --until 2024-05-31 --dry-run",
-            f"run --config {path} --since 2024-05-15 --until 2024-05-31",
-            f"run --config {path} --since 2024-05-01 --until 2024-05-03 --reprocess",
-            f"validate --config {path} --recheck",
-            f"warehouse load --config {path}",
+            f"state inspect {config} --limit 5",
+            f"run {config} --since 2024-05-01 --until 2024-05-31 --dry-run",
+            f"run {config} --since 2024-05-15 --until 2024-05-31",
+            f"run {config} --since 2024-05-01 --until 2024-05-03 --reprocess",
+            f"validate {config} --recheck",
+            f"warehouse load {config}",
         ):
-            print_note(f"  gads-etl {command}")
+            print_note(f"  {typed} {command}")
+        print_note("Where it stands, on one screen, and in a browser:")
+        for command in ("status", "ui"):
+            print_note(f"  {typed} {command} {config}")
     if code:
         raise typer.Exit(int(code))
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from gads_domain.errors import ConfigurationError
 from gads_etl.options import DEFAULT_FILE
 from gads_pipeline import template
+from gads_terminal.invocation import typed_for
 from gads_terminal.output import print_note
 
 
@@ -39,4 +41,5 @@ def init(
         raise ConfigurationError(f"{path} exists already", hint="name another file, or edit that one") from None
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
-    print_note(f"wrote {path}. Next: fill in google_ads, then run gads-etl check --config {path}")
+    typed = f"{typed_for('gads-etl')} check --config {quote(str(path))}"
+    print_note(f"wrote {path}. Next: fill in google_ads, then run {typed}")
