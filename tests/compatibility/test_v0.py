@@ -21,7 +21,10 @@ import pytest
 
 from gads_consumer.consumer import Consumer, load_snapshot
 from gads_domain.adapters import ledger_adapter
+from gads_domain.completeness import Answer
 from gads_domain.run import RunId
+from gads_pipeline import Pipeline
+from gads_status.screen import screen
 
 SAMPLE = Path(__file__).with_name("v0")
 PRINTED: dict[str, Any] = json.loads((SAMPLE / "printed.json").read_text(encoding="utf-8"))
@@ -99,6 +102,17 @@ def test_every_row_is_read(gads_etl: Command, folder: Path) -> None:
     assert authority(found.json) == authority(expected)
     for row, was in zip(found.json, expected, strict=True):
         assert_holds(row, was)
+
+
+def test_a_status_says_what_was_not_on_record_then(folder: Path) -> None:
+    status = Pipeline.open(folder / "gads.toml").status()
+    assert status.answer is not Answer.COMPLETE
+    assert (status.unknown, status.accounts.drawn_at) == ("no list of accounts was ever drawn", None)
+    assert status.activity_unknown
+    assert {one.report for one in status.reports} == {"campaign", "ad_group_clicks"}
+    assert sum(one.authoritative for one in status.reports) > 0
+    assert all(one.complete_up_to is None for one in status.reports)
+    assert screen(status)
 
 
 @pytest.mark.parametrize("key", keys())

@@ -76,6 +76,9 @@ def test_a_pipeline_runs_on_its_urls(
     assert exported.code == 0, exported.err
     assert exported.json["rows"] > 3
     assert {file.name for file in tmp_path.iterdir()} >= {"raw.db", "ledger.bin"}
+    status = gads_etl("status", "-c", path, "--format", "json", env=environment).json
+    assert status["activity_unknown"] == "this kind of ledger records no heartbeats and no rounds"
+    assert [one["authoritative"] for one in status["reports"]] == [3, 3]
     refused = gads_etl("state", "inspect", "-c", path)
     assert refused.code == 2
     assert "nothing installed opens pocket:" in refused.err

@@ -18,8 +18,9 @@ from gads_status.gap_summary import summed_up
 from gads_status.screen import screen
 from gads_status.status import ProcessStanding, Status, WarehouseStanding
 from gads_terminal.screen_lines import print_lines
-from gads_testing.statuses import COMPLETE, IN_TROUBLE, LARGE, LAST, NO_LEDGER, beat, group
+from gads_testing.statuses import COMPLETE, IN_TROUBLE, LARGE, LAST, NO_LEDGER, NOW, beat, group
 
+ALIVE = Liveness.ALIVE
 EVERY = (COMPLETE, IN_TROUBLE, LARGE, NO_LEDGER)
 
 
@@ -56,8 +57,8 @@ def test_everything_that_a_person_has_to_act_on_is_named_and_nothing_else() -> N
         ("critical", "sink", "sink"),
         ("critical", "disk", "ledger"),
         ("critical", "silent", "serve on etl-1 (4711)"),
-        ("critical", "round", "round 120"),
         ("critical", "api_version", "API"),
+        ("warning", "round", "round 120"),
         ("warning", "unknown", "accounts"),
         ("warning", "gaps", "campaign"),
         ("warning", "gaps", "ad_group"),
@@ -66,6 +67,11 @@ def test_everything_that_a_person_has_to_act_on_is_named_and_nothing_else() -> N
         ("warning", "warehouse", "warehouse"),
     ]
     assert attention_of(COMPLETE) == ()
+    (alone,) = attention_of(replace(COMPLETE, rounds=IN_TROUBLE.rounds))
+    assert (alone.severity, alone.text) == (
+        Severity.CRITICAL,
+        "it ended early at 02:22 UTC: the refresh token was revoked",
+    )
 
 
 def test_a_long_command_goes_on_after_a_backslash(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +129,9 @@ def test_a_process_that_was_killed_is_told_from_one_that_ended_or_was_replaced(
     lines = [line for line in shown(status, capsys) if "etl-1" in line]
     assert lines[-1] == "           run on etl-1 (17): no heartbeat since 03:08 UTC"
     assert status.lost_processes == (killed.heartbeat,)
+    hangs = ProcessStanding(replace(beat("serve", 20, since=timedelta()), active_at=NOW - timedelta(hours=2)), ALIVE)
+    (attention,) = attention_of(replace(COMPLETE, processes=(hangs,)))
+    assert attention.text == "it is alive, and its work has not advanced since 01:12 UTC"
 
 
 def test_well_is_what_is_complete_without_anything_critical() -> None:

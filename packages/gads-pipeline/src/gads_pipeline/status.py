@@ -101,7 +101,7 @@ def read_status(configuration: Configuration) -> Status:
         accounts=AccountsStanding(
             len(listed.accounts), len(listed.selected), len(in_force(erased)), listed.drawn_at, standings.unknown
         ),
-        reports=standings.reports,
+        reports=tuple(replace(one, complete_up_to=None) if unknown else one for one in standings.reports),
         gaps=gaps,
         next_due=_next_due(configuration, listed, now),
         budget=budget,

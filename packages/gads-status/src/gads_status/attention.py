@@ -22,6 +22,8 @@ LITTLE_SPACE, NO_SPACE = 2 * 1000**3, 256 * 1000**2
 """Bytes free at ledger or sink: below the first it asks for attention, below the second it is critical."""
 IDLE = timedelta(hours=26)
 """After how long without a round of any process missing partitions are said to wait for nothing."""
+STUCK = timedelta(hours=1)
+"""After how long without an advance of its work a process that lives asks for attention."""
 STALE_LOAD = timedelta(hours=26)
 """After how long without a load a warehouse that is behind asks for attention."""
 
@@ -66,13 +68,19 @@ class _Findings:
             severity = Severity.CRITICAL if is_daemon else Severity.WARNING
             command = "serve" if is_daemon else ""
             yield self._of(severity, "silent", described(beat), silence(beat, self._status), command)
+        for beat in (one.heartbeat for one in self._status.processes if one.state is Liveness.ALIVE):
+            if beat.active_at is not None and self._now - beat.active_at > STUCK:
+                text = f"it is alive, and its work has not advanced since {clock(beat.active_at, self._now)} UTC"
+                yield self._of(Severity.WARNING, "stuck", described(beat), text, "state leases")
         rounds = self._status.rounds
         if rounds and rounds[0].ended not in _FINE:
             last = rounds[0]
             subject = f"round {last.number}"
             when = clock(last.ended_at or last.started_at, self._now)
             text = f"it ended early at {when} UTC: {last.message or last.ended}"
-            yield self._of(Severity.CRITICAL, "round", subject, text, "check")
+            # A budget that is spent and a rest that the API asks for pass by themselves.
+            waits = self._status.budget.left == 0 or bool(self._status.budget.rests)
+            yield self._of(Severity.WARNING if waits else Severity.CRITICAL, "round", subject, text, "check")
 
     def idle(self) -> Iterator[Attention]:
         rounds = self._status.rounds

@@ -124,7 +124,8 @@ class Status:
     """Where a ledger stands at `at`.
 
     - `ledger_id` is None while there is no ledger; `version` is that of gads-etl.
-    - `answer` is whether all that is expected is authoritative; `unknown` is why that is not known, empty if it is.
+    - `answer` is whether all that is expected is authoritative; `unknown` is why that is not known, empty if it is. No
+      report is then known to be complete up to a day.
     - `attention` is all that a person has to act on, worst first.
     - `gaps` are grouped, worst first; `names` has the name of each account of their examples that has one.
     - `processes` are the newest ones, `rounds` the last ten, `alerts` those that are open. They are on record only if

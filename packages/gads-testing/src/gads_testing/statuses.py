@@ -123,7 +123,14 @@ IN_TROUBLE = _acted_on(
         answer=Answer.INCOMPLETE,
         unknown="the list of accounts is 50 hours old",
         accounts=AccountsStanding(3, 2, 1, NOW - timedelta(hours=50), "the list of accounts is 50 hours old"),
-        reports=(report("campaign", failed=2, pending=3), report("ad_group", failed=1, held=1), report("keyword")),
+        reports=tuple(
+            replace(one, complete_up_to=None)
+            for one in (
+                report("campaign", failed=2, pending=3),
+                report("ad_group", failed=1, held=1),
+                report("keyword"),
+            )
+        ),
         gaps=(
             group("campaign", PartitionStatus.FAILED, HOSTILE_REASON, "api_permanent", (HOSTILE, SHOES)),
             group("ad_group", PartitionStatus.FAILED, "terminal; api_transient: 503", "api_transient"),
