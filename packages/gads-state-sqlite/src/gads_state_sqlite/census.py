@@ -16,6 +16,7 @@ from gads_domain.expectations import Expectations, ListedAccount
 from gads_domain.package_data import statements_of
 from gads_domain.standing import Scope
 from gads_state_sqlite.pair_classes import NO_END, ClassKey, OddPair, PairClass, take_out
+from gads_state_sqlite.queries import SQL
 from gads_state_sqlite.rows import Row
 
 STANDING = statements_of("gads_state_sqlite", "standing.sql")
@@ -40,6 +41,8 @@ class Census:
         return {
             "customers": f"+e.customer_id IN ({some.format('customers')})" if self.scope.customers else "1",
             "reports": f"+e.report IN ({some.format('reports')})",
+            "tried": SQL["tried"],
+            "base": SQL["base"],
         }
 
     def rows(self, name: str, **values: Any) -> list[Row]:
@@ -95,7 +98,9 @@ class Census:
             one.pairs += row[7]
             days = None if row[5] is None else (self.ordinal(row[5]), self.ordinal(row[6]))
             one.accounts[days] = (row[8], row[9])
-            if days is not None:
+            if days is None:
+                one.bare = row[7]
+            else:
                 one.ranges[days] = row[7]
         for row in more:
             found[self._key(row)].pairs -= row[5]

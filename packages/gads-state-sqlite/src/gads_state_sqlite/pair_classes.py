@@ -4,7 +4,7 @@ Most pairs of an agency are alike, so that its counts are those of a few thousan
 pairs that are not counted so have several periods, a run that is held, or an account that no list has (`OddPair`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -22,9 +22,13 @@ Missing = tuple[int, int, int]
 
 @dataclass(slots=True)
 class PairClass:
-    """`pairs` pairs with one expected period; `ranges` of them have an uninterrupted range of authoritative days."""
+    """`pairs` pairs with one expected period; `ranges` of them have an uninterrupted range of authoritative days.
+
+    `bare` pairs have none.
+    """
 
     pairs: int = 0
+    bare: int = 0
     ranges: dict[tuple[int, int], int] = field(default_factory=dict)
     accounts: dict[tuple[int, int] | None, tuple[str, str]] = field(default_factory=dict)
     """Of each range, and of pairs without one, two accounts."""
@@ -76,9 +80,10 @@ def _days(ranges: Iterable[tuple[int, int]]) -> DayRanges:
     return united(DayRange(date.fromordinal(first), date.fromordinal(last)) for first, last in ranges if first <= last)
 
 
-def take_out(classes: Mapping[ClassKey, PairClass], key: ClassKey, ranges: Iterable[tuple[int, int]]) -> None:
+def take_out(classes: Mapping[ClassKey, PairClass], key: ClassKey, ranges: Sequence[tuple[int, int]]) -> None:
     """Count a pair with these ranges in its class no more."""
     one = classes[key]
     one.pairs -= 1
+    one.bare -= not ranges
     for range_ in ranges:
         one.ranges[range_] -= 1

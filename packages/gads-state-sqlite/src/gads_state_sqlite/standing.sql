@@ -134,3 +134,40 @@ ORDER BY e.customer_id
 
 -- name: on_record
 SELECT customer_id, last_day IS NULL FROM expectations WHERE source = :source AND report = :report
+
+-- name: missing_a_day
+SELECT e.customer_id FROM expectations AS e
+LEFT JOIN account_reports AS k ON k.source = e.source AND k.customer_id = e.customer_id AND k.report = e.report
+WHERE e.source = :source AND e.report = :report AND {customers} AND e.first_day <= :day
+    AND (e.last_day IS NULL OR e.last_day >= :day) AND NOT EXISTS (
+        SELECT 1 FROM success_days AS s WHERE s.account_report = k.id AND s.first_day <= :day AND s.last_day >= :day
+    )
+ORDER BY e.customer_id LIMIT 1000
+
+-- name: open_rows
+-- As `scheduling_states` has them, of few rows in a large ledger: the partial indexes come first.
+SELECT s.customer_id, s.report, s.logical_date, s.status, s.status <> 'success' AND NOT EXISTS (SELECT 1 {tried}),
+    CASE WHEN s.status = 'success' AND s.last_error IS NULL THEN NULL
+        ELSE (SELECT failure {tried} AND a.version > {base} ORDER BY version DESC LIMIT 1) END,
+    coalesce(m.held + 2 * m.terminal, 0), s.held_run
+FROM (
+    SELECT e.source, e.customer_id, e.report, p.logical_date, p.status, p.last_error,
+        (SELECT run_id FROM runs WHERE id = p.held_run) AS held_run
+    FROM partitions AS p INDEXED BY partitions_not_success CROSS JOIN account_reports AS e ON e.id = p.account_report
+    WHERE p.status <> 'success' AND e.source = :source AND {customers} AND {reports}
+    UNION ALL
+    SELECT e.source, e.customer_id, e.report, p.logical_date, p.status, p.last_error,
+        (SELECT run_id FROM runs WHERE id = p.held_run)
+    FROM partitions AS p INDEXED BY partitions_held CROSS JOIN account_reports AS e ON e.id = p.account_report
+    WHERE p.held_run IS NOT NULL AND e.source = :source AND {customers} AND {reports}
+) AS s
+LEFT JOIN marks AS m ON m.source = s.source AND m.customer_id = s.customer_id AND m.report = s.report
+    AND m.logical_date = s.logical_date
+
+-- name: marked_alone
+SELECT e.customer_id, e.report, e.logical_date, 'pending', 1, NULL, e.held + 2 * e.terminal, NULL
+FROM marks AS e
+WHERE e.source = :source AND {customers} AND {reports} AND e.held + e.terminal > 0 AND NOT EXISTS (
+    SELECT 1 FROM partition_state AS p WHERE p.source = e.source AND p.customer_id = e.customer_id
+        AND p.report = e.report AND p.logical_date = e.logical_date
+)

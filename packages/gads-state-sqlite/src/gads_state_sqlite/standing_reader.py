@@ -27,6 +27,7 @@ from gads_domain.standing import (
 from gads_state_sqlite import report_counts
 from gads_state_sqlite.census import STANDING, Census, drawn_at_in
 from gads_state_sqlite.expectation_tables import expectations_in
+from gads_state_sqlite.gap_groups import gap_groups
 from gads_state_sqlite.heat_map import heat_map
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.reader import SqliteStateReader
@@ -53,7 +54,8 @@ class SqliteStandingReader:
 
     def gap_groups(self, scope: Scope) -> tuple[GapGroup, ...]:
         """What is missing, grouped by report, status and reason, the worst first."""
-        return self._general.gap_groups(scope)
+        found = self._counted(scope, gap_groups)
+        return self._general.gap_groups(scope) if found is None else found
 
     def heat_map(
         self,

@@ -34,7 +34,7 @@ _FAILURES = (
 
 @dataclass(frozen=True, slots=True)
 class LargeLedger:
-    """`accounts` × `reports` × `days`, up to the last day that is over where it ends last at `now`."""
+    """`accounts` × `reports` × `days` up to yesterday; `detailed` accounts have all their results and changes."""
 
     accounts: int
     reports: int
@@ -55,8 +55,8 @@ class LargeLedger:
 
     @property
     def last_day(self) -> date:
-        """The last day that has rows."""
-        return self.now.astimezone(UTC).date() - timedelta(days=2)
+        """The last day that has rows: yesterday in UTC, which is not due everywhere."""
+        return self.now.astimezone(UTC).date() - timedelta(days=1)
 
     def write(self, folder: Path) -> Path:
         """Write `ledger.db`, a `gads.toml` that names it, and the seal of its newest partition; returns the latter."""
@@ -161,7 +161,7 @@ _STATEMENTS = (
         iif(chance < 6, NULL, x'{"5a" * 32}') AS seal, 1 + (chance % 7 = 3) AS results,
         iif(chance < 6 OR chance = 11, 'see its results', NULL) AS error, iif(chance = 11, day + 3, NULL) AS held,
         iif(chance > 11 AND day >= :days - 14 AND chance % 7 <> 3, :days + 2, NULL) AS confirmed,
-        iif(chance > 11 AND day >= :days - 14 AND chance % 7 <> 3, :midnight + 172800000000, NULL) AS confirmed_at
+        iif(chance > 11 AND day >= :days - 14 AND chance % 7 <> 3, :midnight + 86400000000, NULL) AS confirmed_at
     FROM (
         SELECT number AS pattern, n AS day, date(:first, '+' || n || ' days') AS date,
             (number * 7919 + n * 104729) % 10007 AS chance
