@@ -23,7 +23,7 @@ def test_a_command_leaves_its_metrics_however_it_ends(
     run = ["run", "-c", config, "--since", DAY, "--until", DAY, "--report", "account", "--metrics-file", file]
     refused = gads_etl(*run, "--customer", "1")
     assert refused.code == 2, refused.err
-    assert {"gads_etl_ledger_up 0.0", 'gads_etl_ledger_failure{code="no_ledger"} 1.0'} < lines(file)
+    assert {"gads_etl_ledger_up 0.0", 'gads_etl_ledger_failure{code="ledger"} 1.0'} < lines(file)
     done = gads_etl(*run)
     assert done.code == 0, done.err
     assert {

@@ -1,10 +1,12 @@
 """A status as metrics: what it says, what it does not know, and how many series that can be."""
 
 import math
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -191,13 +193,20 @@ def test_what_is_not_known_is_never_zero_or_well() -> None:
         assert [name for name in shown if name.startswith(absent) and name != "ledger_up"] == []
 
 
+def exposed(collector: StatusCollector) -> str:
+    return Exposition([collector]).encoded("")[0].decode()
+
+
 def test_a_ledger_that_cannot_be_read_leaves_nothing_of_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_collector, "FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(status_collector, "ANSWER_SECONDS", 0.05)
     never, answers = threading.Event(), list[str]()
 
+    def answer() -> None:
+        if answers[-1] == "refuses":
+            raise LedgerError("the disk is gone")
+
     def source() -> Status:
-        match answers.pop():
+        match answers[-1]:
             case "gone":
                 raise LedgerError("the disk is gone")
             case "hangs":
@@ -206,18 +215,43 @@ def test_a_ledger_that_cannot_be_read_leaves_nothing_of_what_it_said(monkeypatch
                 return status(ledger_id=None)
         return status()
 
-    collector = StatusCollector(source, "0.1.0")
-    texts = []
-    for answer in ("well", "gone", "none", "hangs"):
-        answers.append(answer)
-        texts.append(Exposition([collector]).encoded("")[0].decode())
-    never.set()
-    assert "\ngads_etl_ledger_up 1.0\n" in texts[0]
-    codes = [LedgerError.code, "no_ledger", "no_answer"]
-    for text, code in zip(texts[1:], codes, strict=True):
-        lines = [line for line in text.splitlines() if not line.startswith("#")]
+    collector = StatusCollector(source, "0.1.0", answer, seconds=0.05)
+    for said, code in (("gone", "ledger"), ("none", "ledger"), ("refuses", "ledger"), ("hangs", "no_answer")):
+        answers.append("well")
+        assert "\ngads_etl_ledger_up 1.0\n" in exposed(collector)
+        answers.append(said)
+        collector._last = None if said == "hangs" else collector._last
+        lines = [line for line in exposed(collector).splitlines() if not line.startswith("#")]
         down = ["gads_etl_ledger_up 0.0", f'gads_etl_ledger_failure{{code="{code}"}} 1.0']
-        assert lines == ['gads_etl_build_info{version="0.1.0"} 1.0', *down]
+        assert lines == ['gads_etl_build_info{version="0.1.0"} 1.0', *down], said
+    never.set()
+
+
+def test_a_scrape_does_not_wait_for_a_status_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_collector, "FRESH_SECONDS", 0.0)
+    ready, numbers = threading.Event(), count(1)
+    ready.set()
+
+    def source() -> Status:
+        ready.wait()
+        return status(budget=BudgetStanding(spent=next(numbers)))
+
+    collector = StatusCollector(source, "0.1.0", seconds=0.1)
+
+    def spent(patience: float) -> str:
+        monkeypatch.setattr(status_collector, "PATIENCE_SECONDS", patience)
+        found = re.search(r"^gads_etl_quota_used_operations (.*)$", exposed(collector), re.MULTILINE)
+        return found[1] if found else "none"
+
+    assert spent(5.0) == "1.0"
+    ready.clear()
+    assert spent(0.01) == "1.0"
+    ready.set()
+    assert spent(5.0) in ("2.0", "3.0")
+    ready.clear()
+    monkeypatch.setattr(status_collector, "LONGEST_AGE", -1.0)
+    assert spent(0.01) == "none"
+    ready.set()
 
 
 def test_the_status_is_read_once_in_a_few_seconds() -> None:
@@ -227,8 +261,8 @@ def test_the_status_is_read_once_in_a_few_seconds() -> None:
         read.append(status())
         return read[-1]
 
-    exposition = Exposition([StatusCollector(source, "0.1.0")])
-    assert exposition.encoded("")[0] == exposition.encoded("")[0]
+    collector = StatusCollector(source, "0.1.0")
+    assert exposed(collector) == exposed(collector)
     assert len(read) == 1
 
 

@@ -12,6 +12,9 @@ from gads_metrics.status_collector import StatusCollector
 from gads_orchestrator.events import Observer
 from gads_status.status import Status
 
+_SECONDS = 60.0
+"""How long the ledger has to answer: nothing waits for it."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -25,7 +28,7 @@ def written_metrics(
     cannot be any more afterwards, that is logged, and the work ends as it does.
     """
     counters = ProcessCounters(observer)
-    exposition = Exposition([StatusCollector(source, version), counters])
+    exposition = Exposition([StatusCollector(source, version, seconds=_SECONDS), counters])
     try:
         require_writable(file)
     except OSError as error:

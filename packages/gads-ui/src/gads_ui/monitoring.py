@@ -28,7 +28,8 @@ def monitoring_routes(pipeline: Pipeline, counters: ProcessCounters | None = Non
     `counters` are those of a process that executes plans from now on, which is healthy while its heartbeat is on record
     in time. A process without any is healthy as long as it answers.
     """
-    status = StatusCollector(pipeline.status, version("gads-pipeline"))
+    ledger = partial(require_ledger, pipeline.configuration)
+    status = StatusCollector(pipeline.status, version("gads-pipeline"), ledger)
     heartbeat = BoundedCall(partial(silence, pipeline.configuration, SystemClock().now()), READY_SECONDS, fresh=1.0)
 
     def stuck() -> str:
@@ -40,8 +41,5 @@ def monitoring_routes(pipeline: Pipeline, counters: ProcessCounters | None = Non
     return routes(
         Exposition([status] if counters is None else [status, counters]),
         stuck=stuck,
-        parts={
-            "ledger": partial(require_ledger, pipeline.configuration),
-            "sink": partial(require_answering_sink, pipeline.configuration),
-        },
+        parts={"ledger": ledger, "sink": partial(require_answering_sink, pipeline.configuration)},
     )
