@@ -48,7 +48,7 @@ def test_a_backfill_and_what_operators_do_to_it(
 
     key = f"google_ads/{customers[0]}/account/2024-05-02"
     before = digest_of(config.parent)
-    meant = ask("state", "revoke", key, "--run", done.json["run_ids"][0], "--reason", "wrong", "--dry-run")
+    meant = ask("state", "revoke", key, "--run", done.json["run_ids"][0][-8:], "--reason", "wrong", "--dry-run")
     assert (meant.code, meant.json["done"], len(meant.json["partitions"])) == (0, 0, 1)
     assert digest_of(config.parent) == before
 

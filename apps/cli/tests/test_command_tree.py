@@ -16,7 +16,19 @@ import typer
 from gads_etl.main import COMMANDS, app
 
 README = Path(__file__).parents[1] / "README.md"
-SHARED = ("--config", "--customer", "--report", "--since", "--until", "--format", "--yes", "--dry-run", "--json-events")
+SHARED = (
+    "--config",
+    "--customer",
+    "--report",
+    "--since",
+    "--until",
+    "--format",
+    "--yes",
+    "--dry-run",
+    "--json-events",
+    "--wide",
+    "--columns",
+)
 
 
 def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -79,6 +79,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_cell_is_broken_into_letters(
     printed = on_terminal(rows(name=name), width=width)
     assert max(map(width_of, printed.splitlines())) <= max(width, 25), "below that, a member and 12 cells of its value"
     assert "\x1b" not in printed
+    assert len(printed.splitlines()) < 20 or width < 80, "a long name does not push others off the screen"
     left_out = capsys.readouterr().err.removeprefix("not shown: ").partition(";")[0].split(", ")
     if "─" in printed:
         shown = [name.partition("_")[0] for name in TABLE.names if name not in left_out]

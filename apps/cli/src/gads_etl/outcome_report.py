@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gads_pipeline.outcome import Outcome
 
 _LINES = 50
-_SLICES = Table("reason customer_id name report since until #days")
+_SLICES = Table("reason customer_id name report since until -#days")
 _COSTS = Table("report #operations #partitions #restated #files bytes -#seen")
 _GROUPS = Table("customer_id name report days #success #failed #pending -#rows")
 OutcomeOptions = Annotated[TableOptions, columns_of(_GROUPS)]

@@ -20,6 +20,8 @@ from gads_terminal.table_options import ColumnOptions, Table, TableOptions
 
 _LONGEST_CELL = 300
 """Characters; what is longer is cut, and whole in JSON."""
+_HIGHEST_CELL = 8
+"""Lines of a cell on a terminal; the rest is in JSON, and with `--wide`."""
 _LOOKED_AT = 500
 """Rows by which columns are laid out; those behind them are printed as they come."""
 _GAP = "  "
@@ -192,7 +194,7 @@ def _lines(columns: Sequence[_Column], rest: Iterable[Mapping[str, Any]], space:
 
 def _of_row(columns: Sequence[_Column], cells: Sequence[str], space: int | None) -> Iterator[str]:
     parts = [
-        [cell] if space is None or width_of(cell) <= column.width else chopped(cell, column.width)
+        [cell] if space is None or width_of(cell) <= column.width else _first_lines(chopped(cell, column.width))
         for column, cell in zip(columns, cells, strict=True)
     ]
     for number in range(max(map(len, parts))):
@@ -202,6 +204,10 @@ def _of_row(columns: Sequence[_Column], cells: Sequence[str], space: int | None)
             padding = " " * (column.width - width_of(text))
             line += (padding + text if "#" in column.marks else text + padding) + _GAP
         yield line.rstrip()
+
+
+def _first_lines(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= _HIGHEST_CELL else [*lines[: _HIGHEST_CELL - 1], f"{lines[_HIGHEST_CELL - 1][:-1]}…"]
 
 
 def _blocks(columns: Sequence[_Column], rows: Iterable[Mapping[str, Any]], space: int) -> Iterator[str]:
