@@ -79,8 +79,12 @@ def test_no_line_is_steered_overlong_or_gives_a_secret_away(format_: LogFormat, 
         assert [line for line in others if not line.startswith("  ")] == []
 
 
-def test_a_json_line_has_the_members_that_the_guide_names(lines: Callable[[], list[str]]) -> None:
+def test_a_json_line_has_the_members_that_the_guide_names(
+    lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     start_logging(LogFormat.JSON, LogLevel.DEBUG, lambda text: text.replace("`since`", "--since"))
+    assert not sys.stderr.isatty(), "no bar is drawn between the lines"
     EventLog().on_events(DaysFailed(*FAILED, "give `since`"))
     sys.stderr.write("error: it is ")
     sys.stderr.write("broken\nhint: mend it\n\n")
