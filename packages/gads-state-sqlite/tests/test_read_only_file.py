@@ -213,6 +213,7 @@ def test_a_writer_opens_whatever_threads_of_its_process_read(tmp_path: Path) -> 
         looks = [pool.submit(look) for _ in range(3)]
         try:
             for number in range(2, 12):
+                ADAPTER.check(URL, tmp_path)
                 with ADAPTER.open_for_validator(URL, tmp_path) as ledger:
                     record_one(ledger, result_of(key_of(1), number))
         finally:

@@ -10,12 +10,13 @@ from gads_state_sqlite.activity_ledger import SqliteActivityLedger, SqliteActivi
 from gads_state_sqlite.compaction import compact
 from gads_state_sqlite.control_ledger import SqliteControlPlaneLedger
 from gads_state_sqlite.copies import back_up, restore
-from gads_state_sqlite.ledger_file import BUSY_SECONDS, require_writable
+from gads_state_sqlite.ledger_file import BUSY_SECONDS
 from gads_state_sqlite.pin_ledger import SqlitePinLedger
 from gads_state_sqlite.read_only_file import ReadOnlyFile
 from gads_state_sqlite.reader import SqliteStateReader
 from gads_state_sqlite.standing_reader import SqliteStandingReader
 from gads_state_sqlite.validator_ledger import SqliteValidatorLedger
+from gads_state_sqlite.write_connection import require_writable
 
 _ACTIVITY_SECONDS = 1.0
 """Nothing waits longer for what is recorded of activity."""

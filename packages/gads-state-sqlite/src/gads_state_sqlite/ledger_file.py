@@ -75,18 +75,21 @@ def create(path: Path, busy_seconds: float, migrations: Sequence[Migration] = MI
         sync_folder(path.parent)
 
 
-def require_writable(path: Path, busy_seconds: float) -> None:
-    """Make sure that the ledger at `path` could be written, or created if it is absent, and leave nothing behind.
-
-    Raises `LedgerError`, `UnsupportedContractError`, `HeldElsewhereError`.
-    """
-    if path.exists():
-        require_file(path)
-        with translate(path), closing(connect(uri_of(path, mode="rw"), busy_seconds)) as connection:
+def open_as_it_is(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """Open the ledger for writing, with its tables as they are; raises as `open_for_writing` does."""
+    require_file(path)
+    with translate(path):
+        connection = connect(uri_of(path, mode="rw"), busy_seconds)
+        try:
             require_ledger(connection, path, len(MIGRATIONS))
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-        return
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def require_creatable(path: Path, busy_seconds: float) -> None:
+    """Make sure that a ledger could be created at `path`, and leave nothing behind; raises `LedgerError`."""
     missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     try:
         with _built(path, busy_seconds, MIGRATIONS) as building:

@@ -3,13 +3,14 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gads_domain.errors import InvalidValueError
 from gads_domain.state import PartitionState
 from gads_state_sqlite.errors import closed, translate
-from gads_state_sqlite.ledger_file import Authorizer, open_for_writing
+from gads_state_sqlite.ledger_file import Authorizer, open_as_it_is, open_for_writing, require_creatable
 from gads_state_sqlite.queries import SQL, Statement
 from gads_state_sqlite.read_only_file import ReadOnlyFile, make_way_for_a_writer, writer_left
 from gads_state_sqlite.rows import key_columns, microseconds, sum_bytes
@@ -124,6 +125,23 @@ class WriteConnection:
         if self._connection is None:
             raise closed(self._path)
         return self._connection
+
+
+def require_writable(path: Path, busy_seconds: float) -> None:
+    """Make sure that the ledger at `path` could be written, or created if it is absent, and leave nothing behind.
+
+    Raises `LedgerError`, `UnsupportedContractError`, `HeldElsewhereError`.
+    """
+    if not path.exists():
+        require_creatable(path, busy_seconds)
+        return
+    connection = make_way_for_a_writer(path, lambda: open_as_it_is(path, busy_seconds))
+    try:
+        with translate(path), closing(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    finally:
+        writer_left(path)
 
 
 Step = tuple[PartitionState, PartitionState, str]
