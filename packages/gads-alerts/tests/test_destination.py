@@ -80,7 +80,7 @@ def test_a_message_is_cut_to_what_a_service_takes_and_says_how_much_is_left_out(
     entries = tuple(f"WARNING: entry {number} {'x' * 100}" for number in range(213))
     whole = Message("t", "warning", entries, "etl-01").body()
     assert whole.count("WARNING") == 20
-    assert "and 193 more: gads-etl alerts" in whole
+    assert "and 193 more: gads-etl alerts list" in whole
     short = Message("t", "warning", entries, "etl-01").body(limit=450)
     assert len(short) <= 450
-    assert "and 210 more: gads-etl alerts" in short
+    assert "and 210 more: gads-etl alerts list" in short

@@ -14,7 +14,7 @@ from gads_alerts.evaluation import Facts, evaluate
 from gads_alerts.restatements import Movement, largest_movement
 from gads_alerts.rules import AlertRules, Deadline, Rule
 from gads_domain.account_days import DayRange
-from gads_domain.activity import Heartbeat, Liveness, Severity
+from gads_domain.activity import Heartbeat, Liveness, Round, Severity
 from gads_domain.completeness import Answer
 from gads_domain.expectations import Expectation, Expectations, ListedAccount
 from gads_domain.gaps import Gap, GapRange
@@ -158,9 +158,16 @@ def test_a_silent_daemon_is_critical_and_one_that_was_replaced_is_not() -> None:
     lost = ProcessStanding(beat, Liveness.SILENT, lost=True)
     (found,) = said(Facts(status(processes=(lost, replace(lost, lost=False)))))
     assert (found.rule, found.severity) == (Rule.DAEMON, Severity.CRITICAL)
-    assert found.text == (
-        "serve on etl-01 (pid 17) sends no heartbeat since 2024-06-10 05:30 UTC, 4 hours ago; it did: idle"
-    )
+    assert found.text == "serve on etl-01 (pid 17) sends no heartbeat since 2024-06-10 05:30 UTC; it was at: idle"
+
+
+def test_a_round_that_was_broken_off_is_said_unless_a_later_one_did_better() -> None:
+    broken = Round("a:1:x", "gads-etl serve", "run", NOW - 2 * HOUR, 9, NOW - HOUR, "storage", message="disk gone")
+    (found,) = said(Facts(status(rounds=(replace(broken, ended_at=None, ended=""), broken))))
+    assert (found.rule, found.severity) == (Rule.FAILURES, Severity.CRITICAL)
+    assert found.text == "the last round ended early, 2024-06-10 08:30 UTC: disk gone"
+    assert said(Facts(status(rounds=(replace(broken, ended="done"), broken)))) == []
+    assert said(Facts(status(rounds=(replace(broken, ended_at=NOW - timedelta(minutes=29)),)))) == []
 
 
 def test_what_cannot_be_told_is_unknown() -> None:

@@ -120,7 +120,7 @@ def test_one_message_has_everything_worst_first_and_counts_the_rest() -> None:
     lines = message.body().splitlines()
     assert lines[0] == "CRITICAL: budget is late"
     assert lines[1] == "    gads-etl state gaps --report budget"
-    assert lines[-2:] == [f"and {214 - MOST_ENTRIES} more: gads-etl alerts", "gads.toml on etl-01"]
+    assert lines[-2:] == [f"and {214 - MOST_ENTRIES} more: gads-etl alerts list", "gads.toml on etl-01"]
     assert message.entries[-2].startswith("WARNING, open since 2024-06-10 08:30 UTC: report_211 is late")
     assert message.entries[-1] == "resolved: keyword is late (from 2024-06-10 07:30 UTC to 2024-06-10 09:30 UTC)"
 

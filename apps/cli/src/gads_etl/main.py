@@ -33,6 +33,7 @@ COMMANDS = (
     ("backfill", "run", "backfill", "Extract every day of a range that is not success, newest first."),
     ("serve", "run", "serve", "Do whatever is due, for as long as it runs."),
     ("ui", "ui", "ui", "Show in a browser what is complete, what is not and why, and what to do about it."),
+    ("alerts", "alerts", "app", "Show the alerts that are open, and send what is due."),
     ("validate", "validate", "validate", "Validate every sealed partition that has no result yet."),
     ("reports", "reports", "app", "The packaged reports, and your own."),
     ("consume", "consume", "app", "Read authoritative partitions."),

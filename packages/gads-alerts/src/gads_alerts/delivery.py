@@ -33,6 +33,11 @@ class Delivery:
     message: Message
     failure: str = ""
 
+    def to_document(self) -> dict[str, str]:
+        """The delivery as JSON."""
+        text = {"title": self.message.title, "message": self.message.body()}
+        return {"destination": self.destination, "failure": self.failure, "kind": self.message.kind, **text}
+
 
 def preview_alerts(
     watch: Watch, evaluation: Evaluation, ledger: ActivityReader, now: datetime, origin: str
@@ -59,7 +64,7 @@ def deliver_alerts(
         found,
         conditions=tuple(
             (one, since)
-            for one, since in found.conditions
+            for one, since in (*found.conditions, *((one, None) for one in found.changed))
             if ledger.claim_alert(
                 AlertState(one.rule, subject_for(name, one.subject), now, one.text, one.severity),
                 repeat_before=repeat_before,

@@ -49,6 +49,11 @@ class Destination:
         return cls(name, url, service)
 
     @property
+    def service(self) -> str:
+        """What kind of service it is, such as `Slack`."""
+        return str(self._service.service_name)
+
+    @property
     def longest_body(self) -> int:
         """How many characters the service takes."""
         return int(self._service.body_maxlen)
@@ -89,10 +94,11 @@ def masked(text: str, url: str) -> str:
 def _keep_urls_out_of_logs() -> None:
     """What apprise warns of is returned by `send`; what it and urllib3 log of a request has the path of the URL."""
     logging.getLogger("apprise").propagate = False
-    requests = logging.getLogger("urllib3.connectionpool")
-    if _is_no_request not in requests.filters:
-        requests.addFilter(_is_no_request)
+    for name in ("apprise", "urllib3.connectionpool"):
+        logger = logging.getLogger(name)
+        if _is_no_request not in logger.filters:
+            logger.addFilter(_is_no_request)
 
 
 def _is_no_request(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.DEBUG
+    return record.levelno > logging.INFO

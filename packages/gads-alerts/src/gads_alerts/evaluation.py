@@ -20,6 +20,9 @@ from gads_status.status import Status
 _URGENT_SUNSET = timedelta(days=14)
 _MUCH_BEHIND = 0.5
 """From which share of a report's accounts on its gaps are critical."""
+_FINE = frozenset({"done", "stopped", "replan"})
+"""How rounds end that are not broken off."""
+_BROKEN_OFF = timedelta(minutes=30)
 _LONG_REST = timedelta(hours=1)
 _LEAST_DISK = 500_000_000
 """Bytes below which the next run may not end."""
@@ -96,12 +99,24 @@ def _gaps(facts: Facts, rules: AlertRules, now: datetime) -> Iterator[Condition]
 
 
 def _failures(facts: Facts, rules: AlertRules, now: datetime) -> Iterator[Condition]:
+    yield from _last_round(facts, now)
     passing = passing_codes()
     for group in facts.status.gaps:
         if group.status == PartitionStatus.SUCCESS:
             yield _missing(Rule.FAILURES, group, facts.status, "held for a decision")
         elif group.status == PartitionStatus.FAILED and (group.code not in passing or _is_old(group, rules, now)):
             yield _missing(Rule.FAILURES, group, facts.status, "failed")
+
+
+def _last_round(facts: Facts, now: datetime) -> Iterator[Condition]:
+    """That the last round was broken off, and none has done better for a while."""
+    status = facts.status
+    last = next((one for one in status.rounds if one.ended_at is not None), None)
+    if last is None or last.ended_at is None or last.ended in _FINE or status.budget.rests:
+        return
+    if now - last.ended_at >= _BROKEN_OFF:
+        text = f"the last round ended early, {_when(last.ended_at)}: {last.message or last.ended}"
+        yield Condition(Rule.FAILURES, "rounds", Severity.CRITICAL, text, "gads-etl check")
 
 
 def _missing(rule: Rule, group: GapGroup, status: Status, what: str) -> Condition:
@@ -161,14 +176,14 @@ def _credentials(facts: Facts, _rules: AlertRules, _now: datetime) -> Iterator[C
         yield Condition(Rule.CREDENTIALS, "credentials", Severity.CRITICAL, text, "gads-etl check")
 
 
-def _daemons(facts: Facts, _rules: AlertRules, now: datetime) -> Iterator[Condition]:
+def _daemons(facts: Facts, _rules: AlertRules, _now: datetime) -> Iterator[Condition]:
     for beat in facts.status.lost_processes:
         yield Condition(
             Rule.DAEMON,
             beat.process,
             Severity.CRITICAL,
-            f"{beat.subcommand} on {beat.host} (pid {beat.pid}) sends no heartbeat since {_when(beat.beat_at)}, "
-            f"{_ago(now - beat.beat_at)} ago; it did: {beat.doing or 'not said'}",
+            f"{beat.subcommand} on {beat.host} (pid {beat.pid}) sends no heartbeat since {_when(beat.beat_at)}"
+            + (f"; it was at: {beat.doing}" if beat.doing else ""),
             "gads-etl status",
         )
 
@@ -181,7 +196,7 @@ def _restatements(facts: Facts, rules: AlertRules, _now: datetime) -> Iterator[C
     for report, found in sorted(by_report.items()):
         most = max(found, key=lambda one: one.share)
         accounts = {one.customer_id for one in found}
-        moved = "from 0" if not most.before else f"by {most.share:.0%}"
+        moved = "from 0" if not most.before else f"by {most.share:,.0%}"
         yield Condition(
             Rule.RESTATEMENT,
             report,
@@ -262,8 +277,3 @@ def _days(first: date, last: date) -> str:
 
 def _when(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _ago(span: timedelta) -> str:
-    minutes = int(span.total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} hours"

@@ -1,17 +1,16 @@
 """One message for all that a destination is told at a time: worst first, cut to what a person reads."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from gads_alerts.condition import Condition
 from gads_domain.activity import Severity
+from gads_domain.visible_text import visible
 
 MOST_ENTRIES = 20
 """How many alerts a message names; of the others it has the number."""
 
-_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SIGNS = str.maketrans({"<": "‹", ">": "›", "@": "@\u2060"})
 _LONGEST_ENTRY = 600
 
@@ -20,18 +19,19 @@ _LONGEST_ENTRY = 600
 class Message:
     """A `title`, entries of one or more lines each, and the `last` line. `kind` is critical, warning, resolved or info.
 
-    `command` shows the entries that are left out.
+    At most so many entries are shown as `most` says; `command` shows the others.
     """
 
     title: str
     kind: str
     entries: tuple[str, ...]
     last: str = ""
-    command: str = "gads-etl alerts"
+    command: str = "gads-etl alerts list"
+    most: int = MOST_ENTRIES
 
     def body(self, limit: int = 0) -> str:
         """The text, with as many entries as are read and as `limit` characters hold (0: any number)."""
-        shown = self.entries[:MOST_ENTRIES]
+        shown = self.entries[: self.most]
         while True:
             left = len(self.entries) - len(shown)
             more = [f"and {left:,} more: {self.command}"] if left else []
@@ -63,7 +63,7 @@ def alert_message(
         _counted(len(over), "resolved"),
     ]
     entries = [_entry(one, since) for one, since in conditions]
-    entries += [_clean(f"resolved: {text} (from {_when(since)} to {_when(now)})") for text, since in over]
+    entries += [clean(f"resolved: {text} (from {_when(since)} to {_when(now)})") for text, since in over]
     # A service that closes its incident on a success must not do so while something is open.
     kind = max(severities, key=list(Severity).index).value if severities else "info" if still_open else "resolved"
     return Message(f"gads-etl: {', '.join(one for one in counts if one)}", kind, tuple(entries), origin)
@@ -78,12 +78,12 @@ def _entry(condition: Condition, since: datetime | None) -> str:
     head = condition.severity.upper() + (f", open since {_when(since)}" if since else "")
     lines = [f"{head}: {condition.text}"]
     lines += [f"    {line}" for line in (condition.examples, condition.command) if line]
-    return _clean("\n".join(lines))
+    return clean("\n".join(lines))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Without what steers a reader's program: control characters, markup and mentions in names from the API."""
-    text = _UNSAFE.sub(" ", text).translate(_SIGNS)
+    text = visible(text).translate(_SIGNS)
     return text if len(text) <= _LONGEST_ENTRY else f"{text[:_LONGEST_ENTRY]}…"
 
 

@@ -40,6 +40,8 @@ def findings(configuration: Configuration, *, offline: bool, most_accounts: int)
     yield from _sink(configuration)
     yield _tried("state", lambda: _ledger(configuration))
     yield from _by_ledger(configuration)
+    for section in configuration.alerts:
+        yield _tried(f"alerts {section.destination}", lambda: f"its URL is one of {section.open().service}")  # noqa: B023
     if not offline:
         yield from api_findings(configuration, most_accounts)
 

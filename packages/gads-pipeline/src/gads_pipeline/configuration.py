@@ -25,6 +25,7 @@ from gads_domain.partition_key import require_customer_id, require_name
 from gads_domain.ports.warehouse import is_reserved
 from gads_domain.report import History, ReportDefinition
 from gads_pipeline.account_patterns import AccountPattern
+from gads_pipeline.alert_configuration import AlertSection
 from gads_pipeline.control_plane_configuration import (
     FreshnessSection,
     QuotaSection,
@@ -197,6 +198,7 @@ class Configuration(Section):
     freshness: FreshnessSection = FreshnessSection()
     validation: ValidationSection = ValidationSection()
     schedules: tuple[ScheduleSection, ...] = ()
+    alerts: tuple[AlertSection, ...] = ()
     report_sections: tuple[ReportSection, ...] = Field(alias="reports", min_length=1)
     _definitions: dict[str, ReportDefinition] = PrivateAttr(default_factory=dict)
 
@@ -212,6 +214,12 @@ class Configuration(Section):
                 raise ValueError(f"schedules: two schedules are for {name or 'all other reports'}")
             if name and name not in names:
                 raise ValueError(f"a schedule is for {name!r}, and no report has that name")
+        destinations = [section.destination for section in self.alerts]
+        for section in self.alerts:
+            if destinations.count(section.destination) > 1:
+                raise ValueError(f"alerts: two destinations are called {section.destination}; give each a name")
+            for name in {report for deadline in section.deadlines for report in deadline.reports} - {*names}:
+                raise ValueError(f"alerts: a deadline is for {name!r}, and no report has that name")
         if self.google_ads.customer_ids and not self.accounts.is_empty:
             raise ValueError("give either google_ads.customer_ids or an accounts section, not both")
         return self

@@ -23,6 +23,7 @@ from gads_orchestrator.worker_pool import WorkerProcesses
 from gads_pipeline.account_erasure import without_erased
 from gads_pipeline.account_selection import SelectedAccounts, select_accounts
 from gads_pipeline.activity import Activity
+from gads_pipeline.alert_watch import watching_alerts
 from gads_pipeline.command_completeness import CommandCompleteness, completeness_of
 from gads_pipeline.composition import (
     actor_name,
@@ -178,7 +179,11 @@ class Execution:
 
     def serve(self, options: RunOptions) -> None:
         """Execute what is due, again and again, until the stop is requested."""
-        with self._daemon(options, awaits_leases=False) as daemon:
+        with (
+            watching_alerts(self.configuration, self._activity.inner) as (self._activity.inner, begin),
+            self._daemon(options, awaits_leases=False) as daemon,
+        ):
+            begin()
             daemon.serve()
 
     def _completeness_due(self, daemon: Daemon, options: RunOptions) -> CommandCompleteness:

@@ -42,7 +42,9 @@ from gads_pipeline.warehouse_load import load_warehouse
 from gads_pipeline.work_request import RunOptions, require_days, require_order
 
 if TYPE_CHECKING:
+    from gads_alerts.delivery import Delivery
     from gads_consumer.consumer import Consumer
+    from gads_domain.activity import AlertState
     from gads_domain.compaction import Compaction
     from gads_domain.completeness import Completeness
     from gads_domain.control import Lease
@@ -477,6 +479,27 @@ class Pipeline:
         with self.consumer() as consumer:
             snapshot = consumer.load(manifest)
         return snapshot.pin(until=end, name=name)
+
+    def alerts(self, *, open_only: bool = True) -> list[AlertState]:
+        """The alerts that are on record as open, newest first, of each destination; or those resolved lately too."""
+        from gads_pipeline.alerts import alerts_on_record
+
+        return alerts_on_record(self.configuration, open_only=open_only)
+
+    def check_alerts(self, *, dry_run: bool = False) -> list[Delivery]:
+        """Evaluate `[[alerts]]` once and deliver what is due; with `dry_run` only say what would be delivered.
+
+        Raises `UsageError` if there is none, `ConfigurationError` if one cannot be used.
+        """
+        from gads_pipeline.alerts import AlertDesk  # what everything else does without
+
+        return AlertDesk.open(self.configuration).check(dry_run=dry_run)
+
+    def test_alerts(self) -> list[Delivery]:
+        """Send a test to each destination; raises as `check_alerts` does."""
+        from gads_pipeline.alerts import AlertDesk
+
+        return AlertDesk.open(self.configuration).test()
 
     def pins(self) -> list[dict[str, Any]]:
         """What readers keep now: name, number of runs, and until when."""

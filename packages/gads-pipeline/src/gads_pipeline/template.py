@@ -113,6 +113,19 @@ vanished_rows = 1.0
 accounts_max_age_hours = 36
 due_hours = 6
 
+# Who is told when something is wrong: by Slack, Teams, mail, PagerDuty, a webhook, … (pip install 'gads-etl[alerts]').
+# The URL is a secret: it stands in the environment, and `gads-etl alerts test` tries it. Without more than that, every
+# rule is watched; docs/observability.md has the rules. Alerts that are open are said again after repeat_hours.
+# [[alerts]]
+# url_env = "GADS_SLACK_URL"
+# watch = ["deadline", "gaps", "failures", "budget", "credentials", "daemon", "restatement", "sunset", "warehouse",
+#          "disk"]
+# severity = "warning"
+# deadlines = [{{ by = "09:00", reports = ["campaign"] }}]
+# repeat_hours = 24
+# digest = "08:00"
+# time_zone = "Europe/Zurich"
+
 # When `plan` and `serve` start new days and restatements, in each account's zone; without one, once they are due.
 # [[schedules]]
 # cron = "0 5 * * *"
