@@ -32,7 +32,7 @@ from gads_emulator import (
 from gads_orchestrator.events import Event, RunEnded, RunPlanned
 from gads_pipeline import Pipeline
 from gads_pipeline.work_request import RunOptions
-from gads_telemetry import background_sender, otel_providers
+from gads_telemetry import observers
 from gads_telemetry.observers import observing
 
 FIRST, LAST = date(2024, 5, 1), date(2024, 5, 3)
@@ -257,8 +257,7 @@ def test_a_receiver_in_trouble_harms_nothing_and_is_named_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(otel_providers, "CLOSE_SECONDS", 0.3)
-    monkeypatch.setattr(background_sender, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr(observers, "CLOSE_SECONDS", 0.3)
     receiver.status = 400 if trouble == "refuses" else 200
     if trouble == "hangs":
         receiver.hangs.clear()
@@ -272,11 +271,11 @@ def test_a_receiver_in_trouble_harms_nothing_and_is_named_once(
     with caplog.at_level(logging.WARNING, "gads_etl"), observing(pipeline) as observer:
         for _ in range(3):
             observer.on_events(*ROUNDS, *_lineage_of_a_load())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 3
     said = [record.getMessage() for record in caplog.records if record.name == "gads_etl.telemetry"]
     assert len(said) == len(set(said))
     assert len(said) <= 6
-    assert said or trouble == "hangs"
+    assert said
 
 
 def _lineage_of_a_load() -> list[Event]:

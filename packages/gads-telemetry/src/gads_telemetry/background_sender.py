@@ -1,4 +1,4 @@
-"""Sends one thing after the other in a thread, in bounded memory and time, so that no run waits for a receiver."""
+"""Sends one thing after the other in a thread, in bounded memory, so that no run waits for a receiver."""
 
 import logging
 import queue
@@ -11,8 +11,6 @@ from gads_telemetry.log_format import LOGGER
 T = TypeVar("T")
 
 MOST_WAITING = 1_000
-CLOSE_SECONDS = 5.0
-"""How long the end of a command waits for what is not sent yet."""
 
 _LOG = logging.getLogger(f"{LOGGER}.telemetry")
 
@@ -20,7 +18,7 @@ _LOG = logging.getLogger(f"{LOGGER}.telemetry")
 class BackgroundSender(Generic[T]):
     """Makes and sends what it is given, in that order; the first failure is logged, and so is the first thing dropped.
 
-    What is not sent when `MOST_WAITING` things wait, or at the end of `close`, is dropped.
+    What comes while `MOST_WAITING` things wait is dropped.
     """
 
     def __init__(self, name: str, emit: Callable[[T], object]) -> None:
@@ -39,14 +37,9 @@ class BackgroundSender(Generic[T]):
             self._log(f"{self._name}: {MOST_WAITING} events wait to be sent, and more are dropped")
 
     def close(self) -> None:
-        """Wait for what is left, for `CLOSE_SECONDS` at most."""
-        try:
-            self._waiting.put_nowait(None)
-        except queue.Full:
-            return
-        self._thread.join(CLOSE_SECONDS)
-        if self._thread.is_alive():
-            self._log(f"{self._name}: events that were not sent within {CLOSE_SECONDS:g} s are dropped")
+        """Wait until what is left is sent."""
+        self._waiting.put(None)
+        self._thread.join()
 
     def _work(self) -> None:
         while (make := self._waiting.get()) is not None:

@@ -105,7 +105,7 @@ class LineageEvents:
     _stopped_by: str = field(default="", init=False)
 
     def close(self) -> None:
-        """Send what is left, within some seconds."""
+        """Send what is left."""
         self.sender.close()
 
     def on_events(self, *events: Event) -> None:

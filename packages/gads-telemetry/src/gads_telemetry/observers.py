@@ -2,6 +2,8 @@
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -20,8 +22,11 @@ class Exporter(Observer, Protocol):
     """An observer that sends what it makes of events elsewhere."""
 
     def close(self) -> None:
-        """Send what is left, within some seconds."""
+        """Send what is left, and wait until it is sent."""
 
+
+CLOSE_SECONDS = 4.0
+"""How long the end of a command waits for what is not sent yet."""
 
 _ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -77,12 +82,25 @@ class Observers:
                 _LOG.warning("gads-etl[%s] failed, and nothing more is sent by it", extra, exc_info=True)
 
     def close(self) -> None:
-        """Have each exporter send what is left; a failure is logged and changes nothing."""
-        for extra, exporter in self._exporters.items():
-            try:
-                exporter.close()
-            except Exception:
-                _LOG.warning("what gads-etl[%s] had not sent is lost", extra, exc_info=True)
+        """Have each exporter send what is left, for `CLOSE_SECONDS` at most; a failure is logged."""
+        ends = {
+            extra: threading.Thread(target=_close, args=(extra, exporter), daemon=True)
+            for extra, exporter in self._exporters.items()
+        }
+        for end in ends.values():
+            end.start()
+        last = time.monotonic() + CLOSE_SECONDS
+        for extra, end in ends.items():
+            end.join(max(0.0, last - time.monotonic()))
+            if end.is_alive():
+                _LOG.warning("what gads-etl[%s] had not sent after %g s is lost", extra, CLOSE_SECONDS)
+
+
+def _close(extra: str, exporter: Exporter) -> None:
+    try:
+        exporter.close()
+    except Exception:
+        _LOG.warning("what gads-etl[%s] had not sent is lost", extra, exc_info=True)
 
 
 class _Once(logging.Handler):

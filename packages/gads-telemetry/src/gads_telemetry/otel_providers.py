@@ -1,7 +1,6 @@
 """The OpenTelemetry SDK as the standard `OTEL_*` variables configure it; nothing global is set."""
 
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,9 +19,6 @@ from opentelemetry.trace import NoOpTracerProvider, Tracer
 from gads_domain.errors import ConfigurationError
 
 NAME = "gads-telemetry"
-CLOSE_SECONDS = 5.0
-"""How long the end of a command waits for what is not sent yet."""
-
 _HTTP = "http/protobuf"
 
 
@@ -44,13 +40,10 @@ class Providers:
         return self.meters.get_meter(NAME, version(NAME))
 
     def close(self) -> None:
-        """Send what is left, for `CLOSE_SECONDS` at most."""
-        providers = [one for one in (self.tracers, self.meters) if isinstance(one, TracerProvider | MeterProvider)]
-        ends = [threading.Thread(target=one.shutdown, daemon=True) for one in providers]
-        for end in ends:
-            end.start()
-        for end in ends:
-            end.join(CLOSE_SECONDS / len(ends))
+        """Send what is left, and end."""
+        for one in (self.tracers, self.meters):
+            if isinstance(one, TracerProvider | MeterProvider):
+                one.shutdown()
 
 
 def providers_of(environment: Mapping[str, str] = os.environ) -> Providers:

@@ -94,15 +94,15 @@ class EventTraces:
         self._partitions = meter.create_counter("gads.partitions", "{partition}", "Partitions by report and outcome")
 
     def close(self) -> None:
-        """End what is open, and send what is left, within some seconds."""
-        if self._run is not None:
-            self._run.span.end()
+        """End what is open, and send what is left."""
+        self._end_run()
         self._providers.close()
 
     def on_events(self, *events: Event) -> None:
         """Begin and end the spans that the events stand for."""
         for event in events:
             if isinstance(event, RunPlanned):
+                self._end_run()
                 attributes: dict[str, Any] = {"gads.run_id": event.run_id, "gads.planned.partitions": event.partitions}
                 span = self._tracer.start_span("run", Context(), attributes=attributes, start_time=_ns(event.at))
                 self._run = _Run(event.run_id, span)
@@ -123,13 +123,18 @@ class EventTraces:
             run.stopped = event if isinstance(event, RunStopped) else run.stopped
             run.span.add_event(event_name(type(event)), _attributes(event), _ns(event.at))
             return
-        for part in run.open_slices():  # dropped, since the run was stopped
-            part.span.end(_ns(event.at))
-        run.slices.clear()
         run.span.set_attributes({"gads.ended": event.ended, "gads.operations": event.operations})
         if run.stopped is not None:
             _fail(run.span, run.stopped.code, run.stopped.message)
-        run.span.end(_ns(event.at))
+        self._end_run(_ns(event.at))
+
+    def _end_run(self, at: int | None = None) -> None:
+        """End the run's span, and those of slices that were dropped with it; a span ends once."""
+        if self._run is not None and self._run.span.is_recording():
+            for part in self._run.open_slices():
+                part.span.end(at)
+            self._run.slices.clear()
+            self._run.span.end(at)
 
     def _slice_event(self, event: SliceEvent) -> None:
         run = self._run
@@ -152,6 +157,8 @@ class EventTraces:
                 _fail(found.span, "partitions_failed", found.reason)
             found.span.end(_ns(event.at))
             run.slices[event.customer_id, event.report].remove(found)
+            if not run.slices[event.customer_id, event.report]:
+                del run.slices[event.customer_id, event.report]
 
     def _call(self, event: CallEnded, part: _Slice) -> None:
         named = {"gads.attempt": event.attempt, "gads.request_id": event.request_id, "gads.rows": event.rows}
