@@ -81,6 +81,8 @@ def test_a_round_that_went_well_is_one_line(records: list[logging.LogRecord]) ->
     )
     assert records[-1].__dict__["gads"]["run_id"] == RUN
     assert len(records) == len(WENT_WELL) - 1, "all but the rows are there for those who want them"
+    (call,) = [record.getMessage() for record in records if record.name == "gads_etl.call"]
+    assert call == "call_ended attempt=1 seconds=0.500 request_id=abc operations=1 rows=7"
 
 
 def test_a_failure_is_named_once_with_its_reason(records: list[logging.LogRecord]) -> None:

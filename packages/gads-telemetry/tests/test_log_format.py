@@ -106,6 +106,7 @@ def test_a_json_line_has_the_members_that_the_guide_names(
     }
     assert (error["level"], error["logger"], error["message"]) == ("error", "gads_etl.stderr", "it is broken")
     assert hint["message"] == "hint: mend it"
+    assert not sys.stderr.isatty(), "so that no bar is drawn into it"
     start_logging()
     sys.stderr.write("plain again\n")
     assert lines()[-1] == "plain again"

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -49,7 +50,7 @@ _NOT_ATTEMPTED = "pending: "
 _WARNING = "warning: "
 
 Said = tuple[int, str, str]
-"""The level, the logger's last name and the message of an event."""
+"""The level, the logger's last name and the message of an event; empty for its name and members."""
 
 
 @dataclass(slots=True)
@@ -99,24 +100,24 @@ class EventLog:
                 continue
             self._round.count(event)
             level, name, message = self._said(event)
-            logger = logging.getLogger(f"{LOGGER}.{name}")
+            logger = _logger(name)
             if logger.isEnabledFor(level):
-                logger.log(level, "%s", message, extra={"gads": event_document(event)})
+                logger.log(level, "%s", message or _plainly(event), extra={"gads": event_document(event)})
 
     def _said(self, event: Event) -> Said:
         if isinstance(event, SliceEvent):
             return self._of_slice(event)
         if isinstance(event, PartitionEvent):
-            return logging.DEBUG, "act" if isinstance(event, ActRecorded) else "partition", _plainly(event)
+            return logging.DEBUG, "act" if isinstance(event, ActRecorded) else "partition", ""
         say = _SAYINGS.get(type(event))
-        return say(self, event) if say is not None else (logging.DEBUG, "run", _plainly(event))
+        return say(self, event) if say is not None else (logging.DEBUG, "run", "")
 
     def _of_slice(self, event: SliceEvent) -> Said:
         if isinstance(event, CallEnded):
-            return logging.DEBUG, "call", _plainly(event)
+            return logging.DEBUG, "call", ""
         if isinstance(event, SliceDeferred) and event.code == "awaited":
             return logging.INFO, "slice", "another process has it; waiting for its lease to end"
-        return logging.DEBUG, "slice", _plainly(event)
+        return logging.DEBUG, "slice", ""
 
     def _planned(self, event: RunPlanned) -> Said:
         self._round = _Round(began=event.at)
@@ -210,6 +211,11 @@ _SAYINGS: Mapping[type[Event], Callable[[EventLog, Any], Said]] = MappingProxyTy
 )
 
 
+@cache  # a million events find theirs in a dictionary, without the lock of `logging`
+def _logger(name: str) -> logging.Logger:
+    return logging.getLogger(f"{LOGGER}.{name}")
+
+
 def _with_hint(event: RunStopped | ServePaused | WarehouseLoadFailed) -> str:
     return f"{event.message}; {event.hint}" if event.hint else event.message
 
@@ -221,4 +227,5 @@ _NAMED = ("event", "at", "run_id", "customer_id", "report", "first", "last", "lo
 def _plainly(event: Event) -> str:
     """The event's name and what its type adds: `slice_ended operations=1`."""
     members = {name: value for name, value in event_document(event).items() if name not in _NAMED and value != ""}
-    return " ".join([event_name(type(event)), *(f"{name}={value}" for name, value in members.items())])
+    shown = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in members.items()}
+    return " ".join([event_name(type(event)), *(f"{name}={value}" for name, value in shown.items())])
