@@ -269,11 +269,13 @@ def test_a_receiver_in_trouble_harms_nothing_and_is_named_once(
         monkeypatch.setenv("OPENLINEAGE_URL", gone)
     began = time.monotonic()
     with caplog.at_level(logging.WARNING, "gads_etl"), observing(pipeline) as observer:
-        for _ in range(3):
+        for number in range(3):
             observer.on_events(*ROUNDS, *_lineage_of_a_load())
+            logging.getLogger("opentelemetry.exporter").warning("try %s failed", number)
     assert time.monotonic() - began < 3
     said = [record.getMessage() for record in caplog.records if record.name == "gads_etl.telemetry"]
     assert len(said) == len(set(said))
+    assert len([line for line in said if "failed" in line and "try" in line]) == 1
     assert len(said) <= 6
     assert said
 

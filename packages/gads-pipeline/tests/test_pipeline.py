@@ -15,7 +15,7 @@ import pytest
 from gads_domain.errors import ConfigurationError, StorageFullError
 from gads_domain.ports.sink import RawReader
 from gads_domain.state import PartitionStatus
-from gads_orchestrator.events import Event, SliceStarted
+from gads_orchestrator.events import Event, RunEnded, SliceStarted
 from gads_orchestrator.operator_actions import Operation
 from gads_pipeline import Pipeline
 from gads_pipeline import validation as validation_module
@@ -122,8 +122,13 @@ def test_a_daemon_outlives_a_configuration_file_that_is_broken_while_it_serves(c
 
 
 def test_a_daemon_with_nothing_due_loads_what_an_earlier_one_did_not(config: Path) -> None:
-    assert Pipeline.open(config).serve_once().executions
     config.write_text(f"{TEXT}[warehouse]\nload_after_run = true\n")
+    first = OnFirst(WarehouseLoaded, lambda: None)
+    assert Pipeline.open(config).serve_once(observer=first).executions
+    (run,) = [event.run_id for event in first.events if isinstance(event, RunEnded)]
+    assert [event.run_id for event in first.events if isinstance(event, WarehouseLoaded)] == [run]
+    for file in config.parent.glob("*.duckdb*"):
+        file.unlink()
     stop = Stop()
     observer = OnFirst(WarehouseLoaded, stop.request)
     overdue = threading.Timer(30, stop.request)

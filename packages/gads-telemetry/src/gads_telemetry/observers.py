@@ -119,8 +119,7 @@ class _Once(logging.Handler):
 
 def _quieten(library: str) -> None:
     logger = logging.getLogger(library)
-    if not any(isinstance(handler, _Once) for handler in logger.handlers):
-        logger.addHandler(_Once())
+    logger.handlers = [*(one for one in logger.handlers if not isinstance(one, _Once)), _Once()]
     logger.propagate = False
 
 
