@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -241,8 +242,10 @@ ROUNDS: list[Event] = [
 
 
 def test_each_round_is_a_trace_with_the_times_of_its_events(receiver: Receiver, pipeline: Pipeline) -> None:
+    before = dict(os.environ)
     with observing(pipeline) as observer:
         observer.on_events(*ROUNDS)
+    assert dict(os.environ) == before, "what other processes inherit is left alone"
     first, second = receiver.spans()
     assert first.trace_id != second.trace_id
     begin, end = (int(event.at.timestamp()) * 1_000_000_000 for event in ROUNDS[2:])

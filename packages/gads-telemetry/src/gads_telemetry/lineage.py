@@ -186,7 +186,10 @@ class LineageEvents:
 def exporter_of(pipeline: Pipeline) -> LineageEvents:
     """The observer of a pipeline's commands, with the client as its own variables and files configure it."""
     set_producer(PRODUCER)
+    before = set(os.environ)
     client = OpenLineageClient()
+    for name in set(os.environ) - before:  # where it writes its own variables anew, for all that this process starts
+        del os.environ[name]
     return LineageEvents(BackgroundSender("openlineage", client.emit), Datasets(pipeline.configuration))
 
 
