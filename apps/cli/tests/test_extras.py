@@ -14,7 +14,7 @@ BARE = """
 import importlib.metadata, sys
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"gads_emulator", "gads_sink_s3", "gads_warehouse_duckdb", "minio", "duckdb"}:
+        if name.partition(".")[0] in {"gads_emulator", "gads_sink_s3", "gads_ui", "gads_warehouse_duckdb", "minio", "duckdb"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Hidden())
 found = importlib.metadata.entry_points
@@ -46,6 +46,8 @@ def folder(tmp_path: Path) -> Path:
         (["emulator", "serve", "--synthetic"], "emulator"),
         (["run", "--since", "2024-05-01", "--until", "2024-05-01"], "emulator"),
         (["check"], "emulator"),
+        (["ui"], "ui"),
+        (["serve", "--http", "127.0.0.1:0"], "ui"),
         (["warehouse", "load"], "duckdb"),
         (["warehouse", "status"], "duckdb"),
     ],
