@@ -74,12 +74,14 @@ class SqliteStandingReader:
         def work(census: Census) -> HeatMap:
             return heat_map(census, report, since, until, accounts, groups, counted, lately)
 
-        found = self._counted(replace(scope, reports=(report,)), work)
-        if found is not None:
-            return found
-        return self._general.heat_map(
-            scope, report, since, until, accounts, groups=groups, counted=counted, lately=lately
-        )
+        general, one = self._general, accounts.first
+        if one and one == accounts.last and one in (scope.customers or (one,)):
+            general, scope = LedgerStanding(_OneAccount(self._source, one)), replace(scope, customers=(one,))
+        else:
+            found = self._counted(replace(scope, reports=(report,)), work)
+            if found is not None:
+                return found
+        return general.heat_map(scope, report, since, until, accounts, groups=groups, counted=counted, lately=lately)
 
     def account_standing(self, scope: Scope, customer_id: str) -> AccountStanding:
         """How one account stands, whoever else is in `scope`."""
