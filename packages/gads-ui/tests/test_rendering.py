@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gads_ui.commands import Commands
 from gads_ui.drawing import Bar, Point, line_plot, strip
+from gads_ui.recent import Recent
 from gads_ui.rendering import ago, brief, duration, foreign, share, size, visible
 
 
@@ -69,3 +71,22 @@ def test_what_a_plot_names_is_escaped() -> None:
     plot = line_plot([("<x>", [Point(1, 2, "<y>"), Point(2, 0, "z")])], "says", "age", "moved")
     assert "<x>" not in plot
     assert "<y>" not in plot
+
+
+def test_what_is_slow_is_shown_from_before_and_never_for_long() -> None:
+    answers, go_on = iter(range(10)), threading.Event()
+
+    def make() -> int:
+        number = next(answers)
+        assert number == 0 or go_on.wait(10)
+        return number
+
+    recent = Recent(make, kept=60)
+    assert [recent(), recent(), recent()] == [0, 0, 0]
+    go_on.set()
+    while recent() == 0:
+        pass
+    stale = Recent(iter(range(10)).__next__, kept=0)
+    assert [stale(), stale()] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        Recent(lambda: 1 / 0, kept=60)()

@@ -19,7 +19,7 @@ _LONGEST = 60.0
 class Recent(Generic[T]):
     """The answer of `make`: a new one if it takes no longer than a page may wait, or else the last one.
 
-    An answer that is older than `kept` seconds is not shown. The first call waits for it.
+    An answer that came more than `kept` seconds ago is not shown. The first call waits for it.
     """
 
     def __init__(self, make: Callable[[], T], kept: float) -> None:
@@ -38,6 +38,6 @@ class Recent(Generic[T]):
         return self._call()[1]
 
     def _dated(self) -> tuple[float, T]:
-        began = time.monotonic()
-        self._last = (began, self._make())
+        made = self._make()
+        self._last = (time.monotonic(), made)
         return self._last
