@@ -12,9 +12,10 @@ import pytest
 # What `pip install gads-etl` alone leaves out is hidden from a process of its own.
 BARE = """
 import importlib.metadata, sys
+hidden = {"gads_emulator", "gads_sink_s3", "gads_ui", "gads_warehouse_duckdb", "minio", "duckdb"}
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"gads_emulator", "gads_sink_s3", "gads_ui", "gads_warehouse_duckdb", "minio", "duckdb"}:
+        if name.partition(".")[0] in hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Hidden())
 found = importlib.metadata.entry_points

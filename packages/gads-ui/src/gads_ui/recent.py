@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from gads_domain.bounded_call import BoundedCall
+from gads_domain.bounded_call import BoundedCall, NoAnswerError
 
 T = TypeVar("T")
 
@@ -29,13 +29,16 @@ class Recent(Generic[T]):
         self._last: tuple[float, T] | None = None
 
     def __call__(self) -> T:
-        """The answer; raises what `make` raises."""
+        """The answer; raises what `make` raises, and `NoAnswerError` after a minute."""
         future, last = self._call.begin(), self._last
         if last is not None and time.monotonic() - last[0] <= self._kept:
             with suppress(TimeoutError):
                 return future.result(_PATIENCE)[1]
             return last[1]
-        return self._call()[1]
+        try:
+            return future.result(_LONGEST)[1]
+        except TimeoutError:
+            raise NoAnswerError(f"the ledger gave no answer within {_LONGEST:g} seconds") from None
 
     def _dated(self) -> tuple[float, T]:
         made = self._make()
