@@ -28,6 +28,7 @@ print(f"{sys.argv[1]}: {len(names)} modules")
 
 FOR_AN_EXTRA = {
     "gads_emulator.pytest_plugin": "pytest",
+    "gads_status.page": "html",
     "gads_telemetry.lineage": "openlineage",
     "gads_telemetry.lineage_datasets": "openlineage",
     "gads_telemetry.otel_providers": "otel",

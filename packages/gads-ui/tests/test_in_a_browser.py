@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from gads_status.page import status_html
 from gads_testing.browser import open_page, running_browser
 from gads_testing.shown_agency import FAILED, HELD, RESTATED, ShownAgency
+from gads_testing.statuses import COMPLETE, IN_TROUBLE, LARGE
 
 KINDS = {"desktop": (1280, 900, False), "phone": (390, 844, False), "dark": (1280, 900, True)}
 
@@ -157,3 +159,19 @@ def test_hostile_names_and_errors_neither_run_nor_break_the_layout(
         page.locator("summary").first.click()
         assert "E" * 70_000 in page.locator("pre").first.inner_text()
         assert sideways(page) == 0
+
+
+def test_the_status_as_a_page_of_its_own_fits_and_runs_nothing(
+    browser: Browser, tmp_path: Path, pictures: Path
+) -> None:
+    axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+    for name, status in (("status-trouble", IN_TROUBLE), ("status-large", LARGE), ("status-well", COMPLETE)):
+        (tmp_path / f"{name}.html").write_text(status_html(status), encoding="utf-8")
+    for kind, (width, height, dark) in KINDS.items():
+        with open_page(browser, width, height, dark=dark) as page:
+            for file in sorted(tmp_path.glob("*.html")):
+                page.goto(file.as_uri())
+                assert sideways(page) == 0, (file.stem, kind)
+                assert page.locator("script, img, a").count() == 0
+                page.screenshot(path=pictures / f"{file.stem}-{kind}.png", full_page=True)
+                assert serious(page, axe) == [], (file.stem, kind)

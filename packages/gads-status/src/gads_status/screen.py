@@ -28,6 +28,7 @@ class Line:
     most: int = 9
 
 
+PROGRAM = "gads-etl"
 ALL = "gads-etl status --format json has all"
 
 _STYLES = {Answer.COMPLETE: "bold green", Answer.INCOMPLETE: "bold red", Answer.UNKNOWN: "bold yellow"}
@@ -36,9 +37,12 @@ _MOST_ATTENTION = 10
 _MOST_MISSING, _MOST_REPORTS = 2, 4
 
 
-def screen(status: Status, width: int = 80) -> list[Line]:
-    """The lines of `status`, for a terminal of `width` columns; on a terminal of 80 about 40 of them at most."""
-    top = [*_head(status, width), *_attention(status, width), *_missing(status)]
+def screen(status: Status, width: int = 80, program: str = PROGRAM) -> list[Line]:
+    """The lines of `status`, for a terminal of `width` columns; on a terminal of 80 about 40 of them at most.
+
+    `program` is what is typed for `gads-etl`.
+    """
+    top = [*_head(status, width), *_attention(status, width, program), *_missing(status)]
     return [*top, *_reports(status, width), *_facts(status)]
 
 
@@ -62,14 +66,14 @@ def _head(status: Status, width: int) -> Iterator[Line]:
         yield Line(f"Not known to be complete: {one_line(status.unknown, 200)}", "bold yellow")
 
 
-def _attention(status: Status, width: int) -> Iterator[Line]:
+def _attention(status: Status, width: int, program: str) -> Iterator[Line]:
     if not status.attention:
         return
     yield Line("")
     yield Line(f"ACT ON ({len(status.attention):,}, worst first)", "bold")
     taken = 0
     for number, one in enumerate(status.attention):
-        lines = list(_one_attention(one, width))
+        lines = list(_one_attention(one, width, program))
         taken += len(lines) + min(len(lines[0].text) // (width - 3), lines[0].most - 1)
         if number and taken > _MOST_ATTENTION:
             yield Line(f"and {len(status.attention) - number:,} more; {ALL}", lead="   ")
@@ -77,11 +81,11 @@ def _attention(status: Status, width: int) -> Iterator[Line]:
         yield from lines
 
 
-def _one_attention(one: Attention, width: int) -> Iterator[Line]:
+def _one_attention(one: Attention, width: int, program: str) -> Iterator[Line]:
     is_critical = one.severity is Severity.CRITICAL
     style, lead = ("red", "!! ") if is_critical else ("yellow", " ! ")
     yield Line(f"{one.subject}: {one.text}", style, lead, 3)
-    for line in _command(one.command, width - 5):
+    for line in _command(one.command.replace(PROGRAM, program, 1), width - 5):
         yield Line(f"     {line}", most=1)
 
 

@@ -9,6 +9,7 @@ from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, open_pipeline
 from gads_status.document import status_document
 from gads_status.screen import screen
+from gads_terminal.invocation import typed_for
 from gads_terminal.output import Format, print_json
 from gads_terminal.screen_lines import print_lines, screen_width
 from gads_terminal.table_options import FormatOption
@@ -35,6 +36,6 @@ def status(
         print_json(status_document(found))
     else:
         width = screen_width()
-        print_lines(screen(found, width), width)
+        print_lines(screen(found, width, typed_for("gads-etl")), width)
     if not found.is_well:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
