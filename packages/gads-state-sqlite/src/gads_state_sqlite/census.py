@@ -137,7 +137,7 @@ class Census:
         """Of how many selected accounts nothing is on record of a report, by report."""
         scope = self.scope
         if len(scope.reports) == 1:
-            return Counter({name: len(self.lacking_accounts(name)) for name in scope.reports})
+            return Counter({name: self._lacking(name) for name in scope.reports})
         counted, more = self._counted
         on_record: Counter[str] = Counter()
         for row in counted:
@@ -155,15 +155,27 @@ class Census:
             if scope.customers and pair.selected is None:
                 on_record[pair.report] += 1
         gone = frozenset() if scope.customers else ever - still
-        whole = len(self._whole)
-        return Counter({name: whole - on_record[name] for name in scope.reports if name not in gone})
+        return Counter({name: self._whole_number - on_record[name] for name in scope.reports if name not in gone})
 
     def lacking_accounts(self, report: str) -> frozenset[str]:
         """The selected accounts of which nothing is on record of a report."""
-        rows = self.rows("on_record", report=report)
-        if rows and not self.scope.customers and not any(row[1] for row in rows):
-            return frozenset()  # the report is not configured any more
-        return frozenset(self._whole) - {row[0] for row in rows}
+        if not self.lacking[report]:
+            return frozenset()
+        return frozenset(self._whole) - {row[0] for row in self.rows("on_record", report=report)}
+
+    def _lacking(self, report: str) -> int:
+        if self.scope.customers:
+            return len(frozenset(self._whole) - {row[0] for row in self.rows("on_record", report=report)})
+        number = int(self.rows("lacking", report=report)[0][0])
+        rows = self.rows("on_record", report=report) if number else []
+        # A report that is not configured any more is not expected of accounts that came later.
+        return 0 if rows and not any(row[1] for row in rows) else number
+
+    @cached_property
+    def _whole_number(self) -> int:
+        if self.scope.customers:
+            return len(set(self.scope.customers))
+        return int(self.rows("selected")[0][0])
 
     @cached_property
     def _whole(self) -> Sequence[str]:
@@ -181,7 +193,7 @@ class Census:
         scope = self.scope
         drawn = Expectations(scope.source, from_iso_utc(self.drawn_at))
         unknown = why_unknown(drawn, scope.now, scope.freshness)
-        if not unknown and not self._whole:
+        if not unknown and not self._whole_number:
             unknown = "the list of accounts selects none"
         number = self.lacking.total()
         if unknown or not number:

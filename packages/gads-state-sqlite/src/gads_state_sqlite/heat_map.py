@@ -42,10 +42,11 @@ def heat_map(
     lately: timedelta,
 ) -> HeatMap:
     """The report on each day, of at most `groups` groups of the accounts shown."""
-    listed = {row[0]: row for row in census.rows("heat_accounts")}
+    between = {"first": shown.first, "last": shown.last or ":"}  # above every digit
+    listed = {row[0]: row for row in census.rows("heat_accounts", **between)}
     window = since.toordinal(), until.toordinal()
     accounts: dict[str, _Account] = {}
-    for customer_id, first, last in census.rows("heat_periods", report=report, until=until.isoformat()):
+    for customer_id, first, last in census.rows("heat_periods", report=report, until=until.isoformat(), **between):
         account = accounts.get(customer_id)
         if account is None:
             zone = listed[customer_id][2] if customer_id in listed else ""
@@ -106,7 +107,7 @@ def heat_map(
 def _listed(customer_id: str, row: Sequence[object] | None) -> ListedAccount:
     if row is None:
         return ListedAccount(customer_id)
-    _, name, _, path, status, _ = row
+    _, name, _, path, status = row
     managers = tuple(json.loads(str(path)))
     return ListedAccount(customer_id, str(name), manager_path=managers, status=AccountStatus.of(str(status)))
 

@@ -72,11 +72,13 @@ WHERE NOT EXISTS (
 ORDER BY c.value, r.value LIMIT 3
 
 -- name: heat_accounts
-SELECT customer_id, name, time_zone, manager_path, status, selected FROM listed_accounts WHERE source = :source
+SELECT customer_id, name, time_zone, manager_path, status FROM listed_accounts
+WHERE source = :source AND customer_id BETWEEN :first AND :last
 
 -- name: heat_periods
 SELECT e.customer_id, e.first_day, e.last_day FROM expectations AS e
-WHERE e.source = :source AND e.report = :report AND {customers} AND e.first_day <= :until
+WHERE e.source = :source AND e.customer_id BETWEEN :first AND :last AND e.report = :report AND {customers}
+    AND e.first_day <= :until
 
 -- name: heat_ranges
 SELECT a.value, s.first_day, s.last_day
@@ -170,4 +172,13 @@ FROM marks AS e
 WHERE e.source = :source AND {customers} AND {reports} AND e.held + e.terminal > 0 AND NOT EXISTS (
     SELECT 1 FROM partition_state AS p WHERE p.source = e.source AND p.customer_id = e.customer_id
         AND p.report = e.report AND p.logical_date = e.logical_date
+)
+
+-- name: selected
+SELECT count(*) FROM listed_accounts WHERE source = :source AND selected
+
+-- name: lacking
+SELECT count(*) FROM listed_accounts AS a WHERE a.source = :source AND a.selected AND NOT EXISTS (
+    SELECT 1 FROM expectations AS e
+    WHERE e.source = a.source AND e.customer_id = a.customer_id AND e.report = :report
 )
