@@ -78,13 +78,22 @@ class Census:
 
     @cached_property
     def _counted(self) -> tuple[list[Row], list[Row]]:
-        return self.rows("classes"), self.rows("more_ranges")
+        counted: list[Row] = []
+        (usual,) = self.rows("usual_day") or [("",)]
+        for report, zone, last_day, shape, *values in self.rows("classes", usual=usual[0]):
+            first, until, selected, start = (usual[0], None, 1, usual[0]) if shape is None else json.loads(shape)
+            counted.append((report, zone, first, until, selected, start, last_day, *values))
+        return counted, self.rows("more_ranges")
 
     @cached_property
     def odd_keys(self) -> frozenset[PairKey]:
         """The pairs that no class counts."""
-        names = ("held_days", "several_periods", "not_listed")
-        return frozenset((row[0], row[1]) for name in names for row in self.rows(name))
+        rows = (*self._held_days, *self.rows("several_periods"), *self.rows("not_listed"))
+        return frozenset((row[0], row[1]) for row in rows)
+
+    @cached_property
+    def _held_days(self) -> list[Row]:
+        return self.rows("held_days")
 
     def _key(self, row: Row) -> ClassKey:
         return row[0], row[1], self.ordinal(row[2]), self.end_of(row[3]), bool(row[4])
@@ -127,7 +136,7 @@ class Census:
         for customer_id, report, first, last in self.rows("ranges_of", pairs=pairs):
             if (customer_id, report) in found:
                 found[customer_id, report].ranges.append((self.ordinal(first), self.ordinal(last)))
-        for customer_id, report, day in self.rows("held_days"):
+        for customer_id, report, day in self._held_days:
             if (customer_id, report) in found:
                 found[customer_id, report].held.add(self.ordinal(day))
         return list(found.values())

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from operator import itemgetter
 
-from gads_domain.account_days import DayRange, usable_zone
+from gads_domain.account_days import usable_zone
 from gads_domain.control import SchedulingState
-from gads_domain.day_ranges import DayRanges, common, of_days, without
 from gads_domain.gaps import NEVER_ATTEMPTED, NO_LONGER_KEPT, Gap, GapRange, scheduled_reason, surely_kept
 from gads_domain.partition_key import PartitionKey
 from gads_domain.standing import MOST_EXAMPLES, GapGroup, worst_first
@@ -44,7 +44,7 @@ class _Group:
 
 class _Groups:
     def __init__(self, census: Census) -> None:
-        self._census = census
+        self.census = census
         self._surely_kept = surely_kept(census.scope.now).toordinal()
         self._kept: dict[tuple[str, str], int] = {}
         self.found: dict[tuple[str, _Reason], _Group] = {}
@@ -58,7 +58,7 @@ class _Groups:
         if first < self._surely_kept:
             known = self._kept.get((zone, report))
             if known is None:
-                known = self._census.scope.first_kept(report, usable_zone(zone)).toordinal()
+                known = self.census.scope.first_kept(report, usable_zone(zone)).toordinal()
                 self._kept[zone, report] = known
             kept = min(known, self._surely_kept)
         if first < kept:
@@ -119,24 +119,22 @@ def _reason(status: str, is_untried: bool, failure: str | None, marks: int, held
 
 def _gaps(groups: _Groups, pair: OddPair, rows: dict[int, _Reason]) -> list[tuple[_Reason, int, int]]:
     """The gaps of one pair, in order; adjacent days of one reason are one."""
-    due = DayRange(date.min, date.fromordinal(groups._census.due(pair.zone, pair.report)))
-    missing = without(common(pair.expected, (due,)), pair.authoritative)
-    attempted = common(missing, of_days(map(date.fromordinal, rows)))
-    found: list[tuple[_Reason, int, int]] = []
-    for first, last in _ordinals(attempted):
-        for day in range(first, last + 1):
-            if found and found[-1][0] == rows[day] and found[-1][2] == day - 1:
-                found[-1] = rows[day], found[-1][1], day
-            else:
-                found.append((rows[day], day, day))
-    for first, last in _ordinals(without(missing, attempted)):
-        found += groups.parts(pair.zone, pair.report, first, last)
-    return sorted(found, key=lambda one: one[1])
-
-
-def _ordinals(days: DayRanges) -> Iterator[tuple[int, int]]:
-    for one in days:
-        yield one.first.toordinal(), one.last.toordinal()
+    due = groups.census.due(pair.zone, pair.report)
+    found = [(rows[day], day, day) for day in pair.held_there(due)]
+    for first, last in pair.missing(due):
+        for day in sorted(day for day in rows if first <= day <= last):
+            if first < day:
+                found += groups.parts(pair.zone, pair.report, first, day - 1)
+            found.append((rows[day], day, day))
+            first = day + 1
+        if first <= last:
+            found += groups.parts(pair.zone, pair.report, first, last)
+    joined: list[tuple[_Reason, int, int]] = []
+    for reason, first, last in sorted(found, key=itemgetter(1)):
+        if joined and joined[-1][0] == reason and joined[-1][2] == first - 1:
+            first = joined.pop()[1]
+        joined.append((reason, first, last))
+    return joined
 
 
 def _add_class(groups: _Groups, one: PairClass, report: str, zone: str, first: int, end: int) -> None:

@@ -4,12 +4,9 @@ Most pairs of an agency are alike, so that its counts are those of a few thousan
 pairs that are not counted so have several periods, a run that is held, or an account that no list has (`OddPair`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-
-from gads_domain.account_days import DayRange
-from gads_domain.day_ranges import DayRanges, of_days, united, without
 
 NO_END = date.max.toordinal()
 
@@ -65,19 +62,34 @@ class OddPair:
     ranges: list[tuple[int, int]] = field(default_factory=list)
     held: set[int] = field(default_factory=set)
 
-    @property
-    def expected(self) -> DayRanges:
-        """The days that are expected, due or not."""
-        return _days(self.periods)
+    def expected(self, last: int) -> list[tuple[int, int]]:
+        """The days that are expected up to `last`, as ascending ranges with a day between them."""
+        found: list[tuple[int, int]] = []
+        for start, end in self.periods:
+            if found and start <= found[-1][1] + 1:
+                start = found.pop()[0]
+            if start <= (end := min(end, last)):
+                found.append((start, end))
+        return found
 
-    @property
-    def authoritative(self) -> DayRanges:
-        """The days that are there, without those whose newest run is held."""
-        return without(_days(self.ranges), of_days(map(date.fromordinal, self.held)))
+    def missing(self, last: int) -> list[tuple[int, int]]:
+        """The days that are expected up to `last` and neither there nor held, in order."""
+        found = []
+        for start, end in self.expected(last):
+            for first, until in self.ranges:
+                if first > end:
+                    break
+                if start < first:
+                    found.append((start, first - 1))
+                start = max(start, until + 1)
+            if start <= end:
+                found.append((start, end))
+        return found
 
-
-def _days(ranges: Iterable[tuple[int, int]]) -> DayRanges:
-    return united(DayRange(date.fromordinal(first), date.fromordinal(last)) for first, last in ranges if first <= last)
+    def held_there(self, last: int) -> list[int]:
+        """The held days that are expected up to `last`, in order, and would be there otherwise."""
+        days = (day for day in sorted(self.held) if any(first <= day <= until for first, until in self.ranges))
+        return [day for day in days if any(start <= day <= end for start, end in self.expected(last))]
 
 
 def take_out(classes: Mapping[ClassKey, PairClass], key: ClassKey, ranges: Sequence[tuple[int, int]]) -> None:

@@ -4,8 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from gads_domain.account_days import DayRange
-from gads_domain.day_ranges import common, number_of, of_days, without
 from gads_domain.standing import ReportStanding, Standings
 from gads_state_sqlite.census import Census
 from gads_state_sqlite.pair_classes import NO_END, ClassKey, OddPair, PairClass
@@ -67,28 +65,29 @@ class _Counts:
         self._ends(first, None if hole is None else hole - 1, last)
 
     def add_pair(self, pair: OddPair, due: int) -> None:
-        days, own = pair.expected, pair.authoritative
-        if not days:
+        expected = pair.expected(NO_END)
+        if not expected:
             return
-        till_due = (DayRange(date.min, date.fromordinal(due)),)
-        due_days, rest = common(days, till_due), without(days, own)
-        missing = without(due_days, own)
-        self.accounts += bool(due_days)
-        self.expected += number_of(due_days)
-        self.missing += number_of(missing)
-        self.behind += bool(missing)
-        self.held += number_of(common(of_days(map(date.fromordinal, pair.held)), missing))
-        if missing:
-            self.first_gap = min(self.first_gap, missing[0].first.toordinal())
-        if rest and rest[-1].last != date.max:
-            self.not_due += number_of(without(rest, till_due))
-        end = days[-1].last.toordinal()
-        if not rest:
-            self._ends(days[0].first.toordinal(), None, end)
-            return
-        hole = rest[0].first.toordinal()
-        before = [min(one.last.toordinal(), hole - 1) for one in days if one.first.toordinal() < hole]
-        self._ends(days[0].first.toordinal(), max(before, default=days[0].first.toordinal() - 1), end)
+        till_due = pair.expected(due)
+        held, missing = pair.held_there(due), pair.missing(due)
+        number = sum(end - start + 1 for start, end in missing) + len(held)
+        self.accounts += bool(till_due)
+        self.expected += sum(end - start + 1 for start, end in till_due)
+        self.missing += number
+        self.behind += bool(number)
+        self.held += len(held)
+        first, last = expected[0][0], expected[-1][1]
+        all_held, all_missing = pair.held_there(NO_END), pair.missing(NO_END)
+        hole = min((*all_held[:1], *(start for start, _ in all_missing[:1])), default=None)
+        if number and hole is not None:
+            self.first_gap = min(self.first_gap, hole)
+        if last != NO_END:
+            self.not_due += sum(end - start + 1 for start, end in all_missing) + len(all_held) - number
+        if hole is None:
+            self._ends(first, None, last)
+        else:
+            before = [min(end, hole - 1) for start, end in expected if start < hole]
+            self._ends(first, max(before, default=first - 1), last)
 
     def _ends(self, first: int, end: int | None, last: int) -> None:
         """What is whole has no `end`, and holds nothing back."""

@@ -1,14 +1,21 @@
 -- name: classes
 -- Pairs of account and report by what is expected of them, and each range of days that is success: 400,000 pairs are a few
 -- thousand classes. A pair with two ranges counts twice; `more_ranges` says how often. Further periods are not here.
-SELECT e.report, a.time_zone, e.first_day, e.last_day, a.selected, s.first_day, s.last_day, count(*),
-    min(e.customer_id), max(e.customer_id)
+-- What most pairs have alike is one null, and not four columns to compare.
+SELECT e.report, a.time_zone, s.last_day,
+    CASE WHEN e.first_day = :usual AND s.first_day = :usual AND e.last_day IS NULL AND a.selected THEN NULL
+        ELSE json_array(e.first_day, e.last_day, a.selected, s.first_day) END,
+    count(*), min(e.customer_id), max(e.customer_id)
 FROM listed_accounts AS a
 CROSS JOIN expectations AS e ON e.source = a.source AND e.customer_id = a.customer_id AND e.period = 1
 LEFT JOIN account_reports AS k ON k.source = e.source AND k.customer_id = e.customer_id AND k.report = e.report
 LEFT JOIN success_days AS s ON s.account_report = k.id
 WHERE a.source = :source AND {customers} AND {reports}
-GROUP BY 1, 2, 3, 4, 5, 6, 7
+GROUP BY 1, 2, 3, 4
+
+-- name: usual_day
+SELECT first_day FROM (SELECT first_day FROM expectations WHERE source = :source LIMIT 4000)
+GROUP BY first_day ORDER BY count(*) DESC LIMIT 1
 
 -- name: more_ranges
 SELECT e.report, a.time_zone, e.first_day, e.last_day, a.selected, sum(s.ranges - 1)
@@ -61,6 +68,7 @@ SELECT k.customer_id, k.report, s.first_day, s.last_day
 FROM json_each(:pairs) AS j
 CROSS JOIN account_reports AS k ON k.source = :source AND k.customer_id = json_extract(j.value, '$[0]') AND k.report = json_extract(j.value, '$[1]')
 CROSS JOIN success_days AS s ON s.account_report = k.id
+ORDER BY j.key, s.first_day
 
 -- name: without_record
 SELECT c.value, coalesce(a.name, ''), r.value
