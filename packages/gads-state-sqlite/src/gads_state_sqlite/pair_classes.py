@@ -88,6 +88,8 @@ class OddPair:
 
     def held_there(self, last: int) -> list[int]:
         """The held days that are expected up to `last`, in order, and would be there otherwise."""
+        if not self.held:
+            return []
         days = (day for day in sorted(self.held) if any(first <= day <= until for first, until in self.ranges))
         return [day for day in days if any(start <= day <= end for start, end in self.expected(last))]
 
