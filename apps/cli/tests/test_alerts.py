@@ -57,7 +57,12 @@ def test_alerts_are_listed_printed_sent_and_tested(
         assert (code, out.splitlines()[0]) == (1, "ops did not take: gads-etl: 1 critical")
         assert "500" in out.splitlines()[1]
         (row,) = json.loads(alerts("list", "--format", "json")[1])
-        assert (row["rule"], row["destination"], row["subject"], row["delivered"]) == ("daemon", "ops", "a:1:x", "no")
+        assert (row["rule"], row["destination"], row["subject"], row["delivered"]) == (
+            "daemon",
+            "ops",
+            "serve on etl-01, process 17",
+            "no",
+        )
         hook.refuses = False
         code, out, _ = alerts("test", "--format", "json")
         (sent,) = json.loads(out)

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 import typer
 
+from gads_domain.activity import AlertState
+from gads_domain.adapters import ledger_adapter
 from gads_domain.expectations import DrawnList, ListedAccount
 from gads_domain.partition_key import GOOGLE_ADS
+from gads_domain.ports.activity import ActivityLedgerAdapter
 from gads_etl.error_handling import guarded
 from gads_etl.main import app
 from gads_terminal.cells import width_of
@@ -44,6 +47,7 @@ TABLES = {
     "consume changes": [],
     "consume pin": [],
     "consume preview": ["campaign"],
+    "alerts list": [],
     "sink sweep": [],
     "sink prune": ["--dry-run"],
     "accounts forget": ["4", "--reason", "left", "--dry-run"],
@@ -75,6 +79,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for key in keys:
             deployment.seal(key, run_of(number, number), rows=2 + number, record_count=9 if key == keys[-1] else None)
         deployment.validator.validate(keys)
+    adapter = ledger_adapter(STATE)
+    assert isinstance(adapter, ActivityLedgerAdapter)
+    with adapter.open_activity(STATE, base) as ledger:
+        for name in NAMES.values():
+            ledger.claim_alert(AlertState("gaps", f"ops: {name[:9]}", deployment.clock.now(), f"{name} lacks a day"))
     deployment.close()
     sections = f'[storage]\nsink = "{SINK}"\nstate = "{STATE}"\n[retention]\nsuperseded_days = 1\n'
     (base / "gads.toml").write_text(f'{sections}[[reports]]\nname = "campaign"\n')

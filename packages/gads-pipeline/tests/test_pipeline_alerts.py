@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,21 +66,24 @@ def deployment(tmp_path: Path) -> Callable[..., Pipeline]:
     return write
 
 
-def dies(pipeline: Pipeline, at: datetime, process: str = "a:1:x") -> None:
+def beat_of(process: str, at: datetime) -> Heartbeat:
+    pid = int(process.split(":")[1])
+    return Heartbeat(process, "etl-01", pid, "gads-etl serve", "0.1.0", at - 9 * HOUR, at, timedelta(seconds=30))
+
+
+def dies(pipeline: Pipeline, at: datetime, process: str = "a:17:x") -> None:
     """A daemon gave its last sign of life at `at`."""
     ledger = open_activity(pipeline.configuration)
     assert ledger is not None
     with ledger:
-        began = at - 9 * HOUR
-        ledger.record(Heartbeat(process, "etl-01", 17, "gads-etl serve", "0.1.0", began, at, timedelta(seconds=30)))
+        ledger.record(beat_of(process, at))
 
 
-def ends(pipeline: Pipeline, at: datetime, process: str = "a:1:x") -> None:
+def ends(pipeline: Pipeline, at: datetime, process: str = "a:17:x") -> None:
     ledger = open_activity(pipeline.configuration)
     assert ledger is not None
     with ledger:
-        beat = Heartbeat(process, "etl-01", 17, "gads-etl serve", "0.1.0", at, at, timedelta(seconds=30), ended_at=at)
-        ledger.record(beat)
+        ledger.record(replace(beat_of(process, at), ended_at=at))
 
 
 def watched(hook: Webhook, more: str = "") -> str:
@@ -98,7 +102,7 @@ def test_an_alert_is_raised_repeated_and_resolved_aloud(
     assert sent.message == would.message
     assert hook.texts[0].startswith("gads-etl: 1 critical\nCRITICAL: serve on etl-01 (pid 17) sends no heartbeat since")
     (state,) = pipeline.alerts()
-    assert (state.rule, state.subject, state.severity) == ("daemon", "ops: a:1:x", "critical")
+    assert (state.rule, state.subject, state.severity) == ("daemon", "ops: serve on etl-01, process 17", "critical")
     assert state.notified_at is not None
     assert pipeline.check_alerts() == []
     clock.moment += timedelta(hours=24, seconds=1)
@@ -129,7 +133,7 @@ def test_what_no_service_took_is_shown_and_sent_later(
         assert "500" in failed.failure
         assert SECRET not in failed.failure
         delivered = {one.subject: one.notified_at is not None for one in pipeline.alerts()}
-        assert delivered == {"ops: a:1:x": False, "mail: a:1:x": True}
+        assert delivered == {"ops: serve on etl-01, process 17": False, "mail: serve on etl-01, process 17": True}
         hook.refuses = False
         assert pipeline.check_alerts() == [], "the claim may be of a process that is still sending"
         clock.moment += timedelta(minutes=5)
@@ -139,10 +143,10 @@ def test_what_no_service_took_is_shown_and_sent_later(
         # It came and went while the destination was down: that is said too.
         ends(pipeline, clock.moment)
         clock.moment += HOUR
-        dies(pipeline, clock.moment - HOUR / 2, "b:2:y")
+        dies(pipeline, clock.moment - HOUR / 2, "b:18:y")
         hook.refuses = True
         pipeline.check_alerts()
-        ends(pipeline, clock.moment, "b:2:y")
+        ends(pipeline, clock.moment, "b:18:y")
         hook.refuses = False
         clock.moment += timedelta(minutes=5)
         pipeline.check_alerts()
@@ -176,7 +180,7 @@ def test_of_many_processes_at_once_one_notifies(
         thread.join()
     assert errors == []
     text = "\n".join(hook.texts)
-    assert text.count("(pid 17)") == 5, text
+    assert text.count("CRITICAL: serve on etl-01 (pid ") == 5, text
     assert len([one for one in hook.received if "incomplete" in one["title"] or "unknown" in one["title"]]) == 1
     assert len(sent) == len(hook.received)
 
@@ -251,11 +255,21 @@ def test_an_evaluation_that_fails_costs_a_note_and_harms_nothing(
     desk = AlertDesk.open(pipeline.configuration)
     watch = AlertWatch(desk, seen, 30)
     file = pipeline.configuration.base / "state.db"
+    whole = file.read_bytes()
     file.write_bytes(b"no ledger" * 1000)
     watch.look()
     watch.look()
     (note,) = seen.notes
     assert note.startswith("warning: alerts were not evaluated; it is tried again: ")
+    assert hook.received == []
+    for _ in range(3):
+        watch.look()
+    (blind,) = hook.texts
+    assert blind.startswith("gads-etl: 1 critical\nCRITICAL: alerts cannot be evaluated: ")
+    file.write_bytes(whole)
+    watch.look()
+    watch.look()
+    assert hook.texts[1:] == [f"gads-etl: 1 resolved\nresolved: alerts are evaluated again\n{desk.origin}"]
 
 
 def test_a_deadline_and_a_large_restatement_are_read_from_the_ledger(

@@ -11,6 +11,8 @@ from gads_alerts.rules import AlertRules
 from gads_domain.activity import AlertState, Severity
 from gads_domain.ports.activity import ActivityLedger, ActivityReader
 
+_ALL = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -43,7 +45,7 @@ def preview_alerts(
     watch: Watch, evaluation: Evaluation, ledger: ActivityReader, now: datetime, origin: str
 ) -> Delivery | None:
     """What `deliver_alerts` would send; None if that is nothing."""
-    found = due(watch.name, ledger.alerts(), evaluation, watch.rules, now)
+    found = due(watch.name, ledger.alerts(limit=_ALL), evaluation, watch.rules, now)
     return Delivery(watch.name, _message(found, now, origin)) if found.conditions or found.over else None
 
 
@@ -57,7 +59,7 @@ def deliver_alerts(
     """
     name, repeat = watch.name, watch.rules.repeat
     repeat_before = None if repeat is None else now - repeat
-    found = due(name, ledger.alerts(), evaluation, watch.rules, now)
+    found = due(name, ledger.alerts(limit=_ALL), evaluation, watch.rules, now)
     for state in found.lapsed:
         ledger.resolve_alert(state.rule, state.subject, now)
     claimed = replace(

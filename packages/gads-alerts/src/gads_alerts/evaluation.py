@@ -15,6 +15,7 @@ from gads_domain.expectations import ListedAccount
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.standing import GapGroup
 from gads_domain.state import PartitionStatus
+from gads_domain.visible_text import one_line
 from gads_status.status import Status
 
 _URGENT_SUNSET = timedelta(days=14)
@@ -180,7 +181,7 @@ def _daemons(facts: Facts, _rules: AlertRules, _now: datetime) -> Iterator[Condi
     for beat in facts.status.lost_processes:
         yield Condition(
             Rule.DAEMON,
-            beat.process,
+            f"{beat.subcommand} on {beat.host}, process {beat.pid}",
             Severity.CRITICAL,
             f"{beat.subcommand} on {beat.host} (pid {beat.pid}) sends no heartbeat since {_when(beat.beat_at)}"
             + (f"; it was at: {beat.doing}" if beat.doing else ""),
@@ -222,7 +223,9 @@ def _sunsets(facts: Facts, rules: AlertRules, _now: datetime) -> Iterator[Condit
             f"gads-etl check --api-version {api.version}",
         )
     for report, what in sorted(facts.changed.items()):
-        yield Condition(Rule.SUNSET, f"columns of {report}", Severity.WARNING, f"{report}: {what}", "gads-etl check")
+        yield Condition(
+            Rule.SUNSET, f"columns of {report}", Severity.WARNING, one_line(f"{report}: {what}", 300), "gads-etl check"
+        )
 
 
 def _warehouse(facts: Facts, rules: AlertRules, now: datetime) -> Iterator[Condition]:

@@ -69,6 +69,17 @@ def alert_message(
     return Message(f"gads-etl: {', '.join(one for one in counts if one)}", kind, tuple(entries), origin)
 
 
+def blind_message(why: str, origin: str) -> Message:
+    """That nothing can be evaluated, and so nothing else is said."""
+    entry = f"CRITICAL: alerts cannot be evaluated: {why}\n    gads-etl check --offline"
+    return Message("gads-etl: 1 critical", "critical", (clean(entry),), origin)
+
+
+def seeing_message(origin: str) -> Message:
+    """That the alerts are evaluated again."""
+    return Message("gads-etl: 1 resolved", "info", ("resolved: alerts are evaluated again",), origin)
+
+
 def trial_message(origin: str) -> Message:
     """What `alerts test` sends."""
     return Message("gads-etl: a test", "info", ("This is a test of [[alerts]]; nothing is wrong.",), origin)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gads_alerts.messages import blind_message, seeing_message
 from gads_domain.clock import SystemClock
 from gads_domain.errors import CredentialsError, GadsError, StorageCredentialsError
 from gads_orchestrator.daemon import LOOKING_SHARE
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE = 60.0
 """Seconds between two evaluations; fewer where heartbeats come more often, and more where one takes long."""
+
+IN_VAIN = 3
+"""After how many evaluations in vain people are told of that, past the ledger."""
 
 _LAST_WORD_SECONDS = 2.0
 _REFUSALS = {CredentialsError.code, StorageCredentialsError.code}
@@ -64,6 +68,7 @@ class AlertWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="gads-etl-alerts", daemon=True)
         self._noted: set[str] = set()
+        self._in_vain = 0
 
     def on_events(self, *events: Event) -> None:
         """Take up what they say of the credentials, and hand them on."""
@@ -87,23 +92,29 @@ class AlertWatch:
             self._thread.join(_LAST_WORD_SECONDS)
 
     def look(self) -> None:
-        """Evaluate once, and say what came of it."""
-        said: set[str] = set()
+        """Evaluate once, and note what came of it."""
         with self._looking:
             try:
                 deliveries = self._desk.check(refused=self.refused)
             except Exception as error:  # whatever it is, the work goes on
                 why = error.message if isinstance(error, GadsError) else repr(error)
-                said.add(f"warning: alerts were not evaluated; it is tried again: {why}")
-                deliveries = []
+                self._in_vain += 1
+                # Without a ledger nothing is on record, so that each process says this by itself.
+                is_blind = self._in_vain == IN_VAIN
+                deliveries = self._desk.send(blind_message(why, self._desk.origin)) if is_blind else []
+                failures = {f"warning: alerts were not evaluated; it is tried again: {why}"}
+            else:
+                if self._in_vain >= IN_VAIN:
+                    deliveries += self._desk.send(seeing_message(self._desk.origin))
+                self._in_vain, failures = 0, set()
         for one in deliveries:
             if one.failure:
-                said.add(f"warning: {one.destination} did not take an alert; it is tried again: {one.failure}")
+                failures.add(f"warning: {one.destination} did not take an alert; it is tried again: {one.failure}")
             else:
                 self._note(f"sent to {one.destination}: {one.message.title}")
-        for message in said - self._noted:
+        for message in failures - self._noted:
             self._note(message)
-        self._noted = said
+        self._noted = failures
 
     def _watch(self) -> None:
         while not self._over.is_set():

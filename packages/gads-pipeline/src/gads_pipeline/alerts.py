@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gads_alerts.delivery import Delivery, Watch, deliver_alerts, deliver_digest, preview_alerts
 from gads_alerts.digest import digest_message
 from gads_alerts.evaluation import evaluate
-from gads_alerts.messages import trial_message
+from gads_alerts.messages import Message, trial_message
 from gads_alerts.notification import DIGEST, digest_day
 from gads_domain.clock import SystemClock
 from gads_domain.errors import ConfigurationError, LedgerError, UsageError
@@ -75,7 +75,10 @@ class AlertDesk:
 
     def test(self) -> list[Delivery]:
         """Send a test to each destination."""
-        message = trial_message(self.origin)
+        return self.send(trial_message(self.origin))
+
+    def send(self, message: Message) -> list[Delivery]:
+        """Send `message` to each destination, whatever is on record."""
         return [Delivery(one.name, message, one.destination.send(message)) for one in self._watches]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 app = group_of_commands("Show the alerts that are open, and send what is due.")
 
-_ALERTS = Table("severity rule text ~raised_at delivered destination -~notified_at -~resolved_at", "no alert is open")
+_ALERTS = Table("severity text ~raised_at delivered -rule -destination -~notified_at -~resolved_at", "no alert is open")
 
 
 @app.command("list")
