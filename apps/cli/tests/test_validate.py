@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state import PartitionState, PartitionStatus
 from gads_etl.main import run
 from gads_pipeline import Pipeline
+from gads_testing.terminal import a_terminal
 
 GOOD, BAD = (PartitionKey("google_ads", "1", "campaign", date(2024, 6, day)) for day in (1, 2))
 
@@ -52,6 +54,19 @@ def test_the_report_comes_first_and_the_error_after_it(config: Path, capsys: pyt
         "2 partitions checked, 0 runs validated, 0 rejected, 1 partition not success",
     ]
     assert printed.err.startswith("error: the disk is full\nhint: free space")
+
+
+def test_on_a_terminal_a_bar_stands_below_and_stdout_has_data_alone(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with a_terminal() as terminal, redirect_stderr(terminal.stream):
+        assert _run(config) == 75
+        drawn = terminal.read(until="hint: free space")
+    assert "2 partitions  " in drawn
+    assert "1 not success" in drawn
+    assert drawn.index("\x1b[?25l") < drawn.index("\x1b[?25h") < drawn.index("error: the disk is full")
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_the_json_is_whole_and_has_the_error(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

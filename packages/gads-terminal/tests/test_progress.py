@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import struct
 import sys
-import termios
 from collections.abc import Iterator
 from contextlib import redirect_stderr
-from dataclasses import dataclass
-from io import TextIOWrapper
 
 import pytest
 
 from gads_terminal.cells import width_of
 from gads_terminal.output import print_note
 from gads_terminal.progress import Progress, waiting
+from gads_testing.terminal import Terminal, a_terminal
 
 
 class Clock:
@@ -81,31 +74,12 @@ def test_a_pipe_gets_a_line_every_ten_seconds(capsys: pytest.CaptureFixture[str]
     ]
 
 
-@dataclass
-class Terminal:
-    master: int
-    stream: TextIOWrapper
-
-    def read(self, until: str = "") -> str:
-        """What is drawn up to `until`, or so far."""
-        self.stream.flush()
-        found = b""
-        while not found or until.encode() not in found:
-            assert select.select([self.master], [], [], 10)[0], found
-            found += os.read(self.master, 1 << 20)
-        return found.decode()
-
-
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """A real one, of 80 columns."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "80")
-    with os.fdopen(slave, "w", encoding="utf-8") as stream:
-        yield Terminal(master, stream)
-    os.close(master)
+    with a_terminal() as found:
+        yield found
 
 
 def test_on_a_terminal_a_bar_is_drawn_and_goes_and_notes_stand_above_it(

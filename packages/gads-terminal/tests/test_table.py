@@ -11,9 +11,9 @@ import pytest
 import typer
 
 from gads_terminal.cells import width_of
-from gads_terminal.output import Format
+from gads_terminal.output import Format, ListFormat
 from gads_terminal.table import print_table
-from gads_terminal.table_options import ColumnOptions, Table, TableOptions, columns_of
+from gads_terminal.table_options import ColumnOptions, ListOptions, Table, TableOptions, columns_of
 
 RUNS = ["20240602T040506789Z-7f3a9c21", "20240603T040506789Z-7f3a9c22"]
 TABLE = Table("customer_id name report ~at -#rows @run_id reason -sequence", "there are none")
@@ -149,6 +149,7 @@ def test_a_cell_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_table_without_rows_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(TABLE, [], title="many")
     print_table(TABLE, [], empty="none of them")
+    print_table(TABLE, rows(), ColumnOptions(columns="of,another"), "which has them")
     assert capsys.readouterr().out == "there are none\nnone of them\n"
 
 
@@ -157,5 +158,9 @@ def test_a_column_that_is_none_is_refused_before_anything_is_done() -> None:
     check(TableOptions(columns="other,rows"))
     with pytest.raises(typer.BadParameter, match=r"no column 'row'; there are customer_id, .*, other"):
         check(TableOptions(columns="row"))
-    with pytest.raises(typer.BadParameter, match="for tables"):
-        check(TableOptions(columns="rows", format_=Format.JSON))
+    for options in (
+        TableOptions(columns="rows", format_=Format.JSON),
+        ListOptions(columns="rows", format_=ListFormat.CSV),
+    ):
+        with pytest.raises(typer.BadParameter, match="for tables"):
+            check(options)

@@ -24,6 +24,7 @@ _HIGHEST_CELL = 8
 """Lines of a cell on a terminal; the rest is in JSON, and with `--wide`."""
 _LOOKED_AT = 500
 """Rows by which columns are laid out; those behind them are printed as they come."""
+_NO_FOLDING = 10_000
 _GAP = "  "
 _WORD = 32
 """Cells within which a word is not broken."""
@@ -87,7 +88,12 @@ def print_table(
     *,
     empty: str = "",
 ) -> None:
-    """Write rows to stdout as a table below `title`; `empty`, or what the table says, if there is none."""
+    """Write rows to stdout as a table below `title`; `empty`, or what the table says, if there is none.
+
+    A table that has none of the columns that are asked for is not written.
+    """
+    if options.names and not set(options.names) & set(table.names):
+        return  # they are columns of another table of the command
     rows = iter(rows)
     first = list(islice(rows, _LOOKED_AT))
     for line in (title if first else "", "" if first else empty or table.empty):
@@ -120,7 +126,7 @@ def print_rich(renderable: object) -> None:
     """Write anything that rich can draw to stdout, at the terminal's width or, in a pipe, without folding."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() else _NO_FOLDING
     Console(highlight=False, emoji=False, markup=False, width=width).print(renderable)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gads_terminal.output import Format
+from gads_terminal.output import Format, ListFormat
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 WideOption = Annotated[bool, typer.Option("--wide", help="Show every column, and ids whole.")]
@@ -55,6 +55,13 @@ class TableOptions(ColumnOptions):
     format_: FormatOption = Format.TABLE
 
 
+@dataclass(frozen=True, slots=True)
+class ListOptions(ColumnOptions):
+    """The same, for a table that is a list of rows."""
+
+    format_: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.TABLE
+
+
 def columns_of(*tables: Table) -> Callable[[ColumnOptions], None]:
     """A check of options: `--columns` names columns of these tables. It is made before the command does anything."""
     known = list(dict.fromkeys(name for table in tables for name in table.names))
@@ -63,7 +70,7 @@ def columns_of(*tables: Table) -> Callable[[ColumnOptions], None]:
         for name in options.names:
             if name not in known:
                 raise typer.BadParameter(f"there is no column {name!r}; there are {', '.join(known)}")
-        if options.names and isinstance(options, TableOptions) and options.format_ is not Format.TABLE:
-            raise typer.BadParameter("--columns is for tables; JSON has every member")
+        if options.names and isinstance(options, TableOptions | ListOptions) and options.format_ != Format.TABLE:
+            raise typer.BadParameter("--columns is for tables; JSON and CSV have every member")
 
     return check

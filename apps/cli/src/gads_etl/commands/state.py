@@ -33,7 +33,7 @@ from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, ListFormat, counted, print_csv, print_json, print_note
 from gads_terminal.progress import waiting
 from gads_terminal.table import print_rows, print_table
-from gads_terminal.table_options import ColumnOptions, Table, TableOptions, columns_of
+from gads_terminal.table_options import ListOptions, Table, TableOptions, columns_of
 
 app = group_of_commands("Show and change what the ledger says of each partition.")
 
@@ -83,18 +83,17 @@ _ACTS = {
 @app.command("inspect")
 def inspect(
     selection: Selection,
-    options: Annotated[ColumnOptions, columns_of(_ROWS)],
+    options: Annotated[ListOptions, columns_of(_ROWS)],
     config: ConfigOption = DEFAULT_FILE,
     status: Annotated[list[PartitionStatus] | None, typer.Option("--status", help="May be repeated.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many rows.")] = None,
-    format_: Annotated[ListFormat, typer.Option("--format", help="How to print.")] = ListFormat.TABLE,
 ) -> None:
     """List the ledger's rows; changes nothing on disk. A partition without a row is pending and not listed."""
     pipeline = open_pipeline(config)
     rows = map(state_row, pipeline.states(**selection.given, statuses=tuple(status or ()), limit=limit))
-    if format_ is ListFormat.JSON:
+    if options.format_ is ListFormat.JSON:
         print_json(list(rows))
-    elif format_ is ListFormat.CSV:
+    elif options.format_ is ListFormat.CSV:
         print_csv(ROW_FIELDS, rows)
     else:
         print_table(_ROWS, named(rows, pipeline), options)
