@@ -17,6 +17,7 @@ from gads_orchestrator.events import (
     SliceEnded,
     SliceStarted,
 )
+from gads_pipeline.events import CompletenessRead
 
 NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
 RUN = "20240602T040506789Z-7f3a9c21"
@@ -44,10 +45,12 @@ def test_partitions_rows_failures_and_operations_are_counted(capsys: pytest.Capt
     assert capsys.readouterr().err == "42 partitions in 3 requests\n"
 
 
-def test_a_daemon_counts_each_round_anew_and_says_that_it_waits() -> None:
-    with RunProgress(idle="waiting for what is due next") as progress:
+def test_a_daemon_counts_each_round_anew_and_says_what_it_does_between_them() -> None:
+    with RunProgress(idle="waiting for what is due") as progress:
         for _ in range(2):
+            assert progress.bar(80) == "waiting for what is due  0:00 so far"
             progress.on_events(PLANNED, SliceEnded(*SLICE, 1))
             assert "14 of 42" in progress.line()
             progress.on_events(RunEnded(NOW, RUN, "done", 1))
-            assert progress.bar(80) == "waiting for what is due next  0:00 so far"
+            assert progress.bar(80) == "ending the round: loading, pruning, counting  0:00 so far"
+            progress.on_events(CompletenessRead(NOW, RUN, "complete", 42, 42, 0, 0, 0, 0, 0, ""))

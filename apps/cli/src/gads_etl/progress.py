@@ -1,6 +1,7 @@
 """How far a run, a backfill or a daemon is, by its events."""
 
 import sys
+from typing import Self
 
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
@@ -14,6 +15,7 @@ from gads_orchestrator.events import (
     SliceEvent,
     SliceStarted,
 )
+from gads_pipeline.events import CompletenessRead
 from gads_terminal.output import counted, print_note
 from gads_terminal.progress import Progress
 
@@ -21,7 +23,7 @@ from gads_terminal.progress import Progress
 class RunProgress(Progress):
     """An `Observer` that shows how many partitions of the plan are done; what happens meanwhile is in the log.
 
-    `idle` is what a daemon does once a plan is executed.
+    `idle` is what a daemon does between two rounds.
     """
 
     def __init__(self, idle: str = "") -> None:
@@ -29,12 +31,19 @@ class RunProgress(Progress):
         self._idle = idle
         self._partitions = self._failed = self._operations = 0
 
+    def __enter__(self) -> Self:
+        if self._idle:
+            self.begin(self._idle)
+        return self
+
     def on_events(self, *events: Event) -> None:
         """Show how far it is."""
         for event in events:
             if isinstance(event, RunPlanned):
                 self._planned(event)
-            elif isinstance(event, RunEnded) and self._idle:
+            elif isinstance(event, RunEnded):
+                self.begin("ending the round: loading, pruning, counting" if self._idle else "counting what is missing")
+            elif isinstance(event, CompletenessRead) and self._idle:
                 self.begin(self._idle)
             elif isinstance(event, SliceEvent):
                 self._show_slice(event, f"{event.customer_id} {event.report}")

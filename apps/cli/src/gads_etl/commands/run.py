@@ -102,6 +102,7 @@ def run(
         _measured(metrics, pipeline, logged) as observer,
     ):
         with progress, _interruptible() as stop:
+            progress.begin("preparing")
             outcome = pipeline.run(options, workers=workers, observer=observer, stop=stop)
         _end(pipeline, outcome, table, logs, observer)
 
@@ -192,7 +193,7 @@ def serve(
         raise UsageError("--metrics-file is for what ends by itself", hint="add --once")
     pipeline = open_pipeline(config)
     options = RunOptions(customers=tuple(customer or ()), reports=tuple(report or ()))
-    progress = RunProgress("waiting for what is due next")
+    progress = RunProgress("waiting for what is due")
     others = (progress,) if sys.stderr.isatty() and not events else ()
     with (
         logs.observing(pipeline, *others, events=events, outcome_is_printed=once) as logged,
