@@ -52,6 +52,7 @@ TABLES = {
     "sink prune": ["--dry-run"],
     "accounts forget": ["4", "--reason", "left", "--dry-run"],
     "accounts erase": ["3", "--reason", "asked", "--dry-run"],
+    "alerts list": [],
     "check": ["--offline"],
     "reports list": [],
     "reports show": ["campaign"],
