@@ -74,6 +74,11 @@ def test_everything_that_a_person_has_to_act_on_is_named_and_nothing_else() -> N
     )
 
 
+def test_an_alert_is_shown_once_whatever_the_number_of_destinations(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(LARGE, capsys)
+    assert lines[-2:] == ["ALERTS     warning, deadline, 0 seconds ago: report_0 is late", "           and 49 more"]
+
+
 def test_a_long_command_goes_on_after_a_backslash(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(LARGE, capsys)
     first = next(number for number, line in enumerate(lines) if line.endswith("\\"))

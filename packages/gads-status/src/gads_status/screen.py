@@ -289,9 +289,11 @@ def _alerts(status: Status, most: int) -> Iterator[str]:
     if status.activity_unknown:
         yield "unknown, as above"
         return
-    found = list({(one.rule, one.subject): one for one in status.alerts}.values())
+    # Each destination has its own state of one alert.
+    found = list({(one.rule, one.text): one for one in status.alerts}.values())
     for one in found[:most]:
-        yield f"{one.severity.value}, {ago(one.raised_at, status.at)}: {one_line(f'{one.subject}: {one.text}', 200)}"
+        what = f"{one.severity.value}, {one_line(one.rule, 30)}, {ago(one.raised_at, status.at)}"
+        yield f"{what}: {one_line(one.text, 200)}"
     if len(found) > most:
         yield f"and {len(found) - most:,} more"
     if not found:

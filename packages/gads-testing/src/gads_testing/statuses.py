@@ -196,7 +196,11 @@ LARGE = _acted_on(
         budget=replace(COMPLETE.budget, forecast=200, daily=120_000),
         processes=COMPLETE.processes * 20,
         rounds=COMPLETE.rounds * 10,
-        alerts=tuple(AlertState("deadline", f"report_{n}", NOW, "late", Severity.WARNING) for n in range(50)),
+        alerts=tuple(
+            AlertState("deadline", f"{to}: report_{n}", NOW, f"report_{n} is late", Severity.WARNING)
+            for n in range(50)
+            for to in ("mail", "chat")
+        ),
     )
 )
 """10,000 accounts and 40 reports, of which some fail for ten reasons."""
