@@ -47,7 +47,6 @@ TABLES = {
     "consume changes": [],
     "consume pin": [],
     "consume preview": ["campaign"],
-    "alerts list": [],
     "sink sweep": [],
     "sink prune": ["--dry-run"],
     "accounts forget": ["4", "--reason", "left", "--dry-run"],
