@@ -6,9 +6,9 @@ import pytest
 
 from gads_domain.clock import SystemClock
 from gads_etl.error_handling import print_error
-from gads_etl.event_lines import EventLines
 from gads_orchestrator.events import Event
 from gads_pipeline.events import Notice
+from gads_telemetry.event_lines import EventLines
 from gads_terminal.output import print_note
 from gads_terminal.table import print_table
 from gads_terminal.table_options import Table

@@ -13,8 +13,8 @@ import typer
 from gads_domain.errors import ConfigurationError, GadsError, UsageError
 from gads_domain.partition_key import parse_date, require_customer_id
 from gads_etl.error_handling import for_operators
-from gads_etl.event_lines import EventLines
 from gads_pipeline import Pipeline
+from gads_telemetry.event_lines import EventLines
 from gads_telemetry.log_format import LogFormat, LogLevel, start_logging
 
 if TYPE_CHECKING:

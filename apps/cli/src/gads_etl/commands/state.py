@@ -11,7 +11,6 @@ from gads_domain.documents import members_of, plain
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_domain.state_row import ROW_FIELDS, state_row
-from gads_etl.event_lines import EventLines
 from gads_etl.exit_codes import ExitCode
 from gads_etl.gap_table import GapOptions, print_gaps
 from gads_etl.options import (
@@ -29,6 +28,7 @@ from gads_orchestrator.events import NullObserver
 from gads_orchestrator.operator_actions import Operation
 from gads_pipeline.ledger_queries import changes_text, completeness_document
 from gads_pipeline.operator_acts import PartitionSelection, require_reason_of
+from gads_telemetry.event_lines import EventLines
 from gads_terminal.command_group import group_of_commands
 from gads_terminal.output import Format, ListFormat, counted, print_csv, print_json, print_note
 from gads_terminal.progress import waiting

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gads_etl.event_lines import EventLines
 from gads_orchestrator.events import (
     AuthorityChanged,
     Event,
@@ -20,6 +19,7 @@ from gads_orchestrator.events import (
     event_document,
 )
 from gads_pipeline.serve_tally import ServeTally
+from gads_telemetry.event_lines import EventLines
 
 NOW = datetime(2024, 6, 10, 12, tzinfo=UTC)
 RUN = "20240602T040506789Z-7f3a9c21"
