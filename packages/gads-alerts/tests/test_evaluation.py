@@ -95,7 +95,18 @@ def test_gaps_are_said_when_they_are_old_and_failures_at_once(
     assert [(one.rule, one.severity) for one in found] == ([] if expected is None else [expected])
     for one in found:
         assert one.command.startswith("gads-etl state gaps --report campaign --since 2024-06-0")
-        assert one.examples == "1234567890 (Acme)"
+        assert one.examples.startswith("1234567890 (Acme)")
+
+
+def test_one_cause_is_said_once_for_all_reports() -> None:
+    denied = group(PartitionStatus.FAILED, "api_permanent", reason="1234567890 is denied")
+    gaps = [replace(denied, report=f"report_{number}") for number in range(40)]
+    gaps += [replace(denied, reason="not found"), group(PartitionStatus.FAILED, "check_failed")]
+    first, second = said(Facts(status(gaps=tuple(gaps))))
+    assert first.subject == "failed: api_permanent"
+    assert first.text == "41 reports: 41 days are failed, 2024-06-08: … is denied, and others"
+    assert first.command == "gads-etl state gaps --since 2024-06-08 --until 2024-06-08"
+    assert (second.subject, second.text) == ("failed: check_failed", "campaign: 1 day is failed, 2024-06-08: why")
 
 
 @pytest.mark.parametrize(
@@ -220,11 +231,12 @@ def test_a_deadline_is_in_each_accounts_own_zone(at: str, lacking: list[str]) ->
     assert [name for one in found for name in one.accounts] == lacking
     facts = Facts(status(), {deadline: found})
     conditions = said(facts, replace(RULES, deadlines=(deadline,)), now)
-    assert [one.subject for one in conditions] == ["campaign by 09:00"] * bool(lacking)
+    zones = {"1": "America/New_York", "2": "Europe/Zurich"}
+    assert [one.subject for one in conditions] == [f"campaign by 09:00 in {zones[name[0]]}" for name in lacking]
+    for one in conditions:
+        assert one.text.startswith("campaign of 2024-06-09 is not complete by 09:00 in ")
     if lacking:
-        assert conditions[0].text == (
-            f"campaign is not complete by 09:00: {len(lacking)} of 3 accounts lack 2024-06-09"
-        )
+        assert conditions[-1].text.endswith("Europe/Zurich: 1 of 2 accounts lack it")
     only = overdue(deadline, EXPECTED, {"campaign"}, {"3"}, days, now)
     assert only == ()
 

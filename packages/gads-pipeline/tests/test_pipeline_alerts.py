@@ -293,7 +293,8 @@ def test_a_deadline_and_a_large_restatement_are_read_from_the_ledger(
     clock.moment += timedelta(minutes=1)
     (late,) = desk.check()
     assert late.message.entries == (
-        "CRITICAL: campaign is not complete by 09:00 of 1, 2: 1 of 2 accounts lack 2024-06-30\n    1\n"
+        "CRITICAL: campaign of 2024-06-30 is not complete by 09:00 of 1, 2 in Europe/Zurich: 1 of 2 accounts lack it\n"
+        "    1\n"
         "    gads-etl state gaps --report campaign --since 2024-06-30 --until 2024-06-30",
     )
     local.open()
@@ -305,7 +306,7 @@ def test_a_deadline_and_a_large_restatement_are_read_from_the_ledger(
     assert both.message.entries == (
         "WARNING: campaign: 1 day of 1 account moved by 25% or more within 24 hours; most metrics_run of 2024-06-01, "
         "by 9,900% (3 to 300)\n    2\n    gads-etl state history google_ads/2/campaign/2024-06-01",
-        "resolved: campaign is not complete by 09:00 of 1, 2: 1 of 2 accounts lack 2024-06-30 "
+        "resolved: campaign of 2024-06-30 is not complete by 09:00 of 1, 2 in Europe/Zurich: 1 of 2 accounts lack it "
         "(from 2024-07-01 07:00 UTC to 2024-07-01 08:00 UTC)",
     )
     assert desk.check() == AlertDesk.open(Configuration.load(path)).check() == []

@@ -16,14 +16,16 @@ _A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """The day of `report` that a deadline is about is not there for `accounts`, described by number and name."""
+    """`day` of `report` was promised by now in `zone`, and is not there for `accounts`, each by number and name.
+
+    `of` is of how many accounts of the zone it is expected.
+    """
 
     report: str
-    first_day: date
-    last_day: date
+    zone: str
+    day: date
     accounts: tuple[str, ...]
     of: int
-    """Of how many accounts it is expected."""
 
 
 def deadline_day(deadline: Deadline, zone: str, now: datetime) -> date:
@@ -42,24 +44,19 @@ def overdue(
 ) -> tuple[Overdue, ...]:
     """What of `reports` (all of the deadline) is not there at `now`; of `customers` alone unless that is None."""
     days: dict[str, date] = {}
-    missing: dict[str, list[tuple[date, str]]] = {}
-    expected: dict[str, int] = {}
+    missing: dict[tuple[str, str], list[str]] = {}
+    expected: dict[tuple[str, str], int] = {}
     for one in expectations.expected:
         if one.report not in reports or (customers is not None and one.customer_id not in customers):
             continue
         zone = expectations.zone_of(one.customer_id)
         day = days.setdefault(zone, deadline_day(deadline, zone, now))
         if one.first_day <= day and (one.last_day is None or day <= one.last_day):
-            expected[one.report] = expected.get(one.report, 0) + 1
+            pair = (one.report, zone)
+            expected[pair] = expected.get(pair, 0) + 1
             if without((DayRange(day, day),), authoritative.get((one.customer_id, one.report), ())):
-                missing.setdefault(one.report, []).append((day, one.customer_id))
+                missing.setdefault(pair, []).append(expectations.described(one.customer_id))
     return tuple(
-        Overdue(
-            report,
-            min(found)[0],
-            max(found)[0],
-            tuple(expectations.described(customer_id) for _, customer_id in found),
-            expected[report],
-        )
-        for report, found in sorted(missing.items())
+        Overdue(report, zone, days[zone], tuple(found), expected[report, zone])
+        for (report, zone), found in sorted(missing.items())
     )

@@ -1,7 +1,7 @@
 """What is wrong at a moment, by the rules of a destination: a pure function of the status and a few facts beside it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from gads_alerts.condition import Condition, Evaluation, some_of
@@ -16,11 +16,14 @@ from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.standing import GapGroup
 from gads_domain.state import PartitionStatus
 from gads_domain.visible_text import one_line
+from gads_status.gap_summary import GapSummary, summed_up
 from gads_status.status import Status
 
 _URGENT_SUNSET = timedelta(days=14)
 _MUCH_BEHIND = 0.5
 """From which share of a report's accounts on its gaps are critical."""
+_FEW_REPORTS = 3
+"""How many reports are named one by one."""
 _FINE = frozenset({"done", "stopped", "replan"})
 """How rounds end that are not broken off."""
 _BROKEN_OFF = timedelta(minutes=30)
@@ -75,11 +78,11 @@ def _deadlines(facts: Facts, rules: AlertRules, _now: datetime) -> Iterator[Cond
         for one in facts.overdue.get(deadline, ()):
             yield Condition(
                 Rule.DEADLINE,
-                f"{one.report} by {deadline}",
+                f"{one.report} by {deadline} in {one.zone}",
                 Severity.CRITICAL,
-                f"{one.report} is not complete by {deadline}: {len(one.accounts):,} of {one.of:,} accounts lack "
-                f"{_days(one.first_day, one.last_day)}",
-                f"gads-etl state gaps --report {one.report} --since {one.first_day} --until {one.last_day}",
+                f"{one.report} of {one.day} is not complete by {deadline} in {one.zone}: "
+                f"{len(one.accounts):,} of {one.of:,} accounts lack it",
+                f"gads-etl state gaps --report {one.report} --since {one.day} --until {one.day}",
                 some_of(one.accounts),
             )
 
@@ -94,19 +97,18 @@ def _gaps(facts: Facts, rules: AlertRules, now: datetime) -> Iterator[Condition]
             f"it is unknown what is expected: {status.unknown}",
             "gads-etl accounts",
         )
-    for group in status.gaps:
-        if group.status == PartitionStatus.PENDING and _is_old(group, rules, now):
-            yield _missing(Rule.GAPS, group, status, "missing")
+    old = [one for one in status.gaps if one.status == PartitionStatus.PENDING and _is_old(one, rules, now)]
+    yield from _missing(Rule.GAPS, old, status, "missing")
 
 
 def _failures(facts: Facts, rules: AlertRules, now: datetime) -> Iterator[Condition]:
     yield from _last_round(facts, now)
-    passing = passing_codes()
-    for group in facts.status.gaps:
-        if group.status == PartitionStatus.SUCCESS:
-            yield _missing(Rule.FAILURES, group, facts.status, "held for a decision")
-        elif group.status == PartitionStatus.FAILED and (group.code not in passing or _is_old(group, rules, now)):
-            yield _missing(Rule.FAILURES, group, facts.status, "failed")
+    passing, gaps = passing_codes(), facts.status.gaps
+    held = [one for one in gaps if one.status == PartitionStatus.SUCCESS]
+    failed = [one for one in gaps if one.status == PartitionStatus.FAILED]
+    lasting = [one for one in failed if one.code not in passing or _is_old(one, rules, now)]
+    yield from _missing(Rule.FAILURES, held, facts.status, "held for a decision")
+    yield from _missing(Rule.FAILURES, lasting, facts.status, "failed")
 
 
 def _last_round(facts: Facts, now: datetime) -> Iterator[Condition]:
@@ -120,21 +122,28 @@ def _last_round(facts: Facts, now: datetime) -> Iterator[Condition]:
         yield Condition(Rule.FAILURES, "rounds", Severity.CRITICAL, text, "gads-etl check")
 
 
-def _missing(rule: Rule, group: GapGroup, status: Status, what: str) -> Condition:
-    accounts = next((one.accounts for one in status.reports if one.report == group.report), 0)
-    is_much = accounts and group.accounts >= accounts * _MUCH_BEHIND and group.accounts > 1
-    partitions = "1 day is" if group.partitions == 1 else f"{group.partitions:,} days are"
-    of = "1 account" if group.accounts == 1 else f"{group.accounts:,} accounts"
-    since = f"--since {group.first} --until {group.last}"
-    customers = dict.fromkeys(one.first.customer_id for one in group.examples)
-    return Condition(
-        rule,
-        f"{group.report} {group.status}{' ' + group.code if group.code else ''}",
-        Severity.CRITICAL if is_much and what != "held for a decision" else Severity.WARNING,
-        f"{group.report}: {partitions} {what}, {_days(group.first, group.last)}, of {of}: {group.reason}",
-        f"gads-etl state gaps --report {group.report} {since}",
-        some_of(_described(one, status) for one in customers),
-    )
+def _missing(rule: Rule, groups: Iterable[GapGroup], status: Status, what: str) -> Iterator[Condition]:
+    """One condition for each code of failure, or reason where nothing failed, of all reports together."""
+    by_cause: dict[str, list[GapSummary]] = {}
+    for one in summed_up(groups):
+        by_cause.setdefault(one.code or one.reason, []).append(one)
+    for cause, several in by_cause.items():
+        found = replace(several[0], groups=tuple(group for one in several for group in one.groups))
+        accounts = max((one.accounts for one in status.reports if one.report in found.reports), default=0)
+        is_much = found.accounts > 1 and found.accounts >= accounts * _MUCH_BEHIND and what != "held for a decision"
+        partitions = "1 day is" if found.partitions == 1 else f"{found.partitions:,} days are"
+        more = "" if len(several) == 1 else ", and others"
+        is_few = len(found.reports) <= _FEW_REPORTS
+        selection = "".join(f" --report {report}" for report in found.reports) if is_few else ""
+        yield Condition(
+            rule,
+            f"{what}: {cause}",
+            Severity.CRITICAL if is_much else Severity.WARNING,
+            f"{', '.join(found.reports) if is_few else f'{len(found.reports)} reports'}: {partitions} {what}, "
+            f"{_days(found.first, found.last)}: {found.reason}{more}",
+            f"gads-etl state gaps{selection} --since {found.first} --until {found.last}",
+            found.named(status.names),
+        )
 
 
 def _is_old(group: GapGroup, rules: AlertRules, now: datetime) -> bool:
