@@ -235,8 +235,8 @@ def require_known(
     for customer_id in dict.fromkeys(customers):
         if (
             customer_id not in named
-            and ledger.expectations(GOOGLE_ADS).account(customer_id) is None
             and not _has(ledger, customer_id)
+            and ledger.expectations(GOOGLE_ADS).account(customer_id) is None
         ):
             raise UsageError(
                 f"the ledger has no partition of customer {customer_id}, and {configuration.path} does not name it",

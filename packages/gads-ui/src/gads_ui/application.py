@@ -55,6 +55,7 @@ def create_app(pipeline: Pipeline, *, token: str | None = None, extra_routes: Se
     # Commands are copied to a terminal that may be in another folder.
     path = pipeline.configuration.path.absolute()
     site = Site(Pipeline(pipeline.configuration.model_copy(update={"path": path}), command=pipeline.command))
+    site.status.begin()
 
     def error_page(message: str, hint: str, status: int) -> Response:
         commands = [site.commands.of("Check configuration, sink, ledger and API", "check")] if status >= 500 else []

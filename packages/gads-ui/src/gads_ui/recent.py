@@ -40,6 +40,15 @@ class Recent(Generic[T]):
         except TimeoutError:
             raise NoAnswerError(f"the ledger gave no answer within {_LONGEST:g} seconds") from None
 
+    def begin(self) -> None:
+        """Have it computed, and do not wait for it."""
+        self._call.begin()
+
+    @property
+    def last(self) -> T | None:
+        """The last answer, however old; None if there was none."""
+        return None if self._last is None else self._last[1]
+
     def _dated(self) -> tuple[float, T]:
         made = self._make()
         self._last = (time.monotonic(), made)

@@ -103,7 +103,8 @@ def show(site: Site, request: Request) -> Response:
 def _heat_map(site: Site, report: str, since: date, until: date, accounts: AccountFilter) -> HeatMap:
     """The accounts one by one if they fit on a page, or else in groups, each of which opens to a page of accounts."""
     rows = min(_MOST_ROWS, max(_CELLS // ((until - since).days + 1), 1))
-    number = site.status().accounts.selected if accounts == EVERY_ACCOUNT else 0
+    known = site.status.last
+    number = known.accounts.selected if known is not None and accounts == EVERY_ACCOUNT else 0
     found = site.pipeline.heat_map(report, since, until, accounts, groups=_groups_of(number, rows))
     if _groups_of(found.accounts, rows) == _groups_of(number, rows):
         return found
