@@ -1,4 +1,4 @@
-"""How fast the operator's page answers of 10,000 accounts and 90 days of 4 reports; GADS_PAGE_REPORTS=40 has 40 of them.
+"""How fast the page answers of 10,000 accounts and 90 days of 4 reports; GADS_PAGE_REPORTS=40 has 40 of them.
 
 Each page is asked in turn of a server in a process of its own: first byte, whole page, bytes, and the memory at most.
 """
