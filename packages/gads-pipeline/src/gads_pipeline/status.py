@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -73,21 +74,27 @@ def read_status(configuration: Configuration) -> Status:
     now = SystemClock().now()
     sink = BoundedCall(lambda: require_sink(configuration), _SECONDS)
     warehouse = BoundedCall(lambda: _warehouse(configuration), _SECONDS)
-    sink.begin()
-    warehouse.begin()
-    standings, groups = StandingQuery(configuration).standings_and_gaps()
-    gaps = groups[:MOST_GAPS]
+    # The ledger counts for a second or two if it is large; all else is read meanwhile.
+    counts = BoundedCall(StandingQuery(configuration).standings_and_gaps, TIMEOUT_MAX)
+    for call in (counts, sink, warehouse):
+        call.begin()
     with open_ledger_reader(configuration) as ledger:
         listed, ledger_id, erased = account_list(ledger), ledger.ledger_id(), ledger.erasures(GOOGLE_ADS)
         definitions, why_not = _definitions(configuration)
         budget = _budget(configuration, ledger, now)
+    activity, disk, next_due = (
+        _read_activity(configuration, now),
+        _disk(configuration),
+        _next_due(configuration, listed, now),
+    )
+    standings, groups = counts()
+    gaps = groups[:MOST_GAPS]
     if why_not or standings.unknown:
         budget = replace(budget, unknown=why_not or standings.unknown)
     else:
         forecast, daily = _operations(configuration, standings, definitions)
         budget = replace(budget, forecast=forecast, daily=daily)
-    activity = _read_activity(configuration, now)
-    disk = replace(_disk(configuration), sink_fault=_fault_of(sink))
+    disk = replace(disk, sink_fault=_fault_of(sink))
     unknown = standings.unknown or disk.sink_fault
     answer = Answer.UNKNOWN if unknown and standings.answer is Answer.COMPLETE else standings.answer
     status = Status(
@@ -103,7 +110,7 @@ def read_status(configuration: Configuration) -> Status:
         ),
         reports=tuple(replace(one, complete_up_to=None) if unknown else one for one in standings.reports),
         gaps=gaps,
-        next_due=_next_due(configuration, listed, now),
+        next_due=next_due,
         budget=budget,
         api=_api(configuration, now),
         disk=disk,
