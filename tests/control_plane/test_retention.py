@@ -114,7 +114,7 @@ def test_the_command_line_prunes_and_pins(deployment: LocalDeployment, gads_etl:
     assert (dry.json["removed"], dry.json["runs"], dry.err) == (False, 1, "")
     done = gads_etl("sink", "prune", *config)
     assert done.out.startswith("1 run went, "), done.err
-    assert done.err.startswith("removed 1 run, ")
+    assert done.err == "", "it was done within ten seconds"
     released = gads_etl("consume", "pin", *config, "--release", "audit")
     assert (released.code, released.out) == (0, "nothing is pinned\n")
     assert gads_etl("consume", "pin", deployment.base / "old.json", *config).code == 2

@@ -1,7 +1,7 @@
 """`gads-etl state`: what the ledger says of each partition, and what an operator changes there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +52,6 @@ _ROWS = Table(
     "the ledger has no such row",
 )
 _DONE = Table("-source customer_id name report logical_date status @current_run_id why_not")
-_WOULD_BE_DONE = replace(_DONE, columns=_DONE.columns.removesuffix(" why_not"))
 _RESULTS = Table(
     "@run_id ~validated_at outcome #record_count authority reason -changed -@confirmed_by",
     "\nvalidation results: none yet",
@@ -163,7 +162,7 @@ def _perform(operation: Operation, options: ActOptions, table: TableOptions, rea
     count = counted(len(keys), "partition")
     title = f"{operation}: {count} would be changed" if dry_run else f"{operation}: {result.done:,} of {count} done"
     rows, empty = named(document["partitions"], pipeline), f"{operation}: there is no partition to which it applies"
-    print_rows(_WOULD_BE_DONE if dry_run else _DONE, rows, table, title, empty=empty, document=document)
+    print_rows(_DONE, rows, table, title, empty=empty, document=document)
     if not dry_run and result.done < len(keys):
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 
