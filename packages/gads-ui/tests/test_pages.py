@@ -142,10 +142,12 @@ def test_a_bug_is_a_page_that_says_so_and_a_line_in_the_log(
 ) -> None:
     monkeypatch.setattr(type(agency.pipeline), "reports", lambda _: 1 / 0)
     extra = Route("/extra", _more)
-    with HttpServer(create_app(agency.pipeline, extra_routes=[extra]), Address.parse("127.0.0.1:0")) as server:
+    app = create_app(agency.pipeline, extra_routes=[extra], hints=str.upper)
+    with HttpServer(app, Address.parse("127.0.0.1:0")) as server:
         status, text = read(f"{server.url}/reports")
         assert read(f"{server.url}/extra") == (200, "more")
     assert (status, "a bug of gads-etl" in text, "ZeroDivisionError" in text) == (500, True, False)
+    assert "ITS LOG HAS THE DETAILS" in text
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -88,5 +88,7 @@ def test_what_is_slow_is_shown_from_before_and_never_for_long() -> None:
         pass
     stale = Recent(iter(range(10)).__next__, kept=0)
     assert [stale(), stale()] == [0, 1]
+    fresh = Recent(iter(range(10)).__next__, kept=60, fresh=60)
+    assert [fresh(), fresh()] == [0, 0]
     with pytest.raises(ZeroDivisionError):
         Recent(lambda: 1 / 0, kept=60)()

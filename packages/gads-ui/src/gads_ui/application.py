@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -47,14 +46,21 @@ VIEWS: tuple[tuple[str, View], ...] = (
 """The path of each view."""
 
 
-def create_app(pipeline: Pipeline, *, token: str | None = None, extra_routes: Sequence[BaseRoute] = ()) -> ASGIApp:
+def create_app(
+    pipeline: Pipeline,
+    *,
+    token: str | None = None,
+    extra_routes: Sequence[BaseRoute] = (),
+    hints: Callable[[str], str] = str,
+) -> ASGIApp:
     """The application: read-only pages of `pipeline`, and `extra_routes` beside them.
 
-    Without a `token` it answers to requests for loopback alone; see `Guard`.
+    Without a `token` it answers to requests for loopback alone; see `Guard`. `hints` turns what an error says to a
+    program into what it says to a person.
     """
     # Commands are copied to a terminal that may be in another folder.
     path = pipeline.configuration.path.absolute()
-    site = Site(Pipeline(pipeline.configuration.model_copy(update={"path": path}), command=pipeline.command))
+    site = Site(Pipeline(pipeline.configuration.model_copy(update={"path": path}), command=pipeline.command), hints)
     site.status.begin()
 
     def error_page(message: str, hint: str, status: int) -> Response:
@@ -72,13 +78,13 @@ def create_app(pipeline: Pipeline, *, token: str | None = None, extra_routes: Se
         return error_page(what, "", error.status_code)
 
     routes = [*extra_routes, Mount("/static", StaticFiles(packages=[("gads_ui", "static")]))]
-    routes += [Route(path, _endpoint(site, view)) for path, view in VIEWS]
+    routes += [Route(path, _endpoint(site, view, error_page)) for path, view in VIEWS]
     handlers: dict[Any, Any] = {GadsError: of_ours, HTTPException: of_http}
     app = Starlette(routes=routes, exception_handlers=handlers)
     return Guard(app, token, lambda wrong: render("login.html", {"wrong": wrong}))
 
 
-def _endpoint(site: Site, view: View) -> Callable[[Request], Response]:
+def _endpoint(site: Site, view: View, error_page: Callable[[str, str, int], Response]) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         try:
             return view(site, request)
@@ -88,6 +94,6 @@ def _endpoint(site: Site, view: View) -> Callable[[Request], Response]:
             # Written down where the operator of the process looks; who reads the page learns that it is no fault of
             # the data.
             _LOG.exception("the page %s could not be made", request.url.path)
-            return PlainTextResponse("This page could not be made: a bug of gads-etl; its log has the details.\n", 500)
+            return error_page("This page could not be made: a bug of gads-etl.", "its log has the details", 500)
 
     return endpoint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -63,10 +63,14 @@ STATE_NAMES = {
 
 
 class Site:
-    """The pages of one pipeline. `status` is as of a minute ago at most where it takes long to read."""
+    """The pages of one pipeline. `status` is as of a minute ago at most where it takes long to read.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    `hints` says in the words of commands what a hint of the library says in its own.
+    """
+
+    def __init__(self, pipeline: Pipeline, hints: Callable[[str], str] = str) -> None:
         self.pipeline = pipeline
+        self._hints = hints
         self.status: Recent[Status] = Recent(pipeline.status, _KEPT)
         self._days: dict[tuple[str, int], Recent[Sequence[DayStanding]]] = {}
         self._one_at_a_time = Lock()
@@ -81,7 +85,7 @@ class Site:
             with self._one_at_a_time:
                 return self.pipeline.heat_map(report, since, today, groups=1).total
 
-        return self._days.setdefault((report, number), Recent(totals, _KEPT))()
+        return self._days.setdefault((report, number), Recent(totals, _KEPT, _KEPT / 2))()
 
     @property
     def commands(self) -> Commands:
@@ -107,6 +111,7 @@ class Site:
             "glyphs": GLYPHS,
             "state_names": STATE_NAMES,
             "commands": commands,
+            "hint_of": self._hints,
         }
         return HTMLResponse(render(template, {**frame, **values}), status)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gads_etl.error_handling import for_operators
 from gads_etl.options import DEFAULT_FILE, ConfigOption, open_pipeline
 from gads_etl.signals import stopped_by_signals
 from gads_orchestrator.events import NullObserver
@@ -46,7 +47,8 @@ def page_at(http: str | None, pipeline: Pipeline, observer: Observer | None = No
 
     address = Address.parse(http)
     counters = None if observer is None else ProcessCounters(observer)
-    app = create_app(pipeline, token=token_for(address), extra_routes=monitoring_routes(pipeline, counters))
+    routes = monitoring_routes(pipeline, counters)
+    app = create_app(pipeline, token=token_for(address), extra_routes=routes, hints=for_operators)
     with HttpServer(app, address) as server:
         print_note(f"Serving {server.url}/ until Ctrl-C.")
         yield counters or NullObserver()
