@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from gads_domain.errors import UsageError
 from gads_status.page import status_html, write_page
-from gads_testing.statuses import COMPLETE, HOSTILE, IN_TROUBLE, LARGE, NO_LEDGER
+from gads_testing.statuses import COMPLETE, HOSTILE, HOSTILE_REASON, IN_TROUBLE, LARGE, NO_LEDGER
 
 
 class Page(HTMLParser):
@@ -29,7 +30,7 @@ class Page(HTMLParser):
 
 
 def test_hostile_names_and_errors_are_text_and_nothing_of_them_runs() -> None:
-    html = status_html(IN_TROUBLE)
+    html = status_html(replace(IN_TROUBLE, unknown=f"a sink says {HOSTILE_REASON[:300]}"))
     page = Page(html)
     assert page.tags.isdisjoint({"script", "img", "iframe", "object", "link", "form", "svg"})
     assert {name for name in page.attributes if name.startswith("on")} == set()
