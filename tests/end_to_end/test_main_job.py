@@ -208,17 +208,6 @@ def test_every_damage_and_loss_is_found_and_authority_falls_back(
     ]
 
 
-def test_demo_leaves_a_configuration_with_which_all_goes_on(gads_etl: Any, tmp_path: Path) -> None:
-    done = gads_etl("demo", "--dir", tmp_path / "d")
-    assert done.code == 0, done.err
-    assert "126 of 126 partitions are success" in done.out
-    commands = re.findall(r"^  gads-etl (.+)$", done.err, re.M)
-    assert len(commands) >= 4
-    for command in commands:
-        followed = gads_etl(*command.split())
-        assert followed.code == 0, (command, followed.err)
-
-
 def test_a_sink_that_is_gone_is_found_by_whatever_is_about_its_partitions(
     gads_etl: Any, project: Callable[..., Path], agency: Path, customers: list[str], digest_of: Any
 ) -> None:
