@@ -121,7 +121,7 @@ def size(number: int | None) -> str:
 
 def day(of: date | None) -> str:
     """A day, or that there is none."""
-    return "nothing yet" if of is None else of.isoformat()
+    return "no day yet" if of is None else of.isoformat()
 
 
 def weekday(of: date) -> str:

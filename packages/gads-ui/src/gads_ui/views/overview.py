@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _STATE = {PartitionStatus.FAILED: "failed", PartitionStatus.SUCCESS: "held", PartitionStatus.PENDING: "pending"}
 _ROUNDS = 5
-_GAPS = 12
+_GAPS = 20
 
 
 def show(site: Site, _request: Request) -> Response:
