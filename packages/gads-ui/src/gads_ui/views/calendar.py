@@ -104,9 +104,12 @@ def _heat_map(site: Site, report: str, since: date, until: date, accounts: Accou
     """The accounts one by one if they fit on a page, or else in groups, each of which opens to a page of accounts."""
     rows = min(_MOST_ROWS, max(_CELLS // ((until - since).days + 1), 1))
     known = site.status.last
-    number = known.accounts.selected if known is not None and accounts == EVERY_ACCOUNT else 0
+    number = known.accounts.listed if known is not None and accounts == EVERY_ACCOUNT else 0
     found = site.pipeline.heat_map(report, since, until, accounts, groups=_groups_of(number, rows))
-    if _groups_of(found.accounts, rows) == _groups_of(number, rows):
+    largest = max((group.accounts for group in found.groups), default=0)
+    if found.accounts <= rows and largest <= 1:
+        return found
+    if found.accounts > rows and number and rows // 2 < largest <= rows:
         return found
     return site.pipeline.heat_map(report, since, until, accounts, groups=_groups_of(found.accounts, rows))
 
