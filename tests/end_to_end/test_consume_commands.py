@@ -15,7 +15,7 @@ import pytest
 @pytest.fixture(scope="module")
 def demo(gads_etl: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("demo")
-    assert gads_etl("demo", "--dir", folder).code == 0
+    assert gads_etl("demo", "--dir", folder, "--until", "2024-05-14").code == 0
     return folder / "gads.toml"
 
 

@@ -23,7 +23,7 @@ def _environment(script: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"}
 
 
-def _shell(command: str, folder: Path, script: Path, codes: tuple[int, ...] = (0,)) -> tuple[str, str]:
+def _shell(command: str, folder: Path, script: Path) -> tuple[str, str]:
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
@@ -33,7 +33,7 @@ def _shell(command: str, folder: Path, script: Path, codes: tuple[int, ...] = (0
         check=False,
         timeout=60,
     )
-    assert done.returncode in codes, (command, done.stderr)
+    assert done.returncode == 0, (command, done.stderr)
     return done.stdout, done.stderr
 
 
@@ -45,7 +45,7 @@ def test_it_prints_what_it_did_and_what_to_run_next(printed: tuple[Path, str, st
     _, out, err = printed
     assert "126 of 126 partitions are success" in out
     assert "FROM reporting.campaign_daily" in err
-    assert re.search(r"^Brand \| Search 1 +5,635 ", out, re.MULTILINE)
+    assert re.search(r"^Brand \| Search 1 +\d", out, re.MULTILINE)
     found = _commands(err)
     assert [command.split()[1] for command in found[-2:]] == ["status", "ui"], "it ends with where to look"
 
@@ -57,8 +57,8 @@ def test_each_command_runs_as_it_is_printed(printed: tuple[Path, str, str], gads
     for command in commands:
         assert command.startswith("gads-etl ")
         _shell(command, folder, gads_etl_script)
-    out, _ = _shell(status, folder, gads_etl_script, codes=(0, 1))  # 1: the year has more days than the demo took
-    assert "expected partitions authoritative" in out
+    out, _ = _shell(status, folder, gads_etl_script)
+    assert "COMPLETE: 252 of 252 expected partitions authoritative" in out
     serving = subprocess.Popen(
         ["bash", "-c", f"exec {ui} --http 127.0.0.1:0"],
         cwd=folder,

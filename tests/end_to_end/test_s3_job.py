@@ -29,7 +29,7 @@ def storage(radosgw_server: Server, monkeypatch: pytest.MonkeyPatch) -> Storage:
 @pytest.mark.timeout(420)
 def test_demo_runs_on_s3_and_every_command_goes_on(gads_etl: Any, storage: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    demo = gads_etl("demo", "--dir", folder, "--sink", storage.url)
+    demo = gads_etl("demo", "--dir", folder, "--sink", storage.url, "--until", "2024-05-14")
     assert demo.code == 0, demo.err
     assert "126 of 126 partitions are success" in demo.out
     names = storage.names()

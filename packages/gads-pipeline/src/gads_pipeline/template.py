@@ -1,17 +1,18 @@
 """The text of a new `gads.toml`, every key with a comment."""
 
 import json
-from collections.abc import Sequence
-from datetime import date
+import re
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gads_domain.account_days import DayRange, last_complete_day
 from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.package_data import tables_of
 
 _SEED = 7
 _ACCOUNTS = 3
-_AGENCY_DAYS = (date(2024, 1, 1), date(2024, 12, 31))
+_DEMO_DAYS = 14
 
 _REPORTS = '''
 # A packaged report by its name alone: `gads-etl reports list` lists them, `gads-etl reports show NAME` shows one.
@@ -177,35 +178,37 @@ def _preset(name: str) -> str:
     return f"\n# The preset {name}: {chosen['purpose']}.\n# `gads-etl reports show NAME` shows one.{lines}"
 
 
-def demo(
-    sink: str, state: str, api_version: str, customer_ids: Sequence[str], seed: int, days: tuple[date, date]
-) -> str:
-    """A configuration whose API is a local emulator of a synthetic agency."""
-    head = f"""# gads-etl on a synthetic agency: every command that needs the API starts a local one while it runs.
+def write_demo(path: Path, sink: str, state: str, until: date | None, now: datetime) -> DayRange:
+    """Write the configuration of the demo's agency to `path`, unless it exists; the days to extract.
 
-[google_ads]
-api_version = {json.dumps(api_version)}
-customer_ids = {json.dumps(list(customer_ids))}
-
-[google_ads.emulator]
-seed = {seed}
-accounts = {len(customer_ids)}
-since = {days[0]}
-until = {days[1]}
-"""
-    return head + _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + _REPORTS
-
-
-def write_demo(path: Path, sink: str, state: str) -> None:
-    """Write the configuration of the demo's agency to `path`; raises `ConfigurationError` if that is not possible."""
+    They are 14 and end with `until`, by default the last day that is over for each of its accounts: nothing that is due
+    is missing then. The agency is active from the year before to the year after. Raises `ConfigurationError` if the
+    file cannot be written, and as `DayRange` does.
+    """
     from gads_emulator import SyntheticAgency, SyntheticSettings  # an extra
     from gads_gaql.catalogue import latest
 
-    first, last = _AGENCY_DAYS
-    agency = SyntheticAgency(SyntheticSettings(seed=_SEED, accounts=_ACCOUNTS, first=first, last=last))
-    text = demo(sink, state, latest(), agency.client_ids, _SEED, _AGENCY_DAYS)
+    agency = SyntheticAgency(SyntheticSettings(seed=_SEED, accounts=_ACCOUNTS))
+    zones = {agency.accounts[customer_id].time_zone for customer_id in agency.client_ids}
+    last = until or min(last_complete_day(zone, now) for zone in zones)
+    text = f"""# gads-etl on a synthetic agency: every command that needs the API starts a local one while it runs.
+
+[google_ads]
+api_version = {json.dumps(latest())}
+
+[google_ads.emulator]
+seed = {_SEED}
+accounts = {_ACCOUNTS}
+since = {date(last.year - 1, 1, 1)}
+until = {date(last.year + 1, 12, 31)}
+"""
+    # Expected are the days that a report restates, so that a demo of these days is complete.
+    reports = re.sub(r"^(name = .*)$", rf"\1\nrestatement_days = {_DEMO_DAYS}", _REPORTS, flags=re.MULTILINE)
+    text += _STORAGE.format(sink=json.dumps(sink), state=json.dumps(state)) + reports
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}", hint="name another folder") from None
+    return DayRange(last - timedelta(days=_DEMO_DAYS - 1), last)
