@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gads_conformance import AccountListLaws, ActivityLaws, LedgerLaws
+from gads_conformance import AccountListLaws, ActivityLaws, LedgerLaws, StandingLaws
 
 
 class TestSqliteLedger(LedgerLaws, AccountListLaws):
@@ -12,6 +12,12 @@ class TestSqliteLedger(LedgerLaws, AccountListLaws):
 
 
 class TestSqliteActivity(ActivityLaws):
+    @pytest.fixture
+    def ledger_url(self) -> str:
+        return "sqlite:state/ledger.db"
+
+
+class TestSqliteStanding(StandingLaws):
     @pytest.fixture
     def ledger_url(self) -> str:
         return "sqlite:state/ledger.db"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gads_conformance.ledger.activity_laws import ActivityLaws as ActivityLaws
     from gads_conformance.ledger.expectation_laws import AccountListLaws as AccountListLaws
     from gads_conformance.ledger.laws import LedgerLaws as LedgerLaws
+    from gads_conformance.ledger.standing_laws import StandingLaws as StandingLaws
     from gads_conformance.report_source import ReportSourceLaws as ReportSourceLaws
     from gads_conformance.sink.laws import SinkLaws as SinkLaws
     from gads_conformance.sink.optional_laws import AddressLaws as AddressLaws
@@ -37,6 +38,7 @@ else:
             ".ledger.activity_laws": "ActivityLaws",
             ".ledger.expectation_laws": "AccountListLaws",
             ".ledger.laws": "LedgerLaws",
+            ".ledger.standing_laws": "StandingLaws",
             ".report_source": "ReportSourceLaws",
             ".sink.laws": "SinkLaws",
             ".sink.optional_laws": "AddressLaws JointSealLaws SweepAhead SweepLaws",
