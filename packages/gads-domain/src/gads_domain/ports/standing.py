@@ -24,7 +24,7 @@ from gads_domain.standing import (
 class StandingReader(Protocol):
     """Counts over the whole ledger, of one moment each.
 
-    Its laws:
+    Laws:
 
     1. Every number is that of `LedgerStanding` over the same ledger, which counts what
        `gads_domain.completeness` finds.
