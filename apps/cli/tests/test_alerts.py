@@ -25,11 +25,6 @@ def test_alerts_are_listed_printed_sent_and_tested(
         f'[google_ads]\ncustomer_ids = ["1"]\n[storage]\nsink = "{SINK}"\nstate = "{STATE}"\n'
         '[[reports]]\nname = "campaign"\n[[alerts]]\nname = "ops"\nurl_env = "HOOK_URL"\nwatch = ["daemon"]\n'
     )
-    LocalDeployment(tmp_path).close()
-    adapter, at = ledger_adapter(STATE), SystemClock().now() - timedelta(hours=1)
-    assert isinstance(adapter, ActivityLedgerAdapter)
-    with adapter.open_activity(STATE, tmp_path) as ledger:
-        ledger.record(Heartbeat("a:1:x", "etl-01", 17, "gads-etl serve", "0.1.0", at, at, timedelta(seconds=30)))
 
     def alerts(*words: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
@@ -37,6 +32,13 @@ def test_alerts_are_listed_printed_sent_and_tested(
         printed = capsys.readouterr()
         assert SECRET not in printed.out + printed.err
         return int(ended.value.code or 0), printed.out, printed.err
+
+    assert alerts("list") == (2, "", f"error: {STATE} does not exist yet; the first run creates it\n")
+    LocalDeployment(tmp_path).close()
+    adapter, at = ledger_adapter(STATE), SystemClock().now() - timedelta(hours=1)
+    assert isinstance(adapter, ActivityLedgerAdapter)
+    with adapter.open_activity(STATE, tmp_path) as ledger:
+        ledger.record(Heartbeat("a:1:x", "etl-01", 17, "gads-etl serve", "0.1.0", at, at, timedelta(seconds=30)))
 
     code, _, said = alerts("test")
     assert (code, said.splitlines()[0]) == (2, "error: alerts: the environment has no HOOK_URL")

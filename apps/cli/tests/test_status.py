@@ -33,7 +33,7 @@ def test_the_exit_code_says_whether_all_is_there(
     monkeypatch.chdir(tmp_path)
     Path("gads.toml").write_text(FILE, encoding="utf-8")
     assert run() == 1
-    assert "there is no ledger yet" in capsys.readouterr().out
+    assert "there is no ledger" in capsys.readouterr().out
     deployment, day = LocalDeployment(tmp_path, SystemClock()), SystemClock().now().date() - timedelta(days=3)
     account = ListedAccount("1", "Shoes", time_zone="UTC")
     days = {("1", "campaign"): day}

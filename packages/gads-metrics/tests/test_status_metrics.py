@@ -238,8 +238,9 @@ def test_a_scrape_does_not_wait_for_a_status_that_takes_long(monkeypatch: pytest
 
     collector = StatusCollector(source, "0.1.0", seconds=0.1)
 
-    def spent(patience: float) -> str:
+    def spent(patience: float, quick: float = 0.0) -> str:
         monkeypatch.setattr(status_collector, "PATIENCE_SECONDS", patience)
+        monkeypatch.setattr(status_collector, "QUICK_SECONDS", quick)
         found = re.search(r"^gads_etl_quota_used_operations (.*)$", exposed(collector), re.MULTILINE)
         return found[1] if found else "none"
 
@@ -248,6 +249,7 @@ def test_a_scrape_does_not_wait_for_a_status_that_takes_long(monkeypatch: pytest
     assert spent(0.01) == "1.0"
     ready.set()
     assert spent(5.0) in ("2.0", "3.0")
+    assert int(float(spent(0.0, quick=9.0))) > 2, "what was read quickly is read again and waited for"
     ready.clear()
     monkeypatch.setattr(status_collector, "LONGEST_AGE", -1.0)
     assert spent(0.01) == "none"

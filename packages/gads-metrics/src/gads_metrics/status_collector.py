@@ -18,7 +18,10 @@ FRESH_SECONDS = 5.0
 """For how long a status that was read is not read again."""
 
 PATIENCE_SECONDS = 0.05
-"""How long a new one is waited for while the last one is good enough."""
+"""How long a new one is waited for while the last one is good enough, if that was not read in `QUICK_SECONDS`."""
+
+QUICK_SECONDS = 0.25
+PATIENCE_IF_QUICK_SECONDS = 1.0
 
 LONGEST_AGE = 60.0
 """Up to how many seconds after it was read it is."""
@@ -73,7 +76,8 @@ class StatusCollector(Collector):
             found = self._read()
         else:
             with suppress(TimeoutError):
-                found = self._read.begin().result(PATIENCE_SECONDS)
+                quick = found.seconds < QUICK_SECONDS
+                found = self._read.begin().result(PATIENCE_IF_QUICK_SECONDS if quick else PATIENCE_SECONDS)
         if found.status.ledger_id is None:
             raise LedgerError("there is no ledger yet")
         return found

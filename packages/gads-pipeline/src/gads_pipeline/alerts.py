@@ -15,6 +15,7 @@ from gads_domain.errors import ConfigurationError, LedgerError, UsageError
 from gads_domain.ports.activity import ActivityReader
 from gads_pipeline.alert_facts import FactReader
 from gads_pipeline.composition import open_activity, open_activity_reader
+from gads_pipeline.health import require_ledger
 
 if TYPE_CHECKING:
     from gads_domain.activity import AlertState
@@ -83,7 +84,11 @@ class AlertDesk:
 
 
 def alerts_on_record(configuration: Configuration, *, open_only: bool) -> list[AlertState]:
-    """The alerts of each destination, newest first; raises `ConfigurationError` for a ledger that keeps none."""
+    """The alerts of each destination, newest first.
+
+    Raises `ConfigurationError` for a ledger that keeps none, and `LedgerError` if there is no ledger.
+    """
+    require_ledger(configuration)
     with _required(open_activity_reader(configuration), configuration) as reader:
         return [one for one in reader.alerts(open_only=open_only) if one.rule != DIGEST]
 

@@ -99,7 +99,7 @@ class _Findings:
     def expectations(self) -> Iterator[Attention]:
         status = self._status
         if status.ledger_id is None:
-            text = "there is no ledger yet: nothing was ever extracted"
+            text = "there is no ledger: nothing was extracted yet, or it is lost or elsewhere"
             yield self._of(Severity.WARNING, "no_ledger", "ledger", text, "check")
         elif status.unknown and status.unknown != status.disk.sink_fault:
             text = f"it is not known what is expected: {status.unknown}"

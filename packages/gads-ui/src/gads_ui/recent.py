@@ -12,14 +12,16 @@ from gads_domain.bounded_call import BoundedCall, NoAnswerError
 T = TypeVar("T")
 
 _PATIENCE = 0.1
-"""Seconds for which a page waits for what is new where there is something recent."""
+"""Seconds for which a page waits for what is new and slow where there is something recent."""
+_PATIENCE_IF_QUICK = 1.0
+"""And for what was quick the last time, so that no page shows a dead daemon as alive to be a little faster."""
 _LONGEST = 60.0
 _SLOW = 0.25
 _REST = 4
 
 
 class Recent(Generic[T]):
-    """The answer of `make`: a new one if it takes no longer than a page may wait, or else the last one.
+    """The answer of `make`: a new one if it was quick or takes no longer than a page may wait, or else the last one.
 
     An answer that came more than `kept` seconds ago is not shown, and the first call waits for it. None is made anew
     within `fresh` seconds, or within several times as long as a slow one took: others need the processor too.
@@ -42,7 +44,7 @@ class Recent(Generic[T]):
         future = self._call.begin()
         if last is not None and age <= self._kept:
             with suppress(TimeoutError):
-                return future.result(_PATIENCE)[1]
+                return future.result(_PATIENCE if self._rest else _PATIENCE_IF_QUICK)[1]
             return last[1]
         try:
             return future.result(_LONGEST)[1]
