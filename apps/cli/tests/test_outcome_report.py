@@ -139,7 +139,7 @@ def test_what_was_planned_and_not_attempted_is_75(
     ending: Ending, deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert print_outcome(deployment.outcome(RunOutcome(deployment.plan(), ending=ending)), TABLE) == 75
-    assert "ended early: stopped" in capsys.readouterr().err
+    assert "ended early: stopped on request" in capsys.readouterr().err
     leased = RunOutcome(deployment.plan(), leased=[ReportSlice("1", REPORT, DAY, DAY)])
     assert print_outcome(deployment.outcome(leased), TABLE) == 75
 

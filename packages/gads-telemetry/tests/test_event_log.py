@@ -77,7 +77,7 @@ def test_a_round_that_went_well_is_one_line(records: list[logging.LogRecord]) ->
     assert line == (
         "INFO",
         "gads_etl.run",
-        "run ended (done): 1 partition passed, 1 unchanged; 1 request, 7 rows, 90 s",
+        "run done: 1 partition passed, 1 unchanged; 1 request, 7 rows, 90 s",
     )
     assert records[-1].__dict__["gads"]["run_id"] == RUN
     assert len(records) == len(WENT_WELL) - 1, "all but the rows are there for those who want them"

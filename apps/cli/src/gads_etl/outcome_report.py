@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any
 
+from gads_domain.activity import ended_in_words
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
 from gads_domain.state import PartitionStatus
@@ -135,7 +136,7 @@ def _print_table(
             print_note(f"hint: {for_operators(hint)}")
     _print_not_retried(tally.not_retried)
     if outcome.ended != "done" and outcome.stopped_by is None:
-        print_note(f"ended early: {outcome.ended}")
+        print_note(f"ended early: {ended_in_words(outcome.ended)}")
 
 
 def _print_not_retried(count: int) -> None:

@@ -115,6 +115,11 @@ class Round:
         return self.ended_at is None and self.process not in alive
 
 
+def ended_in_words(ended: str) -> str:
+    """How a round ended, or the execution of a plan, for people: `Round.ended` has names of scopes."""
+    return {"done": "done", "stopped": "stopped on request", "replan": "planned anew"}.get(ended, "ended early")
+
+
 class Severity(StrEnum):
     """How urgent an alert is."""
 

@@ -198,13 +198,13 @@ class TransientApiError(ApiError, code="api_transient", retryable=True):
 class ApiUnreachableError(TransientApiError, code="api_unreachable", scope=FailureScope.SOURCE):
     """No connection to the API, or to its token server, could be made."""
 
-    default_hint = "check the network and any proxy; what was not asked for is still pending"
+    default_hint = "check the network and any proxy; what was not requested is as it was"
 
 
 class QuotaExhaustedError(ApiError, code="api_quota", scope=FailureScope.SOURCE, retryable=True):
     """The API asks for a rest of every call, and names its end or not; nothing was done that counts as a try."""
 
-    default_hint = "go on after the quota is renewed; what was not asked for is still pending"
+    default_hint = "go on after the quota is renewed; what was not requested is as it was"
 
 
 class AccountQuotaError(QuotaExhaustedError, scope=FailureScope.ACCOUNT):

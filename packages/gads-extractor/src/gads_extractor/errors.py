@@ -109,7 +109,7 @@ _SHOWN_TEXT = 400
 class ApiVersionGoneError(ApiError, code="api_version_gone", scope=FailureScope.SOURCE):
     """The API no longer has the version that is configured."""
 
-    default_hint = "set google_ads.api_version to a newer version; what was not asked for is still pending"
+    default_hint = "set google_ads.api_version to a newer version; what was not requested is as it was"
 
 
 class RangeRefusedError(PermanentApiError):

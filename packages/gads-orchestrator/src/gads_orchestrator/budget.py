@@ -45,7 +45,7 @@ def budget_spent(ledger: StateReader, budget: Budget, now: datetime) -> BudgetSp
     if spent.left(budget.limit) > 0 or (free := spent.free_from(budget.limit)) is None:
         return None
     when, count = free
-    hint = f"{count:,} more may be spent from {shown(when)} on; what was not asked for is pending"
+    hint = f"{count:,} more may be spent from {shown(when)} on; what was not requested is as it was"
     if when - now > WINDOW + timedelta(hours=1):
         hint += "; a clock was ahead when these were counted: give quota.name another name to count anew"
     return BudgetSpentError(
@@ -61,9 +61,7 @@ def rest_error(rest: Rest) -> QuotaExhaustedError:
     elif rest.scope.customer_id:
         kind, calls = AccountQuotaError, f"no request for account {rest.scope.customer_id} is sent"
     when = shown(rest.not_before)
-    return kind(
-        f"{rest.reason}: {calls} until {when}", hint=f"go on after {when}; what was not asked for is still pending"
-    )
+    return kind(f"{rest.reason}: {calls} until {when}", hint=f"go on after {when}; what was not requested is as it was")
 
 
 def shown(moment: datetime) -> str:

@@ -198,7 +198,7 @@ class _Reasons:
         refused = self._resting.get(key) or outcome.stopped_accounts.get(key.customer_id)
         if outcome.stopped_by is not None or refused is not None:
             return f"not asked for; {refused or outcome.stopped_by}"
-        return f"not asked for; the run ended before ({outcome.ended})"
+        return "not asked for; the run ended before that"
 
 
 def _by_key(spans: Iterable[tuple[ReportSlice, FailureReason | None]]) -> dict[PartitionKey, FailureReason | None]:

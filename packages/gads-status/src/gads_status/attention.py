@@ -80,7 +80,8 @@ class _Findings:
             text = f"it ended early at {when} UTC: {last.message or last.ended}"
             # A budget that is spent and a rest that the API asks for pass by themselves.
             waits = self._status.budget.left == 0 or bool(self._status.budget.rests)
-            yield self._of(Severity.WARNING if waits else Severity.CRITICAL, "round", subject, text, "check")
+            severity, command = (Severity.WARNING, "plan") if waits else (Severity.CRITICAL, "check")
+            yield self._of(severity, "round", subject, text, command)
 
     def idle(self) -> Iterator[Attention]:
         rounds = self._status.rounds

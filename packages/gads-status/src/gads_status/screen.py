@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gads_domain.activity import Liveness, Round, Severity
+from gads_domain.activity import Liveness, Round, Severity, ended_in_words
 from gads_domain.completeness import Answer
 from gads_domain.standing import ReportStanding
 from gads_domain.visible_text import one_line
@@ -246,7 +246,7 @@ def _round(one: Round, status: Status) -> str:
     words = one.command.split()
     command = next((word for word in words[1:] if not word.startswith("-")), one.command)
     length = span((one.ended_at or status.at) - one.started_at)
-    state = one.ended if one.ended_at is not None else _unfinished(one, status)
+    state = ended_in_words(one.ended) if one.ended_at is not None else _unfinished(one, status)
     counts = f"{one.succeeded:,} of {one.planned:,} well, {one.failed:,} failed"
     message = f": {one_line(one.message, 100)}" if one.message else ""
     return f"{clock(one.started_at, status.at)} UTC {one_line(command, 12)}, {length}: {state}, {counts}{message}"

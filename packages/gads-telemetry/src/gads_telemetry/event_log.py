@@ -8,6 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from gads_domain.activity import ended_in_words
 from gads_domain.clock import iso_utc
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
@@ -130,7 +131,7 @@ class EventLog:
         cost = f"{counted(event.operations, 'request')}, {counted(self._round.rows, 'row')}, {seconds:,.0f} s"
         if event.ended == "done":
             self._stopped_by = ""
-        return logging.INFO, "run", f"run ended ({event.ended}): {self._round}; {cost}"
+        return logging.INFO, "run", f"run {ended_in_words(event.ended)}: {self._round}; {cost}"
 
     def _run_stopped(self, event: RunStopped) -> Said:
         is_new = self._is_log_alone and self._stopped_by != event.code

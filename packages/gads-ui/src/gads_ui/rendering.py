@@ -11,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gads_domain.activity import ended_in_words
+
 _SHORT = 160
 _LONGEST = 100_000
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -26,7 +28,22 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (visible, foreign, brief, moment, clock_time, ago, duration, count, plural, size, day, weekday, share)
+    shown = (
+        visible,
+        ended_in_words,
+        foreign,
+        brief,
+        moment,
+        clock_time,
+        ago,
+        duration,
+        count,
+        plural,
+        size,
+        day,
+        weekday,
+        share,
+    )
     environment.filters.update({one.__name__: one for one in shown})
     return environment
 
