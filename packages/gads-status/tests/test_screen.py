@@ -18,7 +18,7 @@ from gads_status.gap_summary import summed_up
 from gads_status.screen import screen
 from gads_status.status import ProcessStanding, Status, WarehouseStanding
 from gads_terminal.screen_lines import print_lines
-from gads_testing.statuses import COMPLETE, IN_TROUBLE, LARGE, LAST, NO_LEDGER, NOW, beat, group
+from gads_testing.statuses import COMPLETE, IN_TROUBLE, LARGE, LAST, NO_LEDGER, NOW, SHOES, beat, group
 
 ALIVE = Liveness.ALIVE
 EVERY = (COMPLETE, IN_TROUBLE, LARGE, NO_LEDGER)
@@ -106,6 +106,12 @@ def test_one_reason_of_many_reports_and_accounts_is_one_entry() -> None:
         2,
         4,
     )
+    (again,) = summed_up([group("campaign", PartitionStatus.FAILED, f"request id {SHOES}", "api")] * 2)
+    assert (again.accounts, again.partitions) == (1, 2), "one account whose days failed in two requests"
+    reason = group("campaign", PartitionStatus.FAILED, "x" * 3000, "api")
+    (entry,) = attention_of(replace(COMPLETE, gaps=(reason,)))
+    assert entry.text.endswith(f"…; {SHOES}"), "a long reason leaves place for the account"
+    assert len(entry.text) < 220
 
 
 def test_what_is_not_known_is_said_and_never_looks_complete(capsys: pytest.CaptureFixture[str]) -> None:

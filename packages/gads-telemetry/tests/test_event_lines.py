@@ -72,6 +72,7 @@ def test_what_a_daemon_did_is_one_line(writes: list[str]) -> None:
     tally = ServeTally(EventLines())
     rejected = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[0], RUN, "rejected", "null_values")
     unsealed = PartitionUnsealed(NOW, RUN, "1", "campaign", DAYS[1], "refused")
-    tally.on_events(PLANNED, *PARTITIONS, rejected, unsealed, ENDED)
-    assert str(tally) == "1 run in 0 s, 31 partitions validated, 1 operation spent, 2 failures"
-    assert len("".join(writes).splitlines()) == len(PARTITIONS) + 4, "handed on"
+    failed = PartitionValidated(NOW, RUN, "1", "campaign", DAYS[1], RUN, "unsealed", "refused")
+    tally.on_events(PLANNED, *PARTITIONS, rejected, unsealed, failed, ENDED)
+    assert str(tally) == "1 run in 0 s, 32 partitions validated, 1 operation spent, 2 failures"
+    assert len("".join(writes).splitlines()) == len(PARTITIONS) + 5, "handed on"

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from gads_domain.state import ValidationOutcome
-from gads_orchestrator.events import Event, Observer, PartitionUnsealed, PartitionValidated, RunPlanned, SliceEnded
+from gads_orchestrator.events import Event, Observer, PartitionValidated, RunPlanned, SliceEnded
 from gads_pipeline.events import CompletenessRead, SinkPruned
 
 
@@ -25,7 +25,6 @@ class ServeTally:
         """Count them and hand them on."""
         for event in events:
             self.runs += isinstance(event, RunPlanned)
-            self.failures += isinstance(event, PartitionUnsealed)
             if isinstance(event, PartitionValidated):
                 self.validated += 1
                 self.failures += event.outcome != ValidationOutcome.PASSED

@@ -28,6 +28,8 @@ STALE_LOAD = timedelta(hours=26)
 """After how long without a load a warehouse that is behind asks for attention."""
 
 _MOST_GAPS = 30
+_LONGEST_REASON = 100
+"""Of a reason, so that the accounts behind it are on the screen too."""
 _LONGEST_TEXT = 500
 _FINE = frozenset(("", "done", "stopped", "replan"))
 _ACCESS = frozenset(("credentials", "api_version_gone", "storage_credentials"))
@@ -169,8 +171,8 @@ def gap_text(one: GapSummary, names: Mapping[str, str]) -> str:
     """How many partitions are what and why, of which accounts and days."""
     state = {PartitionStatus.FAILED: "failed", PartitionStatus.SUCCESS: "held", PartitionStatus.PENDING: "pending"}
     return (
-        f"{counted(one.partitions, 'partition')} {state[one.status]}, {days(one.first, one.last)}: {one.reason}; "
-        f"{one.named(names)}"
+        f"{counted(one.partitions, 'partition')} {state[one.status]}, {days(one.first, one.last)}: "
+        f"{one_line(one.reason, _LONGEST_REASON)}; {one.named(names)}"
     )
 
 

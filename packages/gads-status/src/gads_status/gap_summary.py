@@ -20,7 +20,8 @@ _NAMED_AT_MOST = 2
 class GapSummary:
     """Gaps with one status and one reason, in which each account's number reads `…`.
 
-    Of `accounts` at least: of several reports it is the number of the one with most.
+    Of `accounts` at least: groups may be of the same accounts, so that they are those that are named, or those of the
+    group with most.
     """
 
     status: PartitionStatus
@@ -40,10 +41,7 @@ class GapSummary:
     @property
     def accounts(self) -> int:
         """Of how many accounts, at least."""
-        by_report: dict[str, int] = {}
-        for group in self.groups:
-            by_report[group.report] = by_report.get(group.report, 0) + group.accounts
-        return max(by_report.values())
+        return max(len(self._named), *(group.accounts for group in self.groups))
 
     @property
     def first(self) -> date:
@@ -67,12 +65,15 @@ class GapSummary:
 
     def named(self, names: Mapping[str, str]) -> str:
         """A few of the accounts, with their names, and how many more there are."""
-        found = dict.fromkeys(one.first.customer_id for group in self.groups for one in group.examples)
         shown = [
-            str(ListedAccount(number, one_line(names.get(number, ""), 40))) for number in list(found)[:_NAMED_AT_MOST]
+            str(ListedAccount(number, one_line(names.get(number, ""), 40))) for number in self._named[:_NAMED_AT_MOST]
         ]
         more = self.accounts - len(shown)
         return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+    @property
+    def _named(self) -> list[str]:
+        return list(dict.fromkeys(one.first.customer_id for group in self.groups for one in group.examples))
 
 
 def summed_up(groups: Iterable[GapGroup]) -> list[GapSummary]:
