@@ -51,6 +51,10 @@ class StatusCollector(Collector):
         self._version = version
         self._last: _Reading | None = None
 
+    def begin(self) -> None:
+        """Read a first status now, so that no scrape has to wait for it."""
+        self._read.begin()
+
     def collect(self) -> Iterator[Metric]:
         """The families of the status, and of how it was read."""
         return families(self._samples())

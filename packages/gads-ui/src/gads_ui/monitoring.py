@@ -30,6 +30,7 @@ def monitoring_routes(pipeline: Pipeline, counters: ProcessCounters | None = Non
     """
     ledger = partial(require_ledger, pipeline.configuration)
     status = StatusCollector(pipeline.status, version("gads-pipeline"), ledger)
+    status.begin()
     heartbeat = BoundedCall(partial(silence, pipeline.configuration, SystemClock().now()), READY_SECONDS, fresh=1.0)
 
     def stuck() -> str:
