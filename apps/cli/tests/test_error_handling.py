@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from gads_etl.main import run
 from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline import pipeline
 from gads_pipeline.work_request import require_days
+from gads_telemetry.log_format import start_logging
 
 
 @pytest.mark.parametrize("words", [[], ["state"], ["warehouse"]])
@@ -27,6 +30,18 @@ def test_a_command_that_is_skipped_gets_the_help_as_it_is_laid_out(
     assert said.out == ""
     assert said.err.startswith("Usage: gads-etl")
     assert "\nCommands:\n" in said.err
+
+
+def test_a_command_that_logs_json_and_cannot_begin_says_so_as_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    with pytest.raises(SystemExit) as ended:
+        run(["run", "--log-format", "json", "--config", "gone.toml"])
+    assert ended.value.code == 2
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (said[0]["level"], said[0]["message"]) == ("error", "there is no gone.toml")
+    start_logging()
 
 
 def test_a_command_that_is_not_there_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,11 @@ class Logs:
     log_format: LogFormatOption = LogFormat.PEOPLE
     log_level: LogLevelOption = LogLevel.INFO
 
+    def __post_init__(self) -> None:
+        """With JSON also what fails before there is anything to observe is a log line."""
+        if not self.for_people:
+            start_logging(self.log_format, self.log_level, for_operators)
+
     @property
     def for_people(self) -> bool:
         """Whether stderr is read by people, so that it may have what a command prints there at its end."""
@@ -120,8 +125,7 @@ class Logs:
         from gads_telemetry.event_log import EventLog
         from gads_telemetry.observers import observing
 
-        if not events:
-            start_logging(self.log_format, self.log_level, for_operators)
+        start_logging(LogFormat.PEOPLE if events else self.log_format, self.log_level, for_operators)
         own = EventLines() if events else EventLog(outcome_is_printed=outcome_is_printed and self.for_people)
         with observing(pipeline, own, *others) as observer:
             yield observer
