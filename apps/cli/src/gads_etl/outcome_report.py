@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LINES = 50
 _SLICES = Table("reason customer_id name report since until -#days")
 _COSTS = Table("report #operations #partitions #restated #files bytes -#seen")
-_GROUPS = Table("customer_id name report days #success #failed #pending -#rows")
+_GROUPS = Table("customer_id name report days #success #failed -#pending -#rows")
 OutcomeOptions = Annotated[TableOptions, columns_of(_GROUPS)]
 PlanOptions = Annotated[TableOptions, columns_of(_SLICES, _COSTS)]
 OutcomeOrPlanOptions = Annotated[TableOptions, columns_of(_GROUPS, _SLICES, _COSTS)]
