@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -13,7 +13,6 @@ from gads_domain.erasure import in_force
 from gads_domain.errors import ConfigurationError, UsageError
 from gads_domain.partition_key import GOOGLE_ADS, PartitionKey
 from gads_domain.ports.sink import SweepableSink
-from gads_domain.standing import EVERY_ACCOUNT, LATELY, MOST_GROUPS
 from gads_domain.state import OperatorAct, StateFilter
 from gads_orchestrator.events import NullObserver, Observer
 from gads_orchestrator.operator_actions import Operation
@@ -24,7 +23,6 @@ from gads_pipeline.composition import (
     api_access,
     compact_ledger,
     copied_ledger_adapter,
-    open_activity_reader,
     open_consumer,
     open_ledger_for_control_plane,
     open_ledger_reader,
@@ -34,8 +32,7 @@ from gads_pipeline.composition import (
 )
 from gads_pipeline.drawn_accounts import drawn_list
 from gads_pipeline.execution import Execution
-from gads_pipeline.ledger_queries import find_completeness, history_of, names_of_accounts, require_known
-from gads_pipeline.standings import StandingQuery
+from gads_pipeline.ledger_view import LedgerView
 from gads_pipeline.stop import Stop
 from gads_pipeline.validation import observed, validate
 from gads_pipeline.warehouse_load import load_warehouse
@@ -44,35 +41,26 @@ from gads_pipeline.work_request import RunOptions, require_days, require_order
 if TYPE_CHECKING:
     from gads_alerts.delivery import Delivery
     from gads_consumer.consumer import Consumer
-    from gads_domain.activity import AlertState
     from gads_domain.compaction import Compaction
-    from gads_domain.completeness import Completeness
     from gads_domain.control import Lease
     from gads_domain.erasure import Erasure
     from gads_domain.expectations import Expectation
     from gads_domain.ledger_copy import LedgerCopy, Restoration
-    from gads_domain.metadata import PartitionMetadata
-    from gads_domain.ports.activity import ActivityReader
     from gads_domain.ports.pins import Pin
     from gads_domain.ports.sink import Leftover
     from gads_domain.ports.validation import PartitionValidation
     from gads_domain.ports.warehouse import QueryResult
-    from gads_domain.quota import Spent
     from gads_domain.run import RunId
-    from gads_domain.standing import AccountFilter, AccountStanding, Drift, GapGroup, HeatMap, Standings
-    from gads_domain.state import PartitionState, PartitionStatus
     from gads_orchestrator.plan import WorkPlan
     from gads_pipeline.account_erasure import ErasureReceipt
     from gads_pipeline.account_selection import SelectedAccounts
     from gads_pipeline.configuration import Configuration
     from gads_pipeline.findings import Finding
     from gads_pipeline.forecast import Forecast
-    from gads_pipeline.ledger_queries import PartitionHistory
     from gads_pipeline.operator_acts import ActResult, PartitionSelection
     from gads_pipeline.outcome import Outcome
     from gads_pipeline.reports import KnownReport
     from gads_pipeline.retention import Progress, PruneResult
-    from gads_status.status import Status
     from gads_warehouse import LoadReport, Verification, WarehouseStatus
 
 _SILENT = NullObserver()
@@ -92,7 +80,7 @@ class HowToExecute(TypedDict, total=False):
     stop: Stop | None
 
 
-class Pipeline:
+class Pipeline(LedgerView):
     """One configuration and what can be done with it. Open it with `Pipeline.open`.
 
     Methods return values or iterators and print nothing; what happens meanwhile goes to the `observer` that they take.
@@ -101,7 +89,7 @@ class Pipeline:
     """
 
     def __init__(self, configuration: Configuration, *, command: str = "gads_pipeline") -> None:
-        self.configuration = configuration
+        super().__init__(configuration)
         self.command = command
 
     @classmethod
@@ -244,111 +232,6 @@ class Pipeline:
         wanted = StateFilter(customer_ids=tuple(customers), reports=names, since=since, until=until)
         return observed(validate(self.configuration, wanted, recheck=recheck), observer)
 
-    def states(
-        self,
-        *,
-        customers: Sequence[str] = (),
-        reports: Sequence[str] = (),
-        since: date | None = None,
-        until: date | None = None,
-        statuses: Sequence[PartitionStatus] = (),
-        limit: int | None = None,
-    ) -> Iterator[PartitionState]:
-        """The ledger's rows that match, in key order; a partition without a row is pending and not among them."""
-        require_order(since, until)
-        with open_ledger_reader(self.configuration) as ledger:
-            require_known(self.configuration, ledger, customers, reports)
-            wanted = StateFilter(GOOGLE_ADS, tuple(customers), tuple(reports), since, until, tuple(statuses))
-            yield from ledger.find(wanted, limit=limit)
-
-    def account_names(self) -> Mapping[str, str]:
-        """The name of each account by its id, as the last list that had it gives it."""
-        with open_ledger_reader(self.configuration) as ledger:
-            return names_of_accounts(ledger)
-
-    def gaps(
-        self,
-        since: date | None = None,
-        until: date | None = None,
-        *,
-        customers: Sequence[str] = (),
-        reports: Sequence[str] = (),
-    ) -> Completeness:
-        """What is expected from `since` to `until` and not success, and why.
-
-        Without `since` from each report's first expected day on, without `until` up to each account's last day that is
-        due. Of the accounts named, or else configured, or else those of the list that was last drawn.
-        """
-        require_order(since, until)
-        return find_completeness(self.configuration, since, until, customers, reports)
-
-    def standings(self, reports: Sequence[str] = ()) -> Standings:
-        """How each report stands now, in numbers: those named or else configured, of what is expected and due.
-
-        They are the counts of `gaps` without days, of a ledger of any size; whether the sink is there is not asked.
-        """
-        return StandingQuery(self.configuration, reports).standings()
-
-    def gap_groups(self, reports: Sequence[str] = ()) -> tuple[GapGroup, ...]:
-        """What is missing now, grouped by report, status and reason, the worst first, with a few examples of each."""
-        return StandingQuery(self.configuration, reports).gap_groups()
-
-    def heat_map(
-        self,
-        report: str,
-        since: date,
-        until: date,
-        accounts: AccountFilter = EVERY_ACCOUNT,
-        *,
-        groups: int = MOST_GROUPS,
-        lately: timedelta = LATELY,
-    ) -> HeatMap:
-        """A report on each day from `since` to `until`, of at most `groups` groups of the accounts selected."""
-        require_order(since, until)
-        return StandingQuery(self.configuration, [report]).heat_map(
-            since, until, accounts, groups=groups, lately=lately
-        )
-
-    def account_standing(self, customer_id: str) -> AccountStanding:
-        """How one account stands, report by report, with its gaps; raises `UsageError` for one that nothing knows."""
-        return StandingQuery(self.configuration).account(customer_id)
-
-    def restatement_drift(
-        self,
-        report: str,
-        metric: str | None = None,
-        *,
-        since: date | None = None,
-        until: date | None = None,
-        customers: Sequence[str] = (),
-    ) -> tuple[Drift, ...]:
-        """How far the sums of a report's metrics moved when days were restated, by the age of the day in days.
-
-        Of the last 90 days and of 200 accounts, spread evenly over all, unless days or accounts are given.
-        """
-        require_order(since, until)
-        return StandingQuery(self.configuration, [report]).drift(metric, since, until, customers)
-
-    def status(self) -> Status:
-        """Where the ledger stands: what is complete, missing, due, spent, at work and behind, and what to do about it.
-
-        Read-only, and without a call to the API. What cannot be read is unknown in it, and says why; a ledger that is
-        there and cannot be read raises.
-        """
-        from gads_pipeline.status import read_status
-
-        return read_status(self.configuration)
-
-    def history(self, key: PartitionKey) -> PartitionHistory:
-        """All that is on record of one partition."""
-        return history_of(self.configuration, key)
-
-    def seals(self, key: PartitionKey, runs: Iterable[RunId]) -> tuple[dict[RunId, PartitionMetadata], str]:
-        """The seals of these runs as far as the sink has them, and why one could not be read; empty if all could."""
-        from gads_pipeline.seals import seals_of
-
-        return seals_of(self.configuration, key, runs)
-
     def select(
         self, operation: Operation, selection: PartitionSelection, run_id: RunId | None = None
     ) -> tuple[PartitionKey, ...]:
@@ -383,29 +266,6 @@ class Pipeline:
         selected = f"keys={len(keys)}" if selection is None else str(selection)
         record = self._act(reason, selected)
         return operator_acts.act(self.configuration, operation, keys, record, observer, run_id)
-
-    def activity(self) -> ActivityReader:
-        """The processes, rounds and alerts on record, read-only, to be closed.
-
-        Raises `ConfigurationError` for a ledger that records none.
-        """
-        reader = open_activity_reader(self.configuration)
-        if reader is None:
-            raise ConfigurationError(
-                f"{self.configuration.storage.state} records no processes, rounds and alerts",
-                hint="its adapter does not; a ledger in a file does",
-            )
-        return reader
-
-    def spent(self) -> Spent:
-        """What was spent of the budget and still counts now."""
-        with open_ledger_reader(self.configuration) as ledger:
-            return ledger.spent(self.configuration.quota.name, SystemClock().now())
-
-    def leases(self) -> tuple[Lease, ...]:
-        """Who holds which account and report now."""
-        with open_ledger_reader(self.configuration) as ledger:
-            return tuple(ledger.leases(SystemClock().now()))
 
     def break_lease(self, scope: str, reason: str, *, dry_run: bool = False) -> Lease:
         """Take the lease of `scope`, `source/customer/report`, from its holder, on record with `reason`; returns it.
@@ -479,12 +339,6 @@ class Pipeline:
         with self.consumer() as consumer:
             snapshot = consumer.load(manifest)
         return snapshot.pin(until=end, name=name)
-
-    def alerts(self, *, open_only: bool = True) -> list[AlertState]:
-        """The alerts that are on record as open, newest first, of each destination; or those resolved lately too."""
-        from gads_pipeline.alerts import alerts_on_record
-
-        return alerts_on_record(self.configuration, open_only=open_only)
 
     def check_alerts(self, *, dry_run: bool = False) -> list[Delivery]:
         """Evaluate `[[alerts]]` once and deliver what is due; with `dry_run` only say what would be delivered.
