@@ -19,7 +19,7 @@ from gads_etl.main import run
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "gads.toml"
     path.write_text(
-        '[google_ads]\nconfiguration = "google-ads.yaml"\n'
+        "[google_ads.emulator]\naccounts = 1\n"
         '[storage]\nsink = "file:raw"\nstate = "sqlite:state.db"\n[[reports]]\nname = "campaign"\n'
     )
     return path
@@ -51,7 +51,7 @@ def test_the_page_answers_until_a_signal(command: str, config: Path, capsys: pyt
         run([command, "--config", str(config), "--http", f"127.0.0.1:{port}"])
     looking.join(10)
     assert ended.value.code == 0, capsys.readouterr().err
-    assert "what is expected is not known" in pages[0]
+    assert f"<bdi>{config}</bdi>" in pages[0]
     assert f"Serving http://127.0.0.1:{port}/ until Ctrl-C." in capsys.readouterr().err
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
         pass
