@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gads_domain.figures import size
 from gads_ui.commands import Commands
 from gads_ui.drawing import Bar, Point, line_plot, strip
 from gads_ui.recent import Recent
-from gads_ui.rendering import ago, brief, duration, foreign, share, size, visible
+from gads_ui.rendering import ago, brief, duration, foreign, share, visible
 
 
 def test_text_from_outside_is_isolated_and_its_controls_are_shown() -> None:

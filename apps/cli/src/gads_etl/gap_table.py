@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from gads_domain.completeness import Completeness
-from gads_terminal.output import counted, print_note
+from gads_domain.figures import counted
+from gads_terminal.output import print_note
 from gads_terminal.table import print_rows
 from gads_terminal.table_options import Table, TableOptions, columns_of
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from gads_domain.activity import ended_in_words
 from gads_domain.clock import iso_utc
 from gads_domain.expectations import ListedAccount
+from gads_domain.figures import counted
 from gads_domain.state import PartitionStatus
 from gads_etl.error_handling import for_operators, hints_for_operators, print_error
 from gads_etl.exit_codes import ExitCode, exit_code_of_outcome
 from gads_orchestrator.outcome import PartitionOutcome, joined
 from gads_orchestrator.selection import NOT_RETRIED
 from gads_pipeline.outcome import Groups, Tally, row
-from gads_terminal.output import Format, counted, day_span, print_json, print_json_of_rows, print_note
+from gads_terminal.output import Format, day_span, print_json, print_json_of_rows, print_note
 from gads_terminal.table import print_table
 from gads_terminal.table_options import Table, TableOptions, columns_of
 

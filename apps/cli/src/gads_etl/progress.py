@@ -3,6 +3,7 @@
 import sys
 from typing import Self
 
+from gads_domain.figures import counted
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
     Event,
@@ -16,7 +17,7 @@ from gads_orchestrator.events import (
     SliceStarted,
 )
 from gads_pipeline.events import CompletenessRead
-from gads_terminal.output import counted, print_note
+from gads_terminal.output import print_note
 from gads_terminal.progress import Progress
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from gads_alerts.condition import Condition, Evaluation, some_of
 from gads_alerts.deadlines import Overdue
@@ -12,6 +12,7 @@ from gads_domain.account_days import LAST_TO_END, zone_named
 from gads_domain.activity import Severity
 from gads_domain.errors import passing_codes
 from gads_domain.expectations import ListedAccount
+from gads_domain.figures import days
 from gads_domain.partition_key import GOOGLE_ADS
 from gads_domain.standing import GapGroup
 from gads_domain.state import PartitionStatus
@@ -140,7 +141,7 @@ def _missing(rule: Rule, groups: Iterable[GapGroup], status: Status, what: str) 
             f"{what}: {cause}",
             Severity.CRITICAL if is_much else Severity.WARNING,
             f"{', '.join(found.reports) if is_few else f'{len(found.reports)} reports'}: {partitions} {what}, "
-            f"{_days(found.first, found.last)}: {found.reason}{more}",
+            f"{days(found.first, found.last)}: {found.reason}{more}",
             f"gads-etl state gaps{selection} --since {found.first} --until {found.last}",
             found.named(status.names),
         )
@@ -281,10 +282,6 @@ _LOOKS: Mapping[Rule, Callable[[Facts, AlertRules, datetime], Iterator[Condition
 
 def _described(customer_id: str, status: Status) -> str:
     return str(ListedAccount(customer_id, status.names.get(customer_id, "")))
-
-
-def _days(first: date, last: date) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _when(moment: datetime) -> str:

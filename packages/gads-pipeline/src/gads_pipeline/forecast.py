@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from gads_domain.documents import members_of, plain
+from gads_domain.figures import size
 from gads_domain.quota import BUCKET, WINDOW
 from gads_orchestrator.budget import rest_error, shown
 from gads_orchestrator.selection import Reason
@@ -121,13 +122,13 @@ class Forecast:
         """The costs by report, and in all where there are several, for people: the most of files and of bytes."""
         found = self.reports()
         in_all = [replace(self.total, report="in all")] if len(found) > 1 else []
-        return [{**plain(one), "files": one.files_at_most, "bytes": _size(one.bytes_at_most)} for one in found + in_all]
+        return [{**plain(one), "files": one.files_at_most, "bytes": size(one.bytes_at_most)} for one in found + in_all]
 
     def lines(self) -> Iterator[str]:
         """What is to be said of the costs: what is added at least, what the budget allows by when, and what rests."""
         total, spent, limit, daily = self.total, self.spent, self.operations_per_day, self.daily_operations
         if total.restated and not self.seals_unchanged:
-            least = f"at least {total.files_at_least:,} files and {_size(total.bytes_at_least)}"
+            least = f"at least {total.files_at_least:,} files and {size(total.bytes_at_least)}"
             yield f"{total.restated:,} of the days are success; if they are unchanged, nothing is sealed: {least}"
         if limit is not None:
             free = spent.free_from(limit)
@@ -183,15 +184,6 @@ class Forecast:
 def _sum(parts: Iterable[int | None]) -> int | None:
     known = list(parts)
     return None if None in known else sum(filter(None, known))
-
-
-def _size(count: int | None) -> str:
-    """Bytes for people, in units of 1,000."""
-    if count is None:
-        return "unknown"
-    units = ("B", "kB", "MB", "GB", "TB")
-    power = min((len(str(count)) - 1) // 3, len(units) - 1)
-    return f"{count} B" if power == 0 else f"{count / 1000**power:,.1f} {units[power]}"
 
 
 def _rest(rest: Rest) -> dict[str, Any]:

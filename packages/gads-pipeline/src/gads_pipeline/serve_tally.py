@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from gads_domain.figures import counted
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import Event, Observer, PartitionValidated, RunPlanned, SliceEnded
 from gads_pipeline.events import CompletenessRead, SinkPruned
@@ -38,14 +39,10 @@ class ServeTally:
 
     def __str__(self) -> str:
         counts = (
-            f"{_counted(self.runs, 'run')} in {time.monotonic() - self.began:,.0f} s",
-            f"{_counted(self.validated, 'partition')} validated",
-            f"{_counted(self.operations, 'operation')} spent",
-            *([f"{_counted(self.pruned, 'run')} pruned"] if self.pruned else []),
-            _counted(self.failures, "failure"),
+            f"{counted(self.runs, 'run')} in {time.monotonic() - self.began:,.0f} s",
+            f"{counted(self.validated, 'partition')} validated",
+            f"{counted(self.operations, 'operation')} spent",
+            *([f"{counted(self.pruned, 'run')} pruned"] if self.pruned else []),
+            counted(self.failures, "failure"),
         )
         return "; ".join([", ".join(counts), *([str(self.completeness)] if self.completeness else [])])
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

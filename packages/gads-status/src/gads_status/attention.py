@@ -7,11 +7,11 @@ from datetime import date, timedelta
 from gads_domain.activity import Heartbeat, Liveness, Severity
 from gads_domain.completeness import Answer
 from gads_domain.control import Mark
+from gads_domain.figures import ago, clock, counted, days, size
 from gads_domain.gaps import NEVER_ATTEMPTED, NO_LONGER_KEPT, RETRY_ORDERED
 from gads_domain.state import PartitionStatus
 from gads_domain.visible_text import one_line
 from gads_status.gap_summary import GapSummary, summed_up
-from gads_status.moments import ago, clock, counted, days, size
 from gads_status.status import Attention, Status
 
 SUNSET_DAYS = 60

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from gads_domain.activity import Liveness, Round, Severity, ended_in_words
 from gads_domain.completeness import Answer
+from gads_domain.figures import ago, clock, counted, size, span
 from gads_domain.standing import ReportStanding
 from gads_domain.visible_text import one_line
 from gads_status.attention import described, gap_subject, gap_text
 from gads_status.gap_summary import summed_up
-from gads_status.moments import ago, clock, counted, size, span
 from gads_status.status import Attention, BudgetStanding, ProcessStanding, Status
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from gads_domain.activity import ended_in_words
 from gads_domain.clock import iso_utc
+from gads_domain.figures import counted
 from gads_domain.state import ValidationOutcome
 from gads_orchestrator.events import (
     AccountStopped,
@@ -43,7 +44,6 @@ from gads_pipeline.events import (
     WarehouseLoadFailed,
 )
 from gads_telemetry.log_format import LOGGER
-from gads_terminal.output import counted
 
 _NOT_ATTEMPTED = "pending: "
 """Begins the reason of days that were not attempted: what kept them from it is an event of its own."""

@@ -68,11 +68,6 @@ def day_span(first: date, last: date) -> str:
     return f"{first}" if first == last else f"{first}..{last}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 partition`, `2 partitions`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def print_note(text: str) -> None:
     """Write a line for people to stderr, where it never mixes with data."""
     sys.stderr.write(visible(text) + "\n")

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
+from gads_domain.figures import counted
 from gads_domain.visible_text import visible
 from gads_terminal.cells import chopped, width_of
-from gads_terminal.output import counted, print_note
+from gads_terminal.output import print_note
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

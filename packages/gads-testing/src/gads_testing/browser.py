@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
 
@@ -76,6 +75,7 @@ def _chromium() -> tuple[str, dict[str, str]]:
     if installed:
         return installed, {}
     root = unpacked("chromium", _PACKAGES)
-    libraries = [str(path) for path in (root / "usr" / "lib").glob("*-linux-gnu")]
+    # Some libraries lie in folders of their own, which their packages' ELF files name by absolute paths.
+    libraries = sorted({str(path.parent) for path in root.rglob("lib*.so*")})
     program = root / "usr" / "lib" / "chromium" / "chromium"
-    return str(program), {"LD_LIBRARY_PATH": ":".join([*libraries, str(Path(program).parent)])}
+    return str(program), {"LD_LIBRARY_PATH": ":".join([*libraries, str(program.parent)])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -11,11 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gads_domain import visible_text
 from gads_domain.activity import ended_in_words
+from gads_domain.figures import counted, size
 
 _SHORT = 160
 _LONGEST = 100_000
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -38,7 +38,7 @@ def _environment() -> Environment:
         ago,
         duration,
         count,
-        plural,
+        counted,
         size,
         day,
         weekday,
@@ -55,7 +55,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 def visible(text: object) -> str:
     """`text` on one line, with control and direction characters written as their numbers."""
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", " ".join(str(text)[:_LONGEST].split()))
+    return visible_text.visible(" ".join(str(text)[:_LONGEST].split()))
 
 
 def foreign(text: object, at_most: int = _SHORT) -> Markup:
@@ -100,7 +100,7 @@ def duration(span: timedelta | float | None) -> str:
     for name, seconds in _UNITS:
         number, left = divmod(left, seconds)
         if number:
-            parts.append(plural(number, name))
+            parts.append(counted(number, name))
         if number >= 10 or (parts and not number) or len(parts) == 2:
             break
     return " ".join(parts)
@@ -119,21 +119,6 @@ def ago(at: datetime | None, now: datetime) -> str:
 def count(number: int | float | None) -> str:
     """A number with separators of thousands."""
     return "–" if number is None else f"{number:,}"
-
-
-def plural(number: int, noun: str) -> str:
-    """A number and its noun: 1 day, 2 days."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def size(number: int | None) -> str:
-    """Bytes in units of 1,000."""
-    if number is None:
-        return "unknown"
-    value, unit = float(number), 0
-    while value >= 1000 and unit < 4:
-        value, unit = value / 1000, unit + 1
-    return f"{number} B" if not unit else f"{value:,.1f} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}"
 
 
 def day(of: date | None) -> str:

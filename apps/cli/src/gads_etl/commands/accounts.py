@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gads_domain.figures import counted
 from gads_domain.visible_text import visible
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import (
@@ -18,7 +19,7 @@ from gads_etl.options import (
     open_pipeline,
 )
 from gads_terminal.command_group import CommandGroup
-from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.output import Format, print_json, print_note
 from gads_terminal.progress import waiting
 from gads_terminal.table import print_rich, print_rows
 from gads_terminal.table_options import FormatOption, Table, TableOptions, columns_of

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gads_domain.figures import counted
 from gads_etl.exit_codes import ExitCode
 from gads_etl.gap_table import GapOptions, print_gaps
 from gads_etl.options import (
@@ -31,7 +32,7 @@ from gads_etl.signals import interrupted_by_sigterm
 from gads_pipeline.ledger_queries import completeness_document
 from gads_pipeline.work_request import require_order
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import Format, counted, print_json, print_note
+from gads_terminal.output import Format, print_json, print_note
 from gads_terminal.progress import Progress
 from gads_terminal.table import print_rows
 from gads_terminal.table_options import ColumnsOption, FormatOption, Table, TableOptions, WideOption, columns_of

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gads_domain.errors import UsageError
+from gads_domain.figures import counted
 from gads_etl.commands.ui import HttpOption, page_at
 from gads_etl.commands.warehouse import load_tables
 from gads_etl.exit_codes import ExitCode
@@ -42,7 +43,7 @@ from gads_orchestrator.outcome import Ending
 from gads_pipeline.serve_tally import ServeTally
 from gads_pipeline.stop import Stop, Stopped
 from gads_pipeline.work_request import RunOptions
-from gads_terminal.output import counted, print_note
+from gads_terminal.output import print_note
 from gads_terminal.table_options import TableOptions
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from gads_domain.documents import members_of
+from gads_domain.figures import counted
 from gads_etl.options import DEFAULT_FILE, ConfigOption, DryRunOption, open_pipeline
 from gads_etl.signals import interrupted_by_sigterm
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import counted
 from gads_terminal.progress import Progress, waiting
 from gads_terminal.table import print_rows
 from gads_terminal.table_options import Table, TableOptions, columns_of

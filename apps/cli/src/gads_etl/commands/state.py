@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gads_domain.documents import members_of, plain
+from gads_domain.figures import counted
 from gads_domain.partition_key import PartitionKey
 from gads_domain.state import PartitionStatus
 from gads_domain.state_row import ROW_FIELDS, state_row
@@ -30,7 +31,7 @@ from gads_pipeline.ledger_queries import changes_text, completeness_document
 from gads_pipeline.operator_acts import PartitionSelection, require_reason_of
 from gads_telemetry.event_lines import EventLines
 from gads_terminal.command_group import group_of_commands
-from gads_terminal.output import Format, ListFormat, counted, print_csv, print_json, print_note
+from gads_terminal.output import Format, ListFormat, print_csv, print_json, print_note
 from gads_terminal.progress import waiting
 from gads_terminal.table import print_rows, print_table
 from gads_terminal.table_options import ListOptions, Table, TableOptions, columns_of

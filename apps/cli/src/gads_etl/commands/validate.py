@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from gads_domain.figures import counted
 from gads_domain.ports.validation import PartitionValidation
 from gads_domain.state_row import validation_row
 from gads_domain.visible_text import visible
 from gads_etl.exit_codes import ExitCode
 from gads_etl.options import DEFAULT_FILE, ConfigOption, Logs, Selection, open_pipeline
 from gads_pipeline.validation import ValidationTally
-from gads_terminal.output import Format, counted, print_json_of_rows, print_note
+from gads_terminal.output import Format, print_json_of_rows, print_note
 from gads_terminal.progress import Progress
 from gads_terminal.standard_streams import UndeliveredError
 from gads_terminal.table_options import FormatOption

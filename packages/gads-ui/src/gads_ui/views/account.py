@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
+from gads_domain.figures import counted
 from gads_domain.partition_key import require_customer_id
 from gads_domain.standing import AccountFilter
 from gads_domain.state import PartitionStatus
-from gads_ui.rendering import count, plural
+from gads_ui.rendering import count
 from gads_ui.site import STATE_NAMES, asked_number
 from gads_ui.views.calendar import Row, account_cell, columns_of
 
@@ -74,7 +75,7 @@ def sentence(found: AccountStanding) -> str:
     if missing:
         reports = len({gap.first.report for gap in found.gaps})
         are = "is" if missing == 1 else "are"
-        return f"{count(missing)} of {count(expected)} partitions {are} missing, of {plural(reports, 'report')}."
+        return f"{count(missing)} of {count(expected)} partitions {are} missing, of {counted(reports, 'report')}."
     if found.account is not None and not found.account.selected:
         return f"It is not extracted: {found.account.skipped or 'the last account list does not select it'}."
     if not found.reports:

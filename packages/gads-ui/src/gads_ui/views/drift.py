@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gads_domain.clock import SystemClock
+from gads_domain.figures import counted
 from gads_ui.drawing import Point, line_plot
-from gads_ui.rendering import plural
 from gads_ui.site import asked_number
 
 if TYPE_CHECKING:
@@ -74,19 +74,19 @@ def waits(ages: Sequence[Drift]) -> list[str]:
             said.append(f"No restatement of this time moved {threshold:g} % or more.")
         elif max(above) >= ages[-1].age:
             said.append(
-                f"At {plural(ages[-1].age, 'day')}, the oldest on record, they still moved {threshold:g} % or more."
+                f"At {counted(ages[-1].age, 'day')}, the oldest on record, they still moved {threshold:g} % or more."
             )
             break
         else:
             older = min(one.age for one in ages if one.age > max(above))
-            said.append(f"From {plural(older, 'day')} on restatements moved less than {threshold:g} %.")
+            said.append(f"From {counted(older, 'day')} on restatements moved less than {threshold:g} %.")
     return said
 
 
 def _plot(ages: Sequence[Drift], metric: str) -> object:
     def point(one: Drift, value: float, what: str) -> Point:
         return Point(
-            one.age, value, f"{plural(one.age, 'day')} old: {what} {value:.2f} %, {plural(one.partitions, 'day')}"
+            one.age, value, f"{counted(one.age, 'day')} old: {what} {value:.2f} %, {counted(one.partitions, 'day')}"
         )
 
     lines = [
@@ -94,5 +94,5 @@ def _plot(ages: Sequence[Drift], metric: str) -> object:
         ("net", [point(one, abs(net(one)), "net") for one in ages]),
     ]
     worst = max(ages, key=moved)
-    says = f"How far {metric} moved by the age of the day: most, {moved(worst):.2f} %, at {plural(worst.age, 'day')}."
+    says = f"How far {metric} moved by the age of the day: most, {moved(worst):.2f} %, at {counted(worst.age, 'day')}."
     return line_plot(lines, says, "age of the day when it was restated, in days", "moved, in per cent")

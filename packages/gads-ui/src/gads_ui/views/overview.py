@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 
 from gads_domain.completeness import Answer
+from gads_domain.figures import counted
 from gads_domain.state import PartitionStatus
 from gads_ui.drawing import meter
-from gads_ui.rendering import count, plural
+from gads_ui.rendering import count
 from gads_ui.views.strips import STRIP_DAYS
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def then(status: Status) -> str:
         said.append(f"Up to {min(known)} nothing is missing of any report")
     accounts = status.accounts
     if accounts.drawn_at is not None:
-        said.append(f"{plural(accounts.selected, 'account')} selected of {count(accounts.listed)} listed")
+        said.append(f"{counted(accounts.selected, 'account')} selected of {count(accounts.listed)} listed")
     return "; ".join(said) + "." if said else ""
 
 

@@ -1,4 +1,4 @@
-"""Times, spans and sizes for people."""
+"""Numbers, times, spans and sizes for people."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,8 +31,10 @@ def clock(moment: datetime, now: datetime) -> str:
     return f"{utc:%H:%M}" if abs(now - moment) < timedelta(hours=12) else f"{utc:%Y-%m-%d %H:%M}"
 
 
-def size(count: int) -> str:
-    """Bytes in units of 1,000: `1.2 GB`."""
+def size(count: int | None) -> str:
+    """Bytes in units of 1,000: `1.2 GB`; `unknown` for None."""
+    if count is None:
+        return "unknown"
     power = min((len(str(count)) - 1) // 3, len(_BYTES) - 1)
     return f"{count} B" if power == 0 else f"{count / 1000**power:,.1f} {_BYTES[power]}"
 
