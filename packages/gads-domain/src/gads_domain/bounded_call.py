@@ -11,7 +11,7 @@ from gads_domain.errors import GadsError
 
 T = TypeVar("T")
 
-_SECONDS_AT_EXIT = 2.0
+_SECONDS_AT_EXIT = 5.0
 _under_way: set[threading.Thread] = set()
 
 
@@ -30,7 +30,7 @@ class NoAnswerError(GadsError, code="no_answer", retryable=True):
 class BoundedCall(Generic[T]):
     """Makes `call` in a thread of its own, once at a time, and waits at most `seconds` for its answer.
 
-    Who asks while a call is under way waits for that one: an answer that never comes costs one thread, and two seconds
+    Who asks while a call is under way waits for that one: an answer that never comes costs one thread, and five seconds
     when the process ends. What came, an exception too, is the answer for the next `fresh` seconds.
     """
 
